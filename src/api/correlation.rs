@@ -1,0 +1,35 @@
+//! The id that ties a request, its frames and its log lines together.
+
+use std::fmt;
+
+/// 1–128 characters of `[A-Za-z0-9._:-]`: safe in a header, in JSON and in a log line as it is.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct CorrelationId(String);
+
+impl CorrelationId {
+    /// Longest id accepted, in characters.
+    pub const MAX_LENGTH: usize = 128;
+
+    /// Accepts a client's id, or nothing when it breaks the rule; the caller then makes a fresh one.
+    pub fn parse(id: &str) -> Option<Self> {
+        let safe = |byte: u8| byte.is_ascii_alphanumeric() || b"._:-".contains(&byte);
+        let accepted = (1..=Self::MAX_LENGTH).contains(&id.len()) && id.bytes().all(safe);
+        accepted.then(|| Self(id.to_owned()))
+    }
+
+    /// Takes a fresh id, a UUID, for a request that brought none.
+    pub fn fresh(uuid: String) -> Self {
+        Self(uuid)
+    }
+
+    /// The id as text.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Display for CorrelationId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}

@@ -1,0 +1,244 @@
+//! Everything that can go wrong, as a client sees it.
+
+use std::borrow::Cow;
+
+use serde::Serialize;
+
+use super::correlation::CorrelationId;
+
+/// The stable machine name of an error.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+#[non_exhaustive]
+pub enum ErrorCode {
+    /// The request's body breaks a rule.
+    ValidationError,
+    /// The path does not exist.
+    NotFound,
+    /// The path exists, the method does not.
+    MethodNotAllowed,
+    /// The request's body is larger than allowed.
+    BodyTooLarge,
+    /// The request's body is not declared as JSON.
+    UnsupportedMediaType,
+    /// A variable of this service is missing or invalid.
+    ConfigurationError,
+    /// The conversation does not fit the model.
+    ContextLengthExceeded,
+    /// Upstream does not know the model.
+    ModelNotFound,
+    /// Upstream refuses this service's key or request.
+    UpstreamRejected,
+    /// Upstream limits this service's rate.
+    UpstreamRateLimited,
+    /// This service's quota at upstream is used up.
+    UpstreamQuota,
+    /// Upstream has a fault of its own.
+    UpstreamUnavailable,
+    /// No connection to upstream.
+    UpstreamUnreachable,
+    /// Upstream is silent for too long.
+    UpstreamTimeout,
+    /// Upstream's answer is not what its API promises.
+    UpstreamProtocol,
+    /// Upstream's answer ended before it was complete.
+    UpstreamTruncated,
+    /// The whole answer takes longer than allowed.
+    StreamTooLong,
+}
+
+/// One row of the error table.
+struct Entry {
+    name: &'static str,
+    status: u16,
+    title: &'static str,
+    detail: &'static str,
+}
+
+impl ErrorCode {
+    /// The name that clients match on.
+    pub const fn name(self) -> &'static str {
+        self.entry().name
+    }
+
+    /// The HTTP status when the error comes before the stream's own.
+    pub const fn status(self) -> u16 {
+        self.entry().status
+    }
+
+    /// What happened, in a few words.
+    pub const fn title(self) -> &'static str {
+        self.entry().title
+    }
+
+    /// Why, and what the caller can do; for errors that have no detail of their own.
+    pub const fn detail(self) -> &'static str {
+        self.entry().detail
+    }
+
+    const fn entry(self) -> Entry {
+        let (status, name, title, detail) = match self {
+            Self::ValidationError => (
+                400,
+                "validation_error",
+                "Validation error",
+                "The request body breaks a rule of the API.",
+            ),
+            Self::NotFound => (
+                404,
+                "not_found",
+                "Not found",
+                "There is nothing at this path. Send chat messages to POST /chat.",
+            ),
+            Self::MethodNotAllowed => (
+                405,
+                "method_not_allowed",
+                "Method not allowed",
+                "This path does not answer that method; the Allow header lists those that it does.",
+            ),
+            Self::BodyTooLarge => (
+                413,
+                "body_too_large",
+                "Request body too large",
+                "The request body may have at most 65536 bytes. Shorten the message or the history.",
+            ),
+            Self::UnsupportedMediaType => (
+                415,
+                "unsupported_media_type",
+                "Unsupported media type",
+                "Send the body as JSON with the header 'Content-Type: application/json'.",
+            ),
+            Self::ConfigurationError => (
+                500,
+                "configuration_error",
+                "Configuration error",
+                "A variable of this service is missing or invalid.",
+            ),
+            Self::ContextLengthExceeded => (
+                400,
+                "context_length_exceeded",
+                "Conversation too long",
+                "The conversation does not fit the model. Shorten the message or the history, or ask for fewer tokens.",
+            ),
+            Self::ModelNotFound => (
+                502,
+                "model_not_found",
+                "Model not found",
+                "The upstream API does not know this model, or this service may not use it. Choose another model.",
+            ),
+            Self::UpstreamRejected => (
+                502,
+                "upstream_rejected",
+                "Upstream refused the request",
+                "The upstream API refused this service's key or request. The owner of this service finds the cause in its log.",
+            ),
+            Self::UpstreamRateLimited => (
+                429,
+                "upstream_rate_limited",
+                "Upstream rate limit reached",
+                "The upstream API limits how much this service may ask for. Wait a moment and try again.",
+            ),
+            Self::UpstreamQuota => (
+                503,
+                "upstream_quota",
+                "Upstream quota used up",
+                "This service's quota at the upstream API is used up. Its owner has to raise it.",
+            ),
+            Self::UpstreamUnavailable => (
+                502,
+                "upstream_unavailable",
+                "Upstream unavailable",
+                "The upstream API has a fault of its own. Try again in a moment.",
+            ),
+            Self::UpstreamUnreachable => (
+                502,
+                "upstream_unreachable",
+                "Upstream unreachable",
+                "This service could not connect to the upstream API. Try again in a moment.",
+            ),
+            Self::UpstreamTimeout => (
+                504,
+                "upstream_timeout",
+                "Upstream timed out",
+                "The upstream API was silent for too long. Try again in a moment.",
+            ),
+            Self::UpstreamProtocol => (
+                502,
+                "upstream_protocol",
+                "Upstream sent an invalid answer",
+                "The upstream API sent something that is not an answer in its own format. Try again in a moment.",
+            ),
+            Self::UpstreamTruncated => (
+                502,
+                "upstream_truncated",
+                "The answer was cut off",
+                "The upstream API ended its answer before it was complete. Try again in a moment.",
+            ),
+            Self::StreamTooLong => (
+                504,
+                "stream_too_long",
+                "The answer took too long",
+                "The answer took longer than this service allows. Ask for a shorter one.",
+            ),
+        };
+        Entry {
+            name,
+            status,
+            title,
+            detail,
+        }
+    }
+}
+
+/// An error on its way to a client: as a response of its own, or as a stream's final frame.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct ApiError {
+    /// Its machine name.
+    pub code: ErrorCode,
+    /// The HTTP status; the code's own unless the cause says otherwise.
+    pub status: u16,
+    /// Why, and what the caller can do.
+    pub detail: Cow<'static, str>,
+    /// Value of `Allow`, with a 405.
+    pub allow: Option<&'static str>,
+    /// Value of `Retry-After` in seconds, where waiting helps.
+    pub retry_after_seconds: Option<u64>,
+}
+
+impl ApiError {
+    /// An error with a detail of its own.
+    pub fn new(code: ErrorCode, detail: impl Into<Cow<'static, str>>) -> Self {
+        Self {
+            code,
+            status: code.status(),
+            detail: detail.into(),
+            allow: None,
+            retry_after_seconds: None,
+        }
+    }
+
+    /// The JSON body of an error response.
+    pub fn body(&self, correlation_id: &CorrelationId) -> String {
+        let body = Body {
+            error: self.code.title(),
+            detail: &self.detail,
+            correlation_id: correlation_id.as_str(),
+            code: self.code.name(),
+        };
+        // A struct of strings always serialises.
+        serde_json::to_string(&body).unwrap_or_default()
+    }
+}
+
+impl From<ErrorCode> for ApiError {
+    fn from(code: ErrorCode) -> Self {
+        Self::new(code, code.detail())
+    }
+}
+
+#[derive(Serialize)]
+struct Body<'a> {
+    error: &'static str,
+    detail: &'a str,
+    correlation_id: &'a str,
+    code: &'static str,
+}

@@ -1,0 +1,29 @@
+//! (method, path) → what to do.
+
+/// Where a request goes.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Route {
+    /// `GET /health`, or the same without a body.
+    Health,
+    /// `POST /chat`.
+    Chat,
+    /// A known path with a method that it does not answer.
+    MethodNotAllowed {
+        /// The methods that it does answer, as the `Allow` header wants them.
+        allow: &'static str,
+    },
+    /// No such path.
+    NotFound,
+}
+
+/// Chooses the route of a request. `method` is upper case, `path` starts with `/` and has no query;
+/// both are compared byte for byte.
+pub fn route(method: &str, path: &str) -> Route {
+    match (path, method) {
+        ("/health", "GET" | "HEAD") => Route::Health,
+        ("/health", _) => Route::MethodNotAllowed { allow: "GET, HEAD" },
+        ("/chat", "POST") => Route::Chat,
+        ("/chat", _) => Route::MethodNotAllowed { allow: "POST" },
+        _ => Route::NotFound,
+    }
+}

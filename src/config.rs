@@ -1,0 +1,323 @@
+//! Bindings → [`Config`], or the variables that are wrong.
+
+use std::fmt;
+use std::ops::RangeInclusive;
+use std::time::Duration;
+
+use crate::telemetry::record::Level;
+use crate::telemetry::redact::{Scrubber, Secret};
+
+/// Longest time that a variable may give, in seconds: a day.
+const MAX_SECONDS: f64 = 86_400.0;
+
+/// Everything that a deployment can set, checked.
+#[derive(Clone, Debug)]
+pub struct Config {
+    /// `OPENAI_API_KEY`: sent upstream.
+    pub api_key: Secret,
+    /// `OPENAI_BASE_URL`: the upstream server.
+    pub base_url: BaseUrl,
+    /// `OPENAI_MODEL`: the model of a request that names none.
+    pub default_model: String,
+    /// `ALLOWED_MODELS`: what a request may name, the default model among it; empty for any.
+    pub allowed_models: Vec<String>,
+    /// `SYSTEM_PROMPT`: the first instruction of every conversation.
+    pub system_prompt: Option<String>,
+    /// `MAX_TOKENS`: output tokens of a request that does not say.
+    pub max_tokens: u32,
+    /// `MAX_TOKENS_LIMIT`: output tokens that a request may ask for; at least `max_tokens`.
+    pub max_tokens_limit: u32,
+    /// `TIMEOUT_SECONDS`: longest wait for upstream without progress.
+    pub timeout: Duration,
+    /// `MAX_STREAM_SECONDS`: longest whole answer.
+    pub max_stream: Duration,
+    /// `HEARTBEAT_SECONDS`: longest silence towards the client.
+    pub heartbeat: Duration,
+    /// `MAX_RETRIES`: further attempts before the first byte.
+    pub max_retries: u32,
+    /// `LOG_LEVEL`: lines below it are not written.
+    pub log_level: Level,
+}
+
+impl Config {
+    /// Reads every variable through `lookup`. A variable of only white space counts as unset.
+    ///
+    /// # Errors
+    ///
+    /// Every variable that is missing or breaks its rule, none of their values.
+    pub fn load(lookup: impl Fn(&str) -> Option<String>) -> Result<Self, ConfigError> {
+        let mut reader = Reader {
+            lookup: &|name| set(&lookup, name),
+            problems: Vec::new(),
+        };
+        let config = reader.config();
+        if reader.problems.is_empty() {
+            Ok(config)
+        } else {
+            Err(ConfigError {
+                problems: reader.problems,
+            })
+        }
+    }
+
+    /// Whether a request may name this model.
+    pub fn allows_model(&self, model: &str) -> bool {
+        self.allowed_models.is_empty() || self.allowed_models.iter().any(|allowed| allowed == model)
+    }
+}
+
+/// A scrubber that knows every secret, whether the configuration is valid or not.
+pub fn scrubber(lookup: impl Fn(&str) -> Option<String>) -> Scrubber {
+    let secrets: Vec<Secret> = ["OPENAI_API_KEY"]
+        .iter()
+        .filter_map(|name| set(&lookup, name))
+        .map(Secret::new)
+        .collect();
+    Scrubber::new(&secrets)
+}
+
+/// `LOG_LEVEL`, or its default where it is unset or invalid: what is wrong still has to be logged.
+pub fn log_level(lookup: impl Fn(&str) -> Option<String>) -> Level {
+    set(&lookup, "LOG_LEVEL")
+        .and_then(|name| Level::parse(&name))
+        .unwrap_or(Level::Info)
+}
+
+/// A variable's value, unless it is missing or blank.
+fn set(lookup: &impl Fn(&str) -> Option<String>, name: &str) -> Option<String> {
+    let value = lookup(name)?.trim().to_owned();
+    (!value.is_empty()).then_some(value)
+}
+
+/// What is wrong with a configuration, in words for the person who deploys it.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct ConfigError {
+    problems: Vec<String>,
+}
+
+impl ConfigError {
+    /// One sentence or two for each variable that is wrong; at least one.
+    pub fn problems(&self) -> &[String] {
+        &self.problems
+    }
+}
+
+impl fmt::Display for ConfigError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.problems.join(" "))
+    }
+}
+
+impl std::error::Error for ConfigError {}
+
+/// An upstream server's address, without a slash at its end: `https`, or `http` on a loopback host.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct BaseUrl(String);
+
+impl BaseUrl {
+    const RULE: &str = "must be an https URL without user name, query or fragment, such as https://api.openai.com/v1; \
+        http is for localhost, 127.0.0.1 and [::1] only";
+
+    /// Accepts an address that follows the rule.
+    pub fn parse(url: &str) -> Option<Self> {
+        let visible = url
+            .bytes()
+            .all(|byte| byte.is_ascii_graphic() && !b"?#@\\\"<>^`{|}".contains(&byte));
+        let (scheme, rest) = url.split_once("://").filter(|_| visible)?;
+        let authority = rest.split('/').next().unwrap_or_default();
+        let host = host_of(authority)?;
+        let allowed = match scheme {
+            "https" => true,
+            "http" => ["localhost", "127.0.0.1", "[::1]"].contains(&host),
+            _ => false,
+        };
+        allowed.then(|| Self(url.trim_end_matches('/').to_owned()))
+    }
+
+    /// The address of a path below it; `path` starts with a slash.
+    pub fn join(&self, path: &str) -> String {
+        format!("{}{path}", self.0)
+    }
+}
+
+/// The host of `host[:port]`, when both are well-formed.
+fn host_of(authority: &str) -> Option<&str> {
+    let (host, port) = match authority
+        .strip_prefix('[')
+        .and_then(|rest| rest.split_once(']'))
+    {
+        Some((inner, port)) => (authority.get(..inner.len().saturating_add(2))?, port),
+        None => authority.split_at(authority.find(':').unwrap_or(authority.len())),
+    };
+    let port_ok = match port.strip_prefix(':') {
+        Some(digits) => digits.parse::<u16>().is_ok_and(|port| port > 0),
+        None => port.is_empty(),
+    };
+    let host_ok = match host.strip_prefix('[') {
+        Some(inner) => inner
+            .trim_end_matches(']')
+            .parse::<std::net::Ipv6Addr>()
+            .is_ok(),
+        None => {
+            !host.is_empty()
+                && host
+                    .bytes()
+                    .all(|b| b.is_ascii_alphanumeric() || b"-._".contains(&b))
+        }
+    };
+    (port_ok && host_ok).then_some(host)
+}
+
+/// Reads variables one by one and gathers what is wrong with them.
+struct Reader<'a> {
+    lookup: &'a dyn Fn(&str) -> Option<String>,
+    problems: Vec<String>,
+}
+
+impl Reader<'_> {
+    fn config(&mut self) -> Config {
+        let api_key = self.api_key();
+        let default_model = self.text("OPENAI_MODEL", "gpt-4", is_model_name, MODEL_RULE);
+        let max_tokens = self.integer("MAX_TOKENS", 2000, 1..=10_000_000);
+        Config {
+            api_key,
+            base_url: self.base_url(),
+            allowed_models: self.allowed_models(&default_model),
+            default_model,
+            system_prompt: self.system_prompt(),
+            max_tokens,
+            max_tokens_limit: self.max_tokens_limit(max_tokens),
+            timeout: self.seconds("TIMEOUT_SECONDS", 30),
+            max_stream: self.seconds("MAX_STREAM_SECONDS", 300),
+            heartbeat: self.seconds("HEARTBEAT_SECONDS", 15),
+            max_retries: self.integer("MAX_RETRIES", 2, 0..=10),
+            log_level: self.log_level(),
+        }
+    }
+
+    fn api_key(&mut self) -> Secret {
+        let key = (self.lookup)("OPENAI_API_KEY");
+        match &key {
+            None => self.problems.push(
+                "OPENAI_API_KEY is required. Set it with 'wrangler secret put OPENAI_API_KEY', or in .dev.vars for local development.".to_owned(),
+            ),
+            Some(key) if !key.bytes().all(|byte| byte.is_ascii_graphic()) => {
+                self.problem("OPENAI_API_KEY", "must be visible ASCII characters without spaces");
+            }
+            Some(_) => {}
+        }
+        Secret::new(key.unwrap_or_default())
+    }
+
+    fn base_url(&mut self) -> BaseUrl {
+        let url = (self.lookup)("OPENAI_BASE_URL");
+        let url = url.as_deref().unwrap_or("https://api.openai.com/v1");
+        BaseUrl::parse(url).unwrap_or_else(|| {
+            self.problem("OPENAI_BASE_URL", BaseUrl::RULE);
+            BaseUrl(String::new())
+        })
+    }
+
+    fn allowed_models(&mut self, default_model: &str) -> Vec<String> {
+        let list = (self.lookup)("ALLOWED_MODELS").unwrap_or_default();
+        let mut models: Vec<String> = list
+            .split(',')
+            .map(str::trim)
+            .filter(|name| !name.is_empty())
+            .map(str::to_owned)
+            .collect();
+        if !models.iter().all(|name| is_model_name(name)) {
+            self.problem(
+                "ALLOWED_MODELS",
+                "must be model names separated by commas, each 1 to 128 visible ASCII characters",
+            );
+        }
+        if !models.is_empty() && !models.iter().any(|name| name == default_model) {
+            models.insert(0, default_model.to_owned());
+        }
+        models
+    }
+
+    fn system_prompt(&self) -> Option<String> {
+        let prompt = (self.lookup)("SYSTEM_PROMPT");
+        let prompt = prompt.unwrap_or_else(|| "You are a helpful assistant.".to_owned());
+        (prompt != "none").then_some(prompt)
+    }
+
+    fn max_tokens_limit(&mut self, max_tokens: u32) -> u32 {
+        // Someone who raises only the default means requests to have that many.
+        let limit = self.integer("MAX_TOKENS_LIMIT", max_tokens.max(4000), 1..=10_000_000);
+        if limit < max_tokens {
+            self.problem("MAX_TOKENS_LIMIT", "must be at least MAX_TOKENS");
+        }
+        limit
+    }
+
+    fn log_level(&mut self) -> Level {
+        let Some(name) = (self.lookup)("LOG_LEVEL") else {
+            return Level::Info;
+        };
+        Level::parse(&name).unwrap_or_else(|| {
+            self.problem("LOG_LEVEL", "must be DEBUG, INFO, WARNING or ERROR");
+            Level::Info
+        })
+    }
+
+    fn text(&mut self, name: &str, default: &str, accepts: fn(&str) -> bool, rule: &str) -> String {
+        let value = (self.lookup)(name).unwrap_or_else(|| default.to_owned());
+        if !accepts(&value) {
+            self.problem(name, rule);
+        }
+        value
+    }
+
+    fn integer(&mut self, name: &str, default: u32, range: RangeInclusive<u32>) -> u32 {
+        let Some(value) = (self.lookup)(name) else {
+            return default;
+        };
+        match value.parse() {
+            Ok(number) if range.contains(&number) => number,
+            _ => {
+                let rule = format!(
+                    "must be a whole number from {} to {}",
+                    range.start(),
+                    range.end()
+                );
+                self.problem(name, &rule);
+                default
+            }
+        }
+    }
+
+    fn seconds(&mut self, name: &str, default: u64) -> Duration {
+        let Some(value) = (self.lookup)(name) else {
+            return Duration::from_secs(default);
+        };
+        match value.parse() {
+            // Clocks tick in milliseconds: anything shorter would be no time at all.
+            Ok(seconds) if (0.001..=MAX_SECONDS).contains(&seconds) => {
+                Duration::from_secs_f64(seconds)
+            }
+            _ => {
+                self.problem(
+                    name,
+                    "must be a number of seconds greater than 0, at most 86400",
+                );
+                Duration::from_secs(default)
+            }
+        }
+    }
+
+    fn problem(&mut self, name: &str, rule: &str) {
+        self.problems.push(format!("{name} {rule}."));
+    }
+}
+
+const MODEL_RULE: &str = "must be 1 to 128 visible ASCII characters without comma";
+
+fn is_model_name(name: &str) -> bool {
+    (1..=128).contains(&name.len())
+        && name
+            .bytes()
+            .all(|byte| byte.is_ascii_graphic() && byte != b',')
+}

@@ -1,0 +1,56 @@
+//! What all requests of an isolate share: bindings are read once, for they never change within it.
+
+use std::cell::OnceCell;
+use std::rc::Rc;
+
+use js_sys::Reflect;
+use wasm_bindgen::JsValue;
+use worker::Env;
+
+use super::console::Log;
+use crate::config::{self, Config, ConfigError};
+use crate::telemetry::record::Level;
+
+thread_local! {
+    static ISOLATE: OnceCell<Rc<Isolate>> = const { OnceCell::new() };
+}
+
+/// The deployment's configuration, and the log that follows it.
+pub(super) struct Isolate {
+    pub(super) config: Result<Config, ConfigError>,
+    pub(super) log: Log,
+}
+
+impl Isolate {
+    /// The isolate's state; the first request makes it.
+    pub(super) fn of(env: &Env) -> Rc<Self> {
+        ISOLATE.with(|cell| Rc::clone(cell.get_or_init(|| Rc::new(Self::start(env)))))
+    }
+
+    fn start(env: &Env) -> Self {
+        let lookup = |name: &str| variable(env, name);
+        let isolate = Self {
+            config: Config::load(lookup),
+            log: Log::new(config::log_level(lookup), config::scrubber(lookup)),
+        };
+        if let Ok(config) = &isolate.config {
+            isolate
+                .log
+                .write(Level::Info, "application_started", None, |record| {
+                    record
+                        .text("model", &config.default_model)
+                        .text("log_level", config.log_level.name())
+                        .text("api", "chat_completions");
+                });
+        }
+        isolate
+    }
+}
+
+/// A variable's value as text. `wrangler.toml` may give a number or a boolean where a text is usual.
+fn variable(env: &Env, name: &str) -> Option<String> {
+    let value = Reflect::get(env, &JsValue::from_str(name)).ok()?;
+    let number = || value.as_f64().map(|number| number.to_string());
+    let boolean = || value.as_bool().map(|boolean| boolean.to_string());
+    value.as_string().or_else(number).or_else(boolean)
+}

@@ -1,0 +1,5 @@
+//! Bytes in, frames out.
+
+pub mod relay;
+pub mod sse;
+mod surrogates;

@@ -1,0 +1,388 @@
+//! Upstream's bytes, time and aborts → the client's frames, and one [`Outcome`].
+//!
+//! The relay does no I/O: whoever drives it tells it what happened ([`Relay::handle`]), writes what it
+//! produced ([`Relay::output`]) and asks when to come back ([`Relay::deadline_ms`]).
+//!
+//! # Invariants
+//!
+//! 1. Exactly one final frame per stream unless the client is gone; nothing after it.
+//! 2. The end of the bytes without a terminal event is `upstream_truncated`.
+//! 3. Output does not depend on how upstream's bytes were split.
+//! 4. No upstream error text reaches a frame or a log unredacted.
+//! 5. Memory per stream is bounded, whatever upstream sends.
+//! 6. Time is an input. The relay reads no clock and makes no random numbers.
+//! 7. It never panics.
+
+use std::time::Duration;
+
+use super::sse::Decoder;
+use super::surrogates::Surrogates;
+use crate::api::correlation::CorrelationId;
+use crate::api::error::ErrorCode;
+use crate::api::frame::{Ending, FrameEncoder, KEEP_ALIVE};
+use crate::openai::failure::Failure;
+use crate::openai::{Delta, FinishReason, Meaning, Usage, chat_completions};
+
+/// Something that happened to a stream.
+#[derive(Clone, Copy, Debug)]
+pub enum Input<'a> {
+    /// Upstream sent bytes.
+    Chunk(&'a [u8]),
+    /// Upstream ended its body in order.
+    End,
+    /// The connection to upstream broke.
+    Broken,
+    /// Time has passed.
+    Tick,
+    /// The client no longer listens.
+    ClientGone,
+}
+
+/// The clocks of a stream.
+#[derive(Clone, Copy, Debug)]
+pub struct Limits {
+    /// Longest wait between upstream's bytes.
+    pub idle: Duration,
+    /// Longest whole answer.
+    pub total: Duration,
+    /// Longest silence towards the client.
+    pub heartbeat: Duration,
+}
+
+/// How a stream ended.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Outcome {
+    /// In one word.
+    pub end_reason: EndReason,
+    /// What went wrong, when something did.
+    pub failure: Option<Failure>,
+}
+
+/// The one word for how a request ended.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum EndReason {
+    /// The answer is complete.
+    Done,
+    /// The client left.
+    ClientGone,
+    /// Upstream's bytes ended too soon.
+    UpstreamTruncated,
+    /// Upstream reported a failure.
+    UpstreamError,
+    /// Upstream was silent for too long.
+    UpstreamTimeout,
+    /// The whole answer took too long.
+    StreamTooLong,
+    /// Upstream broke its own protocol.
+    UpstreamProtocol,
+    /// The request was refused before upstream was asked.
+    Rejected,
+}
+
+impl EndReason {
+    /// The name that the log carries.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Done => "done",
+            Self::ClientGone => "client_gone",
+            Self::UpstreamTruncated => "upstream_truncated",
+            Self::UpstreamError => "upstream_error",
+            Self::UpstreamTimeout => "upstream_timeout",
+            Self::StreamTooLong => "stream_too_long",
+            Self::UpstreamProtocol => "upstream_protocol",
+            Self::Rejected => "rejected",
+        }
+    }
+}
+
+impl From<ErrorCode> for EndReason {
+    fn from(code: ErrorCode) -> Self {
+        match code {
+            ErrorCode::UpstreamTruncated => Self::UpstreamTruncated,
+            ErrorCode::UpstreamTimeout => Self::UpstreamTimeout,
+            ErrorCode::StreamTooLong => Self::StreamTooLong,
+            ErrorCode::UpstreamProtocol => Self::UpstreamProtocol,
+            ErrorCode::ContextLengthExceeded
+            | ErrorCode::ModelNotFound
+            | ErrorCode::UpstreamRejected
+            | ErrorCode::UpstreamRateLimited
+            | ErrorCode::UpstreamQuota
+            | ErrorCode::UpstreamUnavailable
+            | ErrorCode::UpstreamUnreachable => Self::UpstreamError,
+            _ => Self::Rejected,
+        }
+    }
+}
+
+/// A frame with text that went out, for the log.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub struct SentFrame {
+    /// Its number.
+    pub sequence: u64,
+    /// Its text's length, in Unicode scalar values.
+    pub content_length: usize,
+}
+
+/// The state of one stream.
+#[derive(Debug)]
+pub struct Relay {
+    decoder: Decoder,
+    writer: Writer,
+    limits: Limits,
+    started_ms: u64,
+    /// When upstream last sent a byte, or was last free to.
+    progress_ms: u64,
+    sent_ms: u64,
+    first_text_ms: Option<u64>,
+    outcome: Option<Outcome>,
+}
+
+/// The client's side of a stream. It is apart from the decoder, whose events it reads.
+#[derive(Debug)]
+struct Writer {
+    frames: FrameEncoder,
+    surrogates: Surrogates,
+    output: Vec<u8>,
+    finish_reason: Option<FinishReason>,
+    refused: bool,
+    has_text: bool,
+    usage: Option<Usage>,
+    /// Frames since the last [`Relay::take_sent`]; kept only when somebody wants to know.
+    sent: Option<Vec<SentFrame>>,
+}
+
+impl Relay {
+    /// A stream that begins now. `traces_frames` keeps the facts for [`Relay::take_sent`].
+    pub fn new(
+        correlation_id: CorrelationId,
+        limits: Limits,
+        now_ms: u64,
+        traces_frames: bool,
+    ) -> Self {
+        Self {
+            decoder: Decoder::default(),
+            writer: Writer {
+                frames: FrameEncoder::new(correlation_id),
+                surrogates: Surrogates::default(),
+                output: Vec::new(),
+                finish_reason: None,
+                refused: false,
+                has_text: false,
+                usage: None,
+                sent: traces_frames.then(Vec::new),
+            },
+            limits,
+            started_ms: now_ms,
+            progress_ms: now_ms,
+            sent_ms: now_ms,
+            first_text_ms: None,
+            outcome: None,
+        }
+    }
+
+    /// Takes note of what happened. After an outcome nothing more happens, but that the client may
+    /// turn out to have left before it took the last frame.
+    pub fn handle(&mut self, input: Input<'_>, now_ms: u64) {
+        let is_unread = !self.writer.output.is_empty();
+        if self.outcome.is_some() && !(matches!(input, Input::ClientGone) && is_unread) {
+            return;
+        }
+        match input {
+            Input::Chunk(chunk) => {
+                self.receive(chunk.len(), |space| space.copy_from_slice(chunk), now_ms);
+            }
+            Input::End => self.end("the bytes ended without a terminal event"),
+            Input::Broken => self.end("the connection broke without a terminal event"),
+            Input::Tick => self.tick(now_ms),
+            Input::ClientGone => {
+                self.writer.output.clear();
+                self.outcome = Some(Outcome {
+                    end_reason: EndReason::ClientGone,
+                    failure: None,
+                });
+            }
+        }
+    }
+
+    /// [`Input::Chunk`] whose `len` bytes `fill` writes in place.
+    pub fn receive(&mut self, len: usize, fill: impl FnOnce(&mut [u8]), now_ms: u64) {
+        if self.outcome.is_some() {
+            return;
+        }
+        self.progress_ms = now_ms;
+        self.decoder.feed_with(len, fill);
+        while self.outcome.is_none() {
+            match self.decoder.next_event() {
+                Ok(None) => break,
+                Ok(Some(event)) => match chat_completions::meaning(event.kind, event.data) {
+                    Ok(Meaning::Delta(delta)) => self.writer.delta(&delta),
+                    Ok(Meaning::Done) => self.finish(),
+                    Ok(Meaning::Failed(failure)) => self.fail(failure),
+                    Err(_) => self.fail_with(
+                        ErrorCode::UpstreamProtocol,
+                        "an event's data is not what the API promises",
+                    ),
+                },
+                Err(error) => self.fail_with(ErrorCode::UpstreamProtocol, error.cause()),
+            }
+        }
+        if !self.writer.output.is_empty() {
+            self.sent_ms = now_ms;
+        }
+        if self.writer.has_text {
+            self.first_text_ms.get_or_insert(now_ms);
+        }
+    }
+
+    /// Bytes for the client, in order.
+    pub fn output(&self) -> &[u8] {
+        &self.writer.output
+    }
+
+    /// Forgets the output, which has been written. Upstream was not listened to while the client took
+    /// it, so upstream's silence begins now.
+    pub fn output_written(&mut self, now_ms: u64) {
+        self.writer.output.clear();
+        self.progress_ms = self.progress_ms.max(now_ms);
+    }
+
+    /// When [`Input::Tick`] is due, unless something else happens first.
+    pub fn deadline_ms(&self) -> u64 {
+        let idle = after(self.progress_ms, self.limits.idle);
+        let heartbeat = after(self.sent_ms, self.limits.heartbeat);
+        idle.min(heartbeat).min(self.last_deadline_ms())
+    }
+
+    /// When the whole answer has to be over.
+    pub fn last_deadline_ms(&self) -> u64 {
+        after(self.started_ms, self.limits.total)
+    }
+
+    /// How the stream ended, once it has.
+    pub fn outcome(&self) -> Option<&Outcome> {
+        self.outcome.as_ref()
+    }
+
+    /// Frames produced so far, the final one included.
+    pub fn frame_count(&self) -> u64 {
+        self.writer.frames.count()
+    }
+
+    /// When the first frame with text was ready.
+    pub fn first_text_ms(&self) -> Option<u64> {
+        self.first_text_ms
+    }
+
+    /// Why the answer ended, once upstream has said.
+    pub fn finish_reason(&self) -> Option<FinishReason> {
+        match self.writer.finish_reason {
+            Some(_) if self.writer.refused => Some(FinishReason::Refusal),
+            reason => reason,
+        }
+    }
+
+    /// What the answer cost, as far as upstream has said.
+    pub fn usage(&self) -> Option<Usage> {
+        self.writer.usage
+    }
+
+    /// The frames with text since the last call.
+    pub fn take_sent(&mut self) -> Vec<SentFrame> {
+        self.writer
+            .sent
+            .as_mut()
+            .map(std::mem::take)
+            .unwrap_or_default()
+    }
+
+    fn tick(&mut self, now_ms: u64) {
+        if now_ms >= self.last_deadline_ms() {
+            self.expire(
+                ErrorCode::StreamTooLong,
+                "the answer took longer than MAX_STREAM_SECONDS",
+            );
+        } else if now_ms >= after(self.progress_ms, self.limits.idle) {
+            self.expire(
+                ErrorCode::UpstreamTimeout,
+                "upstream was silent for TIMEOUT_SECONDS",
+            );
+        } else if now_ms >= after(self.sent_ms, self.limits.heartbeat) {
+            self.writer.output.extend_from_slice(KEEP_ALIVE);
+            self.sent_ms = now_ms;
+        }
+    }
+
+    /// A terminal event makes an answer complete; what upstream could still add is its cost.
+    fn expire(&mut self, code: ErrorCode, cause: &str) {
+        if self.writer.finish_reason.is_some() {
+            self.finish();
+        } else {
+            self.fail_with(code, cause);
+        }
+    }
+
+    fn end(&mut self, cause: &str) {
+        self.expire(ErrorCode::UpstreamTruncated, cause);
+    }
+
+    fn finish(&mut self) {
+        self.writer.finish_reason.get_or_insert(FinishReason::Stop);
+        if let Some(text) = self.writer.surrogates.finish() {
+            self.writer.content(&text);
+        }
+        let ending = Ending::Finished {
+            finish_reason: self.finish_reason().unwrap_or(FinishReason::Stop),
+            usage: self.writer.usage,
+        };
+        self.writer.frames.ending(ending, &mut self.writer.output);
+        self.outcome = Some(Outcome {
+            end_reason: EndReason::Done,
+            failure: None,
+        });
+    }
+
+    fn fail_with(&mut self, code: ErrorCode, cause: &str) {
+        self.fail(Failure::new(code, cause));
+    }
+
+    fn fail(&mut self, failure: Failure) {
+        self.writer
+            .frames
+            .ending(Ending::Failed(&failure.error), &mut self.writer.output);
+        self.outcome = Some(Outcome {
+            end_reason: failure.error.code.into(),
+            failure: Some(failure),
+        });
+    }
+}
+
+impl Writer {
+    fn delta(&mut self, delta: &Delta<'_>) {
+        for text in [delta.content, delta.refusal].into_iter().flatten() {
+            let whole = self.surrogates.join(text.get());
+            if whole != "\"\"" {
+                self.content(&whole);
+            }
+        }
+        self.refused |= delta.refusal.is_some();
+        self.finish_reason = delta.finish_reason.or(self.finish_reason);
+        self.usage = delta.usage.or(self.usage);
+    }
+
+    fn content(&mut self, json: &str) {
+        if let Some(sent) = &mut self.sent {
+            let text: String = serde_json::from_str(json).unwrap_or_default();
+            sent.push(SentFrame {
+                sequence: self.frames.count(),
+                content_length: text.chars().count(),
+            });
+        }
+        self.has_text = true;
+        self.frames.content(json, &mut self.output);
+    }
+}
+
+fn after(from_ms: u64, duration: Duration) -> u64 {
+    let duration_ms = u64::try_from(duration.as_millis()).unwrap_or(u64::MAX);
+    from_ms.saturating_add(duration_ms)
+}

@@ -1,0 +1,264 @@
+//! Bytes → events, by the WHATWG event stream format. Knows no `OpenAI`.
+//!
+//! See <https://html.spec.whatwg.org/multipage/server-sent-events.html#parsing-an-event-stream>.
+//! `id` and `retry` serve reconnection, which a streamed answer does not have, and are passed over.
+//! Unlike a browser, invalid UTF-8 is an error: replacing it would change the answer.
+
+use std::ops::Range;
+use std::str;
+
+use memchr::{memchr, memchr2};
+
+/// Most bytes that one event's lines may have, field names and line ends included; a comment counts for
+/// itself.
+pub const MAX_EVENT_BYTES: usize = 1 << 20;
+
+/// Byte order mark, allowed once at the very start.
+const BOM: &[u8] = b"\xef\xbb\xbf";
+
+/// A decoded event.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub struct Event<'a> {
+    /// The `event` field; empty when there was none.
+    pub kind: &'a str,
+    /// The `data` fields, joined by line feeds.
+    pub data: &'a str,
+}
+
+/// Why bytes are not an event stream that can be read on.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum DecodeError {
+    /// An event has more than [`MAX_EVENT_BYTES`].
+    EventTooLarge,
+    /// An event's data or type is not UTF-8.
+    InvalidUtf8,
+}
+
+impl DecodeError {
+    /// What happened, for the log.
+    pub const fn cause(self) -> &'static str {
+        match self {
+            Self::EventTooLarge => "an event is larger than 1 MiB",
+            Self::InvalidUtf8 => "an event is not UTF-8",
+        }
+    }
+}
+
+/// An incremental decoder. It keeps at most one event and one chunk.
+///
+/// ```
+/// use personal_ai_assistant::stream::sse::Decoder;
+///
+/// let mut decoder = Decoder::default();
+/// decoder.feed(b"data: hel");
+/// assert_eq!(decoder.next_event(), Ok(None));
+/// decoder.feed(b"lo\n\n");
+/// assert_eq!(decoder.next_event().map(|event| event.map(|event| event.data)), Ok(Some("hello")));
+/// ```
+#[derive(Debug, Default)]
+pub struct Decoder {
+    /// Bytes received and not yet done with.
+    buffer: Vec<u8>,
+    /// Where in `buffer` the line that is being read begins.
+    line_start: usize,
+    /// Where in `buffer` the search for that line's end goes on.
+    searched: usize,
+    /// Whether the last line ended in CR, so that a LF right behind it belongs to that line end.
+    after_cr: bool,
+    /// Whether the start of the stream, where a byte order mark may stand, is behind.
+    started: bool,
+    event: Pending,
+    /// Whether `event` has been handed out and makes room for the next one.
+    dispatched: bool,
+}
+
+/// The fields of the event that is being read.
+#[derive(Debug, Default)]
+struct Pending {
+    size_bytes: usize,
+    kind: Vec<u8>,
+    has_data: bool,
+    /// The only `data` line so far, as a range of the buffer: nearly every event has just one, which
+    /// is best left where it is.
+    line: Option<Range<usize>>,
+    /// Several `data` lines joined, or one that had to leave the buffer.
+    data: Vec<u8>,
+}
+
+impl Decoder {
+    /// Takes in a chunk. Ask [`Decoder::next_event`] until there is none before feeding the next.
+    pub fn feed(&mut self, chunk: &[u8]) {
+        self.feed_with(chunk.len(), |space| space.copy_from_slice(chunk));
+    }
+
+    /// Takes in a chunk of `len` bytes that `fill` writes in place.
+    pub fn feed_with(&mut self, len: usize, fill: impl FnOnce(&mut [u8])) {
+        self.discard_done();
+        let old_len = self.buffer.len();
+        self.buffer.resize(old_len.saturating_add(len), 0);
+        fill(self.buffer.get_mut(old_len..).unwrap_or_default());
+    }
+
+    /// The next event whose blank line has come. An event without `data` is passed over, one that the
+    /// end of the bytes cuts off is never dispatched.
+    ///
+    /// # Errors
+    ///
+    /// [`DecodeError`]; the decoder is of no use afterwards.
+    pub fn next_event(&mut self) -> Result<Option<Event<'_>>, DecodeError> {
+        if self.dispatched {
+            self.event.clear();
+            self.dispatched = false;
+        }
+        if !self.skip_bom() {
+            return Ok(None);
+        }
+        while let Some(line) = self.next_line() {
+            // The line end counts, so that a line is as large whether it came in one piece or not.
+            self.check_size(&line, 1)?;
+            if !line.is_empty() {
+                self.field(line);
+            } else if self.event.has_data {
+                return self.dispatch().map(Some);
+            } else {
+                self.event.clear();
+            }
+        }
+        let unfinished = self.line_start..self.buffer.len();
+        self.check_size(&unfinished, 0)?;
+        Ok(None)
+    }
+
+    fn dispatch(&mut self) -> Result<Event<'_>, DecodeError> {
+        self.dispatched = true;
+        let data = match &self.event.line {
+            Some(line) => self.bytes(line),
+            None => &self.event.data,
+        };
+        let text = |bytes| str::from_utf8(bytes).map_err(|_| DecodeError::InvalidUtf8);
+        Ok(Event {
+            kind: text(&self.event.kind)?,
+            data: text(data)?,
+        })
+    }
+
+    /// Adds a line's length to its event's, or refuses it.
+    fn check_size(
+        &mut self,
+        line: &Range<usize>,
+        line_end_bytes: usize,
+    ) -> Result<(), DecodeError> {
+        let line_bytes = line.len().saturating_add(line_end_bytes);
+        let is_comment = self.bytes(line).first() == Some(&b':');
+        let others_bytes = if is_comment { 0 } else { self.event.size_bytes };
+        let size_bytes = others_bytes.saturating_add(line_bytes);
+        if size_bytes > MAX_EVENT_BYTES {
+            return Err(DecodeError::EventTooLarge);
+        }
+        if !is_comment && line_end_bytes > 0 {
+            self.event.size_bytes = size_bytes;
+        }
+        Ok(())
+    }
+
+    fn field(&mut self, line: Range<usize>) {
+        let bytes = self.bytes(&line);
+        let colon = memchr(b':', bytes);
+        let (name, value) = bytes.split_at(colon.unwrap_or(bytes.len()));
+        let value = value.strip_prefix(b":").unwrap_or(value);
+        let value = value.strip_prefix(b" ").unwrap_or(value);
+        match name {
+            b"data" => {
+                let value_start = line.end.saturating_sub(value.len());
+                self.add_data(value_start..line.end);
+            }
+            b"event" => self.event.kind = value.to_vec(),
+            _ => {}
+        }
+    }
+
+    fn add_data(&mut self, line: Range<usize>) {
+        if !self.event.has_data {
+            self.event.has_data = true;
+            self.event.line = Some(line);
+            return;
+        }
+        self.take_line_out();
+        self.event.data.push(b'\n');
+        let added = self.buffer.get(line).unwrap_or_default();
+        self.event.data.extend_from_slice(added);
+    }
+
+    /// Copies the event's only line out of the buffer, if it is still there.
+    fn take_line_out(&mut self) {
+        if let Some(line) = self.event.line.take() {
+            let bytes = self.buffer.get(line).unwrap_or_default();
+            self.event.data.extend_from_slice(bytes);
+        }
+    }
+
+    /// The next complete line, without its end: LF, CR or CRLF.
+    fn next_line(&mut self) -> Option<Range<usize>> {
+        if self.after_cr {
+            let next = *self.buffer.get(self.line_start)?;
+            if next == b'\n' {
+                self.line_start = self.line_start.saturating_add(1);
+                self.searched = self.line_start;
+            }
+            self.after_cr = false;
+        }
+        let rest = self.buffer.get(self.searched..).unwrap_or_default();
+        let Some(offset) = memchr2(b'\n', b'\r', rest) else {
+            self.searched = self.buffer.len();
+            return None;
+        };
+        self.after_cr = rest.get(offset) == Some(&b'\r');
+        let end = self.searched.saturating_add(offset);
+        let line = self.line_start..end;
+        self.line_start = end.saturating_add(1);
+        self.searched = self.line_start;
+        Some(line)
+    }
+
+    /// Passes over a byte order mark; false while the bytes so far could become one.
+    fn skip_bom(&mut self) -> bool {
+        if self.started {
+            return true;
+        }
+        if self.buffer.starts_with(BOM) {
+            self.line_start = BOM.len();
+            self.searched = BOM.len();
+        } else if BOM.starts_with(&self.buffer) {
+            return false;
+        }
+        self.started = true;
+        true
+    }
+
+    fn discard_done(&mut self) {
+        if self.dispatched {
+            self.event.clear();
+            self.dispatched = false;
+        }
+        self.take_line_out();
+        let done = self.line_start.min(self.buffer.len());
+        self.buffer.drain(..done);
+        self.searched = self.searched.saturating_sub(done);
+        self.line_start = 0;
+    }
+
+    fn bytes(&self, range: &Range<usize>) -> &[u8] {
+        self.buffer.get(range.clone()).unwrap_or_default()
+    }
+}
+
+impl Pending {
+    /// Makes room for the next event and keeps the memory.
+    fn clear(&mut self) {
+        self.size_bytes = 0;
+        self.kind.clear();
+        self.has_data = false;
+        self.line = None;
+        self.data.clear();
+    }
+}

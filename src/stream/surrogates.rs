@@ -1,0 +1,73 @@
+//! Keeps characters whole that upstream splits between two deltas.
+//!
+//! JSON may write a character beyond U+FFFF as two escapes, and a server that counts in UTF-16 units
+//! may put them into two deltas. Each half alone is no text: strict clients refuse it, others show it
+//! as a replacement character. So the first half waits for the second.
+
+use std::borrow::Cow;
+
+/// What stands for half a character whose other half never comes.
+const REPLACEMENT: &str = "\\ufffd";
+
+/// The half that waits, if any.
+#[derive(Debug, Default)]
+pub(super) struct Surrogates {
+    /// An escape such as `\ud83d`, as upstream wrote it.
+    held: Option<String>,
+}
+
+impl Surrogates {
+    /// The next piece of text, a JSON string, as a JSON string of whole characters.
+    pub(super) fn join<'a>(&mut self, json: &'a str) -> Cow<'a, str> {
+        if self.held.is_none() && !json.contains("\\ud") && !json.contains("\\uD") {
+            return Cow::Borrowed(json);
+        }
+        let inner = json
+            .strip_prefix('"')
+            .and_then(|rest| rest.strip_suffix('"'))
+            .unwrap_or_default();
+        let mut held = self.held.take().unwrap_or_default();
+        held.push_str(inner);
+        let mut whole = String::with_capacity(held.len().saturating_add(2));
+        whole.push('"');
+        self.held = copy_whole(&held, &mut whole);
+        whole.push('"');
+        Cow::Owned(whole)
+    }
+
+    /// What a half that still waits at the answer's end becomes, as a JSON string.
+    pub(super) fn finish(&mut self) -> Option<String> {
+        self.held.take().map(|_| format!("\"{REPLACEMENT}\""))
+    }
+}
+
+/// Copies a JSON string's inside, and gives back a first half at its very end.
+fn copy_whole(inner: &str, out: &mut String) -> Option<String> {
+    let mut rest = inner;
+    while let Some((before, escape)) = rest.find('\\').and_then(|at| rest.split_at_checked(at)) {
+        out.push_str(before);
+        let unit = code_unit(escape);
+        let len = if unit.is_some() { 6 } else { 2 };
+        let (escape, after) = escape.split_at_checked(len).unwrap_or((escape, ""));
+        rest = after;
+        match unit {
+            Some(0xD800..=0xDBFF) if after.is_empty() => return Some(escape.to_owned()),
+            Some(0xD800..=0xDBFF) if matches!(code_unit(after), Some(0xDC00..=0xDFFF)) => {
+                let (second, after) = after.split_at_checked(6).unwrap_or((after, ""));
+                out.push_str(escape);
+                out.push_str(second);
+                rest = after;
+            }
+            Some(0xD800..=0xDFFF) => out.push_str(REPLACEMENT),
+            _ => out.push_str(escape),
+        }
+    }
+    out.push_str(rest);
+    None
+}
+
+/// The UTF-16 code unit of a `\uXXXX` that `text` begins with.
+fn code_unit(text: &str) -> Option<u16> {
+    let digits = text.strip_prefix("\\u")?.get(..4)?;
+    u16::from_str_radix(digits, 16).ok()
+}

@@ -1,0 +1,191 @@
+//! One request's facts → one JSON line.
+//!
+//! A line is written straight to its text, so what is redacted never exists in a form that could be
+//! printed by accident: secret names lose their value, every text passes the [`Scrubber`].
+
+use serde::Serialize;
+
+use crate::openai::{FinishReason, Usage};
+use crate::stream::relay::EndReason;
+
+use super::redact::{REDACTED, Scrubber, is_secret_name};
+
+/// How much a line matters.
+#[derive(Clone, Copy, Debug, Eq, Ord, PartialEq, PartialOrd)]
+pub enum Level {
+    /// Details of every frame.
+    Debug,
+    /// One request's course.
+    Info,
+    /// Something a person may want to look at.
+    Warning,
+    /// Something that failed.
+    Error,
+}
+
+impl Level {
+    /// Reads a level's name, in any case.
+    pub fn parse(name: &str) -> Option<Self> {
+        let named = |level: &Self| level.name().eq_ignore_ascii_case(name);
+        [Self::Debug, Self::Info, Self::Warning, Self::Error]
+            .into_iter()
+            .find(named)
+    }
+
+    /// The name that a line carries.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Debug => "DEBUG",
+            Self::Info => "INFO",
+            Self::Warning => "WARNING",
+            Self::Error => "ERROR",
+        }
+    }
+}
+
+/// A log line in the making: `timestamp`, `level`, `event`, `correlation_id`, then its own fields in
+/// the order of the calls.
+#[derive(Debug)]
+pub struct Record<'a> {
+    json: String,
+    scrubber: &'a Scrubber,
+}
+
+impl<'a> Record<'a> {
+    /// Begins a line. `timestamp` is RFC 3339.
+    pub fn new(
+        scrubber: &'a Scrubber,
+        timestamp: &str,
+        level: Level,
+        event: &str,
+        correlation_id: Option<&str>,
+    ) -> Self {
+        let mut record = Self {
+            json: String::with_capacity(256),
+            scrubber,
+        };
+        record.json.push('{');
+        record.text("timestamp", timestamp);
+        record.text("level", level.name());
+        record.text("event", event);
+        if let Some(id) = correlation_id {
+            record.text("correlation_id", id);
+        }
+        record
+    }
+
+    /// Adds a text.
+    pub fn text(&mut self, name: &str, value: &str) -> &mut Self {
+        let scrubbed = self.scrubber.scrub(value);
+        self.field(name, &scrubbed)
+    }
+
+    /// Adds a text where there is one.
+    pub fn optional_text(&mut self, name: &str, value: Option<&str>) -> &mut Self {
+        if let Some(value) = value {
+            self.text(name, value);
+        }
+        self
+    }
+
+    /// Adds a whole number.
+    pub fn number(&mut self, name: &str, value: u64) -> &mut Self {
+        self.field(name, &value)
+    }
+
+    /// Adds a whole number where there is one.
+    pub fn optional_number(&mut self, name: &str, value: Option<u64>) -> &mut Self {
+        if let Some(value) = value {
+            self.number(name, value);
+        }
+        self
+    }
+
+    /// Adds an object whose fields `fill` adds; the rules of redaction hold in it as well.
+    pub fn object(&mut self, name: &str, fill: impl FnOnce(&mut Self)) -> &mut Self {
+        if is_secret_name(name) {
+            return self.field(name, &REDACTED);
+        }
+        self.key(name);
+        self.json.push('{');
+        fill(self);
+        self.json.push('}');
+        self
+    }
+
+    /// The finished line, without a line end.
+    pub fn finish(mut self) -> String {
+        self.json.push('}');
+        self.json
+    }
+
+    fn field(&mut self, name: &str, value: &(impl Serialize + ?Sized)) -> &mut Self {
+        self.key(name);
+        let json = if is_secret_name(name) {
+            serde_json::to_string(REDACTED)
+        } else {
+            serde_json::to_string(value)
+        };
+        // Texts and numbers always serialise.
+        self.json.push_str(&json.unwrap_or_default());
+        self
+    }
+
+    fn key(&mut self, name: &str) {
+        if !self.json.ends_with('{') {
+            self.json.push(',');
+        }
+        self.json.push('"');
+        self.json.push_str(name);
+        self.json.push_str("\":");
+    }
+}
+
+/// What became of a request, for its last line.
+#[derive(Clone, Copy, Debug)]
+pub struct Completion {
+    /// Status of the response; nothing when the client left before there was one.
+    pub http_status: Option<u16>,
+    /// How it ended.
+    pub end_reason: EndReason,
+    /// From the request's arrival to its end.
+    pub duration_ms: u64,
+    /// From the request's arrival to the first frame with text.
+    pub ttft_ms: Option<u64>,
+    /// Frames sent, the final one included.
+    pub chunk_count: u64,
+    /// Why the answer ended.
+    pub finish_reason: Option<FinishReason>,
+    /// What the answer cost.
+    pub usage: Option<Usage>,
+    /// Attempts after the first.
+    pub retries: u32,
+}
+
+impl Completion {
+    /// Adds the facts to a line.
+    pub fn write(&self, record: &mut Record<'_>) {
+        let status = match self.end_reason {
+            EndReason::Done => "success",
+            EndReason::ClientGone => "cancelled",
+            _ => "error",
+        };
+        record
+            .text("status", status)
+            .optional_number("http_status", self.http_status.map(u64::from))
+            .text("end_reason", self.end_reason.name())
+            .number("duration_ms", self.duration_ms)
+            .optional_number("ttft_ms", self.ttft_ms)
+            .number("chunk_count", self.chunk_count)
+            .optional_text("finish_reason", self.finish_reason.map(FinishReason::name));
+        if let Some(usage) = self.usage {
+            record.object("usage", |record| {
+                record
+                    .number("input_tokens", usage.input_tokens)
+                    .number("output_tokens", usage.output_tokens)
+                    .number("total_tokens", usage.total_tokens);
+            });
+        }
+        record.number("retries", u64::from(self.retries));
+    }
+}
