@@ -134,6 +134,12 @@ impl BaseUrl {
         allowed.then(|| Self(url.trim_end_matches('/').to_owned()))
     }
 
+    /// The host, without a port.
+    pub fn host(&self) -> &str {
+        let authority = self.0.split('/').nth(2).unwrap_or_default();
+        host_of(authority).unwrap_or_default()
+    }
+
     /// The address of a path below it; `path` starts with a slash.
     pub fn join(&self, path: &str) -> String {
         format!("{}{path}", self.0)

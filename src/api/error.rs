@@ -46,145 +46,119 @@ pub enum ErrorCode {
     StreamTooLong,
 }
 
-/// One row of the error table.
-struct Entry {
-    name: &'static str,
-    status: u16,
-    title: &'static str,
-    detail: &'static str,
-}
-
 impl ErrorCode {
     /// The name that clients match on.
     pub const fn name(self) -> &'static str {
-        self.entry().name
+        self.identity().1
     }
 
     /// The HTTP status when the error comes before the stream's own.
     pub const fn status(self) -> u16 {
-        self.entry().status
+        self.identity().0
     }
 
     /// What happened, in a few words.
     pub const fn title(self) -> &'static str {
-        self.entry().title
+        self.words().0
     }
 
     /// Why, and what the caller can do; for errors that have no detail of their own.
     pub const fn detail(self) -> &'static str {
-        self.entry().detail
+        self.words().1
     }
 
-    const fn entry(self) -> Entry {
-        let (status, name, title, detail) = match self {
+    const fn identity(self) -> (u16, &'static str) {
+        match self {
+            Self::ValidationError => (400, "validation_error"),
+            Self::NotFound => (404, "not_found"),
+            Self::MethodNotAllowed => (405, "method_not_allowed"),
+            Self::BodyTooLarge => (413, "body_too_large"),
+            Self::UnsupportedMediaType => (415, "unsupported_media_type"),
+            Self::ConfigurationError => (500, "configuration_error"),
+            Self::ContextLengthExceeded => (400, "context_length_exceeded"),
+            Self::ModelNotFound => (502, "model_not_found"),
+            Self::UpstreamRejected => (502, "upstream_rejected"),
+            Self::UpstreamRateLimited => (429, "upstream_rate_limited"),
+            Self::UpstreamQuota => (503, "upstream_quota"),
+            Self::UpstreamUnavailable => (502, "upstream_unavailable"),
+            Self::UpstreamUnreachable => (502, "upstream_unreachable"),
+            Self::UpstreamTimeout => (504, "upstream_timeout"),
+            Self::UpstreamProtocol => (502, "upstream_protocol"),
+            Self::UpstreamTruncated => (502, "upstream_truncated"),
+            Self::StreamTooLong => (504, "stream_too_long"),
+        }
+    }
+
+    const fn words(self) -> (&'static str, &'static str) {
+        match self {
             Self::ValidationError => (
-                400,
-                "validation_error",
                 "Validation error",
                 "The request body breaks a rule of the API.",
             ),
             Self::NotFound => (
-                404,
-                "not_found",
                 "Not found",
                 "There is nothing at this path. Send chat messages to POST /chat.",
             ),
             Self::MethodNotAllowed => (
-                405,
-                "method_not_allowed",
                 "Method not allowed",
                 "This path does not answer that method; the Allow header lists those that it does.",
             ),
             Self::BodyTooLarge => (
-                413,
-                "body_too_large",
                 "Request body too large",
                 "The request body may have at most 65536 bytes. Shorten the message or the history.",
             ),
             Self::UnsupportedMediaType => (
-                415,
-                "unsupported_media_type",
                 "Unsupported media type",
                 "Send the body as JSON with the header 'Content-Type: application/json'.",
             ),
             Self::ConfigurationError => (
-                500,
-                "configuration_error",
                 "Configuration error",
                 "A variable of this service is missing or invalid.",
             ),
             Self::ContextLengthExceeded => (
-                400,
-                "context_length_exceeded",
                 "Conversation too long",
                 "The conversation does not fit the model. Shorten the message or the history, or ask for fewer tokens.",
             ),
             Self::ModelNotFound => (
-                502,
-                "model_not_found",
                 "Model not found",
                 "The upstream API does not know this model, or this service may not use it. Choose another model.",
             ),
             Self::UpstreamRejected => (
-                502,
-                "upstream_rejected",
                 "Upstream refused the request",
                 "The upstream API refused this service's key or request. The owner of this service finds the cause in its log.",
             ),
             Self::UpstreamRateLimited => (
-                429,
-                "upstream_rate_limited",
                 "Upstream rate limit reached",
                 "The upstream API limits how much this service may ask for. Wait a moment and try again.",
             ),
             Self::UpstreamQuota => (
-                503,
-                "upstream_quota",
                 "Upstream quota used up",
                 "This service's quota at the upstream API is used up. Its owner has to raise it.",
             ),
             Self::UpstreamUnavailable => (
-                502,
-                "upstream_unavailable",
                 "Upstream unavailable",
                 "The upstream API has a fault of its own. Try again in a moment.",
             ),
             Self::UpstreamUnreachable => (
-                502,
-                "upstream_unreachable",
                 "Upstream unreachable",
                 "This service could not connect to the upstream API. Try again in a moment.",
             ),
             Self::UpstreamTimeout => (
-                504,
-                "upstream_timeout",
                 "Upstream timed out",
                 "The upstream API was silent for too long. Try again in a moment.",
             ),
             Self::UpstreamProtocol => (
-                502,
-                "upstream_protocol",
                 "Upstream sent an invalid answer",
                 "The upstream API sent something that is not an answer in its own format. Try again in a moment.",
             ),
             Self::UpstreamTruncated => (
-                502,
-                "upstream_truncated",
                 "The answer was cut off",
                 "The upstream API ended its answer before it was complete. Try again in a moment.",
             ),
             Self::StreamTooLong => (
-                504,
-                "stream_too_long",
                 "The answer took too long",
                 "The answer took longer than this service allows. Ask for a shorter one.",
             ),
-        };
-        Entry {
-            name,
-            status,
-            title,
-            detail,
         }
     }
 }

@@ -13,6 +13,9 @@ use crate::config::Config;
 /// Path below the base URL.
 pub const PATH: &str = "/chat/completions";
 
+/// Where the API comes from.
+const OPENAI_HOST: &str = "api.openai.com";
+
 /// The JSON body that asks for a streamed answer.
 pub fn body(request: &ChatRequest, config: &Config) -> String {
     let system = config.system_prompt.iter().map(|content| Message {
@@ -24,10 +27,13 @@ pub fn body(request: &ChatRequest, config: &Config) -> String {
         role: "user",
         content: &request.message,
     };
+    // OpenAI's reasoning models refuse the old name, most other servers do not know the new one.
+    let is_openai = config.base_url.host() == OPENAI_HOST;
     let body = Body {
         model: &request.model,
         messages: system.chain(history).chain([message]).collect(),
-        max_tokens: request.max_tokens,
+        max_tokens: (!is_openai).then_some(request.max_tokens),
+        max_completion_tokens: is_openai.then_some(request.max_tokens),
         stream: true,
         stream_options: StreamOptions {
             include_usage: true,
@@ -41,7 +47,10 @@ pub fn body(request: &ChatRequest, config: &Config) -> String {
 struct Body<'a> {
     model: &'a str,
     messages: Vec<Message<'a>>,
-    max_tokens: u32,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    max_tokens: Option<u32>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    max_completion_tokens: Option<u32>,
     stream: bool,
     stream_options: StreamOptions,
 }
@@ -142,20 +151,20 @@ struct Added<'a> {
 
 #[derive(Deserialize)]
 struct TokenCounts {
-    #[serde(default)]
-    prompt_tokens: u64,
-    #[serde(default)]
-    completion_tokens: u64,
-    #[serde(default)]
-    total_tokens: u64,
+    #[serde(rename = "prompt_tokens", default)]
+    prompt: u64,
+    #[serde(rename = "completion_tokens", default)]
+    completion: u64,
+    #[serde(rename = "total_tokens", default)]
+    total: u64,
 }
 
 impl From<TokenCounts> for Usage {
     fn from(counts: TokenCounts) -> Self {
         Self {
-            input_tokens: counts.prompt_tokens,
-            output_tokens: counts.completion_tokens,
-            total_tokens: counts.total_tokens,
+            input_tokens: counts.prompt,
+            output_tokens: counts.completion,
+            total_tokens: counts.total,
         }
     }
 }

@@ -127,16 +127,15 @@ impl<'a> Reported<'a> {
         self.code == name || self.kind == name
     }
 
+    /// The names, each behind a comma.
     fn names(&self) -> String {
-        [
-            ("code", self.code),
-            ("type", self.kind),
-            ("param", self.param),
-        ]
-        .iter()
-        .filter(|(_, value)| !value.is_empty())
-        .map(|(name, value)| format!(", {name} {value}"))
-        .collect()
+        let names = [
+            (", code ", self.code),
+            (", type ", self.kind),
+            (", param ", self.param),
+        ];
+        let given = names.into_iter().filter(|(_, value)| !value.is_empty());
+        given.flat_map(|(label, value)| [label, value]).collect()
     }
 }
 

@@ -56,7 +56,7 @@ impl Exchange {
     /// The last line of this request.
     pub(super) fn log_complete(&self, level: Level, completion: &Completion) {
         self.log(level, "response_complete", |record| {
-            completion.write(record)
+            completion.write(record);
         });
     }
 

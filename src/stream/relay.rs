@@ -130,8 +130,10 @@ pub struct Relay {
     writer: Writer,
     limits: Limits,
     started_ms: u64,
-    /// When upstream last sent a byte, or was last free to.
+    /// When upstream last sent a byte, put off by the time that the client took to read.
     progress_ms: u64,
+    /// When something last happened; a write that follows begins then.
+    handled_ms: u64,
     sent_ms: u64,
     first_text_ms: Option<u64>,
     outcome: Option<Outcome>,
@@ -174,6 +176,7 @@ impl Relay {
             limits,
             started_ms: now_ms,
             progress_ms: now_ms,
+            handled_ms: now_ms,
             sent_ms: now_ms,
             first_text_ms: None,
             outcome: None,
@@ -187,6 +190,7 @@ impl Relay {
         if self.outcome.is_some() && !(matches!(input, Input::ClientGone) && is_unread) {
             return;
         }
+        self.handled_ms = now_ms;
         match input {
             Input::Chunk(chunk) => {
                 self.receive(chunk.len(), |space| space.copy_from_slice(chunk), now_ms);
@@ -209,6 +213,7 @@ impl Relay {
         if self.outcome.is_some() {
             return;
         }
+        self.handled_ms = now_ms;
         self.progress_ms = now_ms;
         self.decoder.feed_with(len, fill);
         while self.outcome.is_none() {
@@ -239,11 +244,13 @@ impl Relay {
         &self.writer.output
     }
 
-    /// Forgets the output, which has been written. Upstream was not listened to while the client took
-    /// it, so upstream's silence begins now.
+    /// Forgets the output, which has been written. Nobody listened to upstream while the client took
+    /// it, so that time is no silence of upstream's.
     pub fn output_written(&mut self, now_ms: u64) {
         self.writer.output.clear();
-        self.progress_ms = self.progress_ms.max(now_ms);
+        let writing_ms = now_ms.saturating_sub(self.handled_ms);
+        self.progress_ms = self.progress_ms.saturating_add(writing_ms);
+        self.handled_ms = now_ms;
     }
 
     /// When [`Input::Tick`] is due, unless something else happens first.

@@ -161,7 +161,10 @@ fn percent_encode(text: &str) -> String {
         if byte.is_ascii_alphanumeric() || b"-._~".contains(&byte) {
             encoded.push(char::from(byte));
         } else {
-            encoded.push_str(&format!("%{byte:02X}"));
+            let digit = |half: u8| char::from_digit(half.into(), 16).unwrap_or_default();
+            let digits = [digit(byte >> 4), digit(byte & 15)];
+            encoded.push('%');
+            encoded.extend(digits.map(|digit| digit.to_ascii_uppercase()));
         }
     }
     encoded

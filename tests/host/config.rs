@@ -1,0 +1,246 @@
+use std::time::Duration;
+
+use personal_ai_assistant::config::{BaseUrl, Config, log_level};
+use personal_ai_assistant::telemetry::record::Level;
+
+use crate::support::{API_KEY, config, load};
+
+#[test]
+fn the_key_alone_gets_the_contract_s_defaults() {
+    let config = config(&[]);
+    assert_eq!(config.api_key.expose(), API_KEY);
+    assert_eq!(config.base_url.join("/x"), "https://api.openai.com/v1/x");
+    assert_eq!(config.default_model, "gpt-4");
+    assert!(config.allowed_models.is_empty());
+    assert_eq!(
+        config.system_prompt.as_deref(),
+        Some("You are a helpful assistant.")
+    );
+    assert_eq!((config.max_tokens, config.max_tokens_limit), (2000, 4000));
+    assert_eq!(config.timeout, Duration::from_secs(30));
+    assert_eq!(config.max_stream, Duration::from_mins(5));
+    assert_eq!(config.heartbeat, Duration::from_secs(15));
+    assert_eq!(config.max_retries, 2);
+    assert_eq!(config.log_level, Level::Info);
+}
+
+#[test]
+fn a_missing_or_blank_key_is_required_and_says_how_to_set_it() {
+    let detail = "OPENAI_API_KEY is required. Set it with 'wrangler secret put OPENAI_API_KEY', \
+        or in .dev.vars for local development.";
+    let missing = Config::load(|_| None).expect_err("no key");
+    assert_eq!(missing.problems(), [detail]);
+    let blank = load(&[("OPENAI_API_KEY", " \t")]).expect_err("a blank key");
+    assert_eq!(blank.problems(), [detail]);
+}
+
+#[test]
+fn white_space_is_unset_and_around_a_value_is_dropped() {
+    let config = config(&[
+        ("OPENAI_MODEL", "  "),
+        ("MAX_TOKENS", " 7 "),
+        ("LOG_LEVEL", " debug "),
+    ]);
+    assert_eq!(config.default_model, "gpt-4");
+    assert_eq!(config.max_tokens, 7);
+    assert_eq!(config.log_level, Level::Debug);
+}
+
+#[test]
+fn an_invalid_value_is_named_with_its_rule_and_never_shown() {
+    let table = [
+        (
+            "OPENAI_API_KEY",
+            "CANARY CANARY",
+            "OPENAI_API_KEY must be visible ASCII characters without spaces.",
+        ),
+        (
+            "OPENAI_API_KEY",
+            "CANARY\u{e9}",
+            "OPENAI_API_KEY must be visible ASCII characters without spaces.",
+        ),
+        (
+            "OPENAI_MODEL",
+            "CANARY CANARY",
+            "OPENAI_MODEL must be 1 to 128 visible ASCII characters without comma.",
+        ),
+        (
+            "MAX_TOKENS",
+            "CANARY",
+            "MAX_TOKENS must be a whole number from 1 to 10000000.",
+        ),
+        (
+            "MAX_TOKENS",
+            "0",
+            "MAX_TOKENS must be a whole number from 1 to 10000000.",
+        ),
+        (
+            "MAX_TOKENS",
+            "-1",
+            "MAX_TOKENS must be a whole number from 1 to 10000000.",
+        ),
+        (
+            "MAX_TOKENS",
+            "1.5",
+            "MAX_TOKENS must be a whole number from 1 to 10000000.",
+        ),
+        (
+            "MAX_TOKENS_LIMIT",
+            "99999999999999999999",
+            "MAX_TOKENS_LIMIT must be a whole number from 1 to 10000000.",
+        ),
+        (
+            "MAX_TOKENS_LIMIT",
+            "1999",
+            "MAX_TOKENS_LIMIT must be at least MAX_TOKENS.",
+        ),
+        (
+            "TIMEOUT_SECONDS",
+            "CANARY",
+            "TIMEOUT_SECONDS must be a number of seconds greater than 0, at most 86400.",
+        ),
+        (
+            "TIMEOUT_SECONDS",
+            "0",
+            "TIMEOUT_SECONDS must be a number of seconds greater than 0, at most 86400.",
+        ),
+        (
+            "TIMEOUT_SECONDS",
+            "NaN",
+            "TIMEOUT_SECONDS must be a number of seconds greater than 0, at most 86400.",
+        ),
+        (
+            "MAX_STREAM_SECONDS",
+            "inf",
+            "MAX_STREAM_SECONDS must be a number of seconds greater than 0, at most 86400.",
+        ),
+        (
+            "HEARTBEAT_SECONDS",
+            "-5",
+            "HEARTBEAT_SECONDS must be a number of seconds greater than 0, at most 86400.",
+        ),
+        (
+            "MAX_RETRIES",
+            "11",
+            "MAX_RETRIES must be a whole number from 0 to 10.",
+        ),
+        (
+            "LOG_LEVEL",
+            "CANARY",
+            "LOG_LEVEL must be DEBUG, INFO, WARNING or ERROR.",
+        ),
+        (
+            "ALLOWED_MODELS",
+            "a,CANARY b",
+            "ALLOWED_MODELS must be model names separated by commas, each 1 to 128 visible ASCII characters.",
+        ),
+        (
+            "OPENAI_BASE_URL",
+            "CANARY",
+            "OPENAI_BASE_URL must be an https URL without user name, query or fragment, such as https://api.openai.com/v1; http is for localhost, 127.0.0.1 and [::1] only.",
+        ),
+    ];
+    for (name, value, problem) in table {
+        let error = load(&[(name, value)]).expect_err(name);
+        assert_eq!(error.problems(), [problem], "{name}={value}");
+    }
+}
+
+#[test]
+fn every_problem_is_reported_at_once() {
+    let error = load(&[
+        ("OPENAI_API_KEY", ""),
+        ("MAX_RETRIES", "x"),
+        ("LOG_LEVEL", "x"),
+    ])
+    .expect_err("three problems");
+    let names: Vec<_> = error
+        .problems()
+        .iter()
+        .filter_map(|problem| problem.split(' ').next())
+        .collect();
+    assert_eq!(names, ["OPENAI_API_KEY", "MAX_RETRIES", "LOG_LEVEL"]);
+}
+
+#[test]
+fn raising_only_the_default_raises_the_limit_with_it() {
+    let config = config(&[("MAX_TOKENS", "5000")]);
+    assert_eq!(config.max_tokens_limit, 5000);
+}
+
+#[test]
+fn fractions_of_a_second_are_times() {
+    assert_eq!(
+        config(&[("TIMEOUT_SECONDS", "0.25")]).timeout,
+        Duration::from_millis(250)
+    );
+}
+
+#[test]
+fn none_sends_no_system_prompt() {
+    assert_eq!(config(&[("SYSTEM_PROMPT", "none")]).system_prompt, None);
+}
+
+#[test]
+fn the_log_level_is_known_even_when_another_variable_is_wrong() {
+    assert_eq!(log_level(|_| Some("error".to_owned())), Level::Error);
+    assert_eq!(log_level(|_| Some("loud".to_owned())), Level::Info);
+}
+
+#[test]
+fn a_base_url_is_https_or_on_this_machine() {
+    for url in [
+        "https://api.openai.com/v1",
+        "https://gateway.ai.cloudflare.com/v1/account/gateway/openai",
+        "https://name.openai.azure.com:443/openai/v1",
+        "http://localhost:8080/v1",
+        "http://127.0.0.1:1/v1",
+        "http://[::1]:11434/v1",
+    ] {
+        let joined = BaseUrl::parse(url).map(|base| base.join("/chat/completions"));
+        assert_eq!(joined, Some(format!("{url}/chat/completions")));
+        assert_eq!(
+            BaseUrl::parse(&format!("{url}/")),
+            BaseUrl::parse(url),
+            "a slash at the end"
+        );
+    }
+    for url in [
+        "",
+        "api.openai.com/v1",
+        "ftp://api.openai.com",
+        "http://api.openai.com/v1",
+        "http://localhost.evil.example/v1",
+        "http://127.0.0.1.evil.example/v1",
+        "http://127.0.0.1@evil.example/v1",
+        "https://user:password@api.openai.com/v1",
+        "https://",
+        "https:///v1",
+        "https://host:0/v1",
+        "https://host:99999/v1",
+        "https://host:x/v1",
+        "https://[::1/v1",
+        "https://[zz]/v1",
+        "https://host/v1?key=x",
+        "https://host/v1#x",
+        "https://ho st/v1",
+        "https://host/v1\\x",
+        "https://h\u{f6}st/v1",
+    ] {
+        assert_eq!(BaseUrl::parse(url), None, "{url}");
+    }
+}
+
+#[test]
+fn a_base_url_knows_its_host() {
+    assert_eq!(
+        BaseUrl::parse("https://api.openai.com:443/v1")
+            .expect("valid")
+            .host(),
+        "api.openai.com"
+    );
+    assert_eq!(
+        BaseUrl::parse("http://[::1]:1/v1").expect("valid").host(),
+        "[::1]"
+    );
+}

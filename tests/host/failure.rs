@@ -1,0 +1,229 @@
+use personal_ai_assistant::api::error::ErrorCode;
+use personal_ai_assistant::openai::failure::{Failure, retry_delay_ms};
+
+struct Row {
+    status: u16,
+    body: &'static str,
+    client_status: u16,
+    code: ErrorCode,
+    retryable: bool,
+}
+
+const fn row(
+    status: u16,
+    body: &'static str,
+    client_status: u16,
+    code: ErrorCode,
+    retryable: bool,
+) -> Row {
+    Row {
+        status,
+        body,
+        client_status,
+        code,
+        retryable,
+    }
+}
+
+#[test]
+fn each_upstream_error_becomes_one_of_ours() {
+    let table = [
+        row(
+            400,
+            r#"{"error":{"code":"context_length_exceeded"}}"#,
+            400,
+            ErrorCode::ContextLengthExceeded,
+            false,
+        ),
+        row(
+            400,
+            r#"{"error":{"code":"unsupported_value","type":"invalid_request_error"}}"#,
+            502,
+            ErrorCode::UpstreamRejected,
+            false,
+        ),
+        row(400, "", 502, ErrorCode::UpstreamRejected, false),
+        row(
+            401,
+            r#"{"error":{"code":"invalid_api_key"}}"#,
+            502,
+            ErrorCode::UpstreamRejected,
+            false,
+        ),
+        row(403, "forbidden", 502, ErrorCode::UpstreamRejected, false),
+        row(
+            404,
+            r#"{"error":{"code":"model_not_found"}}"#,
+            502,
+            ErrorCode::ModelNotFound,
+            false,
+        ),
+        row(404, "<html>", 502, ErrorCode::ModelNotFound, false),
+        row(
+            400,
+            r#"{"error":{"code":"model_not_found"}}"#,
+            502,
+            ErrorCode::ModelNotFound,
+            false,
+        ),
+        row(408, "", 502, ErrorCode::UpstreamUnavailable, true),
+        row(409, "", 502, ErrorCode::UpstreamUnavailable, true),
+        row(422, "", 502, ErrorCode::UpstreamRejected, false),
+        row(
+            429,
+            r#"{"error":{"code":"rate_limit_exceeded"}}"#,
+            429,
+            ErrorCode::UpstreamRateLimited,
+            true,
+        ),
+        row(429, "", 429, ErrorCode::UpstreamRateLimited, true),
+        row(
+            503,
+            r#"{"error":{"type":"slow_down"}}"#,
+            429,
+            ErrorCode::UpstreamRateLimited,
+            true,
+        ),
+        row(
+            429,
+            r#"{"error":{"code":"insufficient_quota"}}"#,
+            503,
+            ErrorCode::UpstreamQuota,
+            false,
+        ),
+        row(
+            429,
+            r#"{"error":{"type":"insufficient_quota","code":null}}"#,
+            503,
+            ErrorCode::UpstreamQuota,
+            false,
+        ),
+        row(
+            429,
+            r#"{"error":{"code":"billing_hard_limit_reached"}}"#,
+            503,
+            ErrorCode::UpstreamQuota,
+            false,
+        ),
+        row(402, "", 503, ErrorCode::UpstreamQuota, false),
+        row(
+            500,
+            r#"{"error":"plain text"}"#,
+            502,
+            ErrorCode::UpstreamUnavailable,
+            true,
+        ),
+        row(502, "<html>", 502, ErrorCode::UpstreamUnavailable, true),
+        row(503, "", 503, ErrorCode::UpstreamUnavailable, true),
+        row(520, "<html>", 502, ErrorCode::UpstreamUnavailable, true),
+        row(529, "", 503, ErrorCode::UpstreamUnavailable, true),
+    ];
+    for expected in table {
+        let failure =
+            Failure::from_response(expected.status, expected.body.as_bytes(), None, false);
+        let context = format!("{} {}", expected.status, expected.body);
+        assert_eq!(failure.error.code, expected.code, "{context}");
+        assert_eq!(failure.error.status, expected.client_status, "{context}");
+        assert_eq!(failure.retryable, expected.retryable, "{context}");
+        assert_eq!(failure.upstream_status, Some(expected.status), "{context}");
+    }
+}
+
+#[test]
+fn an_unknown_model_is_the_client_s_error_when_the_client_chose_it() {
+    let body = br#"{"error":{"code":"model_not_found"}}"#;
+    assert_eq!(
+        Failure::from_response(404, body, None, true).error.status,
+        400
+    );
+    assert_eq!(
+        Failure::from_response(404, body, None, false).error.status,
+        502
+    );
+}
+
+#[test]
+fn retry_after_is_passed_on_in_whole_seconds_with_a_429_only() {
+    let limited = Failure::from_response(429, b"", Some(1500), false);
+    assert_eq!(limited.error.retry_after_seconds, Some(2));
+    assert_eq!(limited.retry_after_ms, Some(1500));
+    let unavailable = Failure::from_response(503, b"", Some(1500), false);
+    assert_eq!(unavailable.error.retry_after_seconds, None);
+    assert_eq!(unavailable.retry_after_ms, Some(1500));
+}
+
+#[test]
+fn neither_client_nor_log_hears_what_upstream_says_in_its_own_words() {
+    let canary = "CANARY";
+    let bodies = [
+        r#"{"error":{"message":"CANARY","code":"CANARY CANARY","type":"a 'CANARY'","param":"CANARY!"}}"#,
+        r#"{"error":"CANARY","message":"CANARY"}"#,
+        r#"["CANARY"]"#,
+        "<html>CANARY</html>",
+    ];
+    for body in bodies {
+        for failure in [
+            Failure::from_response(500, body.as_bytes(), None, false),
+            Failure::from_event(body),
+        ] {
+            assert!(!failure.cause.contains(canary), "{body}: {}", failure.cause);
+            assert!(
+                !failure.error.detail.contains(canary),
+                "{body}: {}",
+                failure.error.detail
+            );
+        }
+    }
+}
+
+#[test]
+fn the_log_s_cause_has_upstream_s_machine_readable_names() {
+    let body = br#"{"error":{"message":"m","code":"unsupported_value","type":"invalid_request_error","param":"messages[0].role"}}"#;
+    let cause = Failure::from_response(400, body, None, false).cause;
+    assert_eq!(
+        cause,
+        "upstream status 400, code unsupported_value, type invalid_request_error, param messages[0].role"
+    );
+}
+
+#[test]
+fn an_error_event_is_classified_like_an_answer_and_not_retried() {
+    let table = [
+        (
+            r#"{"error":{"code":"rate_limit_exceeded"}}"#,
+            ErrorCode::UpstreamRateLimited,
+        ),
+        (
+            r#"{"error":{"code":429,"message":"x"}}"#,
+            ErrorCode::UpstreamRateLimited,
+        ),
+        (
+            r#"{"error":{"type":"server_error"}}"#,
+            ErrorCode::UpstreamUnavailable,
+        ),
+        (r#"{"code":"insufficient_quota"}"#, ErrorCode::UpstreamQuota),
+        (r#"{"error":{"status":401}}"#, ErrorCode::UpstreamRejected),
+        (r#"{"error":{"code":7}}"#, ErrorCode::UpstreamUnavailable),
+        ("no JSON", ErrorCode::UpstreamUnavailable),
+    ];
+    for (data, code) in table {
+        let failure = Failure::from_event(data);
+        assert_eq!(failure.error.code, code, "{data}");
+        assert!(!failure.retryable, "{data}");
+    }
+}
+
+#[test]
+fn the_wait_before_a_retry_doubles_and_is_shortened_by_up_to_a_quarter() {
+    assert_eq!(
+        [1, 2, 3, 4].map(|attempt| retry_delay_ms(attempt, None, 0.0)),
+        [500, 1000, 2000, 4000]
+    );
+    assert_eq!(
+        [1, 2, 3, 4].map(|attempt| retry_delay_ms(attempt, None, 1.0)),
+        [375, 750, 1500, 3000]
+    );
+    assert_eq!(retry_delay_ms(u32::MAX, None, 0.0), 500 << 16);
+    assert_eq!(retry_delay_ms(1, Some(0), 0.5), 0);
+    assert_eq!(retry_delay_ms(3, Some(7000), 0.5), 7000);
+}

@@ -1,0 +1,22 @@
+//! The core's tests, in one binary. They run on the host: the core does no I/O.
+#![allow(
+    missing_docs,
+    unreachable_pub,
+    clippy::arithmetic_side_effects,
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    clippy::too_many_lines,
+    clippy::unwrap_used,
+    reason = "a panic is how a test fails, and a table of cases is one thing"
+)]
+
+mod config;
+mod failure;
+mod fixtures;
+mod redact;
+mod relay;
+mod request;
+mod route;
+mod sse;
+mod support;

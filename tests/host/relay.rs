@@ -1,0 +1,214 @@
+//! The relay's invariants, each by its name in the module's documentation.
+
+use personal_ai_assistant::api::correlation::CorrelationId;
+use personal_ai_assistant::stream::relay::{EndReason, Input, Relay, SentFrame};
+
+use crate::support::{DONE, LIMITS, STOP, delta, relay, relayed};
+
+fn end_reason(relay: &Relay) -> Option<EndReason> {
+    relay.outcome().map(|outcome| outcome.end_reason)
+}
+
+fn output(relay: &mut Relay, now_ms: u64) -> String {
+    let output = String::from_utf8(relay.output().to_vec()).expect("frames are UTF-8");
+    relay.output_written(now_ms);
+    output
+}
+
+const TIMEOUT_FRAME: &str = "data: {\"content\":\"\",\"sequence\":0,\"is_final\":true,\"correlation_id\":\"abc-123\",\
+    \"error\":\"Upstream timed out\",\"detail\":\"The upstream API was silent for too long. Try again in a moment.\",\
+    \"code\":\"upstream_timeout\"}\n\n";
+
+#[test]
+fn exactly_one_final_frame_per_stream_unless_the_client_is_gone_and_nothing_after_it() {
+    let endings = [
+        (
+            format!("{}{DONE}{DONE}{}", delta("a"), delta("b")),
+            EndReason::Done,
+        ),
+        (format!("{}{STOP}", delta("a")), EndReason::Done),
+        (delta("a"), EndReason::UpstreamTruncated),
+        (
+            format!("{}data: x\n\n{DONE}", delta("a")),
+            EndReason::UpstreamProtocol,
+        ),
+        (
+            format!("{}data: {{\"error\":{{}}}}\n\n{DONE}", delta("a")),
+            EndReason::UpstreamError,
+        ),
+    ];
+    for (stream, reason) in endings {
+        let (client, mut relay) = relayed([stream.as_bytes()]);
+        assert_eq!(end_reason(&relay), Some(reason), "{stream}");
+        assert_eq!(client.matches("\"is_final\":true").count(), 1, "{client}");
+        assert!(
+            client.ends_with("}\n\n")
+                && client.rfind("\"is_final\":true") > client.rfind("\"is_final\":false")
+        );
+        for input in [
+            Input::Chunk(delta("c").as_bytes()),
+            Input::Tick,
+            Input::End,
+            Input::Broken,
+            Input::ClientGone,
+        ] {
+            relay.handle(input, 1_000_000);
+            assert_eq!(relay.output(), b"", "after {input:?}");
+            assert_eq!(end_reason(&relay), Some(reason), "after {input:?}");
+        }
+    }
+    let mut gone = relay();
+    gone.handle(Input::Chunk(delta("a").as_bytes()), 0);
+    gone.handle(Input::ClientGone, 0);
+    assert_eq!(
+        (gone.output(), end_reason(&gone)),
+        (&b""[..], Some(EndReason::ClientGone))
+    );
+}
+
+#[test]
+fn a_client_that_leaves_before_it_took_the_final_frame_is_gone() {
+    let mut relay = relay();
+    relay.handle(Input::Chunk(DONE.as_bytes()), 0);
+    assert_eq!(end_reason(&relay), Some(EndReason::Done));
+    relay.handle(Input::ClientGone, 0);
+    assert_eq!(end_reason(&relay), Some(EndReason::ClientGone));
+}
+
+#[test]
+fn the_end_of_the_bytes_without_a_terminal_event_is_upstream_truncated() {
+    for input in [Input::End, Input::Broken] {
+        for count in [0, 1, 50] {
+            let mut relay = relay();
+            relay.handle(Input::Chunk(delta("a").repeat(count).as_bytes()), 0);
+            relay.handle(input, 0);
+            assert_eq!(end_reason(&relay), Some(EndReason::UpstreamTruncated));
+            let last = format!("data: {{\"content\":\"\",\"sequence\":{count},\"is_final\":true");
+            assert!(output(&mut relay, 0).contains(&last));
+        }
+    }
+}
+
+#[test]
+fn a_connection_that_breaks_after_the_terminal_event_has_brought_the_whole_answer() {
+    let mut relay = relay();
+    relay.handle(Input::Chunk(STOP.as_bytes()), 0);
+    relay.handle(Input::Broken, 0);
+    assert_eq!(end_reason(&relay), Some(EndReason::Done));
+}
+
+#[test]
+fn memory_per_stream_is_bounded_whatever_upstream_sends() {
+    let mut relay = relay();
+    let mut fed_bytes = 0;
+    while relay.outcome().is_none() {
+        relay.handle(Input::Chunk(&vec![b'a'; 65_536]), 0);
+        fed_bytes += 65_536;
+        assert!(
+            fed_bytes <= (1 << 20) + 65_536,
+            "an event without end is refused at 1 MiB"
+        );
+    }
+    assert_eq!(end_reason(&relay), Some(EndReason::UpstreamProtocol));
+}
+
+#[test]
+fn silence_for_the_idle_time_is_a_timeout_and_our_own_heartbeats_are_no_life() {
+    let mut relay = relay();
+    assert_eq!(relay.deadline_ms(), 15_000);
+    relay.handle(Input::Tick, 14_999);
+    assert_eq!(output(&mut relay, 14_999), "");
+    relay.handle(Input::Tick, 15_000);
+    assert_eq!(output(&mut relay, 15_000), ": keep-alive\n\n");
+    assert_eq!(relay.deadline_ms(), 30_000);
+    relay.handle(Input::Tick, 30_000);
+    assert_eq!(output(&mut relay, 30_000), TIMEOUT_FRAME);
+    assert_eq!(end_reason(&relay), Some(EndReason::UpstreamTimeout));
+}
+
+#[test]
+fn the_time_that_the_client_takes_to_read_is_no_silence_of_upstream_s() {
+    let mut relay = relay();
+    relay.handle(Input::Chunk(delta("a").as_bytes()), 10_000);
+    output(&mut relay, 100_000);
+    relay.handle(Input::Tick, 129_999);
+    assert_eq!(end_reason(&relay), None);
+    output(&mut relay, 129_999);
+    relay.handle(Input::Tick, 130_000);
+    assert_eq!(end_reason(&relay), Some(EndReason::UpstreamTimeout));
+}
+
+#[test]
+fn a_heartbeat_comes_every_interval_of_silence_towards_the_client() {
+    let mut relay = relay();
+    relay.handle(Input::Chunk(delta("a").as_bytes()), 10_000);
+    output(&mut relay, 10_000);
+    relay.handle(Input::Tick, 24_999);
+    assert_eq!(output(&mut relay, 24_999), "");
+    relay.handle(Input::Tick, 25_000);
+    assert_eq!(output(&mut relay, 25_000), ": keep-alive\n\n");
+}
+
+#[test]
+fn comments_from_upstream_are_life() {
+    let mut relay = relay();
+    for now_ms in (0..290_000).step_by(10_000) {
+        relay.handle(Input::Tick, now_ms);
+        output(&mut relay, now_ms);
+        relay.handle(Input::Chunk(b": OPENROUTER PROCESSING\n\n"), now_ms);
+    }
+    assert_eq!(end_reason(&relay), None);
+}
+
+#[test]
+fn a_whole_answer_may_take_the_total_time_and_no_longer() {
+    let mut relay = relay();
+    for now_ms in (0..300_000).step_by(1000) {
+        relay.handle(Input::Chunk(delta("a").as_bytes()), now_ms);
+        relay.handle(Input::Tick, now_ms);
+        output(&mut relay, now_ms);
+    }
+    assert_eq!((end_reason(&relay), relay.deadline_ms()), (None, 300_000));
+    relay.handle(Input::Tick, 300_000);
+    assert_eq!(end_reason(&relay), Some(EndReason::StreamTooLong));
+    let expected = "data: {\"content\":\"\",\"sequence\":300,\"is_final\":true,\"correlation_id\":\"abc-123\",\
+        \"error\":\"The answer took too long\",\"detail\":\"The answer took longer than this service allows. \
+        Ask for a shorter one.\",\"code\":\"stream_too_long\"}\n\n";
+    assert_eq!(output(&mut relay, 300_000), expected);
+}
+
+#[test]
+fn an_answer_that_is_complete_does_not_fail_for_want_of_the_end_mark() {
+    for now_ms in [30_000, 300_000] {
+        let mut relay = relay();
+        relay.handle(Input::Chunk(STOP.as_bytes()), 0);
+        relay.handle(Input::Tick, now_ms);
+        assert_eq!(end_reason(&relay), Some(EndReason::Done));
+    }
+}
+
+#[test]
+fn the_time_of_the_first_text_is_kept() {
+    let mut relay = relay();
+    relay.handle(Input::Chunk(b": hello\n\n"), 1);
+    assert_eq!(relay.first_text_ms(), None);
+    relay.handle(Input::Chunk(delta("a").as_bytes()), 2);
+    relay.handle(Input::Chunk(delta("b").as_bytes()), 3);
+    assert_eq!(relay.first_text_ms(), Some(2));
+}
+
+#[test]
+fn frames_are_traced_by_number_and_length_when_somebody_wants_to_know() {
+    let id = CorrelationId::parse("abc-123").expect("a valid id");
+    let mut relay = Relay::new(id, LIMITS, 0, true);
+    relay.handle(
+        Input::Chunk(format!("{}{}", delta("\u{1f389}\n"), delta("abc")).as_bytes()),
+        0,
+    );
+    let sent = [(0, 2), (1, 3)].map(|(sequence, content_length)| SentFrame {
+        sequence,
+        content_length,
+    });
+    assert_eq!(relay.take_sent(), sent);
+    assert_eq!(relay.take_sent(), []);
+}

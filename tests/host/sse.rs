@@ -1,0 +1,138 @@
+use personal_ai_assistant::stream::sse::{DecodeError, Decoder, MAX_EVENT_BYTES};
+
+type Decoded = (Vec<(String, String)>, Option<DecodeError>);
+
+/// Every event as (type, data), and the error that ended the stream.
+fn decode<'a>(chunks: impl IntoIterator<Item = &'a [u8]>) -> Decoded {
+    let mut decoder = Decoder::default();
+    let mut events = Vec::new();
+    for chunk in chunks {
+        decoder.feed(chunk);
+        loop {
+            match decoder.next_event() {
+                Ok(Some(event)) => events.push((event.kind.to_owned(), event.data.to_owned())),
+                Ok(None) => break,
+                Err(error) => return (events, Some(error)),
+            }
+        }
+    }
+    (events, None)
+}
+
+fn data_of(bytes: &[u8]) -> Vec<String> {
+    decode([bytes])
+        .0
+        .into_iter()
+        .map(|(_, data)| data)
+        .collect()
+}
+
+#[test]
+fn data_lines_are_joined_and_dispatched_by_a_blank_line() {
+    let table: [(&str, &[&str]); 14] = [
+        ("data: a\n\n", &["a"]),
+        ("data:a\n\n", &["a"]),
+        ("data:  a\n\n", &[" a"]),
+        ("data: a\ndata: b\n\n", &["a\nb"]),
+        ("data\n\n", &[""]),
+        ("data\ndata\n\n", &["\n"]),
+        ("data:\n\n", &[""]),
+        ("\n\n\n", &[]),
+        (": comment\n\n", &[]),
+        ("event: x\n\ndata: a\n\n", &["a"]),
+        ("data: a\n", &[]),
+        ("data: a", &[]),
+        ("dat: a\n\nDATA: b\n\n data: c\n\n", &[]),
+        ("data: a: b\n\n", &["a: b"]),
+    ];
+    for (stream, data) in table {
+        assert_eq!(data_of(stream.as_bytes()), data, "{stream:?}");
+    }
+}
+
+#[test]
+fn lines_end_in_lf_cr_or_crlf() {
+    for stream in [
+        "data: a\n\ndata: b\n\n",
+        "data: a\r\rdata: b\r\r",
+        "data: a\r\n\r\ndata: b\r\n\r\n",
+        "data: a\r\n\rdata: b\n\r\n",
+    ] {
+        assert_eq!(data_of(stream.as_bytes()), ["a", "b"], "{stream:?}");
+    }
+    assert_eq!(
+        data_of(b"data: a\n\r"),
+        ["a"],
+        "CR alone dispatches without waiting for a LF"
+    );
+}
+
+#[test]
+fn a_byte_order_mark_counts_only_at_the_start() {
+    assert_eq!(data_of(b"\xef\xbb\xbfdata: a\n\n"), ["a"]);
+    assert_eq!(data_of(b"data: a\n\n\xef\xbb\xbfdata: b\n\n"), ["a"]);
+    let chunks: [&[u8]; 3] = [b"\xef", b"\xbb", b"\xbfdata: a\n\n"];
+    assert_eq!(decode(chunks).0, [(String::new(), "a".to_owned())]);
+}
+
+#[test]
+fn the_type_belongs_to_its_own_event() {
+    let (events, _) =
+        decode([b"event: error\ndata: a\n\ndata: b\n\nevent: x\nevent: y\ndata: c\n\n".as_slice()]);
+    let kinds: Vec<_> = events
+        .iter()
+        .map(|(kind, data)| (kind.as_str(), data.as_str()))
+        .collect();
+    assert_eq!(kinds, [("error", "a"), ("", "b"), ("y", "c")]);
+}
+
+#[test]
+fn an_event_of_one_mebibyte_passes_and_one_byte_more_does_not() {
+    // "data:" and the two line ends belong to the event.
+    let longest = "a".repeat(MAX_EVENT_BYTES - 7);
+    let passes = format!("data:{longest}\n\n");
+    assert_eq!(data_of(passes.as_bytes()), [longest.as_str()]);
+    let too_large = format!("data:{longest}a\n\n");
+    for chunk_bytes in [too_large.len(), 65_536, 1000] {
+        let (events, error) = decode(too_large.as_bytes().chunks(chunk_bytes));
+        assert_eq!(
+            (events.len(), error),
+            (0, Some(DecodeError::EventTooLarge)),
+            "chunks of {chunk_bytes}"
+        );
+    }
+    let many_lines = "data: a\n".repeat(MAX_EVENT_BYTES / 8 + 1);
+    assert_eq!(
+        decode([many_lines.as_bytes()]).1,
+        Some(DecodeError::EventTooLarge)
+    );
+    let endless_comment = format!(":{}", "a".repeat(MAX_EVENT_BYTES));
+    assert_eq!(
+        decode([endless_comment.as_bytes()]).1,
+        Some(DecodeError::EventTooLarge)
+    );
+}
+
+#[test]
+fn comments_do_not_add_up() {
+    let comments = ": still here\n".repeat(200_000);
+    let stream = format!("data: a\n{comments}data: b\n\n");
+    assert_eq!(data_of(stream.as_bytes()), ["a\nb"]);
+}
+
+#[test]
+fn invalid_utf8_ends_the_stream_after_the_events_before_it() {
+    let (events, error) = decode([b"data: a\n\ndata: \xff\n\ndata: b\n\n".as_slice()]);
+    assert_eq!((events.len(), error), (1, Some(DecodeError::InvalidUtf8)));
+    assert_eq!(
+        decode([b": \xff\nid: \xff\ndata: a\n\n".as_slice()]).1,
+        None,
+        "what is passed over is not read"
+    );
+}
+
+#[test]
+fn a_hundred_thousand_one_byte_chunks_take_linear_time() {
+    let stream = format!("data: {}\n\n", "a".repeat(100_000));
+    assert_eq!(decode(stream.as_bytes().chunks(1)).0[0].1.len(), 100_000);
+}
