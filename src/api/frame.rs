@@ -47,8 +47,8 @@ impl FrameEncoder {
         }
     }
 
-    /// Frames written so far.
-    pub fn count(&self) -> u64 {
+    /// The next frame's number.
+    pub fn next_sequence(&self) -> u64 {
         self.next_sequence
     }
 

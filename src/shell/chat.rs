@@ -213,7 +213,7 @@ impl Chat {
             ttft_ms: relay
                 .first_text_ms()
                 .map(|first_ms| first_ms.saturating_sub(exchange.started_ms)),
-            chunk_count: relay.frame_count(),
+            chunk_count: relay.text_frame_count(),
             finish_reason: relay.finish_reason(),
             usage: relay.usage(),
             retries,

@@ -147,7 +147,8 @@ struct Writer {
     output: Vec<u8>,
     finish_reason: Option<FinishReason>,
     refused: bool,
-    has_text: bool,
+    /// Frames with text so far.
+    text_frames: u64,
     usage: Option<Usage>,
     /// Frames since the last [`Relay::take_sent`]; kept only when somebody wants to know.
     sent: Option<Vec<SentFrame>>,
@@ -169,7 +170,7 @@ impl Relay {
                 output: Vec::new(),
                 finish_reason: None,
                 refused: false,
-                has_text: false,
+                text_frames: 0,
                 usage: None,
                 sent: traces_frames.then(Vec::new),
             },
@@ -234,7 +235,7 @@ impl Relay {
         if !self.writer.output.is_empty() {
             self.sent_ms = now_ms;
         }
-        if self.writer.has_text {
+        if self.writer.text_frames > 0 {
             self.first_text_ms.get_or_insert(now_ms);
         }
     }
@@ -270,9 +271,9 @@ impl Relay {
         self.outcome.as_ref()
     }
 
-    /// Frames produced so far, the final one included.
-    pub fn frame_count(&self) -> u64 {
-        self.writer.frames.count()
+    /// Frames with text produced so far.
+    pub fn text_frame_count(&self) -> u64 {
+        self.writer.text_frames
     }
 
     /// When the first frame with text was ready.
@@ -380,11 +381,11 @@ impl Writer {
         if let Some(sent) = &mut self.sent {
             let text: String = serde_json::from_str(json).unwrap_or_default();
             sent.push(SentFrame {
-                sequence: self.frames.count(),
+                sequence: self.frames.next_sequence(),
                 content_length: text.chars().count(),
             });
         }
-        self.has_text = true;
+        self.text_frames = self.text_frames.saturating_add(1);
         self.frames.content(json, &mut self.output);
     }
 }

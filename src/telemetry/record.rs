@@ -152,7 +152,7 @@ pub struct Completion {
     pub duration_ms: u64,
     /// From the request's arrival to the first frame with text.
     pub ttft_ms: Option<u64>,
-    /// Frames sent, the final one included.
+    /// Frames with text.
     pub chunk_count: u64,
     /// Why the answer ended.
     pub finish_reason: Option<FinishReason>,
