@@ -2,6 +2,8 @@
 //!
 //! See <https://platform.openai.com/docs/api-reference/chat/create>.
 
+use std::borrow::Cow;
+
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
@@ -96,7 +98,7 @@ pub fn meaning<'a>(kind: &str, data: &'a str) -> Result<Meaning<'a>, Malformed> 
         return Ok(Meaning::Failed(Failure::from_event(data)));
     }
     let chunk: Chunk<'a> = serde_json::from_str(data).map_err(|_| Malformed)?;
-    if chunk.error.is_some() || chunk.object == Some("error") {
+    if chunk.error.is_some() || chunk.object.as_deref() == Some("error") {
         return Ok(Meaning::Failed(Failure::from_event(data)));
     }
     let mut delta = Delta {
@@ -107,9 +109,9 @@ pub fn meaning<'a>(kind: &str, data: &'a str) -> Result<Meaning<'a>, Malformed> 
         .choices
         .unwrap_or_default()
         .into_iter()
-        .find(|choice| choice.index == 0);
+        .find(|choice| choice.index.unwrap_or(0) == 0);
     if let Some(choice) = first {
-        delta.finish_reason = choice.finish_reason.map(finish_reason);
+        delta.finish_reason = choice.finish_reason.as_deref().map(finish_reason);
         if let Some(added) = choice.delta {
             delta.content = text(added.content)?;
             delta.refusal = text(added.refusal)?;
@@ -128,17 +130,17 @@ struct Chunk<'a> {
     #[serde(borrow, default)]
     error: Option<&'a RawValue>,
     #[serde(borrow, default)]
-    object: Option<&'a str>,
+    object: Option<Cow<'a, str>>,
 }
 
 #[derive(Deserialize)]
 struct Choice<'a> {
     #[serde(default)]
-    index: u64,
+    index: Option<u64>,
     #[serde(borrow, default)]
     delta: Option<Added<'a>>,
     #[serde(borrow, default)]
-    finish_reason: Option<&'a str>,
+    finish_reason: Option<Cow<'a, str>>,
 }
 
 #[derive(Deserialize)]
@@ -152,19 +154,19 @@ struct Added<'a> {
 #[derive(Deserialize)]
 struct TokenCounts {
     #[serde(rename = "prompt_tokens", default)]
-    prompt: u64,
+    prompt: Option<u64>,
     #[serde(rename = "completion_tokens", default)]
-    completion: u64,
+    completion: Option<u64>,
     #[serde(rename = "total_tokens", default)]
-    total: u64,
+    total: Option<u64>,
 }
 
 impl From<TokenCounts> for Usage {
     fn from(counts: TokenCounts) -> Self {
         Self {
-            input_tokens: counts.prompt,
-            output_tokens: counts.completion,
-            total_tokens: counts.total,
+            input_tokens: counts.prompt.unwrap_or_default(),
+            output_tokens: counts.completion.unwrap_or_default(),
+            total_tokens: counts.total.unwrap_or_default(),
         }
     }
 }

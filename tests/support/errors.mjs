@@ -1,0 +1,73 @@
+/** The contract's errors: what a client is told for each code, word for word. */
+const ERRORS = {
+  validation_error: ["Validation error"],
+  not_found: ["Not found", "There is nothing at this path. Send chat messages to POST /chat."],
+  method_not_allowed: [
+    "Method not allowed",
+    "This path does not answer that method; the Allow header lists those that it does.",
+  ],
+  body_too_large: [
+    "Request body too large",
+    "The request body may have at most 65536 bytes. Shorten the message or the history.",
+  ],
+  unsupported_media_type: [
+    "Unsupported media type",
+    "Send the body as JSON with the header 'Content-Type: application/json'.",
+  ],
+  configuration_error: ["Configuration error"],
+  context_length_exceeded: [
+    "Conversation too long",
+    "The conversation does not fit the model. Shorten the message or the history, or ask for fewer tokens.",
+  ],
+  model_not_found: [
+    "Model not found",
+    "The upstream API does not know this model, or this service may not use it. Choose another model.",
+  ],
+  upstream_rejected: [
+    "Upstream refused the request",
+    "The upstream API refused this service's key or request. The owner of this service finds the cause in its log.",
+  ],
+  upstream_rate_limited: [
+    "Upstream rate limit reached",
+    "The upstream API limits how much this service may ask for. Wait a moment and try again.",
+  ],
+  upstream_quota: [
+    "Upstream quota used up",
+    "This service's quota at the upstream API is used up. Its owner has to raise it.",
+  ],
+  upstream_unavailable: [
+    "Upstream unavailable",
+    "The upstream API has a fault of its own. Try again in a moment.",
+  ],
+  upstream_unreachable: [
+    "Upstream unreachable",
+    "This service could not connect to the upstream API. Try again in a moment.",
+  ],
+  upstream_timeout: [
+    "Upstream timed out",
+    "The upstream API was silent for too long. Try again in a moment.",
+  ],
+  upstream_protocol: [
+    "Upstream sent an invalid answer",
+    "The upstream API sent something that is not an answer in its own format. Try again in a moment.",
+  ],
+  upstream_truncated: [
+    "The answer was cut off",
+    "The upstream API ended its answer before it was complete. Try again in a moment.",
+  ],
+  stream_too_long: [
+    "The answer took too long",
+    "The answer took longer than this service allows. Ask for a shorter one.",
+  ],
+};
+
+/** The exact body of an error response; `detail` for a code that has no words of its own. */
+export function errorBody(code, correlationId, detail = ERRORS[code][1]) {
+  return JSON.stringify({ error: ERRORS[code][0], detail, correlation_id: correlationId, code });
+}
+
+/** What an error adds to a final frame. */
+export function errorEnding(code) {
+  const [error, detail] = ERRORS[code];
+  return { error, detail, code };
+}

@@ -1,0 +1,101 @@
+import { within } from "./within.mjs";
+
+/**
+ * The frames of the contract: written as a test expects them, and read as a client gets them.
+ *
+ * @typedef {object} Block
+ * @property {string} raw What arrived, its blank line included.
+ * @property {any} [frame] The parsed JSON of a `data:` line.
+ * @property {string} [comment] The text of a comment line.
+ */
+
+/** A frame that adds text, byte for byte. */
+export function frame(correlationId, sequence, content) {
+  return encode({ content, sequence, is_final: false, correlation_id: correlationId });
+}
+
+/**
+ * The frame that ends a stream, byte for byte.
+ *
+ * @param {object} ending `finish_reason` and `usage`, or `error`, `detail` and `code`, in this order.
+ */
+export function finalFrame(correlationId, sequence, ending) {
+  return encode({
+    content: "",
+    sequence,
+    is_final: true,
+    correlation_id: correlationId,
+    ...ending,
+  });
+}
+
+/** A whole stream, byte for byte. */
+export function frames(correlationId, contents, ending) {
+  const texts = contents.map((content, sequence) => frame(correlationId, sequence, content));
+  return texts.join("") + finalFrame(correlationId, contents.length, ending);
+}
+
+/**
+ * Reads a response block by block, each as soon as its blank line is there. To stop reading is to leave: the
+ * connection is closed.
+ *
+ * @param {Response} response
+ * @returns {AsyncGenerator<Block, void, void>}
+ */
+export async function* readFrames(response) {
+  const reader = response.body.getReader();
+  const decoder = new TextDecoder("utf-8", { fatal: true });
+  let text = "";
+  try {
+    for (let read = await next(reader); !read.done; read = await next(reader)) {
+      text += decoder.decode(read.value, { stream: true });
+      const blocks = text.split("\n\n");
+      text = blocks.pop();
+      for (const block of blocks) {
+        yield parseBlock(`${block}\n\n`);
+      }
+    }
+  } finally {
+    await reader.cancel();
+  }
+  if (text + decoder.decode() !== "") {
+    throw new Error(`The stream ended inside a block: ${JSON.stringify(text)}`);
+  }
+}
+
+/**
+ * Reads a response to its end.
+ *
+ * @param {Response} response
+ */
+export async function collect(response) {
+  /** @type {Block[]} */
+  const blocks = await within(Array.fromAsync(readFrames(response)), "the end of the stream");
+  const sent = blocks.flatMap((block) => block.frame ?? []);
+  return {
+    text: blocks.map((block) => block.raw).join(""),
+    frames: sent,
+    comments: blocks.flatMap((block) => block.comment ?? []),
+    content: sent.map((each) => each.content).join(""),
+    final: sent.at(-1),
+  };
+}
+
+function next(reader) {
+  return within(reader.read(), "the next bytes of the stream");
+}
+
+function encode(value) {
+  return `data: ${JSON.stringify(value)}\n\n`;
+}
+
+/** @returns {Block} */
+function parseBlock(raw) {
+  if (raw.startsWith(": ")) {
+    return { raw, comment: raw.slice(2, -2) };
+  }
+  if (!/^data: [^\r\n]*\n\n$/.test(raw)) {
+    throw new Error(`Neither one data line nor a comment: ${JSON.stringify(raw)}`);
+  }
+  return { raw, frame: JSON.parse(raw.slice("data: ".length)) };
+}
