@@ -1,0 +1,84 @@
+import { join } from "node:path";
+import { createInterface } from "node:readline";
+import { setTimeout as sleep } from "node:timers/promises";
+import { modernNode } from "./node-modules.mjs";
+import { pathWith, ROOT } from "./paths.mjs";
+import { Failure, launch } from "./process.mjs";
+
+/** Wrangler neither asks, nor reports, nor calls home; it takes settings from `.dev.vars` only. */
+const QUIET = {
+  CLOUDFLARE_CF_FETCH_ENABLED: "false",
+  CLOUDFLARE_LOAD_DEV_VARS_FROM_DOT_ENV: "false",
+  WRANGLER_HIDE_BANNER: "true",
+  WRANGLER_LOG_PATH: join(ROOT, ".wrangler", "logs"),
+  WRANGLER_SEND_METRICS: "false",
+};
+
+/** What wrangler prints besides the worker's own log lines. */
+const NOISE = /^(\[wrangler:info\]|\[custom build\]\s*$|🪵|\s*$)/u;
+
+/** One of the worker's log lines; wrangler frames warnings and errors. */
+const RECORD = /\{"timestamp":.*\}/;
+
+/** One `wrangler dev` on this machine. */
+export class DevServer {
+  #child;
+  /** @type {string[] | undefined} what was printed so far; only a failed start shows it */
+  #held = [];
+
+  /**
+   * @param {number} port
+   * @param {Record<string, string>} vars these go before `.dev.vars` and wrangler.toml
+   */
+  constructor(port, vars) {
+    this.address = `http://127.0.0.1:${port}`;
+    const args = ["dev", "--ip", "127.0.0.1", "--port", `${port}`, "--inspector-port", "0"];
+    const look = ["--show-interactive-dev-session=false", "--log-level", "log"];
+    const given = Object.entries(vars).flatMap(([name, value]) => ["--var", `${name}:${value}`]);
+    const wrangler = join(ROOT, "node_modules", "wrangler", "bin", "wrangler.js");
+    this.#child = launch(modernNode(), [wrangler, ...args, ...look, ...given], {
+      env: { ...process.env, ...QUIET, PATH: pathWith() },
+      stdio: ["ignore", "pipe", "pipe"],
+    });
+    this.ended = new Promise((resolve) => this.#child.once("close", resolve));
+    createInterface({ input: this.#child.stdout }).on("line", (line) =>
+      this.#print(line, console.log),
+    );
+    createInterface({ input: this.#child.stderr }).on("line", (line) =>
+      this.#print(line, console.error),
+    );
+  }
+
+  /**
+   * Waits until the worker answers.
+   * @throws {Failure} when wrangler ends first
+   */
+  async ready() {
+    let ended = false;
+    this.ended.then(() => {
+      ended = true;
+    });
+    while (!(await this.#answers())) {
+      if (ended)
+        throw new Failure(
+          `${this.#held?.join("\n")}\nwrangler dev ended before the worker answered.`,
+        );
+      await sleep(100);
+    }
+    this.#held = undefined;
+  }
+
+  async #answers() {
+    try {
+      const answer = await fetch(`${this.address}/health`, { signal: AbortSignal.timeout(2000) });
+      return answer.ok;
+    } catch {
+      return false;
+    }
+  }
+
+  #print(line, write) {
+    if (this.#held) this.#held.push(line);
+    else if (!NOISE.test(line)) write(line.match(RECORD)?.[0] ?? line);
+  }
+}

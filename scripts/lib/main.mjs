@@ -1,0 +1,48 @@
+import { Failure, killAll, stopAll } from "./process.mjs";
+
+const SIGNALS = { SIGHUP: 129, SIGINT: 130, SIGTERM: 143 };
+
+/** Says in one line what is going on. */
+export function say(line) {
+  console.log(line);
+}
+
+/**
+ * Runs a script's work: a failure is told without a stack trace, and a signal ends everything
+ * that the script started.
+ * @param {() => Promise<unknown>} work
+ * @param {{ stoppedCode?: number }} [options] exit code after a signal, where stopping is no failure
+ */
+export async function main(work, { stoppedCode } = {}) {
+  let stopped = false;
+  async function stop(code) {
+    if (stopped) killAll();
+    stopped = true;
+    await stopAll();
+    process.exit(stoppedCode ?? code);
+  }
+  for (const [signal, code] of Object.entries(SIGNALS)) process.on(signal, () => stop(code));
+  whenNpmIsGone(() => stop(SIGNALS.SIGHUP));
+  // The terminal may be gone before the last line is written.
+  for (const stream of [process.stdout, process.stderr]) stream.on("error", () => {});
+  try {
+    await work();
+  } catch (error) {
+    if (stopped) return;
+    console.error(error instanceof Failure ? `\n${error.message}` : error);
+    await stopAll();
+    process.exit(1);
+  }
+}
+
+/** npm does not pass every signal on: a script that outlives its npm would run unseen. */
+function whenNpmIsGone(stop) {
+  const parent = process.ppid;
+  if (!process.env.npm_lifecycle_event) return;
+  const watch = setInterval(() => {
+    if (process.ppid === parent) return;
+    clearInterval(watch);
+    stop();
+  }, 500);
+  watch.unref();
+}

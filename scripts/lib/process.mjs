@@ -1,0 +1,115 @@
+import { spawn } from "node:child_process";
+import { basename } from "node:path";
+import { setTimeout as sleep } from "node:timers/promises";
+import { ROOT } from "./paths.mjs";
+
+/** A failure that its message explains fully; shown without a stack trace. */
+export class Failure extends Error {}
+
+/** @type {Set<import("node:child_process").ChildProcess>} */
+const children = new Set();
+let stopping = false;
+
+/**
+ * Starts a program in a process group of its own, so that ending it ends whatever it started.
+ * @param {string} command
+ * @param {string[]} args
+ * @param {import("node:child_process").SpawnOptions} [options]
+ */
+export function launch(command, args, options = {}) {
+  if (stopping) throw new Failure("Stopped.");
+  const child = spawn(command, args, {
+    cwd: ROOT,
+    stdio: ["ignore", "inherit", "inherit"],
+    ...options,
+    detached: true,
+  });
+  children.add(child);
+  child.once("error", () => children.delete(child));
+  child.once("exit", () => {
+    signalGroup(child, "SIGKILL");
+    children.delete(child);
+  });
+  return child;
+}
+
+/**
+ * Runs a program to its end.
+ * @param {string} command
+ * @param {string[]} args
+ * @param {{ env?: NodeJS.ProcessEnv, cwd?: string, quiet?: boolean, timeoutMs?: number }} [options]
+ *   `quiet` shows the output only in the message of a failure.
+ * @returns {Promise<string>} its standard output, when quiet
+ * @throws {Failure} when it cannot be started, does not exit with 0, or takes too long
+ */
+export function run(command, args, { env, cwd = ROOT, quiet = false, timeoutMs } = {}) {
+  return new Promise((resolve, reject) => {
+    const child = launch(command, args, {
+      cwd,
+      env: { ...process.env, ...env },
+      stdio: ["ignore", quiet ? "pipe" : "inherit", quiet ? "pipe" : "inherit"],
+    });
+    let output = "";
+    let printed = "";
+    child.stdout?.on("data", (text) => {
+      output += text;
+    });
+    for (const stream of [child.stdout, child.stderr]) {
+      stream?.setEncoding("utf8").on("data", (text) => {
+        printed += text;
+      });
+    }
+    const timer = timeoutMs && setTimeout(() => signalGroup(child, "SIGKILL"), timeoutMs);
+    const name = `${basename(command)} ${args[0] ?? ""}`.trim();
+    child.once("error", (error) => {
+      clearTimeout(timer);
+      const why = error.code === "ENOENT" ? "it is not installed" : error.message;
+      reject(new Failure(`${command} could not be started: ${why}.`));
+    });
+    child.once("close", (code, signal) => {
+      clearTimeout(timer);
+      if (code === 0) resolve(output);
+      else {
+        const how = signal ? `was ended by ${signal}` : `failed with exit code ${code}`;
+        reject(new Failure(`${printed ? `${printed.trimEnd()}\n` : ""}${name} ${how}.`));
+      }
+    });
+  });
+}
+
+/**
+ * What a program prints, trimmed; `undefined` when it fails or is not installed.
+ * @param {string} command
+ * @param {string[]} args
+ * @param {{ env?: NodeJS.ProcessEnv }} [options]
+ */
+export async function tryOutput(command, args, options = {}) {
+  try {
+    return (await run(command, args, { ...options, quiet: true })).trim();
+  } catch {
+    return undefined;
+  }
+}
+
+/** Ends everything that was launched: politely, and after three seconds for good. */
+export async function stopAll() {
+  stopping = true;
+  for (const child of children) signalGroup(child, "SIGTERM");
+  for (let waited = 0; children.size > 0 && waited < 3000; waited += 50) await sleep(50);
+  killAll();
+}
+
+/** Ends everything that was launched at once. */
+export function killAll() {
+  stopping = true;
+  for (const child of children) signalGroup(child, "SIGKILL");
+}
+
+/** @param {import("node:child_process").ChildProcess} child */
+function signalGroup(child, signal) {
+  try {
+    if (child.pid) process.kill(-child.pid, signal);
+  } catch {
+    // Nobody is left in the group.
+  }
+}

@@ -1,0 +1,50 @@
+import { build } from "./lib/build.mjs";
+import { DevServer } from "./lib/dev-server.mjs";
+import { devVar } from "./lib/dev-vars.mjs";
+import { main, say } from "./lib/main.mjs";
+import { ensureFree, wantedPort } from "./lib/port.mjs";
+import { Failure } from "./lib/process.mjs";
+import { startStandIn } from "./lib/stand-in.mjs";
+
+await main(start, { stoppedCode: 0 });
+
+async function start() {
+  const port = wantedPort();
+  await ensureFree(port);
+  await build();
+  const upstream = await chooseUpstream();
+  await ensureFree(port);
+  const server = new DevServer(port, upstream.vars);
+  await server.ready();
+  say(`
+The assistant is at ${server.address}, answered by ${upstream.name}. Try it:
+
+  curl -N ${server.address}/chat -H 'Content-Type: application/json' -d '{"message":"Hello"}'
+
+Ctrl-C stops it. The worker's log lines follow.
+`);
+  await server.ended;
+  throw new Failure("wrangler dev has ended by itself; run npm start again.");
+}
+
+/** @returns {Promise<{ name: string, vars: Record<string, string> }>} who answers, and what tells the worker so */
+async function chooseUpstream() {
+  if (devVar("OPENAI_API_KEY")) {
+    const model = devVar("OPENAI_MODEL") ?? "its default model";
+    return { name: `${model} at ${host(devVar("OPENAI_BASE_URL"))}`, vars: {} };
+  }
+  say("There is no OPENAI_API_KEY in .dev.vars, so a stand-in answers instead of a model.");
+  const url = await startStandIn();
+  return { name: "the stand-in", vars: { OPENAI_API_KEY: "stand-in", OPENAI_BASE_URL: url } };
+}
+
+/** Where a base URL points, without anything secret that it may carry. */
+function host(url = "https://api.openai.com/v1") {
+  try {
+    return new URL(url).host;
+  } catch {
+    throw new Failure(
+      "OPENAI_BASE_URL in .dev.vars is not a URL. For example: https://api.openai.com/v1",
+    );
+  }
+}

@@ -1,0 +1,89 @@
+import { build } from "./lib/build.mjs";
+import { main, say } from "./lib/main.mjs";
+import { ensureNodeModules, modernNode } from "./lib/node-modules.mjs";
+import { pathWith } from "./lib/paths.mjs";
+import { Failure, run } from "./lib/process.mjs";
+import { ensureCargo, ensureRustComponents, hasWasmTarget, WASM_TARGET } from "./lib/rust.mjs";
+
+const CORE = ["--locked", "--no-default-features"];
+const DENY = ["--", "--deny", "warnings"];
+
+/**
+ * The steps of each suite, in order.
+ * @type {Record<string, [name: string, work: (args: string[]) => Promise<unknown>][]>}
+ */
+const SUITES = {
+  lint: [
+    [
+      "biome: format and lint of scripts, tests and JSON",
+      () => tool("biome", ["check", "--error-on-warnings", "."]),
+    ],
+    ["rustfmt", () => cargo(["fmt", "--check"])],
+    ["clippy: core", () => cargo(["clippy", ...CORE, "--all-targets", ...DENY])],
+    ["clippy: shell", clippyShell],
+  ],
+  core: [["core tests", (args) => cargo(["test", ...CORE, ...args])]],
+  worker: [
+    ["build", build],
+    ["worker tests", workerTests],
+  ],
+};
+
+await main(() => test(process.argv.slice(2)));
+
+/** @param {string[]} args a suite and what is passed on to it; nothing for every suite */
+async function test([suite, ...args]) {
+  const names = suite === undefined ? Object.keys(SUITES) : [suite];
+  if (!names.every((name) => Object.hasOwn(SUITES, name))) {
+    throw new Failure(
+      `There is no suite '${suite}'. There are: ${Object.keys(SUITES).join(", ")}.`,
+    );
+  }
+  await ensureNodeModules();
+  await ensureCargo();
+  if (names.includes("lint")) await ensureRustComponents();
+
+  const passed = [];
+  for (const [name, work] of names.flatMap((each) => SUITES[each])) {
+    say(`\n── ${name}`);
+    const started = performance.now();
+    try {
+      await work(args);
+    } catch (error) {
+      if (!(error instanceof Failure)) throw error;
+      throw new Failure(
+        `${error.message}\nFAILED: ${name} (${since(started)}). ${passedSoFar(passed)}`,
+      );
+    }
+    passed.push(name);
+    say(`── ${name}: ok, ${since(started)}`);
+  }
+  say(`\nPASSED: ${passed.join("; ")}.`);
+}
+
+function passedSoFar(passed) {
+  return passed.length === 0 ? "" : `Passed before it: ${passed.join("; ")}.`;
+}
+
+function since(started) {
+  return `${((performance.now() - started) / 1000).toFixed(1)} s`;
+}
+
+function tool(program, args) {
+  return run(program, args, { env: { PATH: pathWith() } });
+}
+
+function cargo(args) {
+  return run("cargo", args);
+}
+
+/** The shell compiles on the host too; for wasm it is checked as it will run. */
+async function clippyShell() {
+  const target = (await hasWasmTarget()) ? ["--target", WASM_TARGET] : [];
+  await cargo(["clippy", "--locked", "--lib", ...target, ...DENY]);
+}
+
+function workerTests(args) {
+  const files = args.length > 0 ? args : ["tests/worker/**/*.test.mjs"];
+  return run(modernNode(), ["--test", ...files], { env: { PATH: pathWith() } });
+}
