@@ -11,7 +11,10 @@
     reason = "a panic is how a test fails, and a table of cases is one thing"
 )]
 
+mod canary;
+mod chat_completions;
 mod config;
+mod errors;
 mod failure;
 mod fixtures;
 mod redact;
