@@ -4,6 +4,7 @@ use std::fmt;
 use std::ops::RangeInclusive;
 use std::time::Duration;
 
+use crate::openai::Api;
 use crate::telemetry::record::Level;
 use crate::telemetry::redact::{Scrubber, Secret};
 
@@ -17,6 +18,8 @@ pub struct Config {
     pub api_key: Secret,
     /// `OPENAI_BASE_URL`: the upstream server.
     pub base_url: BaseUrl,
+    /// `OPENAI_API`: the API that it is asked by.
+    pub api: Api,
     /// `OPENAI_MODEL`: the model of a request that names none.
     pub default_model: String,
     /// `ALLOWED_MODELS`: what a request may name, the default model among it; empty for any.
@@ -116,19 +119,17 @@ pub struct BaseUrl(String);
 
 impl BaseUrl {
     const RULE: &str = "must be an https URL without user name, query or fragment, such as https://api.openai.com/v1; \
-        http is for localhost, 127.0.0.1 and [::1] only";
+        http is for localhost, 127.0.0.1 and [::1], and elsewhere with ALLOW_HTTP_UPSTREAM = true only";
 
-    /// Accepts an address that follows the rule.
-    pub fn parse(url: &str) -> Option<Self> {
-        let visible = url
-            .bytes()
-            .all(|byte| byte.is_ascii_graphic() && !b"?#@\\\"<>^`{|}".contains(&byte));
-        let (scheme, rest) = url.split_once("://").filter(|_| visible)?;
-        let authority = rest.split('/').next().unwrap_or_default();
-        let host = host_of(authority)?;
-        let allowed = match scheme {
+    /// Accepts an address that follows the rule. `allows_http` accepts `http` for any host: the key
+    /// and the conversation then travel in the clear.
+    pub fn parse(url: &str, allows_http: bool) -> Option<Self> {
+        let fits = |byte: u8| byte.is_ascii_graphic() && !b"?#@\\\"<>^`{|}".contains(&byte);
+        let (scheme, rest) = url.split_once("://").filter(|_| url.bytes().all(fits))?;
+        let host = host_of(rest.split('/').next().unwrap_or_default())?;
+        let allowed = match scheme.to_ascii_lowercase().as_str() {
             "https" => true,
-            "http" => ["localhost", "127.0.0.1", "[::1]"].contains(&host),
+            "http" => allows_http || is_loopback(host),
             _ => false,
         };
         allowed.then(|| Self(url.trim_end_matches('/').to_owned()))
@@ -144,6 +145,12 @@ impl BaseUrl {
     pub fn join(&self, path: &str) -> String {
         format!("{}{path}", self.0)
     }
+}
+
+fn is_loopback(host: &str) -> bool {
+    let host = host.trim_start_matches('[').trim_end_matches(']');
+    let address = host.parse::<std::net::IpAddr>();
+    host.eq_ignore_ascii_case("localhost") || address.is_ok_and(|address| address.is_loopback())
 }
 
 /// The host of `host[:port]`, when both are well-formed.
@@ -188,6 +195,7 @@ impl Reader<'_> {
         Config {
             api_key,
             base_url: self.base_url(),
+            api: self.api(),
             allowed_models: self.allowed_models(&default_model),
             default_model,
             system_prompt: self.system_prompt(),
@@ -216,12 +224,30 @@ impl Reader<'_> {
     }
 
     fn base_url(&mut self) -> BaseUrl {
+        let allows_http = self.boolean("ALLOW_HTTP_UPSTREAM");
         let url = (self.lookup)("OPENAI_BASE_URL");
         let url = url.as_deref().unwrap_or("https://api.openai.com/v1");
-        BaseUrl::parse(url).unwrap_or_else(|| {
+        BaseUrl::parse(url, allows_http).unwrap_or_else(|| {
             self.problem("OPENAI_BASE_URL", BaseUrl::RULE);
             BaseUrl(String::new())
         })
+    }
+
+    fn api(&mut self) -> Api {
+        let name = (self.lookup)("OPENAI_API");
+        let api = name.map_or(Some(Api::ChatCompletions), |name| Api::parse(&name));
+        api.unwrap_or_else(|| {
+            self.problem("OPENAI_API", "must be chat_completions or responses");
+            Api::ChatCompletions
+        })
+    }
+
+    fn boolean(&mut self, name: &str) -> bool {
+        let value = (self.lookup)(name).unwrap_or_default().to_ascii_lowercase();
+        if !["", "true", "false"].contains(&value.as_str()) {
+            self.problem(name, "must be true or false");
+        }
+        value == "true"
     }
 
     fn allowed_models(&mut self, default_model: &str) -> Vec<String> {

@@ -7,39 +7,29 @@ use std::borrow::Cow;
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
+use super::dialect::{Dialect, TokenLimit};
 use super::failure::Failure;
-use super::{Delta, FinishReason, Malformed, Meaning, Usage};
-use crate::api::request::{ChatRequest, Role, Turn};
+use super::{Delta, FinishReason, Malformed, Meaning, Message, Usage, text};
+use crate::api::request::ChatRequest;
 use crate::config::Config;
 
-/// Path below the base URL.
-pub const PATH: &str = "/chat/completions";
-
-/// Where the API comes from.
-const OPENAI_HOST: &str = "api.openai.com";
-
-/// The JSON body that asks for a streamed answer.
-pub fn body(request: &ChatRequest, config: &Config) -> String {
-    let system = config.system_prompt.iter().map(|content| Message {
-        role: "system",
-        content,
-    });
-    let history = request.history.iter().map(Message::from);
-    let message = Message {
-        role: "user",
-        content: &request.message,
-    };
-    // OpenAI's reasoning models refuse the old name, most other servers do not know the new one.
-    let is_openai = config.base_url.host() == OPENAI_HOST;
+/// The JSON body that asks for a streamed answer, the way this server wants it.
+pub(super) fn body(request: &ChatRequest, config: &Config, dialect: Dialect) -> String {
+    let system = config.system_prompt.as_deref().map(Message::system);
+    let max_tokens = Some(request.max_tokens);
     let body = Body {
         model: &request.model,
-        messages: system.chain(history).chain([message]).collect(),
-        max_tokens: (!is_openai).then_some(request.max_tokens),
-        max_completion_tokens: is_openai.then_some(request.max_tokens),
+        messages: system
+            .into_iter()
+            .chain(Message::conversation(request))
+            .collect(),
+        max_tokens: max_tokens.filter(|_| dialect.token_limit == TokenLimit::MaxTokens),
+        max_completion_tokens: max_tokens
+            .filter(|_| dialect.token_limit == TokenLimit::MaxCompletionTokens),
         stream: true,
-        stream_options: StreamOptions {
+        stream_options: dialect.stream_options.then_some(StreamOptions {
             include_usage: true,
-        },
+        }),
     };
     // Texts, numbers and lists always serialise.
     serde_json::to_string(&body).unwrap_or_default()
@@ -54,26 +44,8 @@ struct Body<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     max_completion_tokens: Option<u32>,
     stream: bool,
-    stream_options: StreamOptions,
-}
-
-#[derive(Serialize)]
-struct Message<'a> {
-    role: &'static str,
-    content: &'a str,
-}
-
-impl<'a> From<&'a Turn> for Message<'a> {
-    fn from(turn: &'a Turn) -> Self {
-        let role = match turn.role {
-            Role::User => "user",
-            Role::Assistant => "assistant",
-        };
-        Self {
-            role,
-            content: &turn.content,
-        }
-    }
+    #[serde(skip_serializing_if = "Option::is_none")]
+    stream_options: Option<StreamOptions>,
 }
 
 #[derive(Serialize)]
@@ -82,13 +54,9 @@ struct StreamOptions {
 }
 
 /// What an event means. `kind` is the event's type, empty when it has none.
-///
-/// # Errors
-///
-/// [`Malformed`] when the data is neither a chunk, an error nor the end mark.
-pub fn meaning<'a>(kind: &str, data: &'a str) -> Result<Meaning<'a>, Malformed> {
+pub(super) fn meaning<'a>(kind: &str, data: &'a str) -> Result<Meaning<'a>, Malformed> {
     if data.starts_with("[DONE]") {
-        return Ok(Meaning::Done);
+        return Ok(Meaning::Done(Delta::default()));
     }
     // Some servers keep a connection alive with empty events.
     if data.is_empty() {
@@ -168,17 +136,6 @@ impl From<TokenCounts> for Usage {
             output_tokens: counts.completion.unwrap_or_default(),
             total_tokens: counts.total.unwrap_or_default(),
         }
-    }
-}
-
-/// A text, or nothing where there is none to send. Anything but a string is not a text: passing over
-/// it would lose a part of the answer without a word.
-fn text(value: Option<&RawValue>) -> Result<Option<&RawValue>, Malformed> {
-    match value {
-        Some(json) if json.get() == "\"\"" => Ok(None),
-        Some(json) if json.get().starts_with('"') => Ok(Some(json)),
-        Some(json) if json.get() != "null" => Err(Malformed),
-        _ => Ok(None),
     }
 }
 

@@ -3,18 +3,111 @@
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
+use self::dialect::Dialect;
 use self::failure::Failure;
+use crate::api::request::{ChatRequest, Role};
+use crate::config::Config;
 
-pub mod chat_completions;
+mod chat_completions;
+pub mod dialect;
 pub mod failure;
+mod responses;
+
+/// The two APIs by which a model is asked.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Api {
+    /// Chat Completions, which every compatible server speaks.
+    ChatCompletions,
+    /// Responses.
+    Responses,
+}
+
+impl Api {
+    /// Reads an API's name.
+    pub fn parse(name: &str) -> Option<Self> {
+        [Self::ChatCompletions, Self::Responses]
+            .into_iter()
+            .find(|api| api.name() == name)
+    }
+
+    /// The name that the configuration and the log know.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::ChatCompletions => "chat_completions",
+            Self::Responses => "responses",
+        }
+    }
+
+    /// Path below the base URL.
+    pub const fn path(self) -> &'static str {
+        match self {
+            Self::ChatCompletions => "/chat/completions",
+            Self::Responses => "/responses",
+        }
+    }
+
+    /// The JSON body that asks for a streamed answer.
+    pub fn body(self, request: &ChatRequest, config: &Config, dialect: Dialect) -> String {
+        match self {
+            Self::ChatCompletions => chat_completions::body(request, config, dialect),
+            Self::Responses => responses::body(request, config),
+        }
+    }
+
+    /// What an event means. `kind` is the event's type, empty when it has none.
+    ///
+    /// # Errors
+    ///
+    /// [`Malformed`] when the data is not what the API promises.
+    pub fn meaning<'a>(self, kind: &str, data: &'a str) -> Result<Meaning<'a>, Malformed> {
+        match self {
+            Self::ChatCompletions => chat_completions::meaning(kind, data),
+            Self::Responses => responses::meaning(kind, data),
+        }
+    }
+}
+
+/// A message as both APIs take it.
+#[derive(Serialize)]
+struct Message<'a> {
+    role: &'static str,
+    content: &'a str,
+}
+
+impl<'a> Message<'a> {
+    fn system(content: &'a str) -> Self {
+        Self {
+            role: "system",
+            content,
+        }
+    }
+
+    /// The earlier turns, oldest first, then what the person says now.
+    fn conversation(request: &'a ChatRequest) -> impl Iterator<Item = Self> {
+        let earlier = request.history.iter().map(|turn| {
+            let role = match turn.role {
+                Role::User => "user",
+                Role::Assistant => "assistant",
+            };
+            Self {
+                role,
+                content: &turn.content,
+            }
+        });
+        earlier.chain([Self {
+            role: "user",
+            content: &request.message,
+        }])
+    }
+}
 
 /// What one upstream event means to a stream.
 #[derive(Debug)]
 pub enum Meaning<'a> {
     /// Zero or more of: text, the reason why the answer ended, what it cost.
     Delta(Delta<'a>),
-    /// The stream's own end mark; nothing of interest follows.
-    Done,
+    /// The end of the stream, and what it still brings; nothing of interest follows.
+    Done(Delta<'a>),
     /// Upstream reports that it could not go on.
     Failed(Failure),
 }
@@ -63,7 +156,8 @@ impl FinishReason {
 }
 
 /// Tokens that an answer used, as upstream counted them.
-#[derive(Clone, Copy, Debug, Deserialize, Eq, PartialEq, Serialize)]
+#[derive(Clone, Copy, Debug, Default, Deserialize, Eq, PartialEq, Serialize)]
+#[serde(default)]
 pub struct Usage {
     /// Tokens of the conversation sent.
     pub input_tokens: u64,
@@ -76,3 +170,14 @@ pub struct Usage {
 /// An event's data that is not what the API promises.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub struct Malformed;
+
+/// A text, or nothing where there is none to send. Anything but a string is not a text: passing over
+/// it would lose a part of the answer without a word.
+fn text(value: Option<&RawValue>) -> Result<Option<&RawValue>, Malformed> {
+    match value {
+        Some(json) if json.get() == "\"\"" => Ok(None),
+        Some(json) if json.get().starts_with('"') => Ok(Some(json)),
+        Some(json) if json.get() != "null" => Err(Malformed),
+        _ => Ok(None),
+    }
+}

@@ -195,7 +195,7 @@ impl Chat {
         let traces_frames = exchange.isolate.log.wants(Level::Debug);
         let mut pump = Pump {
             reader: upstream.body.get_reader().unchecked_into(),
-            relay: Relay::new(id.clone(), limits, js::now_ms(), traces_frames),
+            relay: Relay::new(config.api, id.clone(), limits, js::now_ms(), traces_frames),
             writer,
             gone,
             connection: Some(upstream.connection),

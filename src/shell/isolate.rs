@@ -1,6 +1,6 @@
 //! What all requests of an isolate share: bindings are read once, for they never change within it.
 
-use std::cell::OnceCell;
+use std::cell::{Cell, OnceCell};
 use std::rc::Rc;
 
 use js_sys::Reflect;
@@ -9,6 +9,7 @@ use worker::Env;
 
 use super::console::Log;
 use crate::config::{self, Config, ConfigError};
+use crate::openai::dialect::Dialect;
 use crate::telemetry::record::Level;
 
 thread_local! {
@@ -19,6 +20,8 @@ thread_local! {
 pub(super) struct Isolate {
     pub(super) config: Result<Config, ConfigError>,
     pub(super) log: Log,
+    /// How upstream wants its requests, as far as it has told; nothing while it has not.
+    pub(super) dialect: Cell<Option<Dialect>>,
 }
 
 impl Isolate {
@@ -32,6 +35,7 @@ impl Isolate {
         let isolate = Self {
             config: Config::load(lookup),
             log: Log::new(config::log_level(lookup), config::scrubber(lookup)),
+            dialect: Cell::new(None),
         };
         if let Ok(config) = &isolate.config {
             isolate
@@ -40,7 +44,7 @@ impl Isolate {
                     record
                         .text("model", &config.default_model)
                         .text("log_level", config.log_level.name())
-                        .text("api", "chat_completions");
+                        .text("api", config.api.name());
                 });
         }
         isolate

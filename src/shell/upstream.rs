@@ -16,7 +16,8 @@ use super::{body, js};
 use crate::api::error::ErrorCode;
 use crate::api::request::ChatRequest;
 use crate::config::Config;
-use crate::openai::chat_completions;
+use crate::openai::Api;
+use crate::openai::dialect::Dialect;
 use crate::openai::failure::{self, Failure};
 use crate::telemetry::record::Level;
 
@@ -47,6 +48,9 @@ impl Drop for Connection {
     }
 }
 
+/// Most times that one request is worded anew, once for each thing that servers disagree about.
+const MAX_REWORDINGS: u32 = 2;
+
 /// Calls upstream until it answers with a stream, or there is no use in trying again.
 pub(super) async fn open(
     exchange: &Exchange,
@@ -54,37 +58,54 @@ pub(super) async fn open(
     request: &ChatRequest,
     gone: &mut ClientGone,
 ) -> Result<Upstream, NotOpened> {
-    let url = config.base_url.join(chat_completions::PATH);
-    let body = JsValue::from_str(&chat_completions::body(request, config));
     let timeout_ms = u64::try_from(config.timeout.as_millis()).unwrap_or(u64::MAX);
-    let deadline_ms = js::now_ms().saturating_add(timeout_ms);
+    let mut attempt = Attempt {
+        exchange,
+        config,
+        request,
+        deadline_ms: js::now_ms().saturating_add(timeout_ms),
+        dialect: exchange
+            .isolate
+            .dialect
+            .get()
+            .unwrap_or_else(|| Dialect::of(&config.base_url)),
+    };
     let mut retries = 0_u32;
+    let mut rewordings = 0_u32;
     loop {
-        let attempt = Attempt {
-            url: &url,
-            body: &body,
-            deadline_ms,
-            names_model: request.names_model,
-        };
-        let failure = match unless_gone(gone, attempt.run(exchange, config)).await {
+        let refused = match unless_gone(gone, attempt.run()).await {
             None => return Err(NotOpened::ClientGone { retries }),
             Some(Ok(upstream)) => {
+                exchange.isolate.dialect.set(Some(attempt.dialect));
                 return Ok(Upstream {
                     retries,
                     ..upstream
                 });
             }
-            Some(Err(failure)) => failure,
+            Some(Err(refused)) => refused,
         };
-        let number = retries.saturating_add(1);
-        let delay_ms = failure::retry_delay_ms(number, failure.retry_after_ms, js::random());
-        let fits = js::now_ms().saturating_add(delay_ms) < deadline_ms;
-        if !failure.retryable || retries >= config.max_retries || !fits {
+        let Refused { failure, reworded } = refused;
+        let delay_ms = match reworded.filter(|_| rewordings < MAX_REWORDINGS) {
+            Some(dialect) => {
+                attempt.dialect = dialect;
+                rewordings = rewordings.saturating_add(1);
+                0
+            }
+            None if failure.retryable
+                && retries.saturating_sub(rewordings) < config.max_retries =>
+            {
+                let number = retries.saturating_add(1);
+                failure::retry_delay_ms(number, failure.retry_after_ms, js::random())
+            }
+            None => return Err(NotOpened::Failed { failure, retries }),
+        };
+        if js::now_ms().saturating_add(delay_ms) >= attempt.deadline_ms {
             return Err(NotOpened::Failed { failure, retries });
         }
+        retries = retries.saturating_add(1);
         exchange.log(Level::Warning, "upstream_retry", |record| {
             record
-                .number("attempt", u64::from(number))
+                .number("attempt", u64::from(retries))
                 .text("code", failure.error.code.name())
                 .optional_number("upstream_status", failure.upstream_status.map(u64::from))
                 .number("delay_ms", delay_ms);
@@ -93,44 +114,56 @@ pub(super) async fn open(
         if unless_gone(gone, pause).await.is_none() {
             return Err(NotOpened::ClientGone { retries });
         }
-        retries = number;
+    }
+}
+
+/// A try that brought no answer.
+struct Refused {
+    failure: Failure,
+    /// How to word the request so that upstream may take it.
+    reworded: Option<Dialect>,
+}
+
+impl From<Failure> for Refused {
+    fn from(failure: Failure) -> Self {
+        Self {
+            failure,
+            reworded: None,
+        }
     }
 }
 
 /// One try.
 struct Attempt<'a> {
-    url: &'a str,
-    body: &'a JsValue,
+    exchange: &'a Exchange,
+    config: &'a Config,
+    request: &'a ChatRequest,
     deadline_ms: u64,
-    names_model: bool,
+    dialect: Dialect,
 }
 
 impl Attempt<'_> {
-    async fn run(&self, exchange: &Exchange, config: &Config) -> Result<Upstream, Failure> {
+    async fn run(&self) -> Result<Upstream, Refused> {
         let started_ms = js::now_ms();
         let no_promise =
             |_| Failure::new(ErrorCode::UpstreamUnreachable, "the request cannot be made");
         let connection = Connection(AbortController::new().map_err(no_promise)?);
-        let init = self.init(exchange, config, &connection);
-        let fetched = js::global().fetch_with_str_and_init(self.url, &init);
+        let url = self.config.base_url.join(self.config.api.path());
+        let fetched = js::global().fetch_with_str_and_init(&url, &self.init(&connection));
         let remaining_ms = self.deadline_ms.saturating_sub(started_ms);
         let response: Response = match within(remaining_ms, JsFuture::from(fetched)).await {
             None => {
-                return Err(Failure::new(
-                    ErrorCode::UpstreamTimeout,
-                    "no headers within TIMEOUT_SECONDS",
-                ));
+                let cause = "no headers within TIMEOUT_SECONDS";
+                return Err(Failure::new(ErrorCode::UpstreamTimeout, cause).into());
             }
             Some(Err(error)) => {
-                return Err(Failure::new(
-                    ErrorCode::UpstreamUnreachable,
-                    js::error_text(&error),
-                ));
+                let cause = js::error_text(&error);
+                return Err(Failure::new(ErrorCode::UpstreamUnreachable, cause).into());
             }
             Some(Ok(response)) => response.unchecked_into(),
         };
         if !response.ok() {
-            return Err(self.failure(&response).await);
+            return Err(self.refused(&response).await);
         }
         let headers = response.headers();
         let body = response.body().filter(|_| is_event_stream(&headers));
@@ -139,7 +172,7 @@ impl Attempt<'_> {
                 "upstream status {} without an event stream",
                 response.status()
             );
-            return Err(Failure::new(ErrorCode::UpstreamProtocol, cause));
+            return Err(Failure::new(ErrorCode::UpstreamProtocol, cause).into());
         };
         Ok(Upstream {
             body,
@@ -150,16 +183,20 @@ impl Attempt<'_> {
         })
     }
 
-    fn init(&self, exchange: &Exchange, config: &Config, connection: &Connection) -> RequestInit {
-        let authorization = format!("Bearer {}", config.api_key.expose());
+    fn init(&self, connection: &Connection) -> RequestInit {
+        let authorization = format!("Bearer {}", self.config.api_key.expose());
+        let body = self
+            .config
+            .api
+            .body(self.request, self.config, self.dialect);
         let init = RequestInit::new();
         init.set_method("POST");
-        init.set_body(self.body);
+        init.set_body(&JsValue::from_str(&body));
         init.set_headers(&js::header_list(&[
             ("authorization", &authorization),
             ("content-type", "application/json"),
             ("accept", "text/event-stream"),
-            ("x-client-request-id", exchange.correlation_id.as_str()),
+            ("x-client-request-id", self.exchange.correlation_id.as_str()),
         ]));
         // A redirect would carry the key to wherever it points.
         init.set_redirect(RequestRedirect::Manual);
@@ -168,11 +205,11 @@ impl Attempt<'_> {
     }
 
     /// Reads an answer that is no success, as far as the bound and the deadline allow.
-    async fn failure(&self, response: &Response) -> Failure {
+    async fn refused(&self, response: &Response) -> Refused {
         let status = response.status();
         if (300..400).contains(&status) {
             let cause = format!("upstream status {status} is a redirect, which is not followed");
-            return Failure::new(ErrorCode::UpstreamProtocol, cause);
+            return Failure::new(ErrorCode::UpstreamProtocol, cause).into();
         }
         let remaining_ms = self.deadline_ms.saturating_sub(js::now_ms());
         let reading = body::read(response.body(), failure::MAX_BODY_BYTES);
@@ -182,7 +219,16 @@ impl Attempt<'_> {
             .map(|body| body.bytes)
             .unwrap_or_default();
         let retry_after_ms = retry_after_ms(&response.headers());
-        Failure::from_response(status, &bytes, retry_after_ms, self.names_model)
+        let is_chat = self.config.api == Api::ChatCompletions;
+        Refused {
+            failure: Failure::from_response(
+                status,
+                &bytes,
+                retry_after_ms,
+                self.request.names_model,
+            ),
+            reworded: self.dialect.adapted(status, &bytes).filter(|_| is_chat),
+        }
     }
 }
 

@@ -21,7 +21,7 @@ use crate::api::correlation::CorrelationId;
 use crate::api::error::ErrorCode;
 use crate::api::frame::{Ending, FrameEncoder, KEEP_ALIVE};
 use crate::openai::failure::Failure;
-use crate::openai::{Delta, FinishReason, Meaning, Usage, chat_completions};
+use crate::openai::{Api, Delta, FinishReason, Meaning, Usage};
 
 /// Something that happened to a stream.
 #[derive(Clone, Copy, Debug)]
@@ -126,6 +126,7 @@ pub struct SentFrame {
 /// The state of one stream.
 #[derive(Debug)]
 pub struct Relay {
+    api: Api,
     decoder: Decoder,
     writer: Writer,
     limits: Limits,
@@ -155,14 +156,16 @@ struct Writer {
 }
 
 impl Relay {
-    /// A stream that begins now. `traces_frames` keeps the facts for [`Relay::take_sent`].
+    /// A stream of this API's events that begins now. `traces_frames` keeps the facts for [`Relay::take_sent`].
     pub fn new(
+        api: Api,
         correlation_id: CorrelationId,
         limits: Limits,
         now_ms: u64,
         traces_frames: bool,
     ) -> Self {
         Self {
+            api,
             decoder: Decoder::default(),
             writer: Writer {
                 frames: FrameEncoder::new(correlation_id),
@@ -220,9 +223,12 @@ impl Relay {
         while self.outcome.is_none() {
             match self.decoder.next_event() {
                 Ok(None) => break,
-                Ok(Some(event)) => match chat_completions::meaning(event.kind, event.data) {
+                Ok(Some(event)) => match self.api.meaning(event.kind, event.data) {
                     Ok(Meaning::Delta(delta)) => self.writer.delta(&delta),
-                    Ok(Meaning::Done) => self.finish(),
+                    Ok(Meaning::Done(delta)) => {
+                        self.writer.delta(&delta);
+                        self.finish();
+                    }
                     Ok(Meaning::Failed(failure)) => self.fail(failure),
                     Err(_) => self.fail_with(
                         ErrorCode::UpstreamProtocol,

@@ -141,6 +141,10 @@ impl<'a> Record<'a> {
     }
 }
 
+/// Reasoning counts as output, and can use all of it up.
+const HINT_NO_TEXT: &str =
+    "the token limit was reached before any text; raise max_tokens of the request or MAX_TOKENS";
+
 /// What became of a request, for its last line.
 #[derive(Clone, Copy, Debug)]
 pub struct Completion {
@@ -187,5 +191,8 @@ impl Completion {
             });
         }
         record.number("retries", u64::from(self.retries));
+        if self.finish_reason == Some(FinishReason::Length) && self.chunk_count == 0 {
+            record.text("hint", HINT_NO_TEXT);
+        }
     }
 }

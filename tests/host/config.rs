@@ -1,6 +1,7 @@
 use std::time::Duration;
 
 use personal_ai_assistant::config::{BaseUrl, Config, log_level};
+use personal_ai_assistant::openai::Api;
 use personal_ai_assistant::telemetry::record::Level;
 
 use crate::support::{API_KEY, config, load};
@@ -137,7 +138,7 @@ fn an_invalid_value_is_named_with_its_rule_and_never_shown() {
         (
             "OPENAI_BASE_URL",
             "CANARY",
-            "OPENAI_BASE_URL must be an https URL without user name, query or fragment, such as https://api.openai.com/v1; http is for localhost, 127.0.0.1 and [::1] only.",
+            "OPENAI_BASE_URL must be an https URL without user name, query or fragment, such as https://api.openai.com/v1; http is for localhost, 127.0.0.1 and [::1], and elsewhere with ALLOW_HTTP_UPSTREAM = true only.",
         ),
     ];
     for (name, value, problem) in table {
@@ -197,11 +198,11 @@ fn a_base_url_is_https_or_on_this_machine() {
         "http://127.0.0.1:1/v1",
         "http://[::1]:11434/v1",
     ] {
-        let joined = BaseUrl::parse(url).map(|base| base.join("/chat/completions"));
+        let joined = BaseUrl::parse(url, false).map(|base| base.join("/chat/completions"));
         assert_eq!(joined, Some(format!("{url}/chat/completions")));
         assert_eq!(
-            BaseUrl::parse(&format!("{url}/")),
-            BaseUrl::parse(url),
+            BaseUrl::parse(&format!("{url}/"), false),
+            BaseUrl::parse(url, false),
             "a slash at the end"
         );
     }
@@ -227,20 +228,38 @@ fn a_base_url_is_https_or_on_this_machine() {
         "https://host/v1\\x",
         "https://h\u{f6}st/v1",
     ] {
-        assert_eq!(BaseUrl::parse(url), None, "{url}");
+        assert_eq!(BaseUrl::parse(url, false), None, "{url}");
     }
 }
 
 #[test]
 fn a_base_url_knows_its_host() {
     assert_eq!(
-        BaseUrl::parse("https://api.openai.com:443/v1")
+        BaseUrl::parse("https://api.openai.com:443/v1", false)
             .expect("valid")
             .host(),
         "api.openai.com"
     );
     assert_eq!(
-        BaseUrl::parse("http://[::1]:1/v1").expect("valid").host(),
+        BaseUrl::parse("http://[::1]:1/v1", false)
+            .expect("valid")
+            .host(),
         "[::1]"
     );
+}
+
+#[test]
+fn http_to_another_machine_needs_to_be_allowed() {
+    let url = ("OPENAI_BASE_URL", "http://models.lan:8080/v1");
+    assert!(load(&[url]).is_err());
+    let allowed = config(&[url, ("ALLOW_HTTP_UPSTREAM", "True")]);
+    assert_eq!(allowed.base_url.join(""), "http://models.lan:8080/v1");
+    assert!(BaseUrl::parse("http://127.9.9.9/v1", false).is_some());
+    assert!(BaseUrl::parse("ftp://127.0.0.1/v1", true).is_none());
+}
+
+#[test]
+fn the_api_is_one_of_two() {
+    assert_eq!(config(&[]).api, Api::ChatCompletions);
+    assert_eq!(config(&[("OPENAI_API", "responses")]).api, Api::Responses);
 }

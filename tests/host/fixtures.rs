@@ -3,31 +3,48 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use crate::support::relayed;
+use personal_ai_assistant::openai::Api;
+
+use crate::support::relayed_of;
 
 #[test]
 fn every_fixture_becomes_its_client_stream_wherever_it_is_cut() {
-    let fixtures = upstream_streams("chat_completions");
-    assert!(
-        fixtures.len() >= 30,
-        "only {} fixtures were found",
-        fixtures.len()
-    );
-    for path in fixtures {
-        let name = path.display();
-        let upstream = fs::read(&path).expect("a fixture");
-        let client = fs::read_to_string(path.with_extension("client")).expect("its client stream");
-        assert_eq!(
-            relayed([upstream.as_slice()]).0,
-            client,
-            "{name} in one chunk"
+    for (api, at_least) in [(Api::ChatCompletions, 36), (Api::Responses, 14)] {
+        let fixtures = upstream_streams(api.name());
+        assert!(
+            fixtures.len() >= at_least,
+            "only {} of {}",
+            fixtures.len(),
+            api.name()
         );
-        for cut in 0..=upstream.len() {
-            let (head, tail) = upstream.split_at(cut);
-            assert_eq!(relayed([head, tail]).0, client, "{name} cut at byte {cut}");
+        for path in fixtures {
+            assert_becomes_its_client_stream(api, &path);
         }
-        assert_eq!(relayed(upstream.chunks(1)).0, client, "{name} byte by byte");
     }
+}
+
+fn assert_becomes_its_client_stream(api: Api, path: &Path) {
+    let name = path.display();
+    let upstream = fs::read(path).expect("a fixture");
+    let client = fs::read_to_string(path.with_extension("client")).expect("its client stream");
+    assert_eq!(
+        relayed_of(api, [upstream.as_slice()]).0,
+        client,
+        "{name} in one chunk"
+    );
+    for cut in 0..=upstream.len() {
+        let (head, tail) = upstream.split_at(cut);
+        assert_eq!(
+            relayed_of(api, [head, tail]).0,
+            client,
+            "{name} cut at byte {cut}"
+        );
+    }
+    assert_eq!(
+        relayed_of(api, upstream.chunks(1)).0,
+        client,
+        "{name} byte by byte"
+    );
 }
 
 fn upstream_streams(api: &str) -> Vec<PathBuf> {

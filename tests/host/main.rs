@@ -12,7 +12,6 @@
 )]
 
 mod canary;
-mod chat_completions;
 mod config;
 mod errors;
 mod failure;
@@ -23,3 +22,4 @@ mod request;
 mod route;
 mod sse;
 mod support;
+mod upstream_request;

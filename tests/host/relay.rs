@@ -1,6 +1,7 @@
 //! The relay's invariants, each by its name in the module's documentation.
 
 use personal_ai_assistant::api::correlation::CorrelationId;
+use personal_ai_assistant::openai::Api;
 use personal_ai_assistant::stream::relay::{EndReason, Input, Relay, SentFrame};
 
 use crate::support::{DONE, LIMITS, STOP, delta, relay, relayed};
@@ -200,7 +201,7 @@ fn the_time_of_the_first_text_is_kept() {
 #[test]
 fn frames_are_traced_by_number_and_length_when_somebody_wants_to_know() {
     let id = CorrelationId::parse("abc-123").expect("a valid id");
-    let mut relay = Relay::new(id, LIMITS, 0, true);
+    let mut relay = Relay::new(Api::ChatCompletions, id, LIMITS, 0, true);
     relay.handle(
         Input::Chunk(format!("{}{}", delta("\u{1f389}\n"), delta("abc")).as_bytes()),
         0,

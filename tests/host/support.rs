@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use personal_ai_assistant::api::correlation::CorrelationId;
 use personal_ai_assistant::config::{Config, ConfigError};
+use personal_ai_assistant::openai::Api;
 use personal_ai_assistant::stream::relay::{Input, Limits, Relay};
 
 /// The key of a configuration whose test gives none.
@@ -31,13 +32,22 @@ pub const LIMITS: Limits = Limits {
 
 /// A stream that begins at 0 ms.
 pub fn relay() -> Relay {
+    relay_of(Api::ChatCompletions)
+}
+
+pub fn relay_of(api: Api) -> Relay {
     let id = CorrelationId::parse("abc-123").expect("a valid id");
-    Relay::new(id, LIMITS, 0, false)
+    Relay::new(api, id, LIMITS, 0, false)
 }
 
 /// What a client reads of a stream whose upstream sends these chunks and then ends.
 pub fn relayed<'a>(chunks: impl IntoIterator<Item = &'a [u8]>) -> (String, Relay) {
-    let mut relay = relay();
+    relayed_of(Api::ChatCompletions, chunks)
+}
+
+/// The same for the events of either API.
+pub fn relayed_of<'a>(api: Api, chunks: impl IntoIterator<Item = &'a [u8]>) -> (String, Relay) {
+    let mut relay = relay_of(api);
     let mut client = Vec::new();
     for chunk in chunks {
         relay.handle(Input::Chunk(chunk), 0);

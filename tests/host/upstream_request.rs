@@ -1,0 +1,143 @@
+use personal_ai_assistant::api::request::ChatRequest;
+use personal_ai_assistant::config::BaseUrl;
+use personal_ai_assistant::openai::dialect::{Dialect, TokenLimit};
+
+use crate::support::config;
+
+fn sent(variables: &[(&str, &str)], request: &str) -> String {
+    let config = config(variables);
+    let request = ChatRequest::parse(request.as_bytes(), &config).expect("a valid request");
+    config
+        .api
+        .body(&request, &config, Dialect::of(&config.base_url))
+}
+
+const CONVERSATION: &str = r#"{"message":" and \"now\"?\n","model":"gpt-4o","max_tokens":17,
+    "history":[{"role":"user","content":"hi"},{"role":"assistant","content":"hello"}]}"#;
+
+const LOCAL: Dialect = Dialect {
+    token_limit: TokenLimit::MaxTokens,
+    stream_options: true,
+};
+
+#[test]
+fn a_conversation_goes_to_chat_completions_in_order_and_asks_for_a_stream_with_usage() {
+    assert_eq!(
+        sent(&[("SYSTEM_PROMPT", "Be brief.")], CONVERSATION),
+        "{\"model\":\"gpt-4o\",\"messages\":[{\"role\":\"system\",\"content\":\"Be brief.\"},\
+         {\"role\":\"user\",\"content\":\"hi\"},{\"role\":\"assistant\",\"content\":\"hello\"},\
+         {\"role\":\"user\",\"content\":\"and \\\"now\\\"?\"}],\"max_completion_tokens\":17,\"stream\":true,\
+         \"stream_options\":{\"include_usage\":true}}"
+    );
+}
+
+#[test]
+fn a_conversation_goes_to_responses_in_order_and_is_not_kept_there() {
+    assert_eq!(
+        sent(
+            &[("OPENAI_API", "responses"), ("SYSTEM_PROMPT", "Be brief.")],
+            CONVERSATION
+        ),
+        "{\"model\":\"gpt-4o\",\"instructions\":\"Be brief.\",\"input\":[{\"role\":\"user\",\"content\":\"hi\"},\
+         {\"role\":\"assistant\",\"content\":\"hello\"},{\"role\":\"user\",\"content\":\"and \\\"now\\\"?\"}],\
+         \"max_output_tokens\":17,\"stream\":true,\"store\":false}"
+    );
+    assert_eq!(
+        sent(
+            &[("OPENAI_API", "responses"), ("SYSTEM_PROMPT", "none")],
+            r#"{"message":"hi"}"#
+        ),
+        "{\"model\":\"gpt-4\",\"input\":[{\"role\":\"user\",\"content\":\"hi\"}],\"max_output_tokens\":2000,\
+         \"stream\":true,\"store\":false}"
+    );
+}
+
+#[test]
+fn servers_other_than_openai_s_get_the_name_of_the_token_limit_that_they_know() {
+    let variables = [
+        ("OPENAI_BASE_URL", "http://127.0.0.1:8080/v1"),
+        ("SYSTEM_PROMPT", "none"),
+    ];
+    assert_eq!(
+        sent(&variables, r#"{"message":"hi"}"#),
+        "{\"model\":\"gpt-4\",\"messages\":[{\"role\":\"user\",\"content\":\"hi\"}],\"max_tokens\":2000,\
+         \"stream\":true,\"stream_options\":{\"include_usage\":true}}"
+    );
+    let openai = BaseUrl::parse("https://API.openai.com/v1/", false).expect("valid");
+    assert_eq!(
+        Dialect::of(&openai).token_limit,
+        TokenLimit::MaxCompletionTokens
+    );
+    let look_alike = BaseUrl::parse("https://api.openai.com.example/v1", false).expect("valid");
+    assert_eq!(Dialect::of(&look_alike), LOCAL);
+}
+
+#[test]
+fn a_refused_parameter_is_left_out_or_called_by_its_other_name() {
+    let new_name = Dialect {
+        token_limit: TokenLimit::MaxCompletionTokens,
+        ..LOCAL
+    };
+    let no_options = Dialect {
+        stream_options: false,
+        ..LOCAL
+    };
+    let table = [
+        (
+            400,
+            r#"{"error":{"message":"Unsupported parameter: 'max_tokens' is not supported with this model. Use 'max_completion_tokens' instead.","type":"invalid_request_error","param":"max_tokens","code":"unsupported_parameter"}}"#,
+            Some(new_name),
+        ),
+        (
+            400,
+            r#"{"error":{"code":"unknown_parameter","param":"stream_options.include_usage"}}"#,
+            Some(no_options),
+        ),
+        (
+            422,
+            r#"{"detail":[{"type":"extra_forbidden","loc":["body","stream_options"],"msg":"Extra inputs are not permitted"}]}"#,
+            Some(no_options),
+        ),
+        (
+            422,
+            r#"{"detail":[{"type":"extra_forbidden","loc":["body","max_tokens"]}]}"#,
+            Some(new_name),
+        ),
+        (
+            400,
+            r#"{"error":{"code":"unsupported_parameter","param":"temperature"}}"#,
+            None,
+        ),
+        (
+            400,
+            r#"{"error":{"code":"invalid_value","param":"max_tokens","message":"max_tokens is too large"}}"#,
+            None,
+        ),
+        (
+            500,
+            r#"{"error":{"code":"unsupported_parameter","param":"max_tokens"}}"#,
+            None,
+        ),
+        (400, "unsupported_parameter max_tokens, but no JSON", None),
+        (400, "", None),
+    ];
+    for (status, body, adapted) in table {
+        assert_eq!(
+            LOCAL.adapted(status, body.as_bytes()),
+            adapted,
+            "{status} {body}"
+        );
+    }
+    let back = new_name.adapted(
+        400,
+        br#"{"error":{"code":"unknown_parameter","param":"max_completion_tokens"}}"#,
+    );
+    assert_eq!(back, Some(LOCAL));
+    assert_eq!(
+        no_options.adapted(
+            400,
+            br#"{"error":{"code":"unknown_parameter","param":"stream_options"}}"#
+        ),
+        None
+    );
+}
