@@ -48,9 +48,6 @@ impl Drop for Connection {
     }
 }
 
-/// Most times that one request is worded anew, once for each thing that servers disagree about.
-const MAX_REWORDINGS: u32 = 2;
-
 /// Calls upstream until it answers with a stream, or there is no use in trying again.
 pub(super) async fn open(
     exchange: &Exchange,
@@ -71,7 +68,9 @@ pub(super) async fn open(
             .unwrap_or_else(|| Dialect::of(&config.base_url)),
     };
     let mut retries = 0_u32;
-    let mut rewordings = 0_u32;
+    // Asking again in other words needs no patience, so it does not count towards MAX_RETRIES.
+    let mut pauses = 0_u32;
+    let mut tried = vec![attempt.dialect];
     loop {
         let refused = match unless_gone(gone, attempt.run()).await {
             None => return Err(NotOpened::ClientGone { retries }),
@@ -85,17 +84,15 @@ pub(super) async fn open(
             Some(Err(refused)) => refused,
         };
         let Refused { failure, reworded } = refused;
-        let delay_ms = match reworded.filter(|_| rewordings < MAX_REWORDINGS) {
+        let delay_ms = match reworded.filter(|dialect| !tried.contains(dialect)) {
             Some(dialect) => {
                 attempt.dialect = dialect;
-                rewordings = rewordings.saturating_add(1);
+                tried.push(dialect);
                 0
             }
-            None if failure.retryable
-                && retries.saturating_sub(rewordings) < config.max_retries =>
-            {
-                let number = retries.saturating_add(1);
-                failure::retry_delay_ms(number, failure.retry_after_ms, js::random())
+            None if failure.retryable && pauses < config.max_retries => {
+                pauses = pauses.saturating_add(1);
+                failure::retry_delay_ms(pauses, failure.retry_after_ms, js::random())
             }
             None => return Err(NotOpened::Failed { failure, retries }),
         };
