@@ -4,6 +4,7 @@ use std::fmt;
 use std::ops::RangeInclusive;
 use std::time::Duration;
 
+use crate::api::access::{AccessTokens, Origins, tokens_in};
 use crate::openai::Api;
 use crate::telemetry::record::Level;
 use crate::telemetry::redact::{Scrubber, Secret};
@@ -38,6 +39,8 @@ pub struct Config {
     pub heartbeat: Duration,
     /// `MAX_RETRIES`: further attempts before the first byte.
     pub max_retries: u32,
+    /// `ACCESS_TOKENS`: what opens `/chat`; none for anyone. With `REQUIRE_AUTH` there are some.
+    pub access_tokens: AccessTokens,
     /// `LOG_LEVEL`: lines below it are not written.
     pub log_level: Level,
 }
@@ -54,6 +57,7 @@ impl Config {
             problems: Vec::new(),
         };
         let config = reader.config();
+        reader.check_origins();
         if reader.problems.is_empty() {
             Ok(config)
         } else {
@@ -71,12 +75,19 @@ impl Config {
 
 /// A scrubber that knows every secret, whether the configuration is valid or not.
 pub fn scrubber(lookup: impl Fn(&str) -> Option<String>) -> Scrubber {
-    let secrets: Vec<Secret> = ["OPENAI_API_KEY"]
-        .iter()
-        .filter_map(|name| set(&lookup, name))
-        .map(Secret::new)
-        .collect();
+    let key = set(&lookup, "OPENAI_API_KEY");
+    let tokens = set(&lookup, "ACCESS_TOKENS").unwrap_or_default();
+    let tokens = tokens_in(&tokens).map(str::to_owned);
+    let secrets: Vec<Secret> = key.into_iter().chain(tokens).map(Secret::new).collect();
     Scrubber::new(&secrets)
+}
+
+/// `ALLOWED_ORIGINS`, whether the rest of the configuration is valid or not: a page has to be able to
+/// read what is wrong. Where it is invalid itself, only the worker's own pages are allowed.
+pub fn origins(lookup: impl Fn(&str) -> Option<String>) -> Origins {
+    let list = set(&lookup, "ALLOWED_ORIGINS");
+    list.map_or(Some(Origins::Any), |list| Origins::parse(&list))
+        .unwrap_or(Origins::Listed(Vec::new()))
 }
 
 /// `LOG_LEVEL`, or its default where it is unset or invalid: what is wrong still has to be logged.
@@ -102,6 +113,13 @@ impl ConfigError {
     /// One sentence or two for each variable that is wrong; at least one.
     pub fn problems(&self) -> &[String] {
         &self.problems
+    }
+
+    /// The body of `GET /health/ready`.
+    pub fn not_ready(&self) -> String {
+        // A list of texts always serialises.
+        let problems = serde_json::to_string(&self.problems).unwrap_or_default();
+        format!("{{\"status\":\"not_ready\",\"problems\":{problems}}}")
     }
 }
 
@@ -205,6 +223,7 @@ impl Reader<'_> {
             max_stream: self.seconds("MAX_STREAM_SECONDS", 300),
             heartbeat: self.seconds("HEARTBEAT_SECONDS", 15),
             max_retries: self.integer("MAX_RETRIES", 2, 0..=10),
+            access_tokens: self.access_tokens(),
             log_level: self.log_level(),
         }
     }
@@ -283,6 +302,31 @@ impl Reader<'_> {
             self.problem("MAX_TOKENS_LIMIT", "must be at least MAX_TOKENS");
         }
         limit
+    }
+
+    fn access_tokens(&mut self) -> AccessTokens {
+        let requires_auth = self.boolean("REQUIRE_AUTH");
+        let Some(list) = (self.lookup)("ACCESS_TOKENS") else {
+            if requires_auth {
+                self.problems.push(
+                    "ACCESS_TOKENS is required, for REQUIRE_AUTH is true. Set it with 'wrangler secret put ACCESS_TOKENS', or set REQUIRE_AUTH to false to let anyone chat.".to_owned(),
+                );
+            }
+            return AccessTokens::default();
+        };
+        AccessTokens::parse(&list).unwrap_or_else(|| {
+            self.problem("ACCESS_TOKENS", "must be name:token or token, separated by commas, each token 16 to 256 visible ASCII characters");
+            AccessTokens::default()
+        })
+    }
+
+    fn check_origins(&mut self) {
+        if (self.lookup)("ALLOWED_ORIGINS").is_some_and(|list| Origins::parse(&list).is_none()) {
+            self.problem(
+                "ALLOWED_ORIGINS",
+                "must be * or origins such as https://example.com, separated by commas",
+            );
+        }
     }
 
     fn log_level(&mut self) -> Level {

@@ -12,6 +12,12 @@ use super::correlation::CorrelationId;
 pub enum ErrorCode {
     /// The request's body breaks a rule.
     ValidationError,
+    /// No valid access token came with the request.
+    Unauthorized,
+    /// The page that asks is of an origin that may not.
+    OriginNotAllowed,
+    /// This client asks too often.
+    RateLimited,
     /// The path does not exist.
     NotFound,
     /// The path exists, the method does not.
@@ -70,6 +76,9 @@ impl ErrorCode {
     const fn identity(self) -> (u16, &'static str) {
         match self {
             Self::ValidationError => (400, "validation_error"),
+            Self::Unauthorized => (401, "unauthorized"),
+            Self::OriginNotAllowed => (403, "origin_not_allowed"),
+            Self::RateLimited => (429, "rate_limited"),
             Self::NotFound => (404, "not_found"),
             Self::MethodNotAllowed => (405, "method_not_allowed"),
             Self::BodyTooLarge => (413, "body_too_large"),
@@ -94,6 +103,18 @@ impl ErrorCode {
             Self::ValidationError => (
                 "Validation error",
                 "The request body breaks a rule of the API.",
+            ),
+            Self::Unauthorized => (
+                "Unauthorized",
+                "Send a valid access token in the header 'Authorization: Bearer <token>'.",
+            ),
+            Self::OriginNotAllowed => (
+                "Origin not allowed",
+                "Pages of this origin may not use this service. Its owner can add the origin to ALLOWED_ORIGINS.",
+            ),
+            Self::RateLimited => (
+                "Too many requests",
+                "This client asks more often than this service allows. Wait as long as Retry-After says and try again.",
             ),
             Self::NotFound => (
                 "Not found",

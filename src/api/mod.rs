@@ -1,5 +1,6 @@
-//! What our client sees: routes, requests, frames and errors.
+//! What our client sees: routes, access, requests, frames and errors.
 
+pub mod access;
 pub mod correlation;
 pub mod error;
 pub mod frame;

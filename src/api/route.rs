@@ -5,8 +5,12 @@
 pub enum Route {
     /// `GET /health`, or the same without a body.
     Health,
+    /// `GET /health/ready`, or the same without a body.
+    Ready,
     /// `POST /chat`.
     Chat,
+    /// `OPTIONS`, whatever the path: a browser asks what a page may do.
+    Preflight,
     /// A known path with a method that it does not answer.
     MethodNotAllowed {
         /// The methods that it does answer, as the `Allow` header wants them.
@@ -20,10 +24,16 @@ pub enum Route {
 /// both are compared byte for byte.
 pub fn route(method: &str, path: &str) -> Route {
     match (path, method) {
+        (_, "OPTIONS") => Route::Preflight,
         ("/health", "GET" | "HEAD") => Route::Health,
-        ("/health", _) => Route::MethodNotAllowed { allow: "GET, HEAD" },
+        ("/health/ready", "GET" | "HEAD") => Route::Ready,
+        ("/health" | "/health/ready", _) => Route::MethodNotAllowed {
+            allow: "GET, HEAD, OPTIONS",
+        },
         ("/chat", "POST") => Route::Chat,
-        ("/chat", _) => Route::MethodNotAllowed { allow: "POST" },
+        ("/chat", _) => Route::MethodNotAllowed {
+            allow: "POST, OPTIONS",
+        },
         _ => Route::NotFound,
     }
 }

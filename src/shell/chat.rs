@@ -11,12 +11,16 @@ use super::js;
 use super::pump::{Pump, Timer};
 use super::response;
 use super::upstream::{self, NotOpened, Upstream};
+use crate::api::access::rate_limit_key;
 use crate::api::error::{ApiError, ErrorCode};
 use crate::api::request::{ChatRequest, MAX_BODY_BYTES};
 use crate::config::Config;
 use crate::openai::failure::Failure;
 use crate::stream::relay::{EndReason, Limits, Relay};
 use crate::telemetry::record::{Completion, Level};
+
+/// The longest period that the rate-limit binding counts over; it does not tell which one it has.
+const LIMIT_PERIOD_SECONDS: u64 = 60;
 
 /// A chat whose response has still to be given.
 pub(super) struct Chat {
@@ -66,48 +70,107 @@ impl Chat {
         }
     }
 
+    /// Everything up to upstream's answer, cheapest first: who has no access learns nothing else.
     async fn open(
         &self,
         request: &Request,
         config: &Config,
         gone: &mut ClientGone,
     ) -> Result<(Upstream, ChatRequest), Refusal> {
-        let chat = self.parse(request, config, gone).await?;
+        let client = self.authorize(request, config)?;
+        let chat = self.parse(request, config, client, gone).await?;
+        self.limit(request, client, gone).await?;
         let opened = upstream::open(&self.exchange, config, &chat, gone).await;
         opened
             .map(|upstream| (upstream, chat))
             .map_err(Refusal::from)
     }
 
+    /// The name of the client's access token, where one is needed.
+    fn authorize<'c>(
+        &self,
+        request: &Request,
+        config: &'c Config,
+    ) -> Result<Option<&'c str>, Refusal> {
+        if config.access_tokens.is_empty() {
+            return Ok(None);
+        }
+        let authorization = request.headers().get("authorization").ok().flatten();
+        let name = config.access_tokens.name_of(authorization.as_deref());
+        if name.is_none() {
+            self.exchange.log_received(Level::Info, None);
+            return Err(Refusal::Client(ErrorCode::Unauthorized.into()));
+        }
+        Ok(name)
+    }
+
     async fn parse(
         &self,
         request: &Request,
         config: &Config,
+        client: Option<&str>,
         gone: &mut ClientGone,
     ) -> Result<ChatRequest, Refusal> {
-        let received = self.read(request, gone).await.and_then(|body| {
-            ChatRequest::parse(&body, config).map_err(|invalid| {
-                self.exchange.log_received(Level::Info, None);
+        let body = self.read(request, client, gone).await?;
+        match ChatRequest::parse(&body, config) {
+            Ok(chat) => {
+                let length = Some(chat.message_length);
+                self.exchange.log_received_from(Level::Info, length, client);
+                Ok(chat)
+            }
+            Err(invalid) => {
+                self.exchange.log_received_from(Level::Info, None, client);
                 self.exchange
                     .log(Level::Warning, "validation_error", |record| {
                         record
                             .text("field", &invalid.field)
                             .text("rule", invalid.logged_rule());
                     });
-                Refusal::Client(ApiError::from(&invalid))
-            })
-        });
-        let chat = received?;
-        self.exchange
-            .log_received(Level::Info, Some(chat.message_length));
-        Ok(chat)
+                Err(Refusal::Client(ApiError::from(&invalid)))
+            }
+        }
     }
 
-    async fn read(&self, request: &Request, gone: &mut ClientGone) -> Result<Vec<u8>, Refusal> {
+    /// Counts the request. A limiter that fails must not take the service down with it.
+    async fn limit(
+        &self,
+        request: &Request,
+        client: Option<&str>,
+        gone: &mut ClientGone,
+    ) -> Result<(), Refusal> {
+        let Some(limiter) = &self.exchange.isolate.rate_limiter else {
+            return Ok(());
+        };
+        let address = request.headers().get("cf-connecting-ip").ok().flatten();
+        let key = rate_limit_key(client, address.as_deref());
+        match upstream::unless_gone(gone, limiter.admits(&key)).await {
+            None => Err(Refusal::ClientGone { retries: 0 }),
+            Some(Ok(true)) => Ok(()),
+            Some(Ok(false)) => {
+                let mut error = ApiError::from(ErrorCode::RateLimited);
+                error.retry_after_seconds = Some(LIMIT_PERIOD_SECONDS);
+                Err(Refusal::Client(error))
+            }
+            Some(Err(error)) => {
+                self.exchange
+                    .log(Level::Warning, "rate_limiter_failed", |record| {
+                        record.text("cause", &js::error_text(&error));
+                    });
+                Ok(())
+            }
+        }
+    }
+
+    async fn read(
+        &self,
+        request: &Request,
+        client: Option<&str>,
+        gone: &mut ClientGone,
+    ) -> Result<Vec<u8>, Refusal> {
         let headers = request.headers();
         let header = |name| headers.get(name).ok().flatten();
         let refuse = |code: ErrorCode| {
-            self.exchange.log_received(Level::Info, None);
+            self.exchange.log_received_from(Level::Info, None, client);
             Err(Refusal::Client(code.into()))
         };
         if !is_json(&header("content-type").unwrap_or_default()) {
@@ -123,7 +186,7 @@ impl Chat {
             Some(Ok(body)) => Ok(body.bytes),
             // A body breaks off only when its sender has gone.
             Some(Err(_)) | None => {
-                self.exchange.log_received(Level::Info, None);
+                self.exchange.log_received_from(Level::Info, None, client);
                 Err(Refusal::ClientGone { retries: 0 })
             }
         }
@@ -160,7 +223,7 @@ impl Chat {
         // Nobody takes the response when the client has gone in the meantime.
         drop(
             self.respond
-                .send(response::error(&error, &self.exchange.correlation_id)),
+                .send(response::error(&error, &self.exchange.common())),
         );
     }
 
@@ -186,7 +249,7 @@ impl Chat {
                 .optional_text("upstream_request_id", upstream.request_id.as_deref())
                 .number("upstream_latency_ms", upstream.latency_ms);
         });
-        drop(respond.send(response::stream(&readable, id)));
+        drop(respond.send(response::stream(&readable, &exchange.common())));
         let limits = Limits {
             idle: config.timeout,
             total: config.max_stream,

@@ -4,10 +4,12 @@ use std::rc::Rc;
 
 use uuid::Uuid;
 use wasm_bindgen::JsValue;
-use web_sys::{Request, Response};
+use web_sys::{Headers, Request, Response};
 
 use super::isolate::Isolate;
-use super::{js, response};
+use super::js;
+use super::response::{self, Common};
+use crate::api::access::Cors;
 use crate::api::correlation::CorrelationId;
 use crate::api::error::ApiError;
 use crate::stream::relay::EndReason;
@@ -22,17 +24,34 @@ pub(super) struct Exchange {
     pub(super) correlation_id: CorrelationId,
     pub(super) method: String,
     pub(super) path: String,
+    /// Who may read the answer; nothing for a page whose origin may not.
+    pub(super) cors: Option<Cors>,
     pub(super) started_ms: u64,
 }
 
 impl Exchange {
     pub(super) fn begin(isolate: Rc<Isolate>, request: &Request) -> Self {
+        let started_ms = js::now_ms();
+        let url = request.url();
+        let (own_origin, path) = split_url(&url);
+        let headers = request.headers();
+        let origin = headers.get("origin").ok().flatten();
+        let cors = isolate.origins.admit(origin.as_deref(), own_origin).ok();
         Self {
             isolate,
-            correlation_id: correlation_id(request),
+            correlation_id: correlation_id(&headers),
             method: request.method(),
-            path: path(&request.url()).to_owned(),
-            started_ms: js::now_ms(),
+            path: path.to_owned(),
+            cors,
+            started_ms,
+        }
+    }
+
+    /// What this request's response has in common with all others.
+    pub(super) fn common(&self) -> Common<'_> {
+        Common {
+            correlation_id: &self.correlation_id,
+            cors: self.cors.as_ref(),
         }
     }
 
@@ -43,13 +62,24 @@ impl Exchange {
     }
 
     pub(super) fn log_received(&self, level: Level, message_length: Option<usize>) {
+        self.log_received_from(level, message_length, None);
+    }
+
+    /// The same for a client that has shown the access token of this name.
+    pub(super) fn log_received_from(
+        &self,
+        level: Level,
+        message_length: Option<usize>,
+        client: Option<&str>,
+    ) {
         let path: String = self.path.chars().take(MAX_LOGGED_PATH).collect();
         let message_length = message_length.and_then(|length| u64::try_from(length).ok());
         self.log(level, "request_received", |record| {
             record
                 .text("method", &self.method)
                 .text("path", &path)
-                .optional_number("message_length", message_length);
+                .optional_number("message_length", message_length)
+                .optional_text("client", client);
         });
     }
 
@@ -82,9 +112,32 @@ impl Exchange {
             js::timestamp()
         );
         // The runtime drops the body of an answer to HEAD and keeps its length.
-        let response = response::json(200, &body, &self.correlation_id, &[]);
+        let response = response::json(200, &body, &self.common(), &[]);
         self.log_complete(Level::Debug, &self.completion(Some(200), EndReason::Done));
         response
+    }
+
+    /// The answer to `GET /health/ready`.
+    pub(super) fn ready(&self) -> Result<Response, JsValue> {
+        self.log_received(Level::Debug, None);
+        let (status, body) = match &self.isolate.config {
+            Ok(_) => (200, r#"{"status":"ready"}"#.to_owned()),
+            Err(error) => (503, error.not_ready()),
+        };
+        let end_reason = if status == 200 {
+            EndReason::Done
+        } else {
+            EndReason::Rejected
+        };
+        self.log_complete(Level::Debug, &self.completion(Some(status), end_reason));
+        response::json(status, &body, &self.common(), &[])
+    }
+
+    /// The answer to a browser that asks what a page may do.
+    pub(super) fn preflight(&self) -> Result<Response, JsValue> {
+        self.log_received(Level::Debug, None);
+        self.log_complete(Level::Debug, &self.completion(Some(204), EndReason::Done));
+        response::preflight(&self.common())
     }
 
     /// The answer to a request that goes nowhere.
@@ -92,12 +145,12 @@ impl Exchange {
         self.log_received(Level::Info, None);
         let completion = self.completion(Some(error.status), EndReason::Rejected);
         self.log_complete(Level::Info, &completion);
-        response::error(error, &self.correlation_id)
+        response::error(error, &self.common())
     }
 }
 
-fn correlation_id(request: &Request) -> CorrelationId {
-    let sent = request.headers().get("x-correlation-id").ok().flatten();
+fn correlation_id(headers: &Headers) -> CorrelationId {
+    let sent = headers.get("x-correlation-id").ok().flatten();
     sent.as_deref()
         .and_then(CorrelationId::parse)
         .unwrap_or_else(|| {
@@ -106,12 +159,12 @@ fn correlation_id(request: &Request) -> CorrelationId {
         })
 }
 
-/// The path of an absolute URL as the runtime writes it.
-fn path(url: &str) -> &str {
-    let after_scheme = url.split_once("://").map_or(url, |(_, rest)| rest);
-    let path = after_scheme
-        .find('/')
-        .and_then(|at| after_scheme.get(at..))
-        .unwrap_or("/");
-    path.split(['?', '#']).next().unwrap_or(path)
+/// Origin and path of an absolute URL as the runtime writes it.
+fn split_url(url: &str) -> (&str, &str) {
+    let host_start = url.find("://").map_or(0, |at| at.saturating_add(3));
+    let host = url.get(host_start..).unwrap_or_default();
+    let origin_len = host_start.saturating_add(host.find(['/', '?', '#']).unwrap_or(host.len()));
+    let (origin, rest) = url.split_at_checked(origin_len).unwrap_or((url, ""));
+    let path = rest.split(['?', '#']).next().unwrap_or_default();
+    (origin, if path.is_empty() { "/" } else { path })
 }

@@ -1,6 +1,7 @@
 //! What all requests of an isolate share: bindings are read once, for they never change within it.
 
 use std::cell::{Cell, OnceCell};
+use std::panic::PanicHookInfo;
 use std::rc::Rc;
 
 use js_sys::Reflect;
@@ -8,9 +9,12 @@ use wasm_bindgen::JsValue;
 use worker::Env;
 
 use super::console::Log;
+use super::limiter::RateLimiter;
+use crate::api::access::Origins;
 use crate::config::{self, Config, ConfigError};
 use crate::openai::dialect::Dialect;
 use crate::telemetry::record::Level;
+use crate::telemetry::redact::Scrubber;
 
 thread_local! {
     static ISOLATE: OnceCell<Rc<Isolate>> = const { OnceCell::new() };
@@ -20,6 +24,8 @@ thread_local! {
 pub(super) struct Isolate {
     pub(super) config: Result<Config, ConfigError>,
     pub(super) log: Log,
+    pub(super) origins: Origins,
+    pub(super) rate_limiter: Option<RateLimiter>,
     /// How upstream wants its requests, as far as it has told; nothing while it has not.
     pub(super) dialect: Cell<Option<Dialect>>,
 }
@@ -35,6 +41,8 @@ impl Isolate {
         let isolate = Self {
             config: Config::load(lookup),
             log: Log::new(config::log_level(lookup), config::scrubber(lookup)),
+            origins: config::origins(lookup),
+            rate_limiter: RateLimiter::bound_to(env),
             dialect: Cell::new(None),
         };
         if let Ok(config) = &isolate.config {
@@ -46,9 +54,29 @@ impl Isolate {
                         .text("log_level", config.log_level.name())
                         .text("api", config.api.name());
                 });
+            if config.access_tokens.is_empty() {
+                isolate
+                    .log
+                    .write(Level::Warning, "anonymous_access", None, |_| {});
+            }
         }
         isolate
     }
+}
+
+/// Writes a panic as a log line like any other, redacted. The isolate's state is gone afterwards.
+pub(super) fn log_panic(info: &PanicHookInfo<'_>) {
+    let cause = info.to_string();
+    ISOLATE.with(|cell| {
+        // Before the first request there is no secret to leave out but those that show by their shape.
+        let starting = Log::new(Level::Error, Scrubber::default());
+        let log = cell.get().map_or(&starting, |isolate| &isolate.log);
+        log.write(Level::Error, "panic", None, |record| {
+            record.text("cause", &cause);
+        });
+    });
+    #[cfg(debug_assertions)]
+    console_error_panic_hook::hook(info);
 }
 
 /// A variable's value as text. `wrangler.toml` may give a number or a boolean where a text is usual.

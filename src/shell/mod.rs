@@ -1,5 +1,6 @@
 //! The only code that touches JavaScript: it dispatches, and always answers.
 
+use std::panic;
 use std::rc::Rc;
 
 use futures::channel::oneshot;
@@ -19,13 +20,14 @@ mod console;
 mod exchange;
 mod isolate;
 mod js;
+mod limiter;
 mod pump;
 mod response;
 mod upstream;
 
 #[event(start)]
 fn start() {
-    console_error_panic_hook::set_once();
+    panic::set_hook(Box::new(isolate::log_panic));
 }
 
 /// An `Err` would be answered as plain text without a correlation id, so there is none but where
@@ -34,8 +36,14 @@ fn start() {
 async fn fetch(request: Request, env: Env, context: Context) -> worker::Result<Response> {
     let isolate = Isolate::of(&env);
     let exchange = Exchange::begin(Rc::clone(&isolate), &request);
-    let response = match route(&exchange.method, &exchange.path) {
+    let route = route(&exchange.method, &exchange.path);
+    if exchange.cors.is_none() && route != Route::Health {
+        return Ok(exchange.refuse(&ErrorCode::OriginNotAllowed.into())?);
+    }
+    let response = match route {
         Route::Health => exchange.health(),
+        Route::Ready => exchange.ready(),
+        Route::Preflight => exchange.preflight(),
         Route::Chat => return answer(exchange, request, &context).await,
         Route::MethodNotAllowed { allow } => {
             let mut error = ApiError::from(ErrorCode::MethodNotAllowed);

@@ -263,3 +263,29 @@ fn the_api_is_one_of_two() {
     assert_eq!(config(&[]).api, Api::ChatCompletions);
     assert_eq!(config(&[("OPENAI_API", "responses")]).api, Api::Responses);
 }
+
+#[test]
+fn without_tokens_auth_that_is_required_is_a_problem_and_with_them_it_is_not() {
+    let required = ("REQUIRE_AUTH", "TRUE");
+    let problem = "ACCESS_TOKENS is required, for REQUIRE_AUTH is true. Set it with 'wrangler secret put ACCESS_TOKENS', \
+        or set REQUIRE_AUTH to false to let anyone chat.";
+    assert_eq!(
+        load(&[required]).expect_err("no tokens").problems(),
+        [problem]
+    );
+    assert!(
+        !config(&[required, ("ACCESS_TOKENS", "me:0123456789abcdef")])
+            .access_tokens
+            .is_empty()
+    );
+    assert!(config(&[]).access_tokens.is_empty());
+}
+
+#[test]
+fn what_is_not_ready_is_listed_by_name() {
+    let error = load(&[("OPENAI_API_KEY", ""), ("LOG_LEVEL", "x")]).expect_err("two problems");
+    let body = "{\"status\":\"not_ready\",\"problems\":[\"OPENAI_API_KEY is required. Set it with \
+        'wrangler secret put OPENAI_API_KEY', or in .dev.vars for local development.\",\
+        \"LOG_LEVEL must be DEBUG, INFO, WARNING or ERROR.\"]}";
+    assert_eq!(error.not_ready(), body);
+}

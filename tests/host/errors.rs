@@ -11,6 +11,9 @@ fn each_code_has_its_status_its_name_and_its_end_reason() {
     use ErrorCode as E;
     let table = [
         (E::ValidationError, 400, "validation_error", "rejected"),
+        (E::Unauthorized, 401, "unauthorized", "rejected"),
+        (E::OriginNotAllowed, 403, "origin_not_allowed", "rejected"),
+        (E::RateLimited, 429, "rate_limited", "rejected"),
         (E::NotFound, 404, "not_found", "rejected"),
         (E::MethodNotAllowed, 405, "method_not_allowed", "rejected"),
         (E::BodyTooLarge, 413, "body_too_large", "rejected"),

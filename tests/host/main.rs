@@ -11,6 +11,7 @@
     reason = "a panic is how a test fails, and a table of cases is one thing"
 )]
 
+mod access;
 mod canary;
 mod config;
 mod errors;

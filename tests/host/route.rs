@@ -3,13 +3,22 @@ use personal_ai_assistant::api::route::{Route, route};
 
 #[test]
 fn a_path_is_known_byte_for_byte_and_answers_its_own_methods() {
-    let health = Route::MethodNotAllowed { allow: "GET, HEAD" };
-    let chat = Route::MethodNotAllowed { allow: "POST" };
+    let health = Route::MethodNotAllowed {
+        allow: "GET, HEAD, OPTIONS",
+    };
+    let chat = Route::MethodNotAllowed {
+        allow: "POST, OPTIONS",
+    };
     let table = [
         ("GET", "/health", Route::Health),
         ("HEAD", "/health", Route::Health),
         ("POST", "/health", health),
         ("DELETE", "/health", health),
+        ("GET", "/health/ready", Route::Ready),
+        ("HEAD", "/health/ready", Route::Ready),
+        ("POST", "/health/ready", health),
+        ("OPTIONS", "/chat", Route::Preflight),
+        ("OPTIONS", "/anything", Route::Preflight),
         ("POST", "/chat", Route::Chat),
         ("GET", "/chat", chat),
         ("HEAD", "/chat", chat),

@@ -58,11 +58,11 @@ test("an unknown path is not found", async (t) => {
 
 test("a known path with a wrong method names the right ones", async (t) => {
   for (const [method, path, allow] of [
-    ["GET", "/chat", "POST"],
-    ["PUT", "/chat", "POST"],
-    ["DELETE", "/chat", "POST"],
-    ["POST", "/health", "GET, HEAD"],
-    ["PATCH", "/health", "GET, HEAD"],
+    ["GET", "/chat", "POST, OPTIONS"],
+    ["PUT", "/chat", "POST, OPTIONS"],
+    ["DELETE", "/chat", "POST, OPTIONS"],
+    ["POST", "/health", "GET, HEAD, OPTIONS"],
+    ["PATCH", "/health", "GET, HEAD, OPTIONS"],
   ]) {
     await t.test(`${method} ${path}`, async () => {
       const response = await app.fetch(path, { method, headers: { "x-correlation-id": "wrong" } });

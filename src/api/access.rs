@@ -1,0 +1,201 @@
+//! Who may ask: bearer tokens and origins.
+
+use std::fmt;
+use std::net::IpAddr;
+
+use sha2::{Digest, Sha256};
+use subtle::{Choice, ConstantTimeEq};
+
+/// Shortest token, in characters; random ones of this length cannot be guessed.
+const MIN_TOKEN_LENGTH: usize = 16;
+/// Longest token, in characters.
+const MAX_TOKEN_LENGTH: usize = 256;
+/// Longest name of a token, in characters.
+const MAX_NAME_LENGTH: usize = 64;
+
+/// The tokens that open `/chat`. Only their digests are kept.
+#[derive(Clone, Default)]
+pub struct AccessTokens(Vec<AccessToken>);
+
+#[derive(Clone)]
+struct AccessToken {
+    name: String,
+    digest: [u8; 32],
+}
+
+impl fmt::Debug for AccessTokens {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_list()
+            .entries(self.0.iter().map(|token| &token.name))
+            .finish()
+    }
+}
+
+impl AccessTokens {
+    /// Reads `name:token` or `token`, separated by commas. A token without a name is called by its
+    /// place, `token-1`. Several tokens may have one name, so that one can replace the other.
+    pub fn parse(list: &str) -> Option<Self> {
+        let entries = list.split(',').map(str::trim).enumerate();
+        let tokens: Option<Vec<_>> = entries
+            .filter(|(_, entry)| !entry.is_empty())
+            .map(|(index, entry)| AccessToken::parse(entry, index.saturating_add(1)))
+            .collect();
+        tokens.filter(|tokens| !tokens.is_empty()).map(Self)
+    }
+
+    /// Whether anyone may ask.
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    /// The name of the token that an `Authorization` header carries. Every token is compared, in
+    /// constant time, so that the time taken tells nothing of them.
+    pub fn name_of(&self, authorization: Option<&str>) -> Option<&str> {
+        let digest = digest(bearer(authorization?)?);
+        let mut found = None;
+        for token in &self.0 {
+            let is_equal: Choice = token.digest.ct_eq(&digest);
+            if bool::from(is_equal) {
+                found = Some(token.name.as_str());
+            }
+        }
+        found
+    }
+}
+
+impl AccessToken {
+    fn parse(entry: &str, place: usize) -> Option<Self> {
+        let (name, token) = match entry.split_once(':') {
+            Some((name, token)) => (name.trim().to_owned(), token.trim()),
+            None => (format!("token-{place}"), entry),
+        };
+        let name_fits = (1..=MAX_NAME_LENGTH).contains(&name.len())
+            && name
+                .bytes()
+                .all(|byte| byte.is_ascii_alphanumeric() || b"._-@".contains(&byte));
+        (name_fits && is_token(token)).then(|| Self {
+            name,
+            digest: digest(token),
+        })
+    }
+}
+
+/// Each token of a list that may be broken, for the log to leave out.
+pub fn tokens_in(list: &str) -> impl Iterator<Item = &str> {
+    list.split(',').map(|entry| {
+        entry
+            .split_once(':')
+            .map_or(entry, |(_, token)| token)
+            .trim()
+    })
+}
+
+fn is_token(token: &str) -> bool {
+    (MIN_TOKEN_LENGTH..=MAX_TOKEN_LENGTH).contains(&token.len())
+        && token
+            .bytes()
+            .all(|byte| byte.is_ascii_graphic() && byte != b',')
+}
+
+/// The credentials of the one scheme that opens anything. Of several headers the runtime makes one
+/// with a comma in it, which no token has.
+fn bearer(authorization: &str) -> Option<&str> {
+    let (scheme, token) = authorization.split_once(' ')?;
+    let token = token.trim_start_matches(' ');
+    (scheme.eq_ignore_ascii_case("bearer") && is_token(token)).then_some(token)
+}
+
+fn digest(token: &str) -> [u8; 32] {
+    Sha256::digest(token).into()
+}
+
+/// The origins whose pages may ask, apart from the worker's own.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub enum Origins {
+    /// Every one.
+    Any,
+    /// These, compared byte for byte.
+    Listed(Vec<String>),
+}
+
+/// What a response tells a browser about who may read it.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Cors {
+    /// Value of `Access-Control-Allow-Origin`, where there is one.
+    pub allow_origin: Option<String>,
+    /// Whether another origin would have got another answer.
+    pub varies: bool,
+}
+
+/// The page that asks is of an origin that may not.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub struct OriginDenied;
+
+impl Origins {
+    /// Reads `*` or origins separated by commas.
+    pub fn parse(list: &str) -> Option<Self> {
+        let origins: Vec<&str> = list
+            .split(',')
+            .map(str::trim)
+            .filter(|origin| !origin.is_empty())
+            .collect();
+        if origins.contains(&"*") {
+            return Some(Self::Any);
+        }
+        let origins: Option<Vec<String>> = origins.into_iter().map(origin).collect();
+        origins.map(Self::Listed)
+    }
+
+    /// Decides about a request's `Origin`. Without one it does not come from a page.
+    ///
+    /// # Errors
+    ///
+    /// [`OriginDenied`] when the origin is neither allowed nor `own`, the worker's.
+    pub fn admit(&self, origin: Option<&str>, own: &str) -> Result<Cors, OriginDenied> {
+        let cors = |allow_origin: Option<&str>, varies| Cors {
+            allow_origin: allow_origin.map(str::to_owned),
+            varies,
+        };
+        match (self, origin) {
+            (Self::Any, _) => Ok(cors(Some("*"), false)),
+            (Self::Listed(_), None) => Ok(cors(None, true)),
+            (Self::Listed(listed), Some(origin)) => {
+                let is_allowed = origin == own || listed.iter().any(|allowed| allowed == origin);
+                is_allowed
+                    .then(|| cors(Some(origin), true))
+                    .ok_or(OriginDenied)
+            }
+        }
+    }
+}
+
+/// `scheme://host[:port]` as browsers write it: lower case, nothing behind it.
+fn origin(text: &str) -> Option<String> {
+    let (scheme, host) = text.split_once("://")?;
+    let scheme_fits = !scheme.is_empty()
+        && scheme
+            .bytes()
+            .all(|b| b.is_ascii_alphanumeric() || b"+-.".contains(&b));
+    let host_fits = !host.is_empty()
+        && host
+            .bytes()
+            .all(|b| b.is_ascii_alphanumeric() || b"-._:[]".contains(&b));
+    (scheme_fits && host_fits).then(|| text.to_ascii_lowercase())
+}
+
+/// Who a rate limit counts: the token's name, else the client's address. An IPv6 client has a whole
+/// /64 to itself, so that is what counts.
+pub fn rate_limit_key(token_name: Option<&str>, address: Option<&str>) -> String {
+    if let Some(name) = token_name {
+        return format!("token:{name}");
+    }
+    let address = address.and_then(|address| address.parse::<IpAddr>().ok());
+    match address.map(|address| address.to_canonical()) {
+        Some(IpAddr::V4(v4)) => format!("address:{v4}"),
+        Some(IpAddr::V6(v6)) => {
+            let [a, b, c, d, ..] = v6.segments();
+            format!("address:{a:x}:{b:x}:{c:x}:{d:x}::/64")
+        }
+        None => "address:unknown".to_owned(),
+    }
+}
