@@ -1,6 +1,6 @@
 import { build } from "./lib/build.mjs";
 import { DevServer } from "./lib/dev-server.mjs";
-import { devVar } from "./lib/dev-vars.mjs";
+import { devVar, ownVar } from "./lib/dev-vars.mjs";
 import { main, say } from "./lib/main.mjs";
 import { ensureFree, wantedPort } from "./lib/port.mjs";
 import { Failure } from "./lib/process.mjs";
@@ -14,17 +14,27 @@ async function start() {
   await build();
   const upstream = await chooseUpstream();
   await ensureFree(port);
-  const server = new DevServer(port, upstream.vars);
+  const server = new DevServer(port, { ...access(), ...upstream.vars });
   await server.ready();
   say(`
 The assistant is at ${server.address}, answered by ${upstream.name}. Try it:
 
-  curl -N ${server.address}/chat -H 'Content-Type: application/json' -d '{"message":"Hello"}'
+  curl -N ${server.address}/chat -H 'Content-Type: application/json'${credentials()} -d '{"message":"Hello"}'
 
 Ctrl-C stops it. The worker's log lines follow.
 `);
   await server.ended;
   throw new Failure("wrangler dev has ended by itself; run npm start again.");
+}
+
+/** Only this machine reaches the worker, so anyone may chat unless .dev.vars says otherwise. */
+function access() {
+  return { REQUIRE_AUTH: ownVar("REQUIRE_AUTH") ?? "false" };
+}
+
+/** The header that a request needs besides, without the token itself. */
+function credentials() {
+  return ownVar("ACCESS_TOKENS") ? " -H 'Authorization: Bearer YOUR_TOKEN'" : "";
 }
 
 /** @returns {Promise<{ name: string, vars: Record<string, string> }>} who answers, and what tells the worker so */

@@ -10,7 +10,16 @@ import { ROOT } from "./paths.mjs";
  * @returns {string | undefined}
  */
 export function devVar(name) {
-  return parseEnv(read(".dev.vars"))[name]?.trim() || wranglerVars()[name]?.trim() || undefined;
+  return ownVar(name) ?? (wranglerVars()[name]?.trim() || undefined);
+}
+
+/**
+ * A variable as `.dev.vars` has it.
+ * @param {string} name
+ * @returns {string | undefined}
+ */
+export function ownVar(name) {
+  return parseEnv(read(".dev.vars"))[name]?.trim() || undefined;
 }
 
 /** The `NAME = "value"` lines of wrangler.toml, which are all that its `[vars]` has. */
