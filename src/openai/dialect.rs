@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use crate::config::BaseUrl;
+use super::base_url::BaseUrl;
 
 /// Where the API comes from.
 const OPENAI_HOST: &str = "api.openai.com";

@@ -8,6 +8,7 @@ use self::failure::Failure;
 use crate::api::request::{ChatRequest, Role};
 use crate::config::Config;
 
+pub mod base_url;
 mod chat_completions;
 pub mod dialect;
 pub mod failure;

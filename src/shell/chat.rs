@@ -4,38 +4,24 @@ use futures::channel::oneshot;
 use wasm_bindgen::{JsCast, JsValue};
 use web_sys::{ReadableStream, Request, Response, TransformStream, WritableStreamDefaultWriter};
 
-use super::body;
+use super::admission::{self, Refusal};
 use super::client::ClientGone;
 use super::exchange::Exchange;
 use super::js;
 use super::pump::{Pump, Timer};
 use super::response;
-use super::upstream::{self, NotOpened, Upstream};
-use crate::api::access::rate_limit_key;
+use super::upstream::{self, Upstream};
 use crate::api::error::{ApiError, ErrorCode};
-use crate::api::request::{ChatRequest, MAX_BODY_BYTES};
 use crate::config::Config;
 use crate::openai::failure::Failure;
-use crate::stream::relay::{EndReason, Limits, Relay};
+use crate::stream::outcome::EndReason;
+use crate::stream::relay::{Limits, Relay};
 use crate::telemetry::record::{Completion, Level};
-
-/// The longest period that the rate-limit binding counts over; it does not tell which one it has.
-const LIMIT_PERIOD_SECONDS: u64 = 60;
 
 /// A chat whose response has still to be given.
 pub(super) struct Chat {
     exchange: Exchange,
     respond: oneshot::Sender<Result<Response, JsValue>>,
-}
-
-/// Why a chat ends before its stream begins.
-enum Refusal {
-    /// The request is at fault.
-    Client(ApiError),
-    /// Upstream or this deployment is at fault; the log says how.
-    Service { failure: Failure, retries: u32 },
-    /// Nobody is there to answer.
-    ClientGone { retries: u32 },
 }
 
 impl Chat {
@@ -52,7 +38,7 @@ impl Chat {
         let config = match &isolate.config {
             Ok(config) => config,
             Err(error) => {
-                self.exchange.log_received(Level::Info, None);
+                self.exchange.log_received(Level::Info, None, None);
                 let problem = error.problems().first().cloned().unwrap_or_default();
                 let failure = Failure {
                     error: ApiError::new(ErrorCode::ConfigurationError, problem),
@@ -65,135 +51,41 @@ impl Chat {
             }
         };
         match self.open(&request, config, &mut gone).await {
-            Ok((upstream, chat)) => self.stream(upstream, &chat, config, gone).await,
+            Ok(upstream) => self.stream(upstream, config, gone).await,
             Err(refusal) => self.refuse(refusal),
         }
     }
 
-    /// Everything up to upstream's answer, cheapest first: who has no access learns nothing else.
     async fn open(
         &self,
         request: &Request,
         config: &Config,
         gone: &mut ClientGone,
-    ) -> Result<(Upstream, ChatRequest), Refusal> {
-        let client = self.authorize(request, config)?;
-        let chat = self.parse(request, config, client, gone).await?;
-        self.limit(request, client, gone).await?;
-        let opened = upstream::open(&self.exchange, config, &chat, gone).await;
-        opened
-            .map(|upstream| (upstream, chat))
-            .map_err(Refusal::from)
+    ) -> Result<Upstream, Refusal> {
+        let exchange = &self.exchange;
+        let chat = admission::admit(exchange, request, config, gone).await?;
+        let upstream = upstream::open(exchange, config, &chat, gone).await?;
+        exchange.log(Level::Info, "stream_started", |record| {
+            record
+                .text("model", &chat.model)
+                .number("max_tokens", u64::from(chat.max_tokens))
+                .optional_text("upstream_request_id", upstream.request_id.as_deref())
+                .number("upstream_latency_ms", upstream.latency_ms);
+        });
+        Ok(upstream)
     }
 
-    /// The name of the client's access token, where one is needed.
-    fn authorize<'c>(
-        &self,
-        request: &Request,
-        config: &'c Config,
-    ) -> Result<Option<&'c str>, Refusal> {
-        if config.access_tokens.is_empty() {
-            return Ok(None);
-        }
-        let authorization = request.headers().get("authorization").ok().flatten();
-        let name = config.access_tokens.name_of(authorization.as_deref());
-        if name.is_none() {
-            self.exchange.log_received(Level::Info, None);
-            return Err(Refusal::Client(ErrorCode::Unauthorized.into()));
-        }
-        Ok(name)
-    }
-
-    async fn parse(
-        &self,
-        request: &Request,
-        config: &Config,
-        client: Option<&str>,
-        gone: &mut ClientGone,
-    ) -> Result<ChatRequest, Refusal> {
-        let body = self.read(request, client, gone).await?;
-        match ChatRequest::parse(&body, config) {
-            Ok(chat) => {
-                let length = Some(chat.message_length);
-                self.exchange.log_received_from(Level::Info, length, client);
-                Ok(chat)
-            }
-            Err(invalid) => {
-                self.exchange.log_received_from(Level::Info, None, client);
+    fn refuse(self, refusal: Refusal) {
+        let (error, end_reason, retries) = match refusal {
+            Refusal::Invalid(invalid) => {
                 self.exchange
                     .log(Level::Warning, "validation_error", |record| {
                         record
                             .text("field", &invalid.field)
                             .text("rule", invalid.logged_rule());
                     });
-                Err(Refusal::Client(ApiError::from(&invalid)))
+                (ApiError::from(&invalid), EndReason::Rejected, 0)
             }
-        }
-    }
-
-    /// Counts the request. A limiter that fails must not take the service down with it.
-    async fn limit(
-        &self,
-        request: &Request,
-        client: Option<&str>,
-        gone: &mut ClientGone,
-    ) -> Result<(), Refusal> {
-        let Some(limiter) = &self.exchange.isolate.rate_limiter else {
-            return Ok(());
-        };
-        let address = request.headers().get("cf-connecting-ip").ok().flatten();
-        let key = rate_limit_key(client, address.as_deref());
-        match upstream::unless_gone(gone, limiter.admits(&key)).await {
-            None => Err(Refusal::ClientGone { retries: 0 }),
-            Some(Ok(true)) => Ok(()),
-            Some(Ok(false)) => {
-                let mut error = ApiError::from(ErrorCode::RateLimited);
-                error.retry_after_seconds = Some(LIMIT_PERIOD_SECONDS);
-                Err(Refusal::Client(error))
-            }
-            Some(Err(error)) => {
-                self.exchange
-                    .log(Level::Warning, "rate_limiter_failed", |record| {
-                        record.text("cause", &js::error_text(&error));
-                    });
-                Ok(())
-            }
-        }
-    }
-
-    async fn read(
-        &self,
-        request: &Request,
-        client: Option<&str>,
-        gone: &mut ClientGone,
-    ) -> Result<Vec<u8>, Refusal> {
-        let headers = request.headers();
-        let header = |name| headers.get(name).ok().flatten();
-        let refuse = |code: ErrorCode| {
-            self.exchange.log_received_from(Level::Info, None, client);
-            Err(Refusal::Client(code.into()))
-        };
-        if !is_json(&header("content-type").unwrap_or_default()) {
-            return refuse(ErrorCode::UnsupportedMediaType);
-        }
-        let declared_bytes = header("content-length").and_then(|length| length.parse::<u64>().ok());
-        if declared_bytes.is_some_and(|bytes| bytes > MAX_BODY_BYTES as u64) {
-            return refuse(ErrorCode::BodyTooLarge);
-        }
-        let reading = body::read(request.body(), MAX_BODY_BYTES);
-        match upstream::unless_gone(gone, reading).await {
-            Some(Ok(body)) if body.is_cut => refuse(ErrorCode::BodyTooLarge),
-            Some(Ok(body)) => Ok(body.bytes),
-            // A body breaks off only when its sender has gone.
-            Some(Err(_)) | None => {
-                self.exchange.log_received_from(Level::Info, None, client);
-                Err(Refusal::ClientGone { retries: 0 })
-            }
-        }
-    }
-
-    fn refuse(self, refusal: Refusal) {
-        let (error, end_reason, retries) = match refusal {
             Refusal::Client(error) => (error, EndReason::Rejected, 0),
             Refusal::Service { failure, retries } => {
                 log_failure(&self.exchange, &failure, "error_response");
@@ -202,38 +94,25 @@ impl Chat {
             }
             Refusal::ClientGone { retries } => {
                 let completion = self.exchange.completion(None, EndReason::ClientGone);
-                self.exchange.log_complete(
-                    Level::Info,
-                    &Completion {
-                        retries,
-                        ..completion
-                    },
-                );
-                return;
+                let completion = Completion {
+                    retries,
+                    ..completion
+                };
+                return self.exchange.log_complete(Level::Info, &completion);
             }
         };
         let completion = self.exchange.completion(Some(error.status), end_reason);
-        self.exchange.log_complete(
-            Level::Info,
-            &Completion {
-                retries,
-                ..completion
-            },
-        );
+        let completion = Completion {
+            retries,
+            ..completion
+        };
+        self.exchange.log_complete(Level::Info, &completion);
         // Nobody takes the response when the client has gone in the meantime.
-        drop(
-            self.respond
-                .send(response::error(&error, &self.exchange.common())),
-        );
+        let response = response::error(&error, &self.exchange.common());
+        drop(self.respond.send(response));
     }
 
-    async fn stream(
-        self,
-        upstream: Upstream,
-        chat: &ChatRequest,
-        config: &Config,
-        gone: ClientGone,
-    ) {
+    async fn stream(self, upstream: Upstream, config: &Config, gone: ClientGone) {
         let retries = upstream.retries;
         let Ok((readable, writer)) = pipe() else {
             let failure =
@@ -242,13 +121,6 @@ impl Chat {
         };
         let Self { exchange, respond } = self;
         let id = &exchange.correlation_id;
-        exchange.log(Level::Info, "stream_started", |record| {
-            record
-                .text("model", &chat.model)
-                .number("max_tokens", u64::from(chat.max_tokens))
-                .optional_text("upstream_request_id", upstream.request_id.as_deref())
-                .number("upstream_latency_ms", upstream.latency_ms);
-        });
         drop(respond.send(response::stream(&readable, &exchange.common())));
         let limits = Limits {
             idle: config.timeout,
@@ -286,24 +158,10 @@ impl Chat {
     }
 }
 
-impl From<NotOpened> for Refusal {
-    fn from(reason: NotOpened) -> Self {
-        match reason {
-            NotOpened::Failed { failure, retries } => Self::Service { failure, retries },
-            NotOpened::ClientGone { retries } => Self::ClientGone { retries },
-        }
-    }
-}
-
 /// The two ends of what the client reads.
 fn pipe() -> Result<(ReadableStream, WritableStreamDefaultWriter), JsValue> {
     let transform = TransformStream::new()?;
     Ok((transform.readable(), transform.writable().get_writer()?))
-}
-
-fn is_json(content_type: &str) -> bool {
-    let essence = content_type.split(';').next().unwrap_or_default().trim();
-    essence.eq_ignore_ascii_case("application/json")
 }
 
 fn log_failure(exchange: &Exchange, failure: &Failure, recovery_action: &str) {

@@ -12,7 +12,7 @@ use super::response::{self, Common};
 use crate::api::access::Cors;
 use crate::api::correlation::CorrelationId;
 use crate::api::error::ApiError;
-use crate::stream::relay::EndReason;
+use crate::stream::outcome::EndReason;
 use crate::telemetry::record::{Completion, Level, Record};
 
 /// Longest path that a log line repeats, in characters.
@@ -61,12 +61,8 @@ impl Exchange {
         self.isolate.log.write(level, event, id, fill);
     }
 
-    pub(super) fn log_received(&self, level: Level, message_length: Option<usize>) {
-        self.log_received_from(level, message_length, None);
-    }
-
-    /// The same for a client that has shown the access token of this name.
-    pub(super) fn log_received_from(
+    /// The first line of this request. `client` is the name of its access token.
+    pub(super) fn log_received(
         &self,
         level: Level,
         message_length: Option<usize>,
@@ -106,7 +102,7 @@ impl Exchange {
 
     /// The answer to `GET /health`.
     pub(super) fn health(&self) -> Result<Response, JsValue> {
-        self.log_received(Level::Debug, None);
+        self.log_received(Level::Debug, None, None);
         let body = format!(
             "{{\"status\":\"healthy\",\"timestamp\":\"{}\"}}",
             js::timestamp()
@@ -119,7 +115,7 @@ impl Exchange {
 
     /// The answer to `GET /health/ready`.
     pub(super) fn ready(&self) -> Result<Response, JsValue> {
-        self.log_received(Level::Debug, None);
+        self.log_received(Level::Debug, None, None);
         let (status, body) = match &self.isolate.config {
             Ok(_) => (200, r#"{"status":"ready"}"#.to_owned()),
             Err(error) => (503, error.not_ready()),
@@ -135,14 +131,14 @@ impl Exchange {
 
     /// The answer to a browser that asks what a page may do.
     pub(super) fn preflight(&self) -> Result<Response, JsValue> {
-        self.log_received(Level::Debug, None);
+        self.log_received(Level::Debug, None, None);
         self.log_complete(Level::Debug, &self.completion(Some(204), EndReason::Done));
         response::preflight(&self.common())
     }
 
     /// The answer to a request that goes nowhere.
     pub(super) fn refuse(&self, error: &ApiError) -> Result<Response, JsValue> {
-        self.log_received(Level::Info, None);
+        self.log_received(Level::Info, None, None);
         let completion = self.completion(Some(error.status), EndReason::Rejected);
         self.log_complete(Level::Info, &completion);
         response::error(error, &self.common())

@@ -13,6 +13,7 @@ use self::isolate::Isolate;
 use crate::api::error::{ApiError, ErrorCode};
 use crate::api::route::{Route, route};
 
+mod admission;
 mod body;
 mod chat;
 mod client;

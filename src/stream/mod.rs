@@ -1,5 +1,6 @@
 //! Bytes in, frames out.
 
+pub mod outcome;
 pub mod relay;
 pub mod sse;
 mod surrogates;

@@ -6,7 +6,7 @@
 use serde::Serialize;
 
 use crate::openai::{FinishReason, Usage};
-use crate::stream::relay::EndReason;
+use crate::stream::outcome::EndReason;
 
 use super::redact::{REDACTED, Scrubber, is_secret_name};
 

@@ -3,7 +3,7 @@
 use personal_ai_assistant::api::error::ErrorCode;
 use personal_ai_assistant::config::scrubber;
 use personal_ai_assistant::openai::failure::Failure;
-use personal_ai_assistant::stream::relay::EndReason;
+use personal_ai_assistant::stream::outcome::EndReason;
 use personal_ai_assistant::telemetry::record::{Completion, Level, Record};
 
 use crate::support::{API_KEY, config, delta, load, relayed};

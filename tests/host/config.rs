@@ -1,7 +1,8 @@
 use std::time::Duration;
 
-use personal_ai_assistant::config::{BaseUrl, Config, log_level};
+use personal_ai_assistant::config::{Config, log_level};
 use personal_ai_assistant::openai::Api;
+use personal_ai_assistant::openai::base_url::BaseUrl;
 use personal_ai_assistant::telemetry::record::Level;
 
 use crate::support::{API_KEY, config, load};

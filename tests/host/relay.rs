@@ -2,7 +2,8 @@
 
 use personal_ai_assistant::api::correlation::CorrelationId;
 use personal_ai_assistant::openai::Api;
-use personal_ai_assistant::stream::relay::{EndReason, Input, Relay, SentFrame};
+use personal_ai_assistant::stream::outcome::EndReason;
+use personal_ai_assistant::stream::relay::{Input, Relay, SentFrame};
 
 use crate::support::{DONE, LIMITS, STOP, delta, relay, relayed};
 

@@ -1,5 +1,5 @@
 use personal_ai_assistant::api::request::ChatRequest;
-use personal_ai_assistant::config::BaseUrl;
+use personal_ai_assistant::openai::base_url::BaseUrl;
 use personal_ai_assistant::openai::dialect::{Dialect, TokenLimit};
 
 use crate::support::config;
