@@ -19,7 +19,12 @@ pub(super) fn body(request: &ChatRequest, config: &Config) -> String {
     let body = Body {
         model: &request.model,
         instructions: config.system_prompt.as_deref(),
-        input: Message::conversation(request).collect(),
+        input: Message::conversation(request)
+            .map(|message| Item {
+                kind: "message",
+                message,
+            })
+            .collect(),
         max_output_tokens: request.max_tokens,
         stream: true,
         store: false,
@@ -33,10 +38,19 @@ struct Body<'a> {
     model: &'a str,
     #[serde(skip_serializing_if = "Option::is_none")]
     instructions: Option<&'a str>,
-    input: Vec<Message<'a>>,
+    input: Vec<Item<'a>>,
     max_output_tokens: u32,
     stream: bool,
     store: bool,
+}
+
+/// An item of the conversation. `OpenAI` takes a message for what it is, others want to be told.
+#[derive(Serialize)]
+struct Item<'a> {
+    #[serde(rename = "type")]
+    kind: &'static str,
+    #[serde(flatten)]
+    message: Message<'a>,
 }
 
 /// What an event means. `kind` is the event's type, empty when it has none; the data names it again.

@@ -64,6 +64,11 @@ impl Pump {
                 after_write(&mut self.relay);
             }
         }
+        if let Some(reading) = reading {
+            // The connection is closed by now, so this ends; a promise that nobody waits for until the
+            // request is over is never settled, and keeps its callbacks for ever.
+            drop(reading.await);
+        }
         self.close().await;
     }
 

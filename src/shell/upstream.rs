@@ -72,7 +72,7 @@ pub(super) async fn open(
     let mut pauses = 0_u32;
     let mut tried = vec![attempt.dialect];
     loop {
-        let refused = match unless_gone(gone, attempt.run()).await {
+        let refused = match attempt.run(gone).await {
             None => return Err(NotOpened::ClientGone { retries }),
             Some(Ok(upstream)) => {
                 exchange.isolate.dialect.set(Some(attempt.dialect));
@@ -140,25 +140,57 @@ struct Attempt<'a> {
 }
 
 impl Attempt<'_> {
-    async fn run(&self) -> Result<Upstream, Refused> {
+    /// Nothing when the client leaves meanwhile.
+    async fn run(&self, gone: &mut ClientGone) -> Option<Result<Upstream, Refused>> {
         let started_ms = js::now_ms();
-        let no_promise =
-            |_| Failure::new(ErrorCode::UpstreamUnreachable, "the request cannot be made");
-        let connection = Connection(AbortController::new().map_err(no_promise)?);
+        match self.fetch(gone).await? {
+            Ok((response, connection)) => {
+                unless_gone(gone, self.accept(response, connection, started_ms)).await
+            }
+            Err(failure) => Some(Err(failure.into())),
+        }
+    }
+
+    /// Asks, and waits for the headers.
+    async fn fetch(
+        &self,
+        gone: &mut ClientGone,
+    ) -> Option<Result<(Response, Connection), Failure>> {
+        let Ok(controller) = AbortController::new() else {
+            let cause = "the request cannot be made";
+            return Some(Err(Failure::new(ErrorCode::UpstreamUnreachable, cause)));
+        };
+        let connection = Connection(controller);
         let url = self.config.base_url.join(self.config.api.path());
         let fetched = js::global().fetch_with_str_and_init(&url, &self.init(&connection));
-        let remaining_ms = self.deadline_ms.saturating_sub(started_ms);
-        let response: Response = match within(remaining_ms, JsFuture::from(fetched)).await {
-            None => {
-                let cause = "no headers within TIMEOUT_SECONDS";
-                return Err(Failure::new(ErrorCode::UpstreamTimeout, cause).into());
-            }
-            Some(Err(error)) => {
+        let mut fetched = JsFuture::from(fetched);
+        let remaining_ms = self.deadline_ms.saturating_sub(js::now_ms());
+        let failure = match unless_gone(gone, within(remaining_ms, &mut fetched)).await {
+            Some(Some(Ok(response))) => return Some(Ok((response.unchecked_into(), connection))),
+            Some(Some(Err(error))) => {
                 let cause = js::error_text(&error);
-                return Err(Failure::new(ErrorCode::UpstreamUnreachable, cause).into());
+                return Some(Err(Failure::new(ErrorCode::UpstreamUnreachable, cause)));
             }
-            Some(Ok(response)) => response.unchecked_into(),
+            Some(None) => {
+                let cause = "no headers within TIMEOUT_SECONDS";
+                Some(Err(Failure::new(ErrorCode::UpstreamTimeout, cause)))
+            }
+            None => None,
         };
+        // A promise that nobody waits for keeps its callbacks for ever; closing the connection
+        // settles it.
+        drop(connection);
+        drop(fetched.await);
+        failure
+    }
+
+    /// Takes an answer in that is an event stream.
+    async fn accept(
+        &self,
+        response: Response,
+        connection: Connection,
+        started_ms: u64,
+    ) -> Result<Upstream, Refused> {
         if !response.ok() {
             return Err(self.refused(&response).await);
         }

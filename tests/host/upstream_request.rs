@@ -38,8 +38,8 @@ fn a_conversation_goes_to_responses_in_order_and_is_not_kept_there() {
             &[("OPENAI_API", "responses"), ("SYSTEM_PROMPT", "Be brief.")],
             CONVERSATION
         ),
-        "{\"model\":\"gpt-4o\",\"instructions\":\"Be brief.\",\"input\":[{\"role\":\"user\",\"content\":\"hi\"},\
-         {\"role\":\"assistant\",\"content\":\"hello\"},{\"role\":\"user\",\"content\":\"and \\\"now\\\"?\"}],\
+        "{\"model\":\"gpt-4o\",\"instructions\":\"Be brief.\",\"input\":[{\"type\":\"message\",\"role\":\"user\",\"content\":\"hi\"},\
+         {\"type\":\"message\",\"role\":\"assistant\",\"content\":\"hello\"},{\"type\":\"message\",\"role\":\"user\",\"content\":\"and \\\"now\\\"?\"}],\
          \"max_output_tokens\":17,\"stream\":true,\"store\":false}"
     );
     assert_eq!(
@@ -47,7 +47,7 @@ fn a_conversation_goes_to_responses_in_order_and_is_not_kept_there() {
             &[("OPENAI_API", "responses"), ("SYSTEM_PROMPT", "none")],
             r#"{"message":"hi"}"#
         ),
-        "{\"model\":\"gpt-4\",\"input\":[{\"role\":\"user\",\"content\":\"hi\"}],\"max_output_tokens\":2000,\
+        "{\"model\":\"gpt-4\",\"input\":[{\"type\":\"message\",\"role\":\"user\",\"content\":\"hi\"}],\"max_output_tokens\":2000,\
          \"stream\":true,\"store\":false}"
     );
 }

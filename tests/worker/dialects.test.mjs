@@ -98,7 +98,10 @@ test("Responses is asked for a stream that it does not keep", async () => {
   assert.deepEqual(calls[0].body, {
     model: "gpt-x",
     instructions: "You are a helpful assistant.",
-    input: [...history, { role: "user", content: "and now?" }],
+    input: [...history, { role: "user", content: "and now?" }].map((message) => ({
+      type: "message",
+      ...message,
+    })),
     max_output_tokens: 17,
     stream: true,
     store: false,
