@@ -38,7 +38,7 @@ export function lockedVersion(crate) {
 }
 
 /** A program that cargo compiles into the cache, once per version. */
-async function cargoTool(crate, program, version) {
+export async function cargoTool(crate, program, version) {
   const root = join(CACHE, `${program}-${version}`);
   const path = join(root, "bin", program);
   if (existsSync(path)) return path;

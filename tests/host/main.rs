@@ -17,6 +17,7 @@ mod config;
 mod errors;
 mod failure;
 mod fixtures;
+mod properties;
 mod redact;
 mod relay;
 mod request;
