@@ -1,6 +1,18 @@
 /** The contract's errors: what a client is told for each code, word for word. */
 const ERRORS = {
   validation_error: ["Validation error"],
+  unauthorized: [
+    "Unauthorized",
+    "Send a valid access token in the header 'Authorization: Bearer <token>'.",
+  ],
+  origin_not_allowed: [
+    "Origin not allowed",
+    "Pages of this origin may not use this service. Its owner can add the origin to ALLOWED_ORIGINS.",
+  ],
+  rate_limited: [
+    "Too many requests",
+    "This client asks more often than this service allows. Wait as long as Retry-After says and try again.",
+  ],
   not_found: ["Not found", "There is nothing at this path. Send chat messages to POST /chat."],
   method_not_allowed: [
     "Method not allowed",

@@ -2,10 +2,13 @@
  * The built worker, started in the runtime that serves it in production, and clients which talk to it over real
  * sockets, so that what a client does to its connection is what the worker gets to see.
  */
+import { once } from "node:events";
 import { existsSync, readFileSync } from "node:fs";
 import { request } from "node:http";
+import { connect } from "node:net";
 import { after } from "node:test";
 import { Log, LogLevel, Miniflare } from "miniflare";
+import { assertNoLeak, keepSecret, noteBody } from "./leaks.mjs";
 import { within } from "./within.mjs";
 
 const ROOT = new URL("../../", import.meta.url);
@@ -29,15 +32,17 @@ class TestApp {
   #runtimePid;
   #watchers = new Set();
 
-  async start(bindings) {
+  async start(bindings, more) {
+    keepSecret(...secretsOf(bindings));
     const others = childProcesses();
     this.#miniflare = new Miniflare({
       log: new Log(LogLevel.ERROR),
       logRequests: false,
       enableDevRegistry: false,
       cf: false,
+      inspectorPort: more.inspectorPort,
       handleStructuredLogs: (line) => this.#hear(line),
-      workers: [workerOptions(bindings)],
+      workers: [workerOptions(bindings, more.env), ...(more.workers ?? [])],
     });
     await this.#miniflare.ready;
     this.url = (await this.#miniflare.unsafeGetDirectURL()).origin;
@@ -65,6 +70,7 @@ class TestApp {
     // Compression would have the runtime hold frames back to compress them together.
     const sent = { "accept-encoding": "identity", ...headers };
     const named = Object.entries(sent).filter(([, value]) => value !== undefined);
+    noteBody(init.body);
     return within(fetch(this.url + path, { headers: named, ...init }), `an answer from ${path}`);
   }
 
@@ -82,6 +88,35 @@ class TestApp {
     // The worker may close the connection on what is still being sent, and so may the test.
     sending.on("error", () => {});
     return sending;
+  }
+
+  /**
+   * Sends a request as `fetch` never would: headers as a flat list of names and values, repeated ones among them.
+   *
+   * @param {string[]} headers
+   * @returns {Promise<{ status: number, headers: Record<string, string>, text: string }>}
+   */
+  async raw(path, { method = "GET", headers = [], body = "" } = {}) {
+    const list = ["host", new URL(this.url).host, "content-length", `${Buffer.byteLength(body)}`];
+    const sending = request(this.url, { method, path, headers: [...list, ...headers] });
+    noteBody(body);
+    sending.end(body);
+    const [response] = await within(once(sending, "response"), `an answer from ${path}`);
+    const chunks = await within(Array.fromAsync(response), "the end of the answer");
+    const text = Buffer.concat(chunks).toString();
+    return { status: response.statusCode, headers: response.headers, text };
+  }
+
+  /** Sends these very bytes over a connection of their own, and gives back all that comes. */
+  async wire(bytes) {
+    const socket = connect(new URL(this.url).port, "127.0.0.1");
+    socket.on("error", () => {});
+    socket.write(bytes);
+    const chunks = await within(
+      Array.fromAsync(socket).catch(() => []),
+      "the end of the answer",
+    );
+    return Buffer.concat(chunks).toString();
   }
 
   /** The lines of one request. */
@@ -133,8 +168,15 @@ class TestApp {
     return Number(status.match(/^VmRSS:\s*(\d+) kB$/m)[1]) * 1024;
   }
 
+  /** Where the runtime's inspector listens, when it was started with an `inspectorPort`. @returns {Promise<URL>} */
+  inspectorUrl() {
+    return this.#miniflare.getInspectorURL();
+  }
+
+  /** Ends the worker. Whatever the tests made it do, none of its log lines may tell a secret or what was said. */
   async stop() {
     await this.#miniflare.dispose();
+    assertNoLeak(this.logs.map((line) => line.text));
   }
 
   #hear({ level, message }) {
@@ -151,14 +193,22 @@ class TestApp {
  * unless a test says otherwise, a binding that is undefined is not there.
  *
  * @param {Record<string, unknown>} bindings
+ * @param {{ env?: Record<string, object>, workers?: object[], inspectorPort?: number }} [more]
+ *   bindings that are no plain values, workers that they lead to, and a port for the runtime's inspector, in the words
+ *   of Miniflare's configuration
  */
-export async function startWorker(bindings = {}) {
-  const app = await new TestApp().start({ OPENAI_API_KEY: API_KEY, ...bindings });
+export async function startWorker(bindings = {}, more = {}) {
+  const app = await launchWorker(bindings, more);
   after(() => app.stop());
   return app;
 }
 
-function workerOptions(bindings) {
+/** The same outside of a test: the caller stops it. */
+export function launchWorker(bindings = {}, more = {}) {
+  return new TestApp().start({ OPENAI_API_KEY: API_KEY, ...bindings }, more);
+}
+
+function workerOptions(bindings, env) {
   const set = Object.entries(bindings).filter(([, value]) => value !== undefined);
   const binding = (value) => ({ type: typeof value === "string" ? "text" : "json", value });
   return {
@@ -172,11 +222,16 @@ function workerOptions(bindings) {
           "index_bg.wasm": { type: "wasm", contents: new Uint8Array(built("index_bg.wasm")) },
         },
       },
-      env: Object.fromEntries(set.map(([name, value]) => [name, binding(value)])),
+      env: { ...Object.fromEntries(set.map(([name, value]) => [name, binding(value)])), ...env },
     },
     // A socket straight into the worker: Miniflare's own front door is a second worker, which production has not.
     dev: { unsafeDirectSockets: [{ host: "127.0.0.1", port: 0 }] },
   };
+}
+
+function secretsOf({ OPENAI_API_KEY, ACCESS_TOKENS = "", SYSTEM_PROMPT }) {
+  const tokens = ACCESS_TOKENS.split(",").map((entry) => entry.slice(entry.indexOf(":") + 1));
+  return [OPENAI_API_KEY, SYSTEM_PROMPT, ...tokens];
 }
 
 /** Ids of this process's children; none where the system does not tell. */

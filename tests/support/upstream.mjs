@@ -5,6 +5,7 @@
 import { once } from "node:events";
 import { createServer } from "node:http";
 import { after } from "node:test";
+import { keepSecret } from "./leaks.mjs";
 import { within } from "./within.mjs";
 
 /** An event of the Chat Completions stream. */
@@ -39,6 +40,7 @@ export const answerWell = (call) => call.end(...answer("Hi"));
 const HEAD = { id: "chatcmpl-1", object: "chat.completion.chunk", created: 1, model: "gpt-4" };
 
 function choice(fields) {
+  keepSecret(fields.delta.content, fields.delta.refusal);
   return event({ ...HEAD, choices: [{ index: 0, ...fields }] });
 }
 
@@ -195,9 +197,14 @@ class Upstream {
  * @param {(call: Call) => void} [otherwise] Answers calls that no script answers; without it they wait for the test.
  */
 export async function startUpstream(otherwise) {
-  const upstream = await new Upstream(otherwise).start();
+  const upstream = await launchUpstream(otherwise);
   after(() => upstream.stop());
   return upstream;
+}
+
+/** The same outside of a test: the caller stops it. */
+export function launchUpstream(otherwise) {
+  return new Upstream(otherwise).start();
 }
 
 /** A base URL where nobody listens. */

@@ -1,0 +1,36 @@
+/** What a worker may find in the place of its rate limiter; see the second argument of `startWorker`. */
+
+const NAME = "CHAT_RATE_LIMITER";
+
+/** The runtime's own limiter: so many requests a minute, of the clock's minutes. */
+export function limitedTo(limit, period = 60) {
+  const binding = { type: "rate-limit", namespace: "1001", simple: { limit, period } };
+  return { env: { [NAME]: binding } };
+}
+
+/**
+ * A limiter that answers as a test wants, and logs who is counted: `{"event":"limit_asked","key":…}`.
+ *
+ * @param {string} answer The rest of its method, in JavaScript.
+ */
+export function limiterStub(answer) {
+  const source = `
+    import { WorkerEntrypoint } from "cloudflare:workers";
+    export default class extends WorkerEntrypoint {
+      limit({ key }) {
+        console.log(JSON.stringify({ event: "limit_asked", key }));
+        ${answer}
+      }
+    }`;
+  const stub = {
+    config: {
+      name: "limiter",
+      compatibilityDate: "2026-11-17",
+      manifest: {
+        mainModule: "limiter.js",
+        modules: { "limiter.js": { type: "esm", contents: source } },
+      },
+    },
+  };
+  return { env: { [NAME]: { type: "worker", worker: "limiter" } }, workers: [stub] };
+}
