@@ -2,7 +2,6 @@
  * Everything that a test run keeps secret: keys, access tokens, and whatever a person or the model says. It is noted as
  * it is used, and when a worker ends, none of it may be in any of its log lines.
  */
-import assert from "node:assert/strict";
 
 /** What is shorter than this occurs in innocent lines too. */
 const MIN_LENGTH = 8;
@@ -40,19 +39,22 @@ export function noteBody(body) {
 }
 
 /**
- * Shows that none of these texts holds a secret, as it is or in the forms that JSON and URLs give it.
+ * The first of these texts that holds a secret, as it is or in the forms that JSON and URLs give it, and the secret.
  *
  * @param {string[]} texts
+ * @returns {{ secret: string, text: string } | undefined} nothing when there is none
  */
-export function assertNoLeak(texts, kept = secrets) {
-  const forms = [...kept].flatMap((secret) => [
+export function leakIn(texts, kept = secrets) {
+  const all = texts.join("\n");
+  const formsOf = (secret) => [
     secret,
     JSON.stringify(secret).slice(1, -1),
     encodeURIComponent(secret.toWellFormed()),
-  ]);
-  const all = texts.join("\n");
-  for (const form of new Set(forms)) {
-    const where = all.includes(form) && (texts.find((text) => text.includes(form)) ?? "");
-    assert.ok(where === false, `${JSON.stringify(form)} is in: ${where}`);
+  ];
+  for (const secret of kept) {
+    const form = formsOf(secret).find((each) => all.includes(each));
+    if (form !== undefined) {
+      return { secret, text: texts.find((text) => text.includes(form)) ?? all };
+    }
   }
 }

@@ -24,6 +24,8 @@ export async function memoryOf(app) {
 async function liveHeapBytes(app) {
   const inspector = await Inspector.open(await app.inspectorUrl());
   try {
+    // The inspector keeps the last thousand log lines for whoever may ask for them.
+    await inspector.ask("Runtime.discardConsoleEntries");
     for (let collection = 0; collection < COLLECTIONS; collection++) {
       let isOver = false;
       const collected = inspector.ask("HeapProfiler.collectGarbage").then(() => {
