@@ -84,6 +84,9 @@ async function soak({ streams, rounds, seed }) {
     violations.push(...brokenByMemory("JS heap", done, "heapBytes"));
     violations.push(...brokenByMemory("RSS", done, "rssBytes"));
     await app.stop();
+    if (process.exitCode) {
+      violations.push("a log line tells a secret, as shown above");
+    }
   } catch (error) {
     violations.push(...round.violations, error.stack);
   }
