@@ -57,7 +57,7 @@ fn any_stream_is_decoded_as_the_specification_says_wherever_it_is_cut() {
 fn an_event_is_too_large_or_not_wherever_it_is_cut() {
     let lines = vec((select(vec!["data: ", "event: ", ":"]), line_end()), 1..4);
     let inputs = (lines, 0_usize..8, select(vec!["", "\n", "\n\n"]), cuts());
-    let cases = Config::default().cases.div_ceil(4);
+    let cases = Config::default().cases.div_ceil(8);
     for_any_of(cases, inputs, |(lines, missing_bytes, end, cuts)| {
         let line_bytes = MAX_EVENT_BYTES / lines.len() + 4 - missing_bytes;
         let mut stream = Vec::new();
