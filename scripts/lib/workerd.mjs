@@ -1,0 +1,138 @@
+import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { createRequire } from "node:module";
+import { join } from "node:path";
+import { createInterface } from "node:readline";
+import { ROOT } from "./paths.mjs";
+import { Failure, launch } from "./process.mjs";
+
+const require = createRequire(import.meta.url);
+
+/**
+ * A worker as the runtime takes it.
+ *
+ * @typedef {object} Worker
+ * @property {Record<string, string>} modules Paths of its modules by their names, the main one first; `.wasm` is
+ *   WebAssembly, `.js` and `.mjs` are ES modules.
+ * @property {Record<string, string>} [vars] Text bindings whose values may stand in a file.
+ * @property {string[]} [fromEnvironment] Text bindings whose values are read from the environment, where they are set.
+ * @property {Record<string, string>} [services] Names of other workers by the names of the bindings that lead to them.
+ */
+
+/** The built worker's modules. */
+export const BUILT = {
+  "index.js": join(ROOT, "build", "index.js"),
+  "index_bg.wasm": join(ROOT, "build", "index_bg.wasm"),
+};
+
+/** The runtime alone, without a development server around it: one process, the workers named and a socket. */
+export class Workerd {
+  #child;
+  #folder;
+
+  /**
+   * @param {Record<string, Worker>} workers by name; the first one gets the requests
+   * @param {{ address?: string, env?: NodeJS.ProcessEnv, onLine?: (line: string) => void }} [options]
+   *   where to listen (a free port on loopback, unless told), and what to do with each line that the workers log
+   */
+  constructor(workers, { address = "127.0.0.1:0", env = process.env, onLine = console.log } = {}) {
+    const parent = join(ROOT, "build", "workerd");
+    mkdirSync(parent, { recursive: true });
+    this.#folder = mkdtempSync(join(parent, "run-"));
+    const config = join(this.#folder, "config.capnp");
+    writeFileSync(config, configuration(workers, address));
+    // The package gives the path of the program itself. It is there only once the node modules are.
+    const { default: program } = require("workerd");
+    this.#child = launch(program, ["serve", "--control-fd=3", config], {
+      env,
+      stdio: ["ignore", "pipe", "pipe", "pipe"],
+    });
+    for (const stream of [this.#child.stdout, this.#child.stderr]) {
+      createInterface({ input: stream }).on("line", onLine);
+    }
+    /** Resolves when the process has ended. */
+    this.ended = new Promise((resolve) => this.#child.once("close", resolve));
+    this.ended.then(() => rmSync(this.#folder, { recursive: true, force: true }));
+  }
+
+  /** The process id. */
+  get pid() {
+    return this.#child.pid;
+  }
+
+  /**
+   * Waits until the socket listens.
+   * @returns {Promise<number>} the port
+   * @throws {Failure} when the runtime ends first
+   */
+  async listening() {
+    const control = createInterface({ input: this.#child.stdio[3] });
+    for await (const line of control) {
+      const message = JSON.parse(line);
+      if (message.event === "listen") return message.port;
+    }
+    throw new Failure("workerd ended before it listened; the lines above say why.");
+  }
+
+  /** Ends the process. */
+  async stop() {
+    this.#child.kill("SIGTERM");
+    await this.ended;
+  }
+}
+
+/** What the runtime reads: see <https://github.com/cloudflare/workerd/blob/main/src/workerd/server/workerd.capnp>. */
+function configuration(workers, address) {
+  const services = Object.entries(workers).map(
+    ([name, worker]) => `(name = ${text(name)}, worker = ${workerOf(worker)})`,
+  );
+  const [first] = Object.keys(workers);
+  return `using Workerd = import "/workerd/workerd.capnp";
+
+const config :Workerd.Config = (
+  services = [
+    ${services.join(",\n    ")},
+    (name = "internet", network = (allow = ["public", "private"], tlsOptions = (trustBrowserCas = true)))
+  ],
+  sockets = [(name = "http", address = ${text(address)}, http = (), service = ${text(first)})]
+);
+`;
+}
+
+/** @param {Worker} worker */
+function workerOf({ modules, vars = {}, fromEnvironment = [], services = {} }) {
+  const bindings = [
+    ...Object.entries(vars).map(([name, value]) => `(name = ${text(name)}, text = ${text(value)})`),
+    ...fromEnvironment.map((name) => `(name = ${text(name)}, fromEnvironment = ${text(name)})`),
+    ...Object.entries(services).map(
+      ([name, service]) => `(name = ${text(name)}, service = ${text(service)})`,
+    ),
+  ];
+  const files = Object.entries(modules).map(([name, path]) => {
+    const kind = name.endsWith(".wasm") ? "wasm" : "esModule";
+    // A path that begins with a slash would be looked for among the imports.
+    return `(name = ${text(name)}, ${kind} = embed ${text(relativeToRun(path))})`;
+  });
+  return `(
+      modules = [${files.join(", ")}],
+      compatibilityDate = ${text(compatibilityDate())},
+      bindings = [${bindings.join(", ")}]
+    )`;
+}
+
+/** From the folder of a run, which is three below the checkout. */
+function relativeToRun(path) {
+  return join("..", "..", "..", path.slice(ROOT.length));
+}
+
+/** The runtime behaves as the deployed one does. */
+function compatibilityDate() {
+  const toml = readFileSync(join(ROOT, "wrangler.toml"), "utf8");
+  return toml.match(/^compatibility_date *= *"([^"]+)"/m)[1];
+}
+
+/** A text as Cap'n Proto writes it: as JSON does, but for control characters. */
+function text(value) {
+  return JSON.stringify(value).replace(/\\\\|\\u00([0-9a-f]{2})/g, (match, code) =>
+    code ? `\\x${code}` : match,
+  );
+}
