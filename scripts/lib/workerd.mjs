@@ -31,10 +31,14 @@ export class Workerd {
 
   /**
    * @param {Record<string, Worker>} workers by name; the first one gets the requests
-   * @param {{ address?: string, env?: NodeJS.ProcessEnv, onLine?: (line: string) => void }} [options]
-   *   where to listen (a free port on loopback, unless told), and what to do with each line that the workers log
+   * @param {{ address?: string, env?: NodeJS.ProcessEnv, onLine?: (line: string) => void, log?: number }} [options]
+   *   where to listen (a free port on loopback, unless told), and what to do with each line that the workers log, or
+   *   the open file that has them
    */
-  constructor(workers, { address = "127.0.0.1:0", env = process.env, onLine = console.log } = {}) {
+  constructor(
+    workers,
+    { address = "127.0.0.1:0", env = process.env, onLine = console.log, log } = {},
+  ) {
     const parent = join(ROOT, "build", "workerd");
     mkdirSync(parent, { recursive: true });
     this.#folder = mkdtempSync(join(parent, "run-"));
@@ -44,10 +48,10 @@ export class Workerd {
     const { default: program } = require("workerd");
     this.#child = launch(program, ["serve", "--control-fd=3", config], {
       env,
-      stdio: ["ignore", "pipe", "pipe", "pipe"],
+      stdio: ["ignore", log ?? "pipe", log ?? "pipe", "pipe"],
     });
     for (const stream of [this.#child.stdout, this.#child.stderr]) {
-      createInterface({ input: stream }).on("line", onLine);
+      if (stream) createInterface({ input: stream }).on("line", onLine);
     }
     /** Resolves when the process has ended. */
     this.ended = new Promise((resolve) => this.#child.once("close", resolve));

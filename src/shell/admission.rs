@@ -4,10 +4,11 @@
 use web_sys::Request;
 
 use super::body;
-use super::client::ClientGone;
 use super::exchange::Exchange;
 use super::js;
-use super::upstream::{NotOpened, unless_gone};
+use super::timer::NEVER_MS;
+use super::upstream::NotOpened;
+use super::wait::Waiting;
 use crate::api::access::rate_limit_key;
 use crate::api::error::{ApiError, ErrorCode};
 use crate::api::request::{ChatRequest, Invalid, MAX_BODY_BYTES};
@@ -44,18 +45,18 @@ pub(super) async fn admit(
     exchange: &Exchange,
     request: &Request,
     config: &Config,
-    gone: &mut ClientGone,
+    waiting: &mut Waiting,
 ) -> Result<ChatRequest, Refusal> {
     let client = authorize(request, config)
         .inspect_err(|_| exchange.log_received(Level::Info, None, None))?;
-    let parsed = read(request, gone).await.and_then(|body| {
+    let parsed = read(request, waiting).await.and_then(|body| {
         let parsed = ChatRequest::parse(&body, config);
         parsed.map_err(Refusal::Invalid)
     });
     let length = parsed.as_ref().ok().map(|chat| chat.message_length);
     exchange.log_received(Level::Info, length, client);
     let chat = parsed?;
-    limit(exchange, request, client, gone).await?;
+    limit(exchange, request, client, waiting).await?;
     Ok(chat)
 }
 
@@ -70,21 +71,25 @@ fn authorize<'c>(request: &Request, config: &'c Config) -> Result<Option<&'c str
 }
 
 /// The body, as far as it may be one.
-async fn read(request: &Request, gone: &mut ClientGone) -> Result<Vec<u8>, Refusal> {
+async fn read(request: &Request, waiting: &mut Waiting) -> Result<Vec<u8>, Refusal> {
     let headers = request.headers();
     let header = |name| headers.get(name).ok().flatten();
     if !is_json(&header("content-type").unwrap_or_default()) {
         return Err(ErrorCode::UnsupportedMediaType.into());
     }
     let declared_bytes = header("content-length").and_then(|length| length.parse::<u64>().ok());
-    if declared_bytes.is_some_and(|bytes| bytes > MAX_BODY_BYTES as u64) {
-        return Err(ErrorCode::BodyTooLarge.into());
-    }
-    match unless_gone(gone, body::read(request.body(), MAX_BODY_BYTES)).await {
-        Some(Ok(body)) if body.is_cut => Err(ErrorCode::BodyTooLarge.into()),
-        Some(Ok(body)) => Ok(body.bytes),
+    let read = match declared_bytes {
+        Some(bytes) if bytes > MAX_BODY_BYTES as u64 => {
+            return Err(ErrorCode::BodyTooLarge.into());
+        }
+        Some(_) => body::read_declared(request, waiting).await,
+        None => body::read(request.body(), MAX_BODY_BYTES, waiting, NEVER_MS).await,
+    };
+    match read {
+        Ok(body) if body.is_cut => Err(ErrorCode::BodyTooLarge.into()),
+        Ok(body) => Ok(body.bytes),
         // A body breaks off only when its sender has gone.
-        Some(Err(_)) | None => Err(Refusal::ClientGone { retries: 0 }),
+        Err(_) => Err(Refusal::ClientGone { retries: 0 }),
     }
 }
 
@@ -93,22 +98,22 @@ async fn limit(
     exchange: &Exchange,
     request: &Request,
     client: Option<&str>,
-    gone: &mut ClientGone,
+    waiting: &mut Waiting,
 ) -> Result<(), Refusal> {
     let Some(limiter) = &exchange.isolate.rate_limiter else {
         return Ok(());
     };
     let address = request.headers().get("cf-connecting-ip").ok().flatten();
     let key = rate_limit_key(client, address.as_deref());
-    match unless_gone(gone, limiter.admits(&key)).await {
-        None => Err(Refusal::ClientGone { retries: 0 }),
-        Some(Ok(true)) => Ok(()),
-        Some(Ok(false)) => {
+    match waiting.unless_gone(limiter.admits(&key)).await {
+        Err(_) => Err(Refusal::ClientGone { retries: 0 }),
+        Ok(Ok(true)) => Ok(()),
+        Ok(Ok(false)) => {
             let mut error = ApiError::from(ErrorCode::RateLimited);
             error.retry_after_seconds = Some(LIMIT_PERIOD_SECONDS);
             Err(Refusal::Client(error))
         }
-        Some(Err(error)) => {
+        Ok(Err(error)) => {
             exchange.log(Level::Warning, "rate_limiter_failed", |record| {
                 record.text("cause", &js::error_text(&error));
             });

@@ -1,11 +1,12 @@
 //! Bodies, read with a bound.
 
-use js_sys::Uint8Array;
-use wasm_bindgen::{JsCast, JsValue};
-use wasm_bindgen_futures::JsFuture;
-use web_sys::{ReadableStream, ReadableStreamDefaultReader};
+use js_sys::{ArrayBuffer, Uint8Array};
+use wasm_bindgen::JsCast;
+use web_sys::{ReadableStream, ReadableStreamDefaultReader, Request};
 
 use super::js::ReadResult;
+use super::timer::NEVER_MS;
+use super::wait::{Interrupted, Waiting};
 
 /// What came of reading a body.
 pub(super) struct Body {
@@ -14,11 +15,26 @@ pub(super) struct Body {
     pub(super) is_cut: bool,
 }
 
+/// Reads a request's body, whose sender declared its length, at once. It is not longer than declared.
+pub(super) async fn read_declared(
+    request: &Request,
+    waiting: &mut Waiting,
+) -> Result<Body, Interrupted> {
+    let whole = request.array_buffer().map_err(Interrupted::Failed)?;
+    let buffer: ArrayBuffer = waiting.settle(whole, NEVER_MS).await?.unchecked_into();
+    Ok(Body {
+        bytes: Uint8Array::new(&buffer).to_vec(),
+        is_cut: false,
+    })
+}
+
 /// Reads a body up to `max_bytes`. Only the bound and one chunk are ever held.
 pub(super) async fn read(
     stream: Option<ReadableStream>,
     max_bytes: usize,
-) -> Result<Body, JsValue> {
+    waiting: &mut Waiting,
+    deadline_ms: u64,
+) -> Result<Body, Interrupted> {
     let mut body = Body {
         bytes: Vec::new(),
         is_cut: false,
@@ -28,7 +44,10 @@ pub(super) async fn read(
     };
     let reader: ReadableStreamDefaultReader = stream.get_reader().unchecked_into();
     loop {
-        let result: ReadResult = JsFuture::from(reader.read()).await?.unchecked_into();
+        let result: ReadResult = waiting
+            .settle(reader.read(), deadline_ms)
+            .await?
+            .unchecked_into();
         if result.done() {
             return Ok(body);
         }

@@ -1,16 +1,15 @@
 //! `POST /chat` from its first byte to its last log line.
 
-use futures::channel::oneshot;
-use wasm_bindgen::{JsCast, JsValue};
-use web_sys::{ReadableStream, Request, Response, TransformStream, WritableStreamDefaultWriter};
+use wasm_bindgen::JsValue;
+use web_sys::{ReadableStream, Request, Response, WritableStreamDefaultWriter};
 
 use super::admission::{self, Refusal};
-use super::client::ClientGone;
 use super::exchange::Exchange;
-use super::js;
-use super::pump::{Pump, Timer};
+use super::js::{self, IdentityTransformStream, Resolver};
+use super::pump::Pump;
 use super::response;
 use super::upstream::{self, Upstream};
+use super::wait::Waiting;
 use crate::api::error::{ApiError, ErrorCode};
 use crate::config::Config;
 use crate::openai::failure::Failure;
@@ -21,19 +20,17 @@ use crate::telemetry::record::{Completion, Level};
 /// A chat whose response has still to be given.
 pub(super) struct Chat {
     exchange: Exchange,
-    respond: oneshot::Sender<Result<Response, JsValue>>,
+    respond: Resolver,
 }
 
 impl Chat {
-    pub(super) fn new(
-        exchange: Exchange,
-        respond: oneshot::Sender<Result<Response, JsValue>>,
-    ) -> Self {
+    /// The resolver is that of the response's promise.
+    pub(super) fn new(exchange: Exchange, respond: Resolver) -> Self {
         Self { exchange, respond }
     }
 
     pub(super) async fn run(self, request: Request) {
-        let mut gone = ClientGone::watch(&request);
+        let mut waiting = Waiting::of(&request);
         let isolate = self.exchange.isolate.clone();
         let config = match &isolate.config {
             Ok(config) => config,
@@ -50,8 +47,8 @@ impl Chat {
                 });
             }
         };
-        match self.open(&request, config, &mut gone).await {
-            Ok(upstream) => self.stream(upstream, config, gone).await,
+        match self.open(&request, config, &mut waiting).await {
+            Ok(upstream) => self.stream(upstream, config, waiting).await,
             Err(refusal) => self.refuse(refusal),
         }
     }
@@ -60,11 +57,11 @@ impl Chat {
         &self,
         request: &Request,
         config: &Config,
-        gone: &mut ClientGone,
+        waiting: &mut Waiting,
     ) -> Result<Upstream, Refusal> {
         let exchange = &self.exchange;
-        let chat = admission::admit(exchange, request, config, gone).await?;
-        let upstream = upstream::open(exchange, config, &chat, gone).await?;
+        let chat = admission::admit(exchange, request, config, waiting).await?;
+        let upstream = upstream::open(exchange, config, &chat, waiting).await?;
         exchange.log(Level::Info, "stream_started", |record| {
             record
                 .text("model", &chat.model)
@@ -98,7 +95,9 @@ impl Chat {
                     retries,
                     ..completion
                 };
-                return self.exchange.log_complete(Level::Info, &completion);
+                self.exchange.log_complete(Level::Info, &completion);
+                // Nobody reads it.
+                return self.respond.resolve(&Response::error());
             }
         };
         let completion = self.exchange.completion(Some(error.status), end_reason);
@@ -107,12 +106,11 @@ impl Chat {
             ..completion
         };
         self.exchange.log_complete(Level::Info, &completion);
-        // Nobody takes the response when the client has gone in the meantime.
         let response = response::error(&error, &self.exchange.common());
-        drop(self.respond.send(response));
+        give(&self.respond, response);
     }
 
-    async fn stream(self, upstream: Upstream, config: &Config, gone: ClientGone) {
+    async fn stream(self, upstream: Upstream, config: &Config, waiting: Waiting) {
         let retries = upstream.retries;
         let Ok((readable, writer)) = pipe() else {
             let failure =
@@ -121,21 +119,15 @@ impl Chat {
         };
         let Self { exchange, respond } = self;
         let id = &exchange.correlation_id;
-        drop(respond.send(response::stream(&readable, &exchange.common())));
+        give(&respond, response::stream(&readable, &exchange.common()));
         let limits = Limits {
             idle: config.timeout,
             total: config.max_stream,
             heartbeat: config.heartbeat,
         };
         let traces_frames = exchange.isolate.log.wants(Level::Debug);
-        let mut pump = Pump {
-            reader: upstream.body.get_reader().unchecked_into(),
-            relay: Relay::new(config.api, id.clone(), limits, js::now_ms(), traces_frames),
-            writer,
-            gone,
-            connection: Some(upstream.connection),
-            timer: Timer::default(),
-        };
+        let relay = Relay::new(config.api, id.clone(), limits, js::now_ms(), traces_frames);
+        let mut pump = Pump::new(upstream, relay, writer, waiting);
         pump.run(|relay| log_frames(&exchange, relay)).await;
 
         let relay = &pump.relay;
@@ -155,12 +147,20 @@ impl Chat {
             ..exchange.completion(Some(200), end_reason)
         };
         exchange.log_complete(Level::Info, &completion);
+        pump.drain().await;
+    }
+}
+
+fn give(respond: &Resolver, response: Result<Response, JsValue>) {
+    match response {
+        Ok(response) => respond.resolve(&response),
+        Err(error) => respond.reject(&error),
     }
 }
 
 /// The two ends of what the client reads.
 fn pipe() -> Result<(ReadableStream, WritableStreamDefaultWriter), JsValue> {
-    let transform = TransformStream::new()?;
+    let transform = IdentityTransformStream::new()?;
     Ok((transform.readable(), transform.writable().get_writer()?))
 }
 

@@ -1,10 +1,10 @@
 //! Whether the client still listens.
 
 use std::cell::Cell;
-use std::pin::Pin;
 use std::rc::Rc;
-use std::task::{Context, Poll, Waker};
+use std::task::{Context, Poll};
 
+use futures::task::AtomicWaker;
 use wasm_bindgen::JsCast;
 use wasm_bindgen::prelude::Closure;
 use web_sys::{AbortSignal, Request};
@@ -12,47 +12,50 @@ use web_sys::{AbortSignal, Request};
 /// Ready once the client has left.
 pub(super) struct ClientGone {
     signal: AbortSignal,
-    waker: Rc<Cell<Option<Waker>>>,
+    departure: Rc<Departure>,
     /// A promise that stays pending would keep its callbacks for ever; this goes with its owner.
     _on_abort: Closure<dyn FnMut()>,
+}
+
+struct Departure {
+    has_happened: Cell<bool>,
+    waker: AtomicWaker,
 }
 
 impl ClientGone {
     /// Watches a request's client. It needs the flag `enable_request_signal`.
     pub(super) fn watch(request: &Request) -> Self {
         let signal = request.signal();
-        let waker = Rc::new(Cell::new(None::<Waker>));
-        let on_abort = Closure::<dyn FnMut()>::new({
-            let waker = Rc::clone(&waker);
+        let departure = Rc::new(Departure {
+            has_happened: Cell::new(signal.aborted()),
+            waker: AtomicWaker::new(),
+        });
+        let on_abort = Closure::new({
+            let departure = Rc::clone(&departure);
             move || {
-                if let Some(waker) = waker.take() {
-                    waker.wake();
-                }
+                departure.has_happened.set(true);
+                departure.waker.wake();
             }
         });
         signal.set_onabort(Some(on_abort.as_ref().unchecked_ref()));
         Self {
             signal,
-            waker,
+            departure,
             _on_abort: on_abort,
         }
+    }
+
+    pub(super) fn poll(&mut self, context: &mut Context<'_>) -> Poll<()> {
+        if self.departure.has_happened.get() {
+            return Poll::Ready(());
+        }
+        self.departure.waker.register(context.waker());
+        Poll::Pending
     }
 }
 
 impl Drop for ClientGone {
     fn drop(&mut self) {
         self.signal.set_onabort(None);
-    }
-}
-
-impl Future for ClientGone {
-    type Output = ();
-
-    fn poll(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<()> {
-        if self.signal.aborted() {
-            return Poll::Ready(());
-        }
-        self.waker.set(Some(context.waker().clone()));
-        Poll::Pending
     }
 }

@@ -4,7 +4,7 @@ use wasm_bindgen::JsValue;
 use web_sys::console;
 
 use super::js;
-use crate::telemetry::record::{Level, Record};
+use crate::telemetry::record::{Level, Record, timestamp};
 use crate::telemetry::redact::Scrubber;
 
 /// The log of an isolate.
@@ -36,7 +36,7 @@ impl Log {
         }
         let mut record = Record::new(
             &self.scrubber,
-            &js::timestamp(),
+            &timestamp(js::now_ms()),
             level,
             event,
             correlation_id,

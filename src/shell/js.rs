@@ -1,9 +1,9 @@
 //! Small bridges to what the runtime offers.
 
-use js_sys::{Array, Date, Math, Object};
+use js_sys::{Date, Function, Math, Object, Promise};
 use wasm_bindgen::prelude::wasm_bindgen;
 use wasm_bindgen::{JsCast, JsValue};
-use web_sys::WorkerGlobalScope;
+use web_sys::{TransformStream, WorkerGlobalScope};
 
 #[wasm_bindgen]
 extern "C" {
@@ -18,6 +18,20 @@ extern "C" {
     /// The chunk read, unless the stream has ended.
     #[wasm_bindgen(method, getter)]
     pub(super) fn value(this: &ReadResult) -> JsValue;
+
+    /// A plain object with texts in it.
+    #[wasm_bindgen(extends = Object)]
+    type Record;
+
+    #[wasm_bindgen(method, structural, indexing_setter)]
+    fn set(this: &Record, name: &str, value: &str);
+
+    /// The runtime's own transform stream for bytes that go through as they are. No JavaScript runs within it.
+    #[wasm_bindgen(extends = TransformStream)]
+    pub(super) type IdentityTransformStream;
+
+    #[wasm_bindgen(constructor, catch)]
+    pub(super) fn new() -> Result<IdentityTransformStream, JsValue>;
 }
 
 /// Milliseconds since the epoch. Deployed, the clock moves only with I/O.
@@ -31,13 +45,6 @@ pub(super) fn now_ms() -> u64 {
     now_ms
 }
 
-/// The current time as RFC 3339 in UTC, with microsecond digits.
-pub(super) fn timestamp() -> String {
-    let iso = String::from(Date::new_0().to_iso_string());
-    // The runtime's clock has milliseconds.
-    format!("{}000+00:00", iso.trim_end_matches('Z'))
-}
-
 /// A number uniform in 0–1.
 pub(super) fn random() -> f64 {
     Math::random()
@@ -48,16 +55,40 @@ pub(super) fn global() -> WorkerGlobalScope {
     js_sys::global().unchecked_into()
 }
 
-/// Name and value pairs as the Fetch API takes headers.
-pub(super) fn header_list(pairs: &[(&str, &str)]) -> JsValue {
-    let list = Array::new();
+/// Name and value pairs as the Fetch API takes headers. It reads an object in less time than a list.
+pub(super) fn headers(pairs: &[(&str, &str)]) -> JsValue {
+    let record: Record = Object::new().unchecked_into();
     for (name, value) in pairs {
-        list.push(&Array::of2(
-            &JsValue::from_str(name),
-            &JsValue::from_str(value),
-        ));
+        record.set(name, value);
     }
-    list.into()
+    record.into()
+}
+
+/// A promise, and the hand that settles it.
+pub(super) fn promise() -> (Promise, Resolver) {
+    let mut resolver = None;
+    let promise = Promise::new(&mut |resolve, reject| {
+        resolver = Some(Resolver { resolve, reject });
+    });
+    (promise, resolver.unwrap_or_default())
+}
+
+/// What settles a promise. Only the first time counts.
+#[derive(Default)]
+pub(super) struct Resolver {
+    resolve: Function,
+    reject: Function,
+}
+
+impl Resolver {
+    pub(super) fn resolve(&self, value: &JsValue) {
+        // The runtime's own function does not throw.
+        drop(self.resolve.call1(&JsValue::UNDEFINED, value));
+    }
+
+    pub(super) fn reject(&self, error: &JsValue) {
+        drop(self.reject.call1(&JsValue::UNDEFINED, error));
+    }
 }
 
 /// What a JavaScript error says, cut to a size fit for a log.

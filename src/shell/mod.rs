@@ -3,9 +3,12 @@
 use std::panic;
 use std::rc::Rc;
 
-use futures::channel::oneshot;
+use js_sys::Promise;
+use wasm_bindgen::JsValue;
+use wasm_bindgen::prelude::wasm_bindgen;
 use web_sys::{Request, Response};
-use worker::{Context, Env, event};
+use worker::worker_sys::Context;
+use worker::{Env, event};
 
 use self::chat::Chat;
 use self::exchange::Exchange;
@@ -22,52 +25,67 @@ mod exchange;
 mod isolate;
 mod js;
 mod limiter;
+mod promise;
 mod pump;
 mod response;
+mod task;
+mod timer;
 mod upstream;
+mod wait;
 
 #[event(start)]
 fn start() {
     panic::set_hook(Box::new(isolate::log_panic));
 }
 
-/// An `Err` would be answered as plain text without a correlation id, so there is none but where
-/// the runtime itself cannot build a response.
-#[event(fetch)]
-async fn fetch(request: Request, env: Env, context: Context) -> worker::Result<Response> {
+/// Answers a request; the runtime calls it by this name. The promise is made here and not by an `async`
+/// function, whose executor would cost each request several microtasks.
+#[wasm_bindgen]
+#[allow(
+    missing_docs,
+    unreachable_pub,
+    clippy::needless_pass_by_value,
+    reason = "the bindings ask for a public function that takes values, and copy no comment"
+)]
+pub fn fetch(request: Request, env: Env, context: Context) -> Promise {
     let isolate = Isolate::of(&env);
     let exchange = Exchange::begin(Rc::clone(&isolate), &request);
     let route = route(&exchange.method, &exchange.path);
     if exchange.cors.is_none() && route != Route::Health {
-        return Ok(exchange.refuse(&ErrorCode::OriginNotAllowed.into())?);
+        return settled(exchange.refuse(&ErrorCode::OriginNotAllowed.into()));
     }
-    let response = match route {
+    settled(match route {
         Route::Health => exchange.health(),
         Route::Ready => exchange.ready(),
         Route::Preflight => exchange.preflight(),
-        Route::Chat => return answer(exchange, request, &context).await,
+        Route::Chat => return answer(exchange, request, &context),
         Route::MethodNotAllowed { allow } => {
             let mut error = ApiError::from(ErrorCode::MethodNotAllowed);
             error.allow = Some(allow);
             exchange.refuse(&error)
         }
         Route::NotFound => exchange.refuse(&ErrorCode::NotFound.into()),
-    };
-    Ok(response?)
+    })
+}
+
+/// It is rejected only where the runtime cannot even build a response.
+fn settled(response: Result<Response, JsValue>) -> Promise {
+    match response {
+        Ok(response) => Promise::resolve::<JsValue>(response.as_ref()),
+        Err(error) => Promise::reject(&error),
+    }
 }
 
 /// Runs a chat to its end under `waitUntil`, so that its last line is logged also when the client
 /// leaves, and gives its response back as soon as there is one.
-async fn answer(
-    exchange: Exchange,
-    request: Request,
-    context: &Context,
-) -> worker::Result<Response> {
-    let (respond, response) = oneshot::channel();
-    context.wait_until(Chat::new(exchange, respond).run(request));
-    match response.await {
-        Ok(response) => Ok(response?),
-        // The client is gone: nobody reads this.
-        Err(oneshot::Canceled) => Ok(Response::error()),
-    }
+fn answer(exchange: Exchange, request: Request, context: &Context) -> Promise {
+    let (response, respond) = js::promise();
+    let (ended, end) = js::promise();
+    // It is refused only to a request that has ended.
+    context.wait_until(&ended).unwrap_or_default();
+    task::spawn(async move {
+        Chat::new(exchange, respond).run(request).await;
+        end.resolve(&JsValue::UNDEFINED);
+    });
+    response
 }

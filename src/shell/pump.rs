@@ -2,180 +2,199 @@
 //!
 //! A chunk makes two hops: it is read, and what the relay makes of it is written with one write, whose
 //! promise is awaited before the next read. That is the backpressure. The pump owns reader, relay and
-//! writer. One timer at most is armed, for the next deadline; one that comes too early because
-//! something happened in the meantime is armed again, so that a token costs no timer.
+//! writer.
 
-use std::pin::Pin;
-use std::task::{Context, Poll};
-use std::time::Duration;
-
-use js_sys::Uint8Array;
+use js_sys::{ArrayBuffer, Promise, Uint8Array};
 use wasm_bindgen::{JsCast, JsValue};
-use wasm_bindgen_futures::JsFuture;
-use web_sys::{ReadableStreamDefaultReader, WritableStreamDefaultWriter};
-use worker::Delay;
+use web_sys::{
+    ReadableStream, ReadableStreamByobReader, ReadableStreamGetReaderOptions,
+    ReadableStreamReaderMode, WritableStreamDefaultWriter,
+};
 
-use super::client::ClientGone;
 use super::js::{self, ReadResult};
-use super::upstream::Connection;
+use super::promise::Listener;
+use super::timer::NEVER_MS;
+use super::upstream::{Connection, Upstream};
+use super::wait::{Interrupted, Waiting};
+use crate::stream::outcome::EndReason;
 use crate::stream::relay::{Input, Relay};
 
-/// Longest delay that a timer takes, in milliseconds.
-const MAX_TIMER_MS: u64 = i32::MAX as u64;
+/// How long an upstream that has said everything may take to end its answer, in milliseconds.
+const DRAIN_MS: u64 = 1_000;
 
 /// One stream in motion.
 pub(super) struct Pump {
-    pub(super) reader: ReadableStreamDefaultReader,
+    source: Source,
+    /// Listens to the source, whose reading goes on while something else is written.
+    reading: Listener,
     pub(super) relay: Relay,
-    pub(super) writer: WritableStreamDefaultWriter,
-    pub(super) gone: ClientGone,
-    /// Dropped, and so closed, as soon as there is an outcome.
-    pub(super) connection: Option<Connection>,
-    pub(super) timer: Timer,
-}
-
-/// What ends a wait.
-enum Woken {
-    Settled(Result<JsValue, JsValue>),
-    TimeIsUp,
-    ClientGone,
+    writer: WritableStreamDefaultWriter,
+    waiting: Waiting,
+    /// Dropped, and so closed, as soon as there is an outcome other than success.
+    connection: Option<Connection>,
 }
 
 impl Pump {
+    pub(super) fn new(
+        upstream: Upstream,
+        relay: Relay,
+        writer: WritableStreamDefaultWriter,
+        waiting: Waiting,
+    ) -> Self {
+        Self {
+            source: Source::of(&upstream.body),
+            reading: Listener::new(),
+            relay,
+            writer,
+            waiting,
+            connection: Some(upstream.connection),
+        }
+    }
+
     /// Runs the stream to its outcome. `after_write` sees the relay after each write.
     pub(super) async fn run(&mut self, mut after_write: impl FnMut(&mut Relay)) {
-        let mut reading = None;
         while self.relay.outcome().is_none() {
-            let read = reading.get_or_insert_with(|| JsFuture::from(self.reader.read()));
+            self.keep_reading();
             let deadline_ms = self.relay.deadline_ms();
-            match wait(read, &mut self.gone, &mut self.timer, deadline_ms).await {
-                Woken::Settled(result) => {
-                    reading = None;
-                    self.take_in(result);
-                }
-                Woken::TimeIsUp => self.relay.handle(Input::Tick, js::now_ms()),
-                Woken::ClientGone => self.relay.handle(Input::ClientGone, js::now_ms()),
-            }
-            if self.relay.outcome().is_some() {
-                self.connection = None;
+            match self.waiting.hear(&mut self.reading, deadline_ms).await {
+                Ok(result) => self.take_in(result),
+                Err(interrupted) => self.interrupt(&interrupted),
             }
             if !self.relay.output().is_empty() {
                 self.write_out().await;
                 after_write(&mut self.relay);
             }
         }
-        if let Some(reading) = reading {
-            // The connection is closed by now, so this ends; a promise that nobody waits for until the
-            // request is over is never settled, and keeps its callbacks for ever.
-            drop(reading.await);
-        }
-        self.close().await;
+        // It fails when the client is gone, which is known by then.
+        let closed = self.waiting.settle(self.writer.close(), NEVER_MS).await;
+        drop(closed);
     }
 
-    fn take_in(&mut self, result: Result<JsValue, JsValue>) {
-        let now_ms = js::now_ms();
-        let Ok(result) = result.map(JsCast::unchecked_into::<ReadResult>) else {
-            return self.relay.handle(Input::Broken, now_ms);
-        };
-        if result.done() {
-            return self.relay.handle(Input::End, now_ms);
+    /// Reads what upstream may still send after its last event, which is the end of its answer. Then the
+    /// connection can serve the next request; it is closed when the end does not come.
+    pub(super) async fn drain(mut self) {
+        let deadline_ms = js::now_ms().saturating_add(DRAIN_MS);
+        while self.connection.is_some() {
+            self.keep_reading();
+            match self.waiting.hear(&mut self.reading, deadline_ms).await {
+                Ok(result) if result.unchecked_ref::<ReadResult>().done() => {
+                    if let Some(connection) = self.connection.take() {
+                        connection.give_back();
+                    }
+                }
+                Ok(result) => {
+                    let result: ReadResult = result.unchecked_into();
+                    self.source.take_back(&result.value().unchecked_into());
+                }
+                Err(_) => self.connection = None,
+            }
         }
-        let chunk: Uint8Array = result.value().unchecked_into();
-        let len = usize::try_from(chunk.length()).unwrap_or_default();
-        self.relay
-            .receive(len, |space| chunk.copy_to(space), now_ms);
+    }
+
+    fn keep_reading(&mut self) {
+        if !self.reading.is_pending() {
+            self.reading.listen(self.source.read());
+        }
+    }
+
+    fn interrupt(&mut self, interrupted: &Interrupted) {
+        let input = match interrupted {
+            Interrupted::Failed(_) => Input::Broken,
+            Interrupted::TimeIsUp => Input::Tick,
+            Interrupted::ClientGone => Input::ClientGone,
+        };
+        self.relay.handle(input, js::now_ms());
+        self.stop_paying();
+    }
+
+    /// Closes the connection to upstream when nothing more is wanted from it.
+    fn stop_paying(&mut self) {
+        if self
+            .relay
+            .outcome()
+            .is_some_and(|outcome| outcome.end_reason != EndReason::Done)
+        {
+            self.connection = None;
+        }
+    }
+
+    fn take_in(&mut self, result: JsValue) {
+        let result: ReadResult = result.unchecked_into();
+        let now_ms = js::now_ms();
+        if result.done() {
+            self.relay.handle(Input::End, now_ms);
+        } else {
+            let chunk: Uint8Array = result.value().unchecked_into();
+            let len = usize::try_from(chunk.length()).unwrap_or_default();
+            self.relay
+                .receive(len, |space| chunk.copy_to(space), now_ms);
+            self.source.take_back(&chunk);
+        }
+        self.stop_paying();
     }
 
     /// Writes the output and waits until the client has taken it. A client that takes too long is
     /// still sent the final frame, but upstream is not kept waiting for it.
     async fn write_out(&mut self) {
-        let mut writing = self.start_write();
-        loop {
-            let is_over = self.relay.outcome().is_some();
-            let deadline_ms = if is_over {
-                u64::MAX
+        let mut written = self.write(self.relay.last_deadline_ms()).await;
+        while matches!(written, Err(Interrupted::TimeIsUp)) {
+            self.relay.output_written(js::now_ms());
+            self.relay.handle(Input::Tick, js::now_ms());
+            self.stop_paying();
+            written = if self.relay.outcome().is_some() {
+                self.write(NEVER_MS).await
             } else {
-                self.relay.last_deadline_ms()
+                self.waiting.go_on(self.relay.last_deadline_ms()).await
             };
-            match wait(&mut writing, &mut self.gone, &mut self.timer, deadline_ms).await {
-                Woken::Settled(Ok(_)) => return self.relay.output_written(js::now_ms()),
-                Woken::Settled(Err(_)) | Woken::ClientGone => {
-                    self.connection = None;
-                    return self.relay.handle(Input::ClientGone, js::now_ms());
-                }
-                Woken::TimeIsUp => {
-                    self.relay.output_written(js::now_ms());
-                    self.relay.handle(Input::Tick, js::now_ms());
-                    if self.relay.outcome().is_some() {
-                        self.connection = None;
-                        writing = self.start_write();
-                    }
-                }
-            }
+        }
+        if written.is_ok() {
+            self.relay.output_written(js::now_ms());
+        } else {
+            self.interrupt(&Interrupted::ClientGone);
         }
     }
 
-    fn start_write(&self) -> JsFuture {
+    async fn write(&mut self, deadline_ms: u64) -> Result<JsValue, Interrupted> {
         let chunk = Uint8Array::from(self.relay.output());
-        JsFuture::from(self.writer.write_with_chunk(&chunk))
-    }
-
-    /// Ends the client's side. It fails when the client is gone, which is known by then.
-    async fn close(&mut self) {
-        self.connection = None;
-        let mut closing = JsFuture::from(self.writer.close());
-        let closed = wait(&mut closing, &mut self.gone, &mut self.timer, u64::MAX).await;
-        drop(closed);
+        let written = self.writer.write_with_chunk(&chunk);
+        self.waiting.settle(written, deadline_ms).await
     }
 }
 
-/// Waits for a promise, the client's leaving or a deadline, whichever comes first.
-async fn wait(
-    promise: &mut JsFuture,
-    gone: &mut ClientGone,
-    timer: &mut Timer,
-    deadline_ms: u64,
-) -> Woken {
-    std::future::poll_fn(|context| {
-        if let Poll::Ready(result) = Pin::new(&mut *promise).poll(context) {
-            return Poll::Ready(Woken::Settled(result));
-        }
-        if Pin::new(&mut *gone).poll(context).is_ready() {
-            return Poll::Ready(Woken::ClientGone);
-        }
-        timer.poll(deadline_ms, context).map(|()| Woken::TimeIsUp)
-    })
-    .await
+/// Upstream's bytes, which the runtime writes into one buffer that goes back and forth.
+struct Source {
+    reader: ReadableStreamByobReader,
+    buffer: ArrayBuffer,
 }
 
-/// A timer that is armed again only when it has gone off, or has to go off sooner.
-#[derive(Default)]
-pub(super) struct Timer {
-    armed: Option<(u64, Delay)>,
-}
+impl Source {
+    /// Room for a few tokens at a time.
+    const SMALL_BYTES: u32 = 4_096;
+    /// Room for an upstream that sends faster than it is read.
+    const LARGE_BYTES: u32 = 65_536;
 
-impl Timer {
-    /// Ready once `deadline_ms` has come.
-    fn poll(&mut self, deadline_ms: u64, context: &mut Context<'_>) -> Poll<()> {
-        loop {
-            if let Some((due_ms, delay)) = &mut self.armed
-                && *due_ms <= deadline_ms
-            {
-                if Pin::new(delay).poll(context).is_pending() {
-                    return Poll::Pending;
-                }
-                self.armed = None;
-            }
-            if deadline_ms == u64::MAX {
-                return Poll::Pending;
-            }
-            let now_ms = js::now_ms();
-            if now_ms >= deadline_ms {
-                return Poll::Ready(());
-            }
-            let delay_ms = deadline_ms.saturating_sub(now_ms).min(MAX_TIMER_MS);
-            let due_ms = now_ms.saturating_add(delay_ms);
-            self.armed = Some((due_ms, Delay::from(Duration::from_millis(delay_ms))));
+    fn of(body: &ReadableStream) -> Self {
+        let options = ReadableStreamGetReaderOptions::new();
+        options.set_mode(ReadableStreamReaderMode::Byob);
+        Self {
+            reader: body.get_reader_with_options(&options).unchecked_into(),
+            buffer: ArrayBuffer::new(Self::SMALL_BYTES),
         }
+    }
+
+    fn read(&self) -> Promise {
+        let room = Uint8Array::new(&self.buffer);
+        self.reader.read_with_array_buffer_view(&room)
+    }
+
+    /// Takes the buffer of a chunk back, or a larger one when the chunk filled it.
+    fn take_back(&mut self, chunk: &Uint8Array) {
+        let buffer = chunk.buffer();
+        let is_full = chunk.length() == buffer.byte_length();
+        self.buffer = if is_full && chunk.length() < Self::LARGE_BYTES {
+            ArrayBuffer::new(Self::LARGE_BYTES)
+        } else {
+            buffer
+        };
     }
 }

@@ -110,7 +110,7 @@ impl Common<'_> {
         headers.extend_from_slice(own);
         let init = ResponseInit::new();
         init.set_status(status);
-        init.set_headers(&js::header_list(&headers));
+        init.set_headers(&js::headers(&headers));
         init
     }
 }

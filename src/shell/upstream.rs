@@ -1,17 +1,11 @@
 //! One call to upstream: its headers under one deadline and one abort signal, with retries.
 
-use std::pin::{Pin, pin};
-use std::task::Poll;
-use std::time::Duration;
-
 use js_sys::Date;
 use wasm_bindgen::{JsCast, JsValue};
-use wasm_bindgen_futures::JsFuture;
 use web_sys::{AbortController, Headers, ReadableStream, RequestInit, RequestRedirect, Response};
-use worker::Delay;
 
-use super::client::ClientGone;
 use super::exchange::Exchange;
+use super::wait::{Interrupted, Waiting};
 use super::{body, js};
 use crate::api::error::ErrorCode;
 use crate::api::request::ChatRequest;
@@ -40,11 +34,31 @@ pub(super) enum NotOpened {
 
 /// A connection to upstream. Dropping it closes it, so that nothing more is paid for, however the
 /// request ends.
-pub(super) struct Connection(AbortController);
+pub(super) struct Connection {
+    controller: AbortController,
+    /// Whether upstream's answer was read to its end.
+    is_spent: bool,
+}
+
+impl Connection {
+    fn new() -> Result<Self, JsValue> {
+        Ok(Self {
+            controller: AbortController::new()?,
+            is_spent: false,
+        })
+    }
+
+    /// Lets the connection go whose answer was read to its end, so that the next request can use it.
+    pub(super) fn give_back(mut self) {
+        self.is_spent = true;
+    }
+}
 
 impl Drop for Connection {
     fn drop(&mut self) {
-        self.0.abort();
+        if !self.is_spent {
+            self.controller.abort();
+        }
     }
 }
 
@@ -53,7 +67,7 @@ pub(super) async fn open(
     exchange: &Exchange,
     config: &Config,
     request: &ChatRequest,
-    gone: &mut ClientGone,
+    waiting: &mut Waiting,
 ) -> Result<Upstream, NotOpened> {
     let timeout_ms = u64::try_from(config.timeout.as_millis()).unwrap_or(u64::MAX);
     let mut attempt = Attempt {
@@ -72,16 +86,16 @@ pub(super) async fn open(
     let mut pauses = 0_u32;
     let mut tried = vec![attempt.dialect];
     loop {
-        let refused = match attempt.run(gone).await {
-            None => return Err(NotOpened::ClientGone { retries }),
-            Some(Ok(upstream)) => {
+        let refused = match attempt.run(waiting).await {
+            Err(Missed::ClientGone) => return Err(NotOpened::ClientGone { retries }),
+            Ok(upstream) => {
                 exchange.isolate.dialect.set(Some(attempt.dialect));
                 return Ok(Upstream {
                     retries,
                     ..upstream
                 });
             }
-            Some(Err(refused)) => refused,
+            Err(Missed::Refused(refused)) => refused,
         };
         let Refused { failure, reworded } = refused;
         let delay_ms = match reworded.filter(|dialect| !tried.contains(dialect)) {
@@ -96,7 +110,8 @@ pub(super) async fn open(
             }
             None => return Err(NotOpened::Failed { failure, retries }),
         };
-        if js::now_ms().saturating_add(delay_ms) >= attempt.deadline_ms {
+        let again_ms = js::now_ms().saturating_add(delay_ms);
+        if again_ms >= attempt.deadline_ms {
             return Err(NotOpened::Failed { failure, retries });
         }
         retries = retries.saturating_add(1);
@@ -107,26 +122,31 @@ pub(super) async fn open(
                 .optional_number("upstream_status", failure.upstream_status.map(u64::from))
                 .number("delay_ms", delay_ms);
         });
-        let pause = Delay::from(Duration::from_millis(delay_ms));
-        if unless_gone(gone, pause).await.is_none() {
+        if !waiting.pause_until(again_ms).await {
             return Err(NotOpened::ClientGone { retries });
         }
     }
 }
 
 /// A try that brought no answer.
+enum Missed {
+    Refused(Refused),
+    ClientGone,
+}
+
+/// An answer that is none.
 struct Refused {
     failure: Failure,
     /// How to word the request so that upstream may take it.
     reworded: Option<Dialect>,
 }
 
-impl From<Failure> for Refused {
+impl From<Failure> for Missed {
     fn from(failure: Failure) -> Self {
-        Self {
+        Self::Refused(Refused {
             failure,
             reworded: None,
-        }
+        })
     }
 }
 
@@ -140,59 +160,11 @@ struct Attempt<'a> {
 }
 
 impl Attempt<'_> {
-    /// Nothing when the client leaves meanwhile.
-    async fn run(&self, gone: &mut ClientGone) -> Option<Result<Upstream, Refused>> {
+    async fn run(&self, waiting: &mut Waiting) -> Result<Upstream, Missed> {
         let started_ms = js::now_ms();
-        match self.fetch(gone).await? {
-            Ok((response, connection)) => {
-                unless_gone(gone, self.accept(response, connection, started_ms)).await
-            }
-            Err(failure) => Some(Err(failure.into())),
-        }
-    }
-
-    /// Asks, and waits for the headers.
-    async fn fetch(
-        &self,
-        gone: &mut ClientGone,
-    ) -> Option<Result<(Response, Connection), Failure>> {
-        let Ok(controller) = AbortController::new() else {
-            let cause = "the request cannot be made";
-            return Some(Err(Failure::new(ErrorCode::UpstreamUnreachable, cause)));
-        };
-        let connection = Connection(controller);
-        let url = self.config.base_url.join(self.config.api.path());
-        let fetched = js::global().fetch_with_str_and_init(&url, &self.init(&connection));
-        let mut fetched = JsFuture::from(fetched);
-        let remaining_ms = self.deadline_ms.saturating_sub(js::now_ms());
-        let failure = match unless_gone(gone, within(remaining_ms, &mut fetched)).await {
-            Some(Some(Ok(response))) => return Some(Ok((response.unchecked_into(), connection))),
-            Some(Some(Err(error))) => {
-                let cause = js::error_text(&error);
-                return Some(Err(Failure::new(ErrorCode::UpstreamUnreachable, cause)));
-            }
-            Some(None) => {
-                let cause = "no headers within TIMEOUT_SECONDS";
-                Some(Err(Failure::new(ErrorCode::UpstreamTimeout, cause)))
-            }
-            None => None,
-        };
-        // A promise that nobody waits for keeps its callbacks for ever; closing the connection
-        // settles it.
-        drop(connection);
-        drop(fetched.await);
-        failure
-    }
-
-    /// Takes an answer in that is an event stream.
-    async fn accept(
-        &self,
-        response: Response,
-        connection: Connection,
-        started_ms: u64,
-    ) -> Result<Upstream, Refused> {
+        let (response, connection) = self.fetch(waiting).await?;
         if !response.ok() {
-            return Err(self.refused(&response).await);
+            return Err(self.refused(&response, connection, waiting).await);
         }
         let headers = response.headers();
         let body = response.body().filter(|_| is_event_stream(&headers));
@@ -212,6 +184,28 @@ impl Attempt<'_> {
         })
     }
 
+    /// Asks, and waits for the headers.
+    async fn fetch(&self, waiting: &mut Waiting) -> Result<(Response, Connection), Missed> {
+        let Ok(connection) = Connection::new() else {
+            let cause = "the request cannot be made";
+            return Err(Failure::new(ErrorCode::UpstreamUnreachable, cause).into());
+        };
+        let url = self.config.base_url.join(self.config.api.path());
+        let fetched = js::global().fetch_with_str_and_init(&url, &self.init(&connection));
+        let failure = match waiting.settle(fetched, self.deadline_ms).await {
+            Ok(response) => return Ok((response.unchecked_into(), connection)),
+            Err(Interrupted::Failed(error)) => {
+                Failure::new(ErrorCode::UpstreamUnreachable, js::error_text(&error))
+            }
+            Err(Interrupted::TimeIsUp) => {
+                let cause = "no headers within TIMEOUT_SECONDS";
+                Failure::new(ErrorCode::UpstreamTimeout, cause)
+            }
+            Err(Interrupted::ClientGone) => return Err(Missed::ClientGone),
+        };
+        Err(failure.into())
+    }
+
     fn init(&self, connection: &Connection) -> RequestInit {
         let authorization = format!("Bearer {}", self.config.api_key.expose());
         let body = self
@@ -221,7 +215,7 @@ impl Attempt<'_> {
         let init = RequestInit::new();
         init.set_method("POST");
         init.set_body(&JsValue::from_str(&body));
-        init.set_headers(&js::header_list(&[
+        init.set_headers(&js::headers(&[
             ("authorization", &authorization),
             ("content-type", "application/json"),
             ("accept", "text/event-stream"),
@@ -229,27 +223,36 @@ impl Attempt<'_> {
         ]));
         // A redirect would carry the key to wherever it points.
         init.set_redirect(RequestRedirect::Manual);
-        init.set_signal(Some(&connection.0.signal()));
+        init.set_signal(Some(&connection.controller.signal()));
         init
     }
 
     /// Reads an answer that is no success, as far as the bound and the deadline allow.
-    async fn refused(&self, response: &Response) -> Refused {
+    async fn refused(
+        &self,
+        response: &Response,
+        connection: Connection,
+        waiting: &mut Waiting,
+    ) -> Missed {
         let status = response.status();
         if (300..400).contains(&status) {
             let cause = format!("upstream status {status} is a redirect, which is not followed");
             return Failure::new(ErrorCode::UpstreamProtocol, cause).into();
         }
-        let remaining_ms = self.deadline_ms.saturating_sub(js::now_ms());
-        let reading = body::read(response.body(), failure::MAX_BODY_BYTES);
-        let body = within(remaining_ms, pin!(reading)).await;
-        let bytes = body
-            .and_then(Result::ok)
-            .map(|body| body.bytes)
-            .unwrap_or_default();
+        let (stream, limit) = (response.body(), failure::MAX_BODY_BYTES);
+        let bytes = match body::read(stream, limit, waiting, self.deadline_ms).await {
+            Err(Interrupted::ClientGone) => return Missed::ClientGone,
+            // What upstream did not say in time is not waited for: its status says enough.
+            Err(_) => Vec::new(),
+            Ok(body) if body.is_cut => body.bytes,
+            Ok(body) => {
+                connection.give_back();
+                body.bytes
+            }
+        };
         let retry_after_ms = retry_after_ms(&response.headers());
         let is_chat = self.config.api == Api::ChatCompletions;
-        Refused {
+        Missed::Refused(Refused {
             failure: Failure::from_response(
                 status,
                 &bytes,
@@ -257,33 +260,8 @@ impl Attempt<'_> {
                 self.request.names_model,
             ),
             reworded: self.dialect.adapted(status, &bytes).filter(|_| is_chat),
-        }
+        })
     }
-}
-
-/// A future's result, unless the client leaves first.
-pub(super) async fn unless_gone<F: Future>(gone: &mut ClientGone, future: F) -> Option<F::Output> {
-    let mut future = pin!(future);
-    let mut gone = Pin::new(gone);
-    std::future::poll_fn(|context| {
-        if gone.as_mut().poll(context).is_ready() {
-            return Poll::Ready(None);
-        }
-        future.as_mut().poll(context).map(Some)
-    })
-    .await
-}
-
-/// A future's result, unless time runs out first.
-async fn within<F: Future + Unpin>(limit_ms: u64, mut future: F) -> Option<F::Output> {
-    let mut limit = Delay::from(Duration::from_millis(limit_ms));
-    std::future::poll_fn(|context| {
-        if let Poll::Ready(output) = Pin::new(&mut future).poll(context) {
-            return Poll::Ready(Some(output));
-        }
-        Pin::new(&mut limit).poll(context).map(|()| None)
-    })
-    .await
 }
 
 fn header(headers: &Headers, name: &str) -> Option<String> {

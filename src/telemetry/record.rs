@@ -3,6 +3,8 @@
 //! A line is written straight to its text, so what is redacted never exists in a form that could be
 //! printed by accident: secret names lose their value, every text passes the [`Scrubber`].
 
+use std::time::{Duration, UNIX_EPOCH};
+
 use serde::Serialize;
 
 use crate::openai::{FinishReason, Usage};
@@ -43,6 +45,18 @@ impl Level {
     }
 }
 
+/// A time in milliseconds since the epoch as RFC 3339 in UTC, with microsecond digits.
+pub fn timestamp(now_ms: u64) -> String {
+    // Only a time beyond the year 9999 could not be written; a clock does not show one.
+    let latest_ms = 253_402_300_799_000;
+    let since_epoch = Duration::from_millis(now_ms.min(latest_ms));
+    let time = UNIX_EPOCH.checked_add(since_epoch).unwrap_or(UNIX_EPOCH);
+    let mut text = humantime::format_rfc3339_micros(time).to_string();
+    text.truncate(text.len().saturating_sub(1));
+    text.push_str("+00:00");
+    text
+}
+
 /// A log line in the making: `timestamp`, `level`, `event`, `correlation_id`, then its own fields in
 /// the order of the calls.
 #[derive(Debug)]
@@ -65,13 +79,18 @@ impl<'a> Record<'a> {
             scrubber,
         };
         record.json.push('{');
-        record.text("timestamp", timestamp);
-        record.text("level", level.name());
-        record.text("event", event);
+        record.word("timestamp", timestamp);
+        record.word("level", level.name());
+        record.word("event", event);
         if let Some(id) = correlation_id {
             record.text("correlation_id", id);
         }
         record
+    }
+
+    /// Adds a text of this program's own, in which there is nothing to redact.
+    fn word(&mut self, name: &str, value: &str) -> &mut Self {
+        self.field(name, value)
     }
 
     /// Adds a text.
@@ -175,9 +194,9 @@ impl Completion {
             _ => "error",
         };
         record
-            .text("status", status)
+            .word("status", status)
             .optional_number("http_status", self.http_status.map(u64::from))
-            .text("end_reason", self.end_reason.name())
+            .word("end_reason", self.end_reason.name())
             .number("duration_ms", self.duration_ms)
             .optional_number("ttft_ms", self.ttft_ms)
             .number("chunk_count", self.chunk_count)

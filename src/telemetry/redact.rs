@@ -118,10 +118,9 @@ impl Pattern {
     /// The text with each match replaced; nothing when there is none. A start that is the end of a
     /// longer word (`task-1`) is no match.
     fn replace(&self, text: &str) -> Option<String> {
-        let folded = text.to_ascii_lowercase();
         let mut replaced: Option<String> = None;
         let mut copied = 0_usize;
-        for (at, _) in folded.match_indices(self.start) {
+        for at in self.starts(text) {
             if at < copied || ends_in_word(text.get(..at).unwrap_or_default()) {
                 continue;
             }
@@ -146,6 +145,16 @@ impl Pattern {
             out.push_str(text.get(copied..).unwrap_or_default());
         }
         replaced
+    }
+
+    /// Where the start stands, in any case. Almost no text has it, so none is copied to find out.
+    fn starts<'t>(&self, text: &'t str) -> impl Iterator<Item = usize> + use<'t> {
+        let start = self.start.as_bytes();
+        let first = start.first().copied().unwrap_or_default();
+        memchr::memchr2_iter(first, first.to_ascii_uppercase(), text.as_bytes()).filter(move |at| {
+            let found = text.as_bytes().get(*at..at.saturating_add(start.len()));
+            found.is_some_and(|found| found.eq_ignore_ascii_case(start))
+        })
     }
 }
 
