@@ -302,7 +302,8 @@ impl Reader<'_> {
         let Some(value) = (self.lookup)(name) else {
             return Duration::from_secs(default);
         };
-        match value.parse() {
+        // The standard library's parser brings tables of ten kilobytes; the one for JSON is there anyway.
+        match serde_json::from_str(&value) {
             // Clocks tick in milliseconds: anything shorter would be no time at all.
             Ok(seconds) if (0.001..=MAX_SECONDS).contains(&seconds) => {
                 Duration::from_secs_f64(seconds)

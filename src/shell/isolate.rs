@@ -4,7 +4,7 @@ use std::cell::{Cell, OnceCell};
 use std::panic::PanicHookInfo;
 use std::rc::Rc;
 
-use js_sys::Reflect;
+use js_sys::{JSON, Reflect};
 use wasm_bindgen::JsValue;
 use worker::Env;
 
@@ -82,7 +82,7 @@ pub(super) fn log_panic(info: &PanicHookInfo<'_>) {
 /// A variable's value as text. `wrangler.toml` may give a number or a boolean where a text is usual.
 fn variable(env: &Env, name: &str) -> Option<String> {
     let value = Reflect::get(env, &JsValue::from_str(name)).ok()?;
-    let number = || value.as_f64().map(|number| number.to_string());
-    let boolean = || value.as_bool().map(|boolean| boolean.to_string());
-    value.as_string().or_else(number).or_else(boolean)
+    let is_plain = value.as_f64().is_some() || value.as_bool().is_some();
+    let json = || JSON::stringify(&value).ok().map(String::from);
+    value.as_string().or_else(|| is_plain.then(json).flatten())
 }

@@ -276,7 +276,10 @@ fn is_event_stream(headers: &Headers) -> bool {
 
 /// How long upstream asks to wait: milliseconds, seconds, or a date.
 fn retry_after_ms(headers: &Headers) -> Option<u64> {
-    let number = |text: String, unit_ms: f64| text.trim().parse::<f64>().ok().map(|n| n * unit_ms);
+    let number = |text: String, unit_ms: f64| {
+        let number = serde_json::from_str::<f64>(text.trim());
+        number.ok().map(|number| number * unit_ms)
+    };
     let until = |text: String| {
         let date_ms = Date::parse(&text);
         (!date_ms.is_nan()).then(|| date_ms - Date::now())

@@ -48,19 +48,19 @@ impl fmt::Debug for Scrubber {
 impl Scrubber {
     /// A scrubber that also knows `secrets` by value.
     pub fn new<'a>(secrets: impl IntoIterator<Item = &'a Secret>) -> Self {
-        let mut needles = Vec::new();
+        let mut needles: Vec<String> = Vec::new();
         for secret in secrets {
             if secret.expose().len() < MIN_SECRET_BYTES {
                 continue;
             }
-            let encoded = percent_encode(secret.expose());
-            if encoded != secret.expose() {
-                needles.push(encoded);
+            for needle in [percent_encode(secret.expose()), secret.expose().to_owned()] {
+                // A secret that contains another one must go first, or its rest would stay.
+                let at = needles.partition_point(|other| other.len() >= needle.len());
+                if !needles.contains(&needle) {
+                    needles.insert(at, needle);
+                }
             }
-            needles.push(secret.expose().to_owned());
         }
-        // A secret that contains another one must go first, or its rest would stay.
-        needles.sort_by_key(|needle| std::cmp::Reverse(needle.len()));
         Self { needles }
     }
 

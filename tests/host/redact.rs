@@ -1,4 +1,4 @@
-use personal_ai_assistant::telemetry::record::{Level, Record};
+use personal_ai_assistant::telemetry::record::{Level, Record, timestamp};
 use personal_ai_assistant::telemetry::redact::{Scrubber, Secret};
 
 fn scrub(text: &str) -> String {
@@ -107,4 +107,17 @@ fn levels_are_ordered_and_read_in_any_case() {
     );
     assert_eq!(Level::parse("wArNiNg"), Some(Level::Warning));
     assert_eq!(Level::parse("WARN"), None);
+}
+
+#[test]
+fn a_time_is_written_in_utc_with_microseconds() {
+    for (now_ms, text) in [
+        (0, "1970-01-01T00:00:00.000000+00:00"),
+        (951_782_399_999, "2000-02-28T23:59:59.999000+00:00"),
+        (951_782_400_001, "2000-02-29T00:00:00.001000+00:00"),
+        (1_769_601_600_123, "2026-01-28T12:00:00.123000+00:00"),
+        (u64::MAX, "9999-12-31T23:59:59.000000+00:00"),
+    ] {
+        assert_eq!(timestamp(now_ms), text);
+    }
 }
