@@ -34,6 +34,12 @@ pub fn route(method: &str, path: &str) -> Route {
         ("/chat", _) => Route::MethodNotAllowed {
             allow: "POST, OPTIONS",
         },
+        // Whoever gets here has not been given the page: it is missing, or was asked for by another method.
+        ("/" | "/docs" | "/openapi.json", method) if !matches!(method, "GET" | "HEAD") => {
+            Route::MethodNotAllowed {
+                allow: "GET, HEAD, OPTIONS",
+            }
+        }
         _ => Route::NotFound,
     }
 }
