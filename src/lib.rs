@@ -15,6 +15,7 @@
 
 pub mod api;
 pub mod config;
+pub mod json;
 pub mod openai;
 pub mod stream;
 pub mod telemetry;

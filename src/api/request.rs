@@ -7,10 +7,11 @@
 use std::borrow::Cow;
 
 use serde::Serialize;
-use serde_json::{Map, Value};
+use serde_json::value::RawValue;
 
 use super::error::{ApiError, ErrorCode};
 use crate::config::Config;
+use crate::json::{self, Fields};
 
 /// Largest body that is read, in bytes.
 pub const MAX_BODY_BYTES: usize = 65_536;
@@ -99,25 +100,26 @@ impl ChatRequest {
     ///
     /// The first rule that the body breaks.
     pub fn parse(body: &[u8], config: &Config) -> Result<Self, Invalid> {
-        let mut fields = match serde_json::from_slice(body) {
-            Ok(Value::Object(fields)) => fields,
-            Ok(_) => return Err(Invalid::new("body", "Input should be a valid object")),
-            Err(error) => return Err(Invalid::new("body", format!("JSON decode error: {error}"))),
-        };
-        let (message, message_length) = message(&mut fields)?;
-        let named = model(&mut fields, config)?;
+        let decode_error = |error| Invalid::new("body", format!("JSON decode error: {error}"));
+        let json: &RawValue = serde_json::from_slice(body).map_err(decode_error)?;
+        if !json.get().starts_with('{') {
+            return Err(Invalid::new("body", "Input should be a valid object"));
+        }
+        let fields: Fields<'_> = serde_json::from_str(json.get()).map_err(decode_error)?;
+        let (message, message_length) = message(&fields)?;
+        let named = model(&fields, config)?;
         Ok(Self {
             message,
             message_length,
             names_model: named.is_some(),
             model: named.unwrap_or_else(|| config.default_model.clone()),
             max_tokens: max_tokens(&fields, config)?,
-            history: history(&mut fields)?,
+            history: history(&fields)?,
         })
     }
 }
 
-fn message(fields: &mut Map<String, Value>) -> Result<(String, usize), Invalid> {
+fn message(fields: &Fields<'_>) -> Result<(String, usize), Invalid> {
     const FIELD: &str = "body.message";
     let text = required_text(fields, "message", FIELD)?;
     let length = text.chars().count();
@@ -143,13 +145,12 @@ fn message(fields: &mut Map<String, Value>) -> Result<(String, usize), Invalid> 
     }
 }
 
-fn model(fields: &mut Map<String, Value>, config: &Config) -> Result<Option<String>, Invalid> {
+fn model(fields: &Fields<'_>, config: &Config) -> Result<Option<String>, Invalid> {
     const FIELD: &str = "body.model";
-    let name = match fields.remove("model") {
-        None | Some(Value::Null) => return Ok(None),
-        Some(Value::String(name)) => name,
-        Some(_) => return Err(Invalid::new(FIELD, "Input should be a valid string")),
+    let Some(json) = given(fields, "model") else {
+        return Ok(None);
     };
+    let name = text(json, FIELD)?;
     if name.is_empty() {
         return Err(Invalid::new(
             FIELD,
@@ -182,14 +183,15 @@ fn model(fields: &mut Map<String, Value>, config: &Config) -> Result<Option<Stri
     Ok(Some(name))
 }
 
-fn max_tokens(fields: &Map<String, Value>, config: &Config) -> Result<u32, Invalid> {
+fn max_tokens(fields: &Fields<'_>, config: &Config) -> Result<u32, Invalid> {
     const FIELD: &str = "body.max_tokens";
-    let number = match fields.get("max_tokens") {
-        None | Some(Value::Null) => return Ok(config.max_tokens),
-        // JSON has one kind of number: 100.0 is an integer, as in JSON Schema.
-        Some(Value::Number(number)) => number.as_f64().filter(|number| number.fract() == 0.0),
-        Some(_) => None,
+    let Some(json) = given(fields, "max_tokens") else {
+        return Ok(config.max_tokens);
     };
+    // JSON has one kind of number: 100.0 is an integer, as in JSON Schema.
+    let number = serde_json::from_str::<f64>(json)
+        .ok()
+        .filter(|number| number.fract() == 0.0);
     let limit = config.max_tokens_limit;
     match number {
         None => Err(Invalid::new(FIELD, "Input should be a valid integer")),
@@ -210,12 +212,13 @@ fn max_tokens(fields: &Map<String, Value>, config: &Config) -> Result<u32, Inval
     }
 }
 
-fn history(fields: &mut Map<String, Value>) -> Result<Vec<Turn>, Invalid> {
+fn history(fields: &Fields<'_>) -> Result<Vec<Turn>, Invalid> {
     const FIELD: &str = "body.history";
-    let items = match fields.remove("history") {
-        None | Some(Value::Null) => return Ok(Vec::new()),
-        Some(Value::Array(items)) => items,
-        Some(_) => return Err(Invalid::new(FIELD, "Input should be a valid list")),
+    let Some(json) = given(fields, "history") else {
+        return Ok(Vec::new());
+    };
+    let Ok(items) = serde_json::from_str::<Vec<&RawValue>>(json) else {
+        return Err(Invalid::new(FIELD, "Input should be a valid list"));
     };
     if items.len() > MAX_HISTORY_TURNS {
         return Err(Invalid::new(
@@ -226,7 +229,7 @@ fn history(fields: &mut Map<String, Value>) -> Result<Vec<Turn>, Invalid> {
     let turns: Vec<Turn> = items
         .into_iter()
         .enumerate()
-        .map(|(index, item)| turn(item, &format!("{FIELD}[{index}]")))
+        .map(|(index, item)| turn(item.get(), &format!("{FIELD}[{index}]")))
         .collect::<Result<_, _>>()?;
     let characters: usize = turns.iter().map(|turn| turn.content.chars().count()).sum();
     if characters > MAX_HISTORY_CHARACTERS {
@@ -238,36 +241,49 @@ fn history(fields: &mut Map<String, Value>) -> Result<Vec<Turn>, Invalid> {
     Ok(turns)
 }
 
-fn turn(item: Value, field: &str) -> Result<Turn, Invalid> {
-    let Value::Object(mut fields) = item else {
+fn turn(json: &str, field: &str) -> Result<Turn, Invalid> {
+    let Some(fields) = Fields::read(json) else {
         return Err(Invalid::new(field, "Input should be a valid object"));
     };
     let role_field = format!("{field}.role");
-    let role = match fields.get("role") {
-        None => return Err(Invalid::new(role_field, "Field required")),
-        Some(Value::String(role)) if role == "user" => Role::User,
-        Some(Value::String(role)) if role == "assistant" => Role::Assistant,
-        Some(_) => {
+    let Some(role) = fields.get("role") else {
+        return Err(Invalid::new(role_field, "Field required"));
+    };
+    let role = match json::text(role).as_deref() {
+        Some("user") => Role::User,
+        Some("assistant") => Role::Assistant,
+        _ => {
             return Err(Invalid::new(
                 role_field,
                 "Input should be 'user' or 'assistant'",
             ));
         }
     };
-    let content = required_text(&mut fields, "content", &format!("{field}.content"))?;
+    let content = required_text(&fields, "content", &format!("{field}.content"))?;
     Ok(Turn { role, content })
 }
 
-fn required_text(
-    fields: &mut Map<String, Value>,
-    key: &str,
-    field: &str,
-) -> Result<String, Invalid> {
-    match fields.remove(key) {
-        Some(Value::String(text)) => Ok(text),
+/// An optional field's JSON; `null` means absent.
+fn given<'a>(fields: &Fields<'a>, name: &str) -> Option<&'a str> {
+    fields.get(name).filter(|json| *json != "null")
+}
+
+fn required_text(fields: &Fields<'_>, name: &str, field: &str) -> Result<String, Invalid> {
+    match fields.get(name) {
+        Some(json) => text(json, field),
         None => Err(Invalid::new(field, "Field required")),
-        Some(_) => Err(Invalid::new(field, "Input should be a valid string")),
     }
+}
+
+fn text(json: &str, field: &str) -> Result<String, Invalid> {
+    json::text(json).ok_or_else(|| {
+        let rule = if json.starts_with('"') {
+            "Input should be a valid string, unable to parse raw data as a unicode string"
+        } else {
+            "Input should be a valid string"
+        };
+        Invalid::new(field, rule)
+    })
 }
 
 fn at_most(what: &str, limit: usize, unit: &str) -> String {

@@ -1,8 +1,7 @@
 //! What servers that speak Chat Completions disagree about.
 
-use serde_json::Value;
-
 use super::base_url::BaseUrl;
+use crate::json::Fields;
 
 /// Where the API comes from.
 const OPENAI_HOST: &str = "api.openai.com";
@@ -80,19 +79,19 @@ impl Dialect {
 }
 
 /// An error that refuses a parameter.
-struct Refusal {
+struct Refusal<'a> {
     /// The parameter, where the error names it in a field of its own.
     param: Option<String>,
     /// The whole error.
-    text: String,
+    text: &'a str,
 }
 
-impl Refusal {
+impl<'a> Refusal<'a> {
     /// `unsupported_parameter` and `unknown_parameter` are `OpenAI`'s codes, `extra_forbidden` is
     /// what servers say that check their requests with pydantic.
-    fn read(body: &[u8]) -> Option<Self> {
-        let error: Value = serde_json::from_slice(body).ok()?;
-        let text = error.to_string();
+    fn read(body: &'a [u8]) -> Option<Self> {
+        let text = std::str::from_utf8(body).ok()?;
+        let outer = Fields::read(text)?;
         let codes = [
             "unsupported_parameter",
             "unknown_parameter",
@@ -101,9 +100,10 @@ impl Refusal {
         if !codes.iter().any(|code| text.contains(code)) {
             return None;
         }
-        let param = error.pointer("/error/param").or_else(|| error.get("param"));
+        let inner = outer.get("error").and_then(Fields::read);
+        let param = inner.and_then(|error| error.text("param"));
         Some(Self {
-            param: param.and_then(Value::as_str).map(str::to_owned),
+            param: param.or_else(|| outer.text("param")),
             text,
         })
     }

@@ -1,8 +1,7 @@
 //! What upstream says when it fails → what our client is told, and whether to try again.
 
-use serde_json::Value;
-
 use crate::api::error::{ApiError, ErrorCode};
+use crate::json::Fields;
 
 /// Most bytes of an error body that are read.
 pub const MAX_BODY_BYTES: usize = 65_536;
@@ -43,8 +42,7 @@ impl Failure {
         retry_after_ms: Option<u64>,
         names_model: bool,
     ) -> Self {
-        let value = serde_json::from_slice(body).unwrap_or(Value::Null);
-        let reported = Reported::read(&value);
+        let reported = Reported::read(std::str::from_utf8(body).unwrap_or_default());
         let mut failure = classify(status, &reported);
         failure.upstream_status = Some(status);
         failure.retry_after_ms = retry_after_ms;
@@ -60,8 +58,7 @@ impl Failure {
 
     /// Reads an error that comes as an event of a stream: an object, or a plain text.
     pub fn from_event(data: &str) -> Self {
-        let value = serde_json::from_str(data).unwrap_or(Value::Null);
-        let reported = Reported::read(&value);
+        let reported = Reported::read(data);
         let mut failure = classify(reported.status.unwrap_or(500), &reported);
         failure.retryable = false;
         failure.cause = format!("upstream error event{}", reported.names());
@@ -90,31 +87,27 @@ pub fn retry_delay_ms(attempt: u32, retry_after_ms: Option<u64>, random: f64) ->
 
 /// The machine-readable part of an error that upstream reports.
 #[derive(Debug, Default)]
-struct Reported<'a> {
-    code: &'a str,
-    kind: &'a str,
-    param: &'a str,
+struct Reported {
+    code: String,
+    kind: String,
+    param: String,
     status: Option<u16>,
 }
 
-impl<'a> Reported<'a> {
-    /// `{"error":{"code":…,"type":…}}`, or the same without the outer object.
-    fn read(value: &'a Value) -> Self {
-        let inner = value
-            .get("error")
-            .filter(|error| error.is_object())
-            .unwrap_or(value);
+impl Reported {
+    /// `{"error":{"code":…,"type":…}}`, or the same without the outer object; whatever else upstream says
+    /// has no names in it.
+    fn read(json: &str) -> Self {
+        let outer = Fields::read(json).unwrap_or_default();
+        let inner = outer.get("error").and_then(Fields::read).unwrap_or(outer);
         let text = |name| {
-            inner
-                .get(name)
-                .and_then(Value::as_str)
-                .filter(|text| is_name(text))
-                .unwrap_or_default()
+            let text = inner.text(name).filter(|text| is_name(text));
+            text.unwrap_or_default()
         };
         let status = ["code", "status", "status_code"]
             .iter()
-            .find_map(|name| inner.get(name).and_then(Value::as_u64))
-            .and_then(|status| u16::try_from(status).ok());
+            .filter_map(|name| inner.get(name))
+            .find_map(|json| serde_json::from_str(json).ok());
         Self {
             code: text("code"),
             kind: text("type"),
@@ -130,12 +123,14 @@ impl<'a> Reported<'a> {
     /// The names, each behind a comma.
     fn names(&self) -> String {
         let names = [
-            (", code ", self.code),
-            (", type ", self.kind),
-            (", param ", self.param),
+            (", code ", &self.code),
+            (", type ", &self.kind),
+            (", param ", &self.param),
         ];
         let given = names.into_iter().filter(|(_, value)| !value.is_empty());
-        given.flat_map(|(label, value)| [label, value]).collect()
+        given
+            .flat_map(|(label, value)| [label, value.as_str()])
+            .collect()
     }
 }
 
@@ -155,7 +150,7 @@ const QUOTA: [&str; 4] = [
     "access_terminated",
 ];
 
-fn classify(status: u16, reported: &Reported<'_>) -> Failure {
+fn classify(status: u16, reported: &Reported) -> Failure {
     let named = |names: &[&str]| names.iter().any(|name| reported.says(name));
     if named(&["context_length_exceeded"]) {
         return failure(ErrorCode::ContextLengthExceeded, false);

@@ -47,12 +47,12 @@ const BROKEN = [
   [
     "deep nesting",
     "[".repeat(10_000),
-    "Field 'body': JSON decode error: recursion limit exceeded at line 1 column 128",
+    "Field 'body': JSON decode error: EOF while parsing a list at line 1 column 10000",
   ],
   [
     "deep nesting in a field",
     `{"message":"Hi","x":${'{"a":'.repeat(10_000)}`,
-    "Field 'body': JSON decode error: recursion limit exceeded at line 1 column 651",
+    "Field 'body': JSON decode error: EOF while parsing a value at line 1 column 50020",
   ],
   [
     "invalid UTF-8",
@@ -62,7 +62,7 @@ const BROKEN = [
   [
     "half a surrogate pair",
     '{"message":"\\ud83d"}',
-    "Field 'body': JSON decode error: unexpected end of hex escape at line 1 column 19",
+    "Field 'body.message': Input should be a valid string, unable to parse raw data as a unicode string",
   ],
   ["null", "null", "Field 'body': Input should be a valid object"],
   ["an array", '[{"message":"Hi"}]', "Field 'body': Input should be a valid object"],
