@@ -7,6 +7,7 @@ import { existsSync, readFileSync } from "node:fs";
 import { request } from "node:http";
 import { connect } from "node:net";
 import { after } from "node:test";
+import { fileURLToPath } from "node:url";
 import { Log, LogLevel, Miniflare } from "miniflare";
 import { keepSecret, leakIn, noteBody } from "./leaks.mjs";
 import { within } from "./within.mjs";
@@ -42,7 +43,7 @@ class TestApp {
       cf: false,
       inspectorPort: more.inspectorPort,
       handleStructuredLogs: (line) => this.#hear(line),
-      workers: [workerOptions(bindings, more.env), ...(more.workers ?? [])],
+      workers: [workerOptions(bindings, more), ...(more.workers ?? [])],
     });
     await this.#miniflare.ready;
     this.url = (await this.#miniflare.unsafeGetDirectURL()).origin;
@@ -198,9 +199,9 @@ class TestApp {
  * unless a test says otherwise, a binding that is undefined is not there.
  *
  * @param {Record<string, unknown>} bindings
- * @param {{ env?: Record<string, object>, workers?: object[], inspectorPort?: number }} [more]
+ * @param {{ env?: Record<string, object>, workers?: object[], inspectorPort?: number, pages?: boolean }} [more]
  *   bindings that are no plain values, workers that they lead to, and a port for the runtime's inspector, in the words
- *   of Miniflare's configuration
+ *   of Miniflare's configuration; and whether the pages are served too, by the router that production has for them
  */
 export async function startWorker(bindings = {}, more = {}) {
   const app = await launchWorker(bindings, more);
@@ -213,7 +214,7 @@ export function launchWorker(bindings = {}, more = {}) {
   return new TestApp().start({ OPENAI_API_KEY: API_KEY, ...bindings }, more);
 }
 
-function workerOptions(bindings, env) {
+function workerOptions(bindings, { env, pages = false }) {
   const set = Object.entries(bindings).filter(([, value]) => value !== undefined);
   const binding = (value) => ({ type: typeof value === "string" ? "text" : "json", value });
   return {
@@ -228,6 +229,7 @@ function workerOptions(bindings, env) {
         },
       },
       env: { ...Object.fromEntries(set.map(([name, value]) => [name, binding(value)])), ...env },
+      assets: pages ? { directory: builtPages(), hasUserWorker: true } : undefined,
     },
     // A socket straight into the worker: Miniflare's own front door is a second worker, which production has not.
     dev: { unsafeDirectSockets: [{ host: "127.0.0.1", port: 0 }] },
@@ -251,6 +253,12 @@ function built(name) {
   } catch (cause) {
     throw new Error(`There is no build/${name} to test: run 'npm run build' first`, { cause });
   }
+}
+
+function builtPages() {
+  const folder = new URL("build/public", ROOT);
+  if (existsSync(folder)) return fileURLToPath(folder);
+  throw new Error("There is no build/public to test: run 'npm run build' first");
 }
 
 /** The runtime that is tested is the one that is shipped: its date and flags are those of `wrangler.toml`. */
