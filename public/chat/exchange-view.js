@@ -96,8 +96,12 @@ function figures({ usage, firstTokenMs, state }) {
   const parts = [];
   if (usage)
     parts.push(`${count(usage.input_tokens)} tokens in, ${count(usage.output_tokens)} out`);
-  if (firstTokenMs !== undefined) parts.push(`first after ${(firstTokenMs / 1000).toFixed(1)} s`);
+  if (firstTokenMs !== undefined) parts.push(`first token after ${duration(firstTokenMs)}`);
   return parts.join(" · ");
+}
+
+function duration(ms) {
+  return ms < 1000 ? `${Math.round(ms)} ms` : `${(ms / 1000).toFixed(1)} s`;
 }
 
 function count(tokens) {

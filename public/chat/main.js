@@ -15,6 +15,8 @@ const composer = new Composer({ onSend: send, onStop: () => current?.abort() });
 let exchanges = loadConversation();
 /** What aborts the answer that is coming. @type {AbortController | undefined} */
 let current;
+/** Whether the page is being left, which cuts off the answer that is coming: that is no failure to keep. */
+let leaving = false;
 
 for (const exchange of exchanges) transcript.add(exchange);
 newButton.disabled = exchanges.length === 0;
@@ -27,9 +29,14 @@ document.addEventListener("keydown", (event) => {
   if (isOurs && !document.querySelector("dialog[open]")) current?.abort();
 });
 // A phone may end a page that is out of sight without a further word.
-for (const event of ["pagehide", "visibilitychange"]) {
-  addEventListener(event, () => saveConversation(exchanges));
-}
+addEventListener("visibilitychange", save);
+addEventListener("pagehide", () => {
+  save();
+  leaving = true;
+});
+addEventListener("pageshow", () => {
+  leaving = false;
+});
 composer.focus();
 
 function send(message) {
@@ -54,8 +61,12 @@ function startAnew() {
   exchanges = [];
   transcript.clear();
   newButton.disabled = true;
-  saveConversation(exchanges);
+  save();
   composer.focus();
+}
+
+function save() {
+  if (!leaving) saveConversation(exchanges);
 }
 
 /** Has an exchange answered, whatever comes of it. */
@@ -63,7 +74,7 @@ async function run(exchange) {
   const abort = new AbortController();
   current = abort;
   composer.setBusy(true);
-  saveConversation(exchanges);
+  save();
   try {
     await answer(exchange, abort.signal);
     exchange.state = "done";
@@ -76,7 +87,7 @@ async function run(exchange) {
   if (current !== abort) return;
   current = undefined;
   composer.setBusy(false);
-  saveConversation(exchanges);
+  save();
 }
 
 /** Asks, and asks for an access token for as long as one is wanted and given. */

@@ -21,6 +21,9 @@ const marked = new Marked({
     },
     image: ({ href, text }) => `<a href="${escapeHtml(href)}">${escapeHtml(text || href)}</a>`,
     checkbox: ({ checked }) => (checked ? "☑ " : "☐ "),
+    listitem({ task, tokens }) {
+      return `<li${task ? ' class="task"' : ""}>${this.parser.parse(tokens)}</li>`;
+    },
   },
 });
 
