@@ -10,6 +10,7 @@ import { after } from "node:test";
 import { fileURLToPath } from "node:url";
 import { Log, LogLevel, Miniflare } from "miniflare";
 import { keepSecret, leakIn, noteBody } from "./leaks.mjs";
+import { checkAnswer, checkResponse } from "./openapi.mjs";
 import { within } from "./within.mjs";
 
 const ROOT = new URL("../../", import.meta.url);
@@ -32,6 +33,7 @@ class TestApp {
   #miniflare;
   #runtimePid;
   #watchers = new Set();
+  #pages = false;
 
   async start(bindings, more) {
     keepSecret(...secretsOf(bindings));
@@ -47,6 +49,7 @@ class TestApp {
     });
     await this.#miniflare.ready;
     this.url = (await this.#miniflare.unsafeGetDirectURL()).origin;
+    this.#pages = more.pages ?? false;
     this.#runtimePid = childProcesses().find((pid) => !others.includes(pid));
     return this;
   }
@@ -67,12 +70,15 @@ class TestApp {
   }
 
   /** Sends a request. A header whose value is undefined is not sent. @returns {Promise<Response>} */
-  fetch(path, { headers = {}, ...init } = {}) {
+  async fetch(path, { headers = {}, ...init } = {}) {
     // Compression would have the runtime hold frames back to compress them together.
     const sent = { "accept-encoding": "identity", ...headers };
     const named = Object.entries(sent).filter(([, value]) => value !== undefined);
     noteBody(init.body);
-    return within(fetch(this.url + path, { headers: named, ...init }), `an answer from ${path}`);
+    const asked = fetch(this.url + path, { headers: named, ...init });
+    const response = await within(asked, `an answer from ${path}`);
+    await checkResponse({ path, pages: this.#pages, ...init }, response);
+    return response;
   }
 
   /**
@@ -105,7 +111,10 @@ class TestApp {
     const [response] = await within(once(sending, "response"), `an answer from ${path}`);
     const chunks = await within(Array.fromAsync(response), "the end of the answer");
     const text = Buffer.concat(chunks).toString();
-    return { status: response.statusCode, headers: response.headers, text };
+    const status = response.statusCode;
+    const asked = { path, method, pages: this.#pages };
+    checkAnswer(asked, { status, headers: new Headers(response.headers), text });
+    return { status, headers: response.headers, text };
   }
 
   /** Sends these very bytes over a connection of their own, and gives back all that comes. */
