@@ -73,6 +73,10 @@ async function bundle() {
     format: "esm",
     target: ["chrome120", "firefox121", "safari17"],
     entryNames: "assets/[dir]-[hash]",
+    assetNames: "assets/[name]-[hash]",
+    publicPath: "/",
+    // The notices of a library that comes bundled: a page that imports them gets their address.
+    loader: { ".txt": "file" },
     legalComments: "linked",
     outbase: SOURCE,
     outdir: PUBLIC,
