@@ -1,9 +1,10 @@
-import { createHash } from "node:crypto";
-import { existsSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { existsSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { gzipSync } from "node:zlib";
-import { say } from "./main.mjs";
+import { hashOf } from "./hash.mjs";
+import { kib, say } from "./main.mjs";
 import { ensureNodeModules } from "./node-modules.mjs";
+import { buildPages } from "./pages.mjs";
 import { BIN, ROOT } from "./paths.mjs";
 import { Failure, run } from "./process.mjs";
 import { ensureWasmToolchain } from "./rust.mjs";
@@ -16,9 +17,14 @@ const STAMP = join(BUILD, ".built-from");
 /** Everything that goes into the build: folders stand for all files in them. */
 const INPUTS = ["Cargo.toml", "Cargo.lock", "src", "package-lock.json", "scripts/lib/build.mjs"];
 
-/** Builds the worker into `build/`, unless what is there was built from the same files. */
+/** Builds the worker into `build/` and the pages into `build/public/`, each unless it is up to date. */
 export async function build() {
   await ensureNodeModules();
+  await buildWorker();
+  await buildPages();
+}
+
+async function buildWorker() {
   const inputs = hashOf(INPUTS);
   if (isBuiltFrom(inputs)) return say(`${sizes()} (up to date)`);
 
@@ -55,36 +61,9 @@ function isBuiltFrom(inputs) {
   return complete && readFileSync(STAMP, "utf8") === inputs;
 }
 
-/** @param {string[]} paths relative to the checkout */
-function hashOf(paths) {
-  const hash = createHash("sha256");
-  for (const path of paths.flatMap(filesUnder)) {
-    hash
-      .update(`${path}\0`)
-      .update(readFileSync(join(ROOT, path)))
-      .update("\0");
-  }
-  return hash.digest("hex");
-}
-
-/** @returns {string[]} */
-function filesUnder(path) {
-  const entries = readdirSync(join(ROOT, path, ".."), { withFileTypes: true });
-  const entry = entries.find(({ name }) => name === path.split("/").at(-1));
-  if (!entry) return [];
-  if (!entry.isDirectory()) return [path];
-  return readdirSync(join(ROOT, path))
-    .sort()
-    .flatMap((name) => filesUnder(`${path}/${name}`));
-}
-
 /** The sizes of what is deployed; gzipped as wrangler counts it, all modules together. */
 function sizes() {
   const modules = MODULES.map((name) => readFileSync(join(BUILD, name)));
-  const each = MODULES.map((name, index) => `${name} ${kib(modules[index])}`).join(", ");
-  return `build/: ${each}; ${kib(gzipSync(Buffer.concat(modules), { level: 9 }))} gzipped`;
-}
-
-function kib(bytes) {
-  return `${(bytes.length / 1024).toFixed(1)} KiB`;
+  const each = MODULES.map((name, index) => `${name} ${kib(modules[index].length)}`).join(", ");
+  return `build/: ${each}; ${kib(gzipSync(Buffer.concat(modules), { level: 9 }).length)} gzipped`;
 }

@@ -7,6 +7,11 @@ export function say(line) {
   console.log(line);
 }
 
+/** A size as people read it. @param {number} bytes */
+export function kib(bytes) {
+  return `${(bytes / 1024).toFixed(1)} KiB`;
+}
+
 /**
  * Runs a script's work: a failure is told without a stack trace, and a signal ends everything
  * that the script started.

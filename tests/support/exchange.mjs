@@ -1,6 +1,6 @@
 /** One chat between a client, the worker and the fake upstream. */
 import assert from "node:assert/strict";
-import { frames } from "./frames.mjs";
+import { checkBlocks, frames } from "./frames.mjs";
 import { answerWell } from "./upstream.mjs";
 import { within } from "./within.mjs";
 
@@ -35,7 +35,13 @@ export async function exchange(
 
 /** Reads a body to its end, byte for byte. @param {Response} response */
 export async function read(response) {
-  return Buffer.from(await within(response.arrayBuffer(), "the end of the answer")).toString();
+  const text = Buffer.from(
+    await within(response.arrayBuffer(), "the end of the answer"),
+  ).toString();
+  if (response.headers.get("content-type")?.startsWith("text/event-stream")) {
+    checkBlocks(text);
+  }
+  return text;
 }
 
 /** Shows that the worker is unharmed: the next good request gets its whole answer. */

@@ -1,3 +1,4 @@
+import { checkFrame } from "./openapi.mjs";
 import { within } from "./within.mjs";
 
 /**
@@ -81,6 +82,13 @@ export async function collect(response) {
   };
 }
 
+/** Checks every whole block of a stream that was read as one text. */
+export function checkBlocks(text) {
+  for (const block of text.split("\n\n").slice(0, -1)) {
+    parseBlock(`${block}\n\n`);
+  }
+}
+
 function next(reader) {
   return within(reader.read(), "the next bytes of the stream");
 }
@@ -97,5 +105,7 @@ function parseBlock(raw) {
   if (!/^data: [^\r\n]*\n\n$/.test(raw)) {
     throw new Error(`Neither one data line nor a comment: ${JSON.stringify(raw)}`);
   }
-  return { raw, frame: JSON.parse(raw.slice("data: ".length)) };
+  const frame = JSON.parse(raw.slice("data: ".length));
+  checkFrame(frame);
+  return { raw, frame };
 }

@@ -7,8 +7,10 @@ import { existsSync, readFileSync } from "node:fs";
 import { request } from "node:http";
 import { connect } from "node:net";
 import { after } from "node:test";
+import { fileURLToPath } from "node:url";
 import { Log, LogLevel, Miniflare } from "miniflare";
 import { keepSecret, leakIn, noteBody } from "./leaks.mjs";
+import { checkAnswer, checkResponse } from "./openapi.mjs";
 import { within } from "./within.mjs";
 
 const ROOT = new URL("../../", import.meta.url);
@@ -31,6 +33,7 @@ class TestApp {
   #miniflare;
   #runtimePid;
   #watchers = new Set();
+  #pages = false;
 
   async start(bindings, more) {
     keepSecret(...secretsOf(bindings));
@@ -42,10 +45,11 @@ class TestApp {
       cf: false,
       inspectorPort: more.inspectorPort,
       handleStructuredLogs: (line) => this.#hear(line),
-      workers: [workerOptions(bindings, more.env), ...(more.workers ?? [])],
+      workers: [workerOptions(bindings, more), ...(more.workers ?? [])],
     });
     await this.#miniflare.ready;
     this.url = (await this.#miniflare.unsafeGetDirectURL()).origin;
+    this.#pages = more.pages ?? false;
     this.#runtimePid = childProcesses().find((pid) => !others.includes(pid));
     return this;
   }
@@ -66,12 +70,15 @@ class TestApp {
   }
 
   /** Sends a request. A header whose value is undefined is not sent. @returns {Promise<Response>} */
-  fetch(path, { headers = {}, ...init } = {}) {
+  async fetch(path, { headers = {}, ...init } = {}) {
     // Compression would have the runtime hold frames back to compress them together.
     const sent = { "accept-encoding": "identity", ...headers };
     const named = Object.entries(sent).filter(([, value]) => value !== undefined);
     noteBody(init.body);
-    return within(fetch(this.url + path, { headers: named, ...init }), `an answer from ${path}`);
+    const asked = fetch(this.url + path, { headers: named, ...init });
+    const response = await within(asked, `an answer from ${path}`);
+    await checkResponse({ path, pages: this.#pages, ...init }, response);
+    return response;
   }
 
   /**
@@ -104,7 +111,10 @@ class TestApp {
     const [response] = await within(once(sending, "response"), `an answer from ${path}`);
     const chunks = await within(Array.fromAsync(response), "the end of the answer");
     const text = Buffer.concat(chunks).toString();
-    return { status: response.statusCode, headers: response.headers, text };
+    const status = response.statusCode;
+    const asked = { path, method, pages: this.#pages };
+    checkAnswer(asked, { status, headers: new Headers(response.headers), text });
+    return { status, headers: response.headers, text };
   }
 
   /** Sends these very bytes over a connection of their own, and gives back all that comes. */
@@ -198,9 +208,9 @@ class TestApp {
  * unless a test says otherwise, a binding that is undefined is not there.
  *
  * @param {Record<string, unknown>} bindings
- * @param {{ env?: Record<string, object>, workers?: object[], inspectorPort?: number }} [more]
+ * @param {{ env?: Record<string, object>, workers?: object[], inspectorPort?: number, pages?: boolean }} [more]
  *   bindings that are no plain values, workers that they lead to, and a port for the runtime's inspector, in the words
- *   of Miniflare's configuration
+ *   of Miniflare's configuration; and whether the pages are served too, by the router that production has for them
  */
 export async function startWorker(bindings = {}, more = {}) {
   const app = await launchWorker(bindings, more);
@@ -213,7 +223,7 @@ export function launchWorker(bindings = {}, more = {}) {
   return new TestApp().start({ OPENAI_API_KEY: API_KEY, ...bindings }, more);
 }
 
-function workerOptions(bindings, env) {
+function workerOptions(bindings, { env, pages = false }) {
   const set = Object.entries(bindings).filter(([, value]) => value !== undefined);
   const binding = (value) => ({ type: typeof value === "string" ? "text" : "json", value });
   return {
@@ -228,6 +238,7 @@ function workerOptions(bindings, env) {
         },
       },
       env: { ...Object.fromEntries(set.map(([name, value]) => [name, binding(value)])), ...env },
+      assets: pages ? { directory: builtPages(), hasUserWorker: true } : undefined,
     },
     // A socket straight into the worker: Miniflare's own front door is a second worker, which production has not.
     dev: { unsafeDirectSockets: [{ host: "127.0.0.1", port: 0 }] },
@@ -251,6 +262,12 @@ function built(name) {
   } catch (cause) {
     throw new Error(`There is no build/${name} to test: run 'npm run build' first`, { cause });
   }
+}
+
+function builtPages() {
+  const folder = new URL("build/public", ROOT);
+  if (existsSync(folder)) return fileURLToPath(folder);
+  throw new Error("There is no build/public to test: run 'npm run build' first");
 }
 
 /** The runtime that is tested is the one that is shipped: its date and flags are those of `wrangler.toml`. */

@@ -1,0 +1,131 @@
+import { ask, ChatError } from "./api.js";
+import { Composer } from "./composer.js";
+import { newExchange, requestFor } from "./conversation.js";
+import { SettingsDialog } from "./settings-dialog.js";
+import { loadConversation, loadSettings, loadToken, saveConversation, saveToken } from "./store.js";
+import { TokenDialog } from "./token-dialog.js";
+import { Transcript } from "./transcript.js";
+
+const newButton = document.querySelector("#new-conversation");
+const tokenDialog = new TokenDialog();
+new SettingsDialog();
+const transcript = new Transcript((exchange) => retry(exchange));
+const composer = new Composer({ onSend: send, onStop: () => current?.abort() });
+
+let exchanges = loadConversation();
+/** What aborts the answer that is coming. @type {AbortController | undefined} */
+let current;
+/** Whether the page is being left, which cuts off the answer that is coming: that is no failure to keep. */
+let leaving = false;
+
+for (const exchange of exchanges) transcript.add(exchange);
+newButton.disabled = exchanges.length === 0;
+newButton.addEventListener("click", startAnew);
+for (const example of document.querySelectorAll(".examples button")) {
+  example.addEventListener("click", () => composer.write(example.textContent));
+}
+document.addEventListener("keydown", (event) => {
+  const isOurs = event.key === "Escape" && !event.isComposing && !event.defaultPrevented;
+  if (isOurs && !document.querySelector("dialog[open]")) current?.abort();
+});
+// A phone may end a page that is out of sight without a further word.
+addEventListener("visibilitychange", save);
+addEventListener("pagehide", () => {
+  save();
+  leaving = true;
+});
+addEventListener("pageshow", () => {
+  leaving = false;
+});
+composer.focus();
+
+function send(message) {
+  const exchange = newExchange(message);
+  exchanges.push(exchange);
+  transcript.add(exchange);
+  newButton.disabled = false;
+  run(exchange);
+}
+
+function retry(exchange) {
+  if (current) return;
+  for (const key of Object.keys(exchange)) if (key !== "question") delete exchange[key];
+  Object.assign(exchange, newExchange(exchange.question));
+  transcript.restart(exchange);
+  composer.focus();
+  run(exchange);
+}
+
+function startAnew() {
+  current?.abort();
+  exchanges = [];
+  transcript.clear();
+  newButton.disabled = true;
+  save();
+  composer.focus();
+}
+
+function save() {
+  if (!leaving) saveConversation(exchanges);
+}
+
+/** Has an exchange answered, whatever comes of it. */
+async function run(exchange) {
+  const abort = new AbortController();
+  current = abort;
+  composer.setBusy(true);
+  save();
+  try {
+    await answer(exchange, abort.signal);
+    exchange.state = "done";
+  } catch (error) {
+    if (abort.signal.aborted) exchange.state = "stopped";
+    else Object.assign(exchange, { state: "failed", problem: problemOf(error) });
+  }
+  transcript.end(exchange);
+  // A new conversation may have begun meanwhile, and even its first answer.
+  if (current !== abort) return;
+  current = undefined;
+  composer.setBusy(false);
+  save();
+}
+
+/** Asks, and asks for an access token for as long as one is wanted and given. */
+async function answer(exchange, signal) {
+  const earlier = exchanges.slice(0, exchanges.indexOf(exchange));
+  const { body, since } = requestFor(earlier, exchange.question, loadSettings());
+  transcript.rememberedSince(since);
+  for (;;) {
+    const token = loadToken();
+    try {
+      return await receive(exchange, ask(body, { token, signal }));
+    } catch (error) {
+      if (!(error instanceof ChatError) || error.status !== 401) throw error;
+      saveToken(undefined);
+      const given = await tokenDialog.ask(token !== undefined);
+      if (given === undefined) throw error;
+      saveToken(given);
+    }
+  }
+}
+
+async function receive(exchange, frames) {
+  const asked = performance.now();
+  for await (const { content, is_final, finish_reason, usage } of frames) {
+    if (is_final) Object.assign(exchange, { finishReason: finish_reason, usage });
+    if (!content) continue;
+    exchange.firstTokenMs ??= performance.now() - asked;
+    exchange.answer += content;
+    transcript.append(exchange, content);
+  }
+}
+
+function problemOf(error) {
+  if (error instanceof ChatError) return error.problem;
+  console.error(error);
+  return {
+    error: "The page has made a mistake",
+    detail: "Reload it and try again.",
+    code: "page_error",
+  };
+}

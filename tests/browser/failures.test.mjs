@@ -1,0 +1,218 @@
+/** What the page says and does when an answer fails. */
+import assert from "node:assert/strict";
+import test, { beforeEach } from "node:test";
+import { exchangeOn, say, visit } from "../support/browser.mjs";
+import { errorEnding } from "../support/errors.mjs";
+import { startWorker } from "../support/harness.mjs";
+import { startProxy } from "../support/proxy.mjs";
+import { answer, delta, startUpstream } from "../support/upstream.mjs";
+import { within } from "../support/within.mjs";
+
+const TOKEN = "owner-token-0123456789";
+const upstream = await startUpstream();
+const bindings = { OPENAI_BASE_URL: upstream.url, MAX_RETRIES: "0", HEARTBEAT_SECONDS: "0.3" };
+const app = await startWorker(bindings, { pages: true });
+const locked = await startWorker({ ...bindings, ACCESS_TOKENS: `me:${TOKEN}` }, { pages: true });
+
+/** Browsers note every answer that is no success. */
+const expected = /^Failed to load resource/;
+
+beforeEach(() => upstream.reset());
+
+/** Shows what the page tells of a failure, word for word. */
+async function assertTold(exchange, { error, detail, code }) {
+  await exchange.is("failed");
+  const text = (name) => exchange.failure.locator(`.failure-${name}`).textContent();
+  assert.deepEqual(
+    { error: await text("error"), detail: await text("detail"), code: await text("code") },
+    { error, detail, code },
+  );
+}
+
+function correlationIdOn(exchange) {
+  return exchange.failure.locator(".failure-id").textContent();
+}
+
+test("an error before the answer is told in the API's words, and can be tried again", async (t) => {
+  const { page } = await visit(t, app.url, { expected });
+  await say(page, "What is the weather like?");
+  (await upstream.nextCall()).respond(500, { error: { message: "canary" } });
+  const exchange = exchangeOn(page);
+  await assertTold(exchange, errorEnding("upstream_unavailable"));
+  const { record } = await app.log("stream_error", (each) => each.code === "upstream_unavailable");
+  assert.equal(await correlationIdOn(exchange), record.correlation_id);
+  await exchange.retry.click();
+  (await upstream.nextCall()).end(...answer("Sunny"));
+  await exchange.is("done");
+  await exchange.shows("Sunny");
+  assert.equal(await exchange.failure.isVisible(), false);
+  assert.equal(await page.locator(".exchange").count(), 1);
+});
+
+test("an error in the middle of the answer leaves what has come", async (t) => {
+  const { page } = await visit(t, app.url);
+  await say(page, "Tell me a story");
+  const call = await upstream.nextCall();
+  call.write(delta("Once upon a time"));
+  const exchange = exchangeOn(page);
+  await exchange.shows("Once upon a time");
+  call.cut();
+  await assertTold(exchange, errorEnding("upstream_truncated"));
+  assert.equal(await exchange.answer.textContent(), "Once upon a time\n");
+  await page
+    .getByRole("status")
+    .filter({ hasText: "The answer was cut off. The upstream API ended" })
+    .waitFor();
+  await exchange.retry.click();
+  (await upstream.nextCall()).end(...answer("In the end"));
+  await exchange.is("done");
+  assert.equal(await exchange.answer.textContent(), "In the end\n");
+});
+
+test("the correlation id can be copied", async (t) => {
+  const permissions = ["clipboard-read", "clipboard-write"];
+  const { page } = await visit(t, app.url, { expected, permissions });
+  await say(page, "Hello, are you there?");
+  (await upstream.nextCall()).respond(401, {});
+  const exchange = exchangeOn(page);
+  await assertTold(exchange, errorEnding("upstream_rejected"));
+  await exchange.failure.getByRole("button", { name: "Copy id" }).click();
+  await exchange.failure.getByRole("button", { name: "Copied" }).waitFor();
+  const copied = await page.evaluate(() => navigator.clipboard.readText());
+  assert.match(copied, /^[0-9a-f]{32}$/);
+  assert.equal(copied, await correlationIdOn(exchange));
+});
+
+test("when to come back is told", async (t) => {
+  const { page } = await visit(t, app.url, { expected });
+  await say(page, "Hello, once more");
+  (await upstream.nextCall()).respond(429, { error: {} }, { "retry-after": "17" });
+  const { error, detail, code } = errorEnding("upstream_rate_limited");
+  await assertTold(exchangeOn(page), { error, detail: `${detail} (17 seconds)`, code });
+});
+
+test("a service that cannot be reached", async (t) => {
+  const { page } = await visit(t, app.url, { expected });
+  await page.route("**/chat", (route) => route.abort("connectionrefused"));
+  await say(page, "Hello, is anyone there?");
+  const exchange = exchangeOn(page);
+  await assertTold(exchange, {
+    error: "No connection",
+    detail: "The assistant could not be reached. Check your connection and try again.",
+    code: "no_connection",
+  });
+  await page.unroute("**/chat");
+  await exchange.retry.click();
+  (await upstream.nextCall()).end(...answer("Yes"));
+  await exchange.is("done");
+});
+
+const LOST = {
+  error: "The connection was lost",
+  detail: "The answer was cut off on its way to you. Check your connection and try again.",
+  code: "connection_lost",
+};
+
+test("a connection that breaks in the middle of the answer", async (t) => {
+  const proxy = await startProxy(app.url);
+  const { page } = await visit(t, proxy.url, { expected });
+  await say(page, "Tell me another story");
+  const call = await upstream.nextCall();
+  call.write(delta("Twice upon a time"));
+  const exchange = exchangeOn(page);
+  await exchange.shows("Twice upon a time");
+  proxy.cut();
+  await assertTold(exchange, LOST);
+  assert.equal(await exchange.answer.textContent(), "Twice upon a time\n");
+  assert.equal(await within(call.closed, "the end of upstream's connection"), "aborted");
+});
+
+test("answers that are not the API's own", async (t) => {
+  const { page } = await visit(t, app.url, { expected });
+  const frame = 'data: {"content":"Hel","sequence":0,"is_final":false,"correlation_id":"x"}\n\n';
+  const invalid = {
+    error: "Something in between answered",
+    detail: "What came back is not an answer of the assistant. Try again in a moment.",
+    code: "invalid_answer",
+  };
+  const stream = { contentType: "text/event-stream; charset=utf-8" };
+  for (const [what, response, told] of [
+    ["no final frame", { ...stream, body: `: keep-alive\n\n${frame}` }, LOST],
+    ["nothing at all", { ...stream, body: "" }, LOST],
+    ["no JSON in a frame", { ...stream, body: `${frame}data: Hel\n\n` }, invalid],
+    ["a page", { contentType: "text/html", body: "<h1>Sign in</h1>" }, invalid],
+    ["an error page", { status: 502, contentType: "text/html", body: "<h1>Bad</h1>" }, invalid],
+    ["JSON null", { status: 502, contentType: "application/json", body: "null" }, invalid],
+  ]) {
+    await t.test(what, async () => {
+      await page.route("**/chat", (route) => route.fulfill(response));
+      await say(page, `Hello in spite of ${what}`);
+      await assertTold(exchangeOn(page), told);
+      await page.unroute("**/chat");
+    });
+  }
+});
+
+test("an access token is asked for, and asked for again when it is wrong", async (t) => {
+  const { page } = await visit(t, locked.url, { expected });
+  await say(page, "Hello, it is me");
+  const dialog = page.getByRole("dialog", { name: "Access token" });
+  await dialog.waitFor();
+  assert.equal(await page.locator("#token-problem").textContent(), "");
+  const field = dialog.getByLabel("Your token");
+  assert.equal(await field.getAttribute("type"), "password");
+  await field.fill("a wrong token");
+  await field.press("Enter");
+  const problem = dialog.getByRole("alert");
+  await problem.filter({ hasText: "A token has no blanks and no special letters." }).waitFor();
+  await field.fill("wrong-token-0123456789");
+  await field.press("Enter");
+  await problem.filter({ hasText: "That token was not accepted." }).waitFor();
+  assert.deepEqual(upstream.calls, []);
+  await field.fill(`  ${TOKEN}\n`);
+  await dialog.getByRole("button", { name: "Continue" }).click();
+  const call = await upstream.nextCall();
+  assert.equal(call.body.messages.at(-1).content, "Hello, it is me");
+  call.end(...answer("Welcome"));
+  await exchangeOn(page).is("done");
+
+  await page.reload();
+  await say(page, "Still me");
+  (await upstream.nextCall()).end(...answer("Welcome back"));
+  await exchangeOn(page).is("done");
+  const kept = await page.evaluate(() => [
+    JSON.stringify(localStorage),
+    document.cookie,
+    sessionStorage.getItem("access-token"),
+  ]);
+  assert.deepEqual(kept, ["{}", "", JSON.stringify(TOKEN)], "the token is kept for the tab alone");
+});
+
+test("without a token the question waits", async (t) => {
+  const { page } = await visit(t, locked.url, { expected });
+  await say(page, "Hello, may I come in?");
+  await page.getByRole("button", { name: "Not now" }).click();
+  const exchange = exchangeOn(page);
+  await assertTold(exchange, errorEnding("unauthorized"));
+  assert.equal(await exchange.question.textContent(), "Hello, may I come in?");
+  await exchange.retry.click();
+  await page.getByLabel("Your token").fill(TOKEN);
+  await page.keyboard.press("Enter");
+  (await upstream.nextCall()).end(...answer("Come in"));
+  await exchange.is("done");
+});
+
+test("a token can be forgotten", async (t) => {
+  const { page } = await visit(t, locked.url, { expected });
+  await say(page, "Hello, for now");
+  await page.getByLabel("Your token").fill(TOKEN);
+  await page.keyboard.press("Enter");
+  (await upstream.nextCall()).end(...answer("Hi"));
+  await exchangeOn(page).is("done");
+  await page.getByRole("button", { name: "Settings" }).click();
+  await page.getByRole("button", { name: "Forget it" }).click();
+  await page.getByRole("button", { name: "Cancel" }).click();
+  await say(page, "Do you know me?");
+  await page.getByRole("dialog", { name: "Access token" }).waitFor();
+  assert.equal(upstream.calls.length, 1);
+});

@@ -1,0 +1,101 @@
+/** The pages in a real browser, and whatever they do that no page of ours may do. */
+import assert from "node:assert/strict";
+import { after } from "node:test";
+import { chromium } from "playwright-core";
+import { findChromium } from "../../scripts/lib/chromium.mjs";
+import { keepSecret } from "./leaks.mjs";
+
+/** Quiet, and on one's own machine alone; in a container it is root who tests. */
+const ARGS =
+  "--disable-gpu --no-first-run --disable-background-networking --disable-component-update --disable-sync --disable-quic";
+
+const executablePath = findChromium();
+if (!executablePath)
+  throw new Error(
+    "There is no Chromium: run 'npm run test:browser', which installs it or says how",
+  );
+const root = process.getuid?.() === 0 ? ["--no-sandbox"] : [];
+const browser = await chromium.launch({ executablePath, args: [...ARGS.split(" "), ...root] });
+after(() => browser.close());
+
+/**
+ * A page, with what it has done that it should not have done.
+ *
+ * @typedef {object} Visit
+ * @property {import("playwright-core").Page} page
+ * @property {string[]} requests The addresses of all that was asked for.
+ * @property {string[]} faults Errors, dialogs, windows and breaches of the content security policy.
+ */
+
+/**
+ * Opens an address in a browser of its own, without a past. When the test ends, the page must have stayed within its
+ * origin and its policy.
+ *
+ * @param {import("node:test").TestContext} t
+ * @param {string} url
+ * @param {import("playwright-core").BrowserContextOptions & { expected?: RegExp }} [options] `expected` are the messages
+ *   of the console that are no faults
+ * @returns {Promise<Visit>}
+ */
+export async function visit(t, url, { expected, ...options } = {}) {
+  const context = await browser.newContext({
+    viewport: { width: 1280, height: 800 },
+    reducedMotion: "reduce",
+    ...options,
+  });
+  context.setDefaultTimeout(15_000);
+  const page = await context.newPage();
+  const seen = { page, requests: [], faults: [] };
+  page.on("request", (request) => seen.requests.push(request.url()));
+  page.on("pageerror", (error) => seen.faults.push(`${error.stack}`));
+  page.on("popup", (popup) => seen.faults.push(`window: ${popup.url()}`));
+  page.on("dialog", (dialog) => {
+    seen.faults.push(`dialog: ${dialog.message()}`);
+    dialog.dismiss();
+  });
+  page.on("console", (message) => {
+    const isFault = ["error", "warning"].includes(message.type());
+    if (isFault && !expected?.test(message.text())) seen.faults.push(message.text());
+  });
+  await page.exposeBinding("reportViolation", (_, violation) => seen.faults.push(violation));
+  await page.addInitScript(() => {
+    document.addEventListener("securitypolicyviolation", (event) =>
+      globalThis.reportViolation(`${event.violatedDirective}: ${event.blockedURI}`),
+    );
+  });
+  t.after(async () => {
+    await context.close();
+    assert.deepEqual(seen.faults, [], "the page does nothing that it should not do");
+    const origin = new URL(url).origin;
+    const strange = seen.requests.filter((each) => new URL(each).origin !== origin);
+    assert.deepEqual(strange, [], "no request leaves the origin");
+  });
+  await page.goto(url);
+  return seen;
+}
+
+/** Writes a message and sends it with Enter. */
+export async function say(page, message) {
+  keepSecret(message);
+  const field = page.getByLabel("Message", { exact: true });
+  await field.fill(message);
+  await field.press("Enter");
+}
+
+/** One of the exchanges on the page, the latest unless told. */
+export function exchangeOn(page, index = -1) {
+  const element = page.locator(".exchange").nth(index);
+  return {
+    element,
+    question: element.locator(".question p"),
+    answer: element.locator(".answer"),
+    failure: element.locator(".failure"),
+    retry: element.getByRole("button", { name: "Retry" }),
+    ending: element.locator(".ending"),
+    figures: element.locator(".figures"),
+    /** Waits until the answer holds a text. */
+    shows: (text) => element.locator(".answer", { hasText: text }).waitFor(),
+    /** Waits until the exchange has become so. */
+    is: (state) => element.and(page.locator(`[data-state="${state}"]`)).waitFor(),
+  };
+}

@@ -1,0 +1,152 @@
+/**
+ * `openapi.json` as a judge: whatever the worker answers must be written there, its status, its headers and its body.
+ */
+import { readFileSync } from "node:fs";
+import { STATUS_CODES } from "node:http";
+import { Ajv2020 } from "ajv/dist/2020.js";
+import addFormats from "ajv-formats";
+
+/** The document as it is served. */
+export const document = JSON.parse(
+  readFileSync(new URL("../../public/openapi.json", import.meta.url), "utf8"),
+);
+
+/** What HTTP and Cloudflare say about any message, and the document therefore need not. */
+const FRAMING = [
+  "cf-cache-status",
+  "connection",
+  "content-length",
+  "content-type",
+  "date",
+  "keep-alive",
+  "transfer-encoding",
+];
+
+// A schema beside a $ref narrows it down without saying the type once more.
+const ajv = addFormats(new Ajv2020({ allErrors: true, strictTypes: false }));
+const { paths, components } = closed(document);
+ajv.addVocabulary(["components"]);
+ajv.addSchema({ components }, "openapi.json");
+const { ChatRequest, ContentFrame, FinalFrame, ErrorFrame } = components.schemas;
+
+/**
+ * Holds a response of `fetch` against the document, and the body that led to it. A stream is left to the test, which
+ * reads its frames as fast as it likes; they are checked there.
+ */
+export async function checkResponse({ body, ...request }, response) {
+  const { status, headers } = response;
+  const isStream = headers.get("content-type")?.startsWith("text/event-stream");
+  const text = isStream ? undefined : await response.clone().text();
+  checkAnswer(request, { status, headers, text });
+  if (isStream) {
+    check("A body that the worker takes", ChatRequest, JSON.parse(Buffer.from(body).toString()));
+  }
+}
+
+/**
+ * Holds an answer against the document.
+ *
+ * @param {{ method?: string, path: string, pages?: boolean }} request `pages` are served beside the worker
+ * @param {{ status: number, headers: Headers, text?: string }} answer `text` is the body where it is no stream
+ */
+export function checkAnswer({ method = "GET", path, pages }, { status, headers, text }) {
+  const what = `${method} ${path}: ${status} ${STATUS_CODES[status]}`;
+  const operations = paths[path.replace(/\?.*/s, "")];
+  const operation = operations?.[method.toLowerCase()];
+  // The worker puts an id on each answer of its own. Of the files in front of it, the document tells of itself alone.
+  if (pages && operation === undefined && !headers.has("x-correlation-id")) {
+    return;
+  }
+  const response = resolve((operation?.responses ?? elsewhere(method, operations))[status]);
+  if (response === undefined) {
+    throw new Error(`${what} is not documented in openapi.json`);
+  }
+  checkHeaders(what, response.headers, headers);
+  if (method !== "HEAD") {
+    checkBody(what, response.content, headers.get("content-type"), text);
+  }
+}
+
+/** Holds a frame of the event stream against the document. */
+export function checkFrame(frame) {
+  const ending = frame.error === undefined ? FinalFrame : ErrorFrame;
+  const schema = frame.is_final ? ending : ContentFrame;
+  check(`The frame ${JSON.stringify(frame).slice(0, 400)}`, schema, frame);
+}
+
+/** What a $ref to a component leads to. */
+function resolve(node) {
+  const [, kind, name] = node?.$ref?.match(/#\/components\/(\w+)\/(.+)$/) ?? [];
+  return kind === undefined ? node : components[kind][name];
+}
+
+/** What the document says of all operations that are not in it. */
+function elsewhere(method, operations) {
+  const { NotFound, MethodNotAllowed, OriginNotAllowed } = components.responses;
+  if (method === "OPTIONS") {
+    return paths["/chat"].options.responses;
+  }
+  const refusal = operations === undefined ? { 404: NotFound } : { 405: MethodNotAllowed };
+  return { ...refusal, 403: OriginNotAllowed };
+}
+
+function checkHeaders(what, documented, headers) {
+  for (const [name, node] of Object.entries(documented)) {
+    const { required, schema } = resolve(node);
+    const value = headers.get(name);
+    if (value === null && required) {
+      throw new Error(`${what} lacks the header ${name}, which openapi.json promises`);
+    }
+    if (value !== null) {
+      const typed = schema.type === "integer" ? Number(value) : value;
+      check(`${what}: the header ${name} '${value}'`, schema, typed);
+    }
+  }
+  const known = [...FRAMING, ...Object.keys(documented).map((name) => name.toLowerCase())];
+  const unknown = [...headers.keys()].filter((name) => !known.includes(name));
+  if (unknown.length > 0) {
+    throw new Error(`${what} has headers that openapi.json does not name: ${unknown.join(", ")}`);
+  }
+}
+
+function checkBody(what, content, contentType, text) {
+  const type = contentType?.split(";")[0];
+  if (content === undefined) {
+    if (text !== "") {
+      throw new Error(`${what} has a body, of which openapi.json does not tell: ${text}`);
+    }
+  } else if (content[type] === undefined) {
+    throw new Error(`${what} is of the type ${contentType}, which openapi.json does not name`);
+  } else if (type === "application/json") {
+    check(`${what}: the body ${text}`, content[type].schema, JSON.parse(text));
+  }
+}
+
+function check(what, schema, value) {
+  const validate = ajv.compile(schema);
+  if (!validate(value)) {
+    const faults = validate.errors.map(({ instancePath, message, params }) =>
+      `${instancePath} ${message} ${JSON.stringify(params)}`.trim(),
+    );
+    throw new Error(`${what} is not as openapi.json says: ${faults.join("; ")}`);
+  }
+}
+
+/**
+ * The same document for a stricter reader. It leaves the worker room to tell more one day; a test must see nothing that
+ * is not written down. What says that it takes more (requests do) still takes it.
+ */
+function closed(node) {
+  if (Array.isArray(node)) {
+    return node.map(closed);
+  }
+  if (typeof node !== "object" || node === null) {
+    return node;
+  }
+  const entries = Object.entries(node).map(([key, value]) =>
+    // A part of the document that is compiled on its own still finds the rest.
+    key === "$ref" ? [key, `openapi.json${value}`] : [key, closed(value)],
+  );
+  const isObject = node.type === "object" && node.properties !== undefined;
+  return { ...(isObject && { additionalProperties: false }), ...Object.fromEntries(entries) };
+}

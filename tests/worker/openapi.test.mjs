@@ -1,0 +1,125 @@
+/**
+ * `openapi.json` is well made, and tells of every error in the worker's words. Whether it tells the truth of an answer
+ * is checked wherever there is one: the harness holds them all against it.
+ */
+import assert from "node:assert/strict";
+import { readFileSync } from "node:fs";
+import test from "node:test";
+import { fileURLToPath } from "node:url";
+import { createConfig, lint } from "@redocly/openapi-core";
+import { errorBody, errorEnding } from "../support/errors.mjs";
+import { read } from "../support/exchange.mjs";
+import { finalFrame } from "../support/frames.mjs";
+import { startWorker } from "../support/harness.mjs";
+import { document } from "../support/openapi.mjs";
+
+const ROOT = new URL("../../", import.meta.url);
+
+/** Rules of the linter that are switched off, and why. */
+const OFF = {
+  "operation-4xx-response": "no request to /health is refused, whatever is wrong with it",
+  "no-unused-components":
+    "what an unknown path or method is answered belongs to no operation; the introduction names it",
+};
+
+test("the linter finds nothing", async () => {
+  const rules = Object.fromEntries(Object.keys(OFF).map((rule) => [rule, "off"]));
+  const config = await createConfig({ extends: ["recommended"], rules });
+  const problems = await lint({ ref: fileURLToPath(new URL("public/openapi.json", ROOT)), config });
+  const words = problems.map(({ ruleId, message, location: [{ pointer }] }) => {
+    return `${pointer}: ${message} (${ruleId})`;
+  });
+  assert.deepEqual(words, []);
+});
+
+test("the version and the licence are those of the package", () => {
+  const { version, license } = JSON.parse(readFileSync(new URL("package.json", ROOT), "utf8"));
+  assert.equal(document.info.version, version);
+  assert.equal(document.info.license.identifier, license);
+});
+
+test("the document is served, for everybody's tools", async () => {
+  const app = await startWorker({}, { pages: true });
+  const response = await app.get("/openapi.json", { headers: { origin: "https://a.example" } });
+  assert.equal(response.headers.get("access-control-allow-origin"), "*");
+  assert.deepEqual(JSON.parse(await read(response)), document);
+  const headers = { "if-none-match": response.headers.get("etag") };
+  assert.equal((await app.get("/openapi.json", { headers })).status, 304);
+  assert.equal((await app.fetch("/openapi.json", { method: "HEAD" })).status, 200);
+});
+
+test("the error codes are those of the worker", () => {
+  assert.deepEqual(document.components.schemas.ErrorCode.enum, codesOfTheWorker());
+});
+
+test("every error code has an example, in the words of the worker", () => {
+  const { bodies, frames } = errorExamples();
+  for (const body of bodies) {
+    // These two have no words of their own: the detail names the field or the variable.
+    const free = ["validation_error", "configuration_error"].includes(body.code);
+    const words = errorBody(body.code, body.correlation_id, free ? body.detail : undefined);
+    assert.equal(JSON.stringify(body), words);
+  }
+  for (const frame of frames) {
+    const { correlation_id, sequence, code } = frame;
+    const words = finalFrame(correlation_id, sequence, errorEnding(code));
+    assert.equal(`data: ${JSON.stringify(frame)}\n\n`, words);
+  }
+  const shown = new Set([...bodies, ...frames].map(({ code }) => code));
+  assert.deepEqual(shown, new Set(codesOfTheWorker()));
+});
+
+test("every code that a status or a frame may have has its example there", () => {
+  for (const { enum: codes, examples } of codesAndExamples()) {
+    assert.deepEqual(
+      examples.map(({ code }) => code),
+      codes,
+    );
+  }
+});
+
+test("each path answers the methods that are documented, and no other", async (t) => {
+  const app = await startWorker({}, { pages: true });
+  for (const [path, operations] of Object.entries(document.paths)) {
+    await t.test(path, async () => {
+      const response = await app.fetch(path, { method: "PATCH" });
+      const allowed = response.headers.get("allow").toLowerCase().split(", ");
+      assert.deepEqual(allowed.sort(), Object.keys(operations).sort());
+    });
+  }
+});
+
+/** The names in the one place that gives errors their status and name. */
+function codesOfTheWorker() {
+  const source = readFileSync(new URL("src/api/error.rs", ROOT), "utf8");
+  const codes = [...source.matchAll(/Self::\w+ => \(\d{3}, "(\w+)"\)/g)].map(([, code]) => code);
+  const [, variants] = source.match(/pub enum ErrorCode \{(.*?)\n\}/s);
+  assert.equal(codes.length, variants.match(/^ {4}\w+,$/gm).length, "every variant has a name");
+  return codes;
+}
+
+function errorExamples() {
+  const bodies = errorResponses().flatMap(({ examples }) => examples);
+  return { bodies, frames: document.components.schemas.ErrorFrame.examples };
+}
+
+function codesAndExamples() {
+  const { properties, examples } = document.components.schemas.ErrorFrame;
+  return [...errorResponses(), { enum: properties.code.enum, examples }];
+}
+
+/** The codes and the examples of every response that is an error. */
+function errorResponses() {
+  const operations = Object.values(document.paths).flatMap((path) => Object.values(path));
+  const responses = [
+    ...operations.flatMap((operation) => Object.values(operation.responses)),
+    ...Object.values(document.components.responses),
+  ];
+  return responses
+    .map((response) => response.content?.["application/json"])
+    .filter((content) => content?.schema.$ref === "#/components/schemas/Error")
+    .map(({ schema, examples }) => ({
+      enum: schema.properties.code.enum,
+      examples: Object.values(examples).map(({ value }) => value),
+    }));
+}

@@ -1,0 +1,209 @@
+/** The clients of README.md, taken out of it and run as they stand there, against the worker. */
+import assert from "node:assert/strict";
+import { spawn } from "node:child_process";
+import { once } from "node:events";
+import { readFileSync } from "node:fs";
+import { createServer } from "node:http";
+import { after, test } from "node:test";
+import { fileURLToPath } from "node:url";
+import { tryOutput } from "../../scripts/lib/process.mjs";
+import { Missing, pythonEnvironment } from "../compat/python.mjs";
+import { errorBody, errorEnding } from "../support/errors.mjs";
+import { frame, frames } from "../support/frames.mjs";
+import { startWorker } from "../support/harness.mjs";
+import { answer, delta, startUpstream } from "../support/upstream.mjs";
+import { within } from "../support/within.mjs";
+
+const ROOT = fileURLToPath(new URL("../../", import.meta.url));
+const README = readFileSync(new URL("../../README.md", import.meta.url), "utf8");
+const UUID = /[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}/g;
+const TOKEN = "snippet-token-0123456789";
+
+/** The last ones have line ends of Unicode in them, which end no line of an event stream. */
+const CONTENTS = ["Hi", " there! 👋\n", "a\u2028b\u0085c"];
+const LOST = "\nThe connection was lost: the answer is not complete.\n";
+
+const upstream = await startUpstream();
+const app = await startWorker({
+  OPENAI_BASE_URL: upstream.url,
+  ACCESS_TOKENS: TOKEN,
+  MAX_RETRIES: "0",
+});
+
+/**
+ * How each client is run and what it makes of an answer, curl first: it shows what comes as it is.
+ *
+ * @typedef {object} Client
+ * @property {string} language The language of its block in README.md.
+ * @property {(code: string) => string[]} command
+ * @property {string | false} [skip] Why it cannot be run here.
+ * @property {Ended} refused What it makes of a request without a token.
+ * @property {Ended} failed What it makes of an answer that upstream cut off after its first word.
+ * @property {Ended} lost The same of one whose end was lost on its way to the client.
+ * @property {RegExp} broken What it says when the connection broke; the end of the line is the library's.
+ * @property {(contents: string[]) => string} text What it prints for a whole answer.
+ *
+ * @typedef {{ code: number, stdout: string, stderr: string }} Ended
+ */
+
+/** What both programs that read the frames make of it. */
+const reads = {
+  refused: { code: 1, stdout: "", stderr: said("unauthorized") },
+  failed: { code: 1, stdout: "Hi", stderr: said("upstream_truncated") },
+  lost: { code: 1, stdout: "Hi", stderr: LOST },
+  text: (contents) => contents.join(""),
+};
+
+/** @type {Client[]} */
+const CLIENTS = [
+  {
+    language: "sh",
+    command: (code) => ["sh", "-c", code],
+    skip: (await tryOutput("curl", ["--version"])) === undefined && "curl is not installed",
+    refused: {
+      code: 22,
+      stdout: errorBody("unauthorized", "ID"),
+      stderr: "curl: (22) The requested URL returned error: 401\n",
+    },
+    failed: {
+      code: 0,
+      stdout: frames("ID", ["Hi"], errorEnding("upstream_truncated")),
+      stderr: "",
+    },
+    lost: { code: 0, stdout: frame("ID", 0, "Hi"), stderr: "" },
+    broken: /^curl: \(18\)/,
+    text: (contents) => frames("ID", contents, { finish_reason: "stop" }),
+  },
+  {
+    language: "js",
+    command: (code) => [process.execPath, "--input-type=module", "--eval", code],
+    broken: /^\nterminated\n$/,
+    ...reads,
+  },
+  { language: "python", broken: /^\npeer closed connection/, ...reads, ...(await python()) },
+];
+
+for (const { language, skip, refused, failed, lost, broken, text, command } of CLIENTS) {
+  const start = (env) => new Program(command(snippet(language)), env);
+
+  test(`${language}: the text is printed as it comes, and all of it`, { skip }, async () => {
+    const program = start();
+    const call = await upstream.nextCall();
+    call.write(delta(CONTENTS[0]));
+    await program.printed(CONTENTS[0]);
+    call.end(...answer(...CONTENTS.slice(1)));
+    assert.deepEqual(await program.ended(), { code: 0, stdout: text(CONTENTS), stderr: "" });
+  });
+
+  test(`${language}: an error before the stream is told`, { skip }, async () => {
+    assert.deepEqual(await start({ CHAT_TOKEN: undefined }).ended(), refused);
+  });
+
+  test(`${language}: an error in the middle of the stream is told`, { skip }, async () => {
+    const program = start();
+    (await upstream.nextCall()).end(delta("Hi"));
+    assert.deepEqual(await program.ended(), failed);
+  });
+
+  test(`${language}: a stream that ends without its final frame is not complete`, {
+    skip,
+  }, async () => {
+    const url = await startCutter((response) => response.end());
+    const program = start({ CHAT_URL: url });
+    (await upstream.nextCall()).write(delta("Hi"));
+    assert.deepEqual(await program.ended(), lost);
+  });
+
+  test(`${language}: a stream that breaks is not complete`, { skip }, async () => {
+    const url = await startCutter((response) => response.destroy());
+    const program = start({ CHAT_URL: url });
+    (await upstream.nextCall()).write(delta("Hi"));
+    const { code, stdout, stderr } = await program.ended();
+    assert.notEqual(code, 0);
+    assert.equal(stdout, lost.stdout);
+    assert.match(stderr, broken);
+  });
+}
+
+/** A client at work. The ids that the worker gave are `ID` in what it printed. */
+class Program {
+  #child;
+  #stdout = "";
+  #stderr = "";
+
+  constructor([program, ...args], env) {
+    this.#child = spawn(program, args, {
+      // The packages that a snippet imports are those of the checkout.
+      cwd: ROOT,
+      env: { ...process.env, CHAT_URL: app.url, CHAT_TOKEN: TOKEN, ...env },
+      stdio: ["ignore", "pipe", "pipe"],
+    });
+    after(() => this.#child.kill());
+    this.#child.stdout.setEncoding("utf8").on("data", (text) => {
+      this.#stdout += text;
+    });
+    this.#child.stderr.setEncoding("utf8").on("data", (text) => {
+      this.#stderr += text;
+    });
+  }
+
+  /** Resolves when this text has been printed. */
+  async printed(text) {
+    while (!this.#stdout.includes(text)) {
+      await within(once(this.#child.stdout, "data"), () => `'${text}'; ${this.#stderr}`);
+    }
+  }
+
+  /** @returns {Promise<Ended>} */
+  async ended() {
+    const [code] = await within(once(this.#child, "close"), "the end of the client");
+    return { code, stdout: this.#stdout.replace(UUID, "ID"), stderr: this.#stderr };
+  }
+}
+
+/** A server on the way to the worker that passes on the first frame of an answer, and then does `cut` to it. */
+async function startCutter(cut) {
+  const server = createServer(async (request, response) => {
+    const body = Buffer.concat(await Array.fromAsync(request));
+    const { "content-type": type, authorization } = request.headers;
+    const headers = { "content-type": type, authorization };
+    const answer = await app.fetch(request.url, { method: "POST", headers, body });
+    response.writeHead(answer.status, { "content-type": answer.headers.get("content-type") });
+    for await (const chunk of answer.body) {
+      response.write(chunk, () => cut(response));
+      break;
+    }
+  });
+  after(() => server.close());
+  server.listen(0, "127.0.0.1");
+  await once(server, "listening");
+  return `http://127.0.0.1:${server.address().port}`;
+}
+
+/** The one block of this language in the section on clients. */
+function snippet(language) {
+  const [, section] = README.match(/^## From your own code\n(.*?)^## /ms);
+  const blocks = [...section.matchAll(new RegExp(`^\`\`\`${language}\\n(.*?)^\`\`\`$`, "gms"))];
+  assert.equal(blocks.length, 1, `README.md has one block of ${language} for clients`);
+  return blocks[0][1];
+}
+
+function said(code) {
+  const { error, detail } = errorEnding(code);
+  return `\n${error}: ${detail}\n`;
+}
+
+/** Python with the packages that README.md names. */
+async function python() {
+  try {
+    const requirements = ["httpx==0.28.1", "httpx-sse==0.4.3"];
+    const { python } = await pythonEnvironment(requirements.join("-"), {
+      requirements,
+      takes: "about 10 seconds",
+    });
+    return { command: (code) => [python, "-c", code] };
+  } catch (error) {
+    if (!(error instanceof Missing)) throw error;
+    return { skip: error.message };
+  }
+}
