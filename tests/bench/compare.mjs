@@ -1,0 +1,121 @@
+/**
+ * The worker beside what else one could deploy, in one run on one machine: what a token costs in CPU, how much later
+ * the first one comes, what an open stream takes in memory.
+ */
+import { writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { parseArgs } from "node:util";
+import { ROOT } from "../../scripts/lib/paths.mjs";
+import { stopAll } from "../../scripts/lib/process.mjs";
+import { coldStarts, instantiation } from "./compare/cold.mjs";
+import { CONTESTANTS, Missing } from "./compare/contestants.mjs";
+import { Clients, Upstream } from "./compare/load.mjs";
+import { gzippedBytes, machine } from "./compare/machine.mjs";
+import { judge, printTable, printTargets } from "./compare/report.mjs";
+import { WORKLOADS } from "./compare/workloads.mjs";
+
+const USAGE =
+  "Usage: npm run bench -- [--rounds 5] [--only worker,idiomatic] [--workloads paced,short] [--json FILE]";
+
+/** A process of its own for each measurement takes its time, and tells enough. */
+const FRESH_ROUNDS = 2;
+
+const options = readOptions();
+const upstream = new Upstream();
+const upstreamUrl = await upstream.start();
+const chosen = CONTESTANTS.filter(({ name }) => options.only?.includes(name) ?? true);
+const about = machine();
+console.log(`${Object.values(about).join(", ")}\n`);
+
+const subjects = [];
+for (const contestant of chosen) {
+  const subject = await start(contestant);
+  if (subject) subjects.push(subject);
+}
+/** Figures by workload, then by contestant. @type {Record<string, Record<string, number[]>>} */
+const figures = {};
+for (const workload of WORKLOADS) {
+  if (options.workloads && !options.workloads.includes(workload.name)) continue;
+  console.log(`${workload.name}: ${workload.title}`);
+  figures[workload.name] = workload.fresh ? await measureFresh(workload) : await measure(workload);
+}
+for (const { running } of subjects) await running.stop();
+if (!options.workloads || options.workloads.includes("cold")) {
+  console.log("cold: a process started, to its first answer");
+  figures.cold = await coldStarts(subjects, upstreamUrl, options.rounds);
+  figures.instantiation = { worker: await instantiation(options.rounds) };
+}
+figures.size = { worker: [gzippedBytes() / 1000] };
+
+const titles = Object.fromEntries(subjects.map(({ name, title }) => [name, title]));
+const targets = judge(figures);
+printTable(figures, titles);
+printTargets(targets);
+writeFileSync(options.json, `${JSON.stringify({ about, figures, targets }, null, 2)}\n`);
+console.log(`\nAll figures: ${options.json}`);
+upstream.stop();
+await stopAll();
+process.exit(0);
+
+/** Starts a contestant and sees that it answers right, byte for byte, before anything is timed. */
+async function start(contestant) {
+  try {
+    const running = await contestant.start(upstreamUrl);
+    const clients = new Clients({ port: running.port, passes: contestant.passes });
+    await clients.askMany(1, 1);
+    await clients.askMany(2, 30, 1);
+    await clients.askMany(1, 700);
+    return { ...contestant, running, clients };
+  } catch (error) {
+    if (error instanceof Missing) {
+      console.log(`${contestant.title} is left out: ${error.message}`);
+      return undefined;
+    }
+    throw new Error(`${contestant.title} does not take part: ${error.message}`, { cause: error });
+  }
+}
+
+/** Rounds of one after the other, so that whatever else the machine does meets all of them. */
+async function measure(workload) {
+  const measured = Object.fromEntries(subjects.map(({ name }) => [name, []]));
+  for (const subject of subjects) await workload.measure(subject);
+  for (let round = 0; round < options.rounds; round += 1) {
+    for (const subject of subjects) {
+      measured[subject.name].push(...(await workload.measure(subject)));
+    }
+  }
+  return measured;
+}
+
+async function measureFresh(workload) {
+  const measured = Object.fromEntries(subjects.map(({ name }) => [name, []]));
+  for (let round = 0; round < FRESH_ROUNDS; round += 1) {
+    for (const contestant of subjects) {
+      const subject = await start(contestant);
+      measured[contestant.name].push(...(await workload.measure(subject)));
+      subject.clients.stop();
+      await subject.running.stop();
+    }
+  }
+  return measured;
+}
+
+function readOptions() {
+  try {
+    const { values } = parseArgs({
+      options: {
+        rounds: { type: "string", default: "5" },
+        only: { type: "string" },
+        workloads: { type: "string" },
+        json: { type: "string", default: join(ROOT, "build", "bench.json") },
+      },
+    });
+    const rounds = Number(values.rounds);
+    if (!Number.isInteger(rounds) || rounds < 1) throw new Error("rounds is a number from 1 on.");
+    const list = (text) => text?.split(",");
+    return { ...values, rounds, only: list(values.only), workloads: list(values.workloads) };
+  } catch (error) {
+    console.error(`${error.message}\n${USAGE}`);
+    process.exit(2);
+  }
+}

@@ -1,0 +1,120 @@
+/** What the contestants have to do, and what is measured while they do it. */
+import { setTimeout as sleep } from "node:timers/promises";
+import { cpuMicroseconds, residentBytes } from "./process.mjs";
+
+/**
+ * @typedef {object} Subject
+ * @property {import("./contestants.mjs").Running} running
+ * @property {import("./load.mjs").Clients} clients
+ */
+
+/**
+ * @typedef {object} Workload
+ * @property {string} name
+ * @property {string} title
+ * @property {string} unit
+ * @property {(subject: Subject) => Promise<number[]>} measure Figures of one round.
+ * @property {boolean} [fresh] Whether each measurement needs a process that has done nothing yet.
+ */
+
+/** How often memory is looked at, in milliseconds. */
+const SAMPLE_MS = 250;
+const MANY_STREAMS = 2000;
+/** Clients that connect at once; a listener's queue is bounded. */
+const CONNECTING = 100;
+
+/** @type {Workload} */
+const paced = {
+  name: "paced",
+  title: "100 streams × 50 tokens/s × 200 tokens: CPU per token",
+  unit: "µs",
+  measure: (subject) => perPiece(subject, 100 * 200, () => subject.clients.askMany(100, 200, 20)),
+};
+
+/** @type {Workload} */
+const burst = {
+  name: "burst",
+  title: "500 tokens at once, 50 streams, 8 times: CPU per token",
+  unit: "µs",
+  measure: (subject) =>
+    perPiece(subject, 8 * 50 * 500, async () => {
+      for (let turn = 0; turn < 8; turn += 1) await subject.clients.askMany(50, 500);
+    }),
+};
+
+/** @type {Workload} */
+const short = {
+  name: "short",
+  title: "one-token answers, 20 at a time: CPU per request",
+  unit: "µs",
+  measure: (subject) =>
+    perPiece(subject, 1500, async () => {
+      for (let turn = 0; turn < 75; turn += 1) await subject.clients.askMany(20, 1);
+    }),
+};
+
+/** @type {Workload} */
+const firstToken = {
+  name: "first-token",
+  title: "one stream at a time: request to first frame",
+  unit: "ms",
+  async measure({ clients }) {
+    const readings = [];
+    for (let turn = 0; turn < 100; turn += 1) readings.push(...(await clients.askMany(1, 1)));
+    return readings.map(({ firstMs }) => firstMs);
+  },
+};
+
+/** @type {Workload} */
+const many = {
+  name: "many",
+  title: `${MANY_STREAMS} streams open at once, a token a second each: memory per stream`,
+  unit: "KiB",
+  fresh: true,
+  async measure({ running, clients }) {
+    // What is needed once, whatever the number of streams, is there before the first look.
+    for (let turn = 0; turn < 5; turn += 1) await clients.askMany(50, 20);
+    const idleBytes = residentBytes(running.pid);
+    const pending = [];
+    let open = 0;
+    while (pending.length < MANY_STREAMS) {
+      const connecting = Array.from({ length: CONNECTING }, () => {
+        const { promise, resolve } = Promise.withResolvers();
+        const reading = clients.ask(10, 1000, () => {
+          open += 1;
+          resolve();
+        });
+        pending.push(reading);
+        return Promise.race([promise, reading]);
+      });
+      await Promise.all(connecting);
+    }
+    if (open < MANY_STREAMS) throw new Error(`only ${open} of ${MANY_STREAMS} streams opened`);
+    let peakBytes = residentBytes(running.pid);
+    let ended = false;
+    const readings = Promise.all(pending).finally(() => {
+      ended = true;
+    });
+    while (!ended) {
+      peakBytes = Math.max(peakBytes, residentBytes(running.pid));
+      await Promise.race([readings, sleep(SAMPLE_MS)]);
+    }
+    const wrong = (await readings).filter(({ ok }) => !ok);
+    if (wrong.length > 0) {
+      throw new Error(
+        `${wrong.length} of ${MANY_STREAMS} streams were not complete: ${wrong[0].why}`,
+      );
+    }
+    return [(peakBytes - idleBytes) / MANY_STREAMS / 1024];
+  },
+};
+
+/** @type {Workload[]} */
+export const WORKLOADS = [paced, burst, short, firstToken, many];
+
+/** @param {Subject} subject */
+async function perPiece({ running }, pieces, work) {
+  const before = cpuMicroseconds(running.pid);
+  await work();
+  return [(cpuMicroseconds(running.pid) - before) / pieces];
+}
