@@ -1,6 +1,7 @@
 import { build } from "./lib/build.mjs";
 import { DevServer } from "./lib/dev-server.mjs";
 import { devVar, ownVar } from "./lib/dev-vars.mjs";
+import { logPrinter } from "./lib/log-format.mjs";
 import { main, say } from "./lib/main.mjs";
 import { ensureFree, wantedPort } from "./lib/port.mjs";
 import { Failure } from "./lib/process.mjs";
@@ -10,11 +11,12 @@ await main(start, { stoppedCode: 0 });
 
 async function start() {
   const port = wantedPort();
+  const printRecord = logPrinter("text");
   await ensureFree(port);
   await build();
   const upstream = await chooseUpstream();
   await ensureFree(port);
-  const server = new DevServer(port, { ...access(), ...upstream.vars });
+  const server = new DevServer(port, { ...access(), ...upstream.vars }, printRecord);
   await server.ready();
   say(`
 The assistant is at ${server.address}, answered by ${upstream.name}. Try it:

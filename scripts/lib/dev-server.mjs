@@ -23,14 +23,17 @@ const RECORD = /\{"timestamp":.*\}/;
 /** One `wrangler dev` on this machine. */
 export class DevServer {
   #child;
+  #printRecord;
   /** @type {string[] | undefined} what was printed so far; only a failed start shows it */
   #held = [];
 
   /**
    * @param {number} port
    * @param {Record<string, string>} vars these go before `.dev.vars` and wrangler.toml
+   * @param {(line: string) => void} [printRecord] prints one of the worker's log lines
    */
-  constructor(port, vars) {
+  constructor(port, vars, printRecord = console.log) {
+    this.#printRecord = printRecord;
     this.address = `http://127.0.0.1:${port}`;
     const args = ["dev", "--ip", "127.0.0.1", "--port", `${port}`, "--inspector-port", "0"];
     const look = ["--show-interactive-dev-session=false", "--log-level", "log"];
@@ -78,7 +81,9 @@ export class DevServer {
   }
 
   #print(line, write) {
+    const record = line.match(RECORD)?.[0];
     if (this.#held) this.#held.push(line);
-    else if (!NOISE.test(line)) write(line.match(RECORD)?.[0] ?? line);
+    else if (record) this.#printRecord(record);
+    else if (!NOISE.test(line)) write(line);
   }
 }

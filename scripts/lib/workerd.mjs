@@ -1,9 +1,10 @@
-import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { createRequire } from "node:module";
 import { join } from "node:path";
 import { createInterface } from "node:readline";
 import { ROOT } from "./paths.mjs";
 import { Failure, launch } from "./process.mjs";
+import { wranglerConfig } from "./wrangler-toml.mjs";
 
 const require = createRequire(import.meta.url);
 
@@ -112,9 +113,10 @@ function workerOf({ modules, vars = {}, fromEnvironment = [], services = {} }) {
     // A path that begins with a slash would be looked for among the imports.
     return `(name = ${text(name)}, ${kind} = embed ${text(relativeToRun(path))})`;
   });
+  // With the date of the deployment, the runtime behaves as the deployed one does.
   return `(
       modules = [${files.join(", ")}],
-      compatibilityDate = ${text(compatibilityDate())},
+      compatibilityDate = ${text(wranglerConfig().compatibility_date)},
       bindings = [${bindings.join(", ")}]
     )`;
 }
@@ -122,12 +124,6 @@ function workerOf({ modules, vars = {}, fromEnvironment = [], services = {} }) {
 /** From the folder of a run, which is three below the checkout. */
 function relativeToRun(path) {
   return join("..", "..", "..", path.slice(ROOT.length));
-}
-
-/** The runtime behaves as the deployed one does. */
-function compatibilityDate() {
-  const toml = readFileSync(join(ROOT, "wrangler.toml"), "utf8");
-  return toml.match(/^compatibility_date *= *"([^"]+)"/m)[1];
 }
 
 /** A text as Cap'n Proto writes it: as JSON does, but for control characters. */
