@@ -6,6 +6,7 @@ import { main, say } from "./lib/main.mjs";
 import { ensureFree, wantedPort } from "./lib/port.mjs";
 import { Failure } from "./lib/process.mjs";
 import { startStandIn } from "./lib/stand-in.mjs";
+import { upstreamHost } from "./lib/upstream-host.mjs";
 
 await main(start, { stoppedCode: 0 });
 
@@ -43,20 +44,9 @@ function credentials() {
 async function chooseUpstream() {
   if (devVar("OPENAI_API_KEY")) {
     const model = devVar("OPENAI_MODEL") ?? "its default model";
-    return { name: `${model} at ${host(devVar("OPENAI_BASE_URL"))}`, vars: {} };
+    return { name: `${model} at ${upstreamHost(devVar("OPENAI_BASE_URL"))}`, vars: {} };
   }
   say("There is no OPENAI_API_KEY in .dev.vars, so a stand-in answers instead of a model.");
   const url = await startStandIn();
   return { name: "the stand-in", vars: { OPENAI_API_KEY: "stand-in", OPENAI_BASE_URL: url } };
-}
-
-/** Where a base URL points, without anything secret that it may carry. */
-function host(url = "https://api.openai.com/v1") {
-  try {
-    return new URL(url).host;
-  } catch {
-    throw new Failure(
-      "OPENAI_BASE_URL in .dev.vars is not a URL. For example: https://api.openai.com/v1",
-    );
-  }
 }

@@ -2,9 +2,16 @@ import { Failure, killAll, stopAll } from "./process.mjs";
 
 const SIGNALS = { SIGHUP: 129, SIGINT: 130, SIGTERM: 143 };
 
+let write = console.log;
+
 /** Says in one line what is going on. */
 export function say(line) {
-  console.log(line);
+  write(line);
+}
+
+/** Keeps standard output free of it. */
+export function sayOnStderr() {
+  write = console.error;
 }
 
 /** A size as people read it. @param {number} bytes */
@@ -16,14 +23,15 @@ export function kib(bytes) {
  * Runs a script's work: a failure is told without a stack trace, and a signal ends everything
  * that the script started.
  * @param {() => Promise<unknown>} work
- * @param {{ stoppedCode?: number }} [options] exit code after a signal, where stopping is no failure
+ * @param {{ stoppedCode?: number, patienceMs?: number }} [options] exit code after a signal, where stopping is no
+ *   failure, and how long what was started may take to end by itself
  */
-export async function main(work, { stoppedCode } = {}) {
+export async function main(work, { stoppedCode, patienceMs } = {}) {
   let stopped = false;
   async function stop(code) {
     if (stopped) killAll();
     stopped = true;
-    await stopAll();
+    await stopAll(patienceMs);
     process.exit(stoppedCode ?? code);
   }
   for (const [signal, code] of Object.entries(SIGNALS)) process.on(signal, () => stop(code));

@@ -91,11 +91,11 @@ export async function tryOutput(command, args, options = {}) {
   }
 }
 
-/** Ends everything that was launched: politely, and after three seconds for good. */
-export async function stopAll() {
+/** Ends everything that was launched: politely, and in the end for good. */
+export async function stopAll(patienceMs = 3000) {
   stopping = true;
   for (const child of children) signalGroup(child, "SIGTERM");
-  for (let waited = 0; children.size > 0 && waited < 3000; waited += 50) await sleep(50);
+  for (let waited = 0; children.size > 0 && waited < patienceMs; waited += 50) await sleep(50);
   killAll();
 }
 

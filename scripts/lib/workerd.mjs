@@ -1,5 +1,6 @@
-import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { createRequire } from "node:module";
+import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { createInterface } from "node:readline";
 import { ROOT } from "./paths.mjs";
@@ -17,6 +18,7 @@ const require = createRequire(import.meta.url);
  * @property {Record<string, string>} [vars] Text bindings whose values may stand in a file.
  * @property {string[]} [fromEnvironment] Text bindings whose values are read from the environment, where they are set.
  * @property {Record<string, string>} [services] Names of other workers by the names of the bindings that lead to them.
+ * @property {Record<string, string>} [folders] Folders by the names of the bindings that fetch their files.
  */
 
 /** The built worker's modules. */
@@ -32,18 +34,26 @@ export class Workerd {
 
   /**
    * @param {Record<string, Worker>} workers by name; the first one gets the requests
-   * @param {{ address?: string, env?: NodeJS.ProcessEnv, onLine?: (line: string) => void }} [options]
-   *   where to listen (a free port on loopback, unless told), and what to do with each line that the workers log
+   * @param {{ address?: string, isBehindProxy?: boolean, env?: NodeJS.ProcessEnv, onLine?: (line: string) => void }} [options]
+   *   where to listen (a free port on loopback, unless told), whether `X-Forwarded-Proto` says how the client came, and
+   *   what to do with each line that the workers log
    */
-  constructor(workers, { address = "127.0.0.1:0", env = process.env, onLine = console.log } = {}) {
-    const parent = join(ROOT, "build", "workerd");
-    mkdirSync(parent, { recursive: true });
-    this.#folder = mkdtempSync(join(parent, "run-"));
+  constructor(
+    workers,
+    {
+      address = "127.0.0.1:0",
+      isBehindProxy = false,
+      env = process.env,
+      onLine = console.log,
+    } = {},
+  ) {
+    // Not in the checkout, where a service may not write.
+    this.#folder = mkdtempSync(join(tmpdir(), "personal-ai-assistant-"));
     const config = join(this.#folder, "config.capnp");
-    writeFileSync(config, configuration(workers, address));
+    writeFileSync(config, configuration(workers, { address, isBehindProxy }));
     // The package gives the path of the program itself. It is there only once the node modules are.
     const { default: program } = require("workerd");
-    this.#child = launch(program, ["serve", "--control-fd=3", config], {
+    this.#child = launch(program, ["serve", "--control-fd=3", "--import-path=/", config], {
       env,
       stdio: ["ignore", "pipe", "pipe", "pipe"],
     });
@@ -82,10 +92,14 @@ export class Workerd {
 }
 
 /** What the runtime reads: see <https://github.com/cloudflare/workerd/blob/main/src/workerd/server/workerd.capnp>. */
-function configuration(workers, address) {
-  const services = Object.entries(workers).map(
-    ([name, worker]) => `(name = ${text(name)}, worker = ${workerOf(worker)})`,
-  );
+function configuration(workers, { address, isBehindProxy }) {
+  const services = Object.entries(workers).flatMap(([name, worker]) => [
+    `(name = ${text(name)}, worker = ${workerOf(name, worker)})`,
+    ...Object.entries(worker.folders ?? {}).map(
+      ([binding, path]) => `(name = ${text(`${name}:${binding}`)}, disk = (path = ${text(path)}))`,
+    ),
+  ]);
+  const http = isBehindProxy ? '(forwardedProtoHeader = "X-Forwarded-Proto")' : "()";
   const [first] = Object.keys(workers);
   return `using Workerd = import "/workerd/workerd.capnp";
 
@@ -94,24 +108,32 @@ const config :Workerd.Config = (
     ${services.join(",\n    ")},
     (name = "internet", network = (allow = ["public", "private"], tlsOptions = (trustBrowserCas = true)))
   ],
-  sockets = [(name = "http", address = ${text(address)}, http = (), service = ${text(first)})]
+  sockets = [(name = "http", address = ${text(address)}, http = ${http}, service = ${text(first)})]
 );
 `;
 }
 
-/** @param {Worker} worker */
-function workerOf({ modules, vars = {}, fromEnvironment = [], services = {} }) {
+/**
+ * @param {string} worker its name
+ * @param {Worker} options
+ */
+function workerOf(
+  worker,
+  { modules, vars = {}, fromEnvironment = [], services = {}, folders = {} },
+) {
   const bindings = [
     ...Object.entries(vars).map(([name, value]) => `(name = ${text(name)}, text = ${text(value)})`),
     ...fromEnvironment.map((name) => `(name = ${text(name)}, fromEnvironment = ${text(name)})`),
     ...Object.entries(services).map(
       ([name, service]) => `(name = ${text(name)}, service = ${text(service)})`,
     ),
+    ...Object.keys(folders).map(
+      (name) => `(name = ${text(name)}, service = ${text(`${worker}:${name}`)})`,
+    ),
   ];
   const files = Object.entries(modules).map(([name, path]) => {
     const kind = name.endsWith(".wasm") ? "wasm" : "esModule";
-    // A path that begins with a slash would be looked for among the imports.
-    return `(name = ${text(name)}, ${kind} = embed ${text(relativeToRun(path))})`;
+    return `(name = ${text(name)}, ${kind} = embed ${text(path)})`;
   });
   // With the date of the deployment, the runtime behaves as the deployed one does.
   return `(
@@ -119,11 +141,6 @@ function workerOf({ modules, vars = {}, fromEnvironment = [], services = {} }) {
       compatibilityDate = ${text(wranglerConfig().compatibility_date)},
       bindings = [${bindings.join(", ")}]
     )`;
-}
-
-/** From the folder of a run, which is three below the checkout. */
-function relativeToRun(path) {
-  return join("..", "..", "..", path.slice(ROOT.length));
 }
 
 /** A text as Cap'n Proto writes it: as JSON does, but for control characters. */

@@ -1,0 +1,210 @@
+/** Pages on one's own server: what Cloudflare makes of a folder, and the assistant beside it, untouched. */
+import assert from "node:assert/strict";
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { request } from "node:http";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { after, test } from "node:test";
+import { assistantWithPages } from "../../scripts/lib/assistant.mjs";
+import { Failure } from "../../scripts/lib/process.mjs";
+import { pagesOf } from "../../scripts/lib/static-files.mjs";
+import { Workerd } from "../../scripts/lib/workerd.mjs";
+import { delta, startUpstream } from "../support/upstream.mjs";
+import { within } from "../support/within.mjs";
+
+const HEADERS = `
+# everywhere
+/*
+  X-Content-Type-Options: nosniff
+  Vary: Origin
+/assets/*
+  ! Vary
+  Cache-Control: public, max-age=31536000, immutable
+/docs
+  Vary: Cookie
+/index
+  X-Moved: yes
+`;
+
+const folder = folderOf({
+  _headers: HEADERS,
+  "index.html": "<title>Chat</title>",
+  "docs.html": "<title>Reference</title>",
+  "help/index.html": "<title>Help</title>",
+  "assets/app.js": "export {};",
+  "openapi.json": "{}",
+  "assets/raw.xyz": Buffer.from([0, 255, 1]),
+});
+const upstream = await startUpstream();
+const runtime = new Workerd(
+  { assistant: assistantWithPages(folder) },
+  {
+    env: {
+      OPENAI_API_KEY: "sk-test",
+      OPENAI_BASE_URL: upstream.url,
+      HEARTBEAT_SECONDS: "0.1",
+      LOG_LEVEL: "ERROR",
+    },
+  },
+);
+after(() => runtime.stop());
+const address = `http://127.0.0.1:${await runtime.listening()}`;
+const get = (path, init) => within(fetch(address + path, { redirect: "manual", ...init }), path);
+
+const REVALIDATE = "public, max-age=0, must-revalidate";
+const HTML = "text/html; charset=utf-8";
+
+/** @type {[path: string, type: string, cacheControl: string, vary: string | null, body: string][]} */
+const SERVED = [
+  ["/", HTML, REVALIDATE, "Origin", "<title>Chat</title>"],
+  ["/docs", HTML, REVALIDATE, "Origin, Cookie", "<title>Reference</title>"],
+  ["/help/?a=b", HTML, REVALIDATE, "Origin", "<title>Help</title>"],
+  ["/openapi.json", "application/json", REVALIDATE, "Origin", "{}"],
+  [
+    "/assets/app.js",
+    "text/javascript; charset=utf-8",
+    "public, max-age=31536000, immutable",
+    null,
+    "export {};",
+  ],
+];
+
+for (const [path, type, cacheControl, vary, body] of SERVED) {
+  test(`${path} is served with its type and by the rules of _headers`, async () => {
+    const answer = await get(path);
+    assert.equal(answer.status, 200);
+    assert.equal(answer.headers.get("content-type"), type);
+    assert.equal(answer.headers.get("cache-control"), cacheControl);
+    assert.equal(answer.headers.get("vary"), vary);
+    assert.equal(answer.headers.get("x-content-type-options"), "nosniff");
+    assert.equal(await answer.text(), body);
+  });
+}
+
+test("bytes stay bytes", async () => {
+  const answer = await get("/assets/raw.xyz");
+  assert.equal(answer.headers.get("content-type"), "application/octet-stream");
+  assert.deepEqual(new Uint8Array(await answer.arrayBuffer()), new Uint8Array([0, 255, 1]));
+});
+
+test("HEAD is GET without the body", async () => {
+  const answer = await get("/docs", { method: "HEAD" });
+  assert.equal(answer.status, 200);
+  assert.equal(answer.headers.get("content-type"), HTML);
+  assert.equal(answer.headers.get("etag"), (await get("/docs")).headers.get("etag"));
+  assert.equal(await answer.text(), "");
+});
+
+test("a page that the client has is not sent again, however it names it", async () => {
+  const { headers } = await get("/");
+  const etag = headers.get("etag");
+  assert.match(etag, /^"[\da-f]{32}"$/);
+  for (const known of [etag, `W/${etag}`, `"other", ${etag}`, "*"]) {
+    const answer = await get("/", { headers: { "if-none-match": known } });
+    assert.equal(answer.status, 304, known);
+    assert.equal(answer.headers.get("etag"), etag);
+    assert.equal(answer.headers.get("x-content-type-options"), "nosniff");
+  }
+  const changed = await get("/", { headers: { "if-none-match": '"other"' } });
+  assert.equal(changed.status, 200);
+});
+
+test("a page has one path, and its other names lead there", async () => {
+  const moved = {
+    "/index.html": "/",
+    "/index": "/",
+    "/docs.html?a=b": "/docs?a=b",
+    "/docs/": "/docs",
+    "/help": "/help/",
+    "/help/index": "/help/",
+    "/help/index.html": "/help/",
+  };
+  for (const [path, location] of Object.entries(moved)) {
+    const answer = await get(path);
+    assert.deepEqual([answer.status, answer.headers.get("location")], [307, location], path);
+  }
+  assert.equal((await get("/index")).headers.get("x-moved"), "yes");
+});
+
+test("everything else is the assistant's, which sees the request and answers as if it were alone", async () => {
+  const id = { "x-correlation-id": "abc-123" };
+  for (const path of ["/_headers", "/assets", "/assets/", "/constructor", "/..%2fetc/passwd"]) {
+    const answer = await get(path, { headers: id });
+    assert.equal(answer.status, 404, path);
+    assert.equal(answer.headers.get("x-correlation-id"), "abc-123");
+    assert.equal((await answer.json()).code, "not_found");
+  }
+  const posted = await get("/docs", { method: "POST", headers: id });
+  assert.equal((await posted.json()).correlation_id, "abc-123");
+  const health = await get("/health", { method: "HEAD" });
+  assert.equal(health.status, 200);
+});
+
+const FRAME = 'data: {"content":"Hi","sequence":0,"is_final":false,"correlation_id":"abc-123"}\n\n';
+
+test("a frame passes while upstream still writes, and a client that leaves then ends upstream's answer", async () => {
+  const { chat, call, response } = await begin();
+  assert.equal(response.headers["x-correlation-id"], "abc-123");
+  assert.equal(response.headers["content-type"], "text/event-stream; charset=utf-8");
+  call.write(delta("Hi"));
+  assert.equal(await within(firstFrame(response), "the first frame"), FRAME);
+  chat.destroy();
+  assert.equal(await within(call.closed, "upstream to be left"), "aborted");
+});
+
+test("a client that leaves while upstream is silent ends upstream's answer", async () => {
+  const { chat, call } = await begin();
+  chat.destroy();
+  assert.equal(await within(call.closed, "upstream to be left"), "aborted");
+});
+
+test("a client that breaks off before upstream has answered ends upstream's request", async () => {
+  const chat = post();
+  const call = await upstream.nextCall();
+  // Closed in good form, it would be noticed only once there is something to tell it.
+  chat.socket.resetAndDestroy();
+  assert.equal(await within(call.closed, "upstream to be left"), "aborted");
+});
+
+test("a rule that is not understood is said, not passed over", () => {
+  for (const line of ["/a/:name", "https://example.com/*", "X-Lonely: 1", "nonsense"]) {
+    const odd = folderOf({ _headers: `${line}\n  X-A: 1\n` });
+    assert.throws(
+      () => pagesOf(odd),
+      (error) => error instanceof Failure && error.message.includes(line),
+    );
+  }
+});
+
+/** A chat whose answer upstream has begun, without a word yet. */
+async function begin() {
+  const chat = post();
+  const answered = new Promise((resolve) => chat.once("response", resolve));
+  const call = (await upstream.nextCall()).open();
+  return { chat, call, response: await within(answered, "the stream's headers") };
+}
+
+function post() {
+  const headers = { "content-type": "application/json", "x-correlation-id": "abc-123" };
+  const chat = request(`${address}/chat`, { method: "POST", headers });
+  chat.on("error", () => {});
+  chat.end('{"message":"Hello"}');
+  return chat;
+}
+
+/** What comes first, but for comments. */
+async function firstFrame(response) {
+  for await (const chunk of response.iterator({ destroyOnReturn: false })) {
+    if (!chunk.toString().startsWith(":")) return chunk.toString();
+  }
+}
+
+function folderOf(files) {
+  const path = mkdtempSync(join(tmpdir(), "pages-"));
+  after(() => rmSync(path, { recursive: true }));
+  for (const [name, contents] of Object.entries(files)) {
+    mkdirSync(join(path, name, ".."), { recursive: true });
+    writeFileSync(join(path, name), contents);
+  }
+  return path;
+}
