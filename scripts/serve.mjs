@@ -16,10 +16,11 @@ const COMMAND = "npm run serve";
 
 /** What answers that are under way when the server is told to end have to end by themselves. */
 const PATIENCE_MS = 30_000;
+const PARTING = `Stopping. Answers under way have ${PATIENCE_MS / 1000} s; a second signal ends them now.`;
 
 // Standard output is for the log lines, which programs read.
 sayOnStderr();
-await main(serve, { stoppedCode: 0, patienceMs: PATIENCE_MS });
+await main(serve, { stoppedCode: 0, patienceMs: PATIENCE_MS, parting: PARTING });
 
 async function serve() {
   const port = wantedPort(COMMAND);

@@ -23,13 +23,14 @@ export function kib(bytes) {
  * Runs a script's work: a failure is told without a stack trace, and a signal ends everything
  * that the script started.
  * @param {() => Promise<unknown>} work
- * @param {{ stoppedCode?: number, patienceMs?: number }} [options] exit code after a signal, where stopping is no
- *   failure, and how long what was started may take to end by itself
+ * @param {{ stoppedCode?: number, patienceMs?: number, parting?: string }} [options] exit code after a
+ *   signal, where stopping is no failure, how long what was started may take to end by itself, and what to say then
  */
-export async function main(work, { stoppedCode, patienceMs } = {}) {
+export async function main(work, { stoppedCode, patienceMs, parting } = {}) {
   let stopped = false;
   async function stop(code) {
     if (stopped) killAll();
+    else if (parting) say(parting);
     stopped = true;
     await stopAll(patienceMs);
     process.exit(stoppedCode ?? code);

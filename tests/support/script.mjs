@@ -1,0 +1,81 @@
+/** A script of ours as a person or a service runs it: a process with an environment, its lines and its end. */
+import { spawn } from "node:child_process";
+import { createInterface } from "node:readline";
+import { after } from "node:test";
+import { fileURLToPath } from "node:url";
+import { modernNode } from "../../scripts/lib/node-modules.mjs";
+import { within } from "./within.mjs";
+
+const SCRIPTS = new URL("../../scripts/", import.meta.url);
+
+class Script {
+  /** Lines so far on standard output. @type {string[]} */
+  output = [];
+  /** Lines so far on standard error, which are for people. @type {string[]} */
+  words = [];
+  #child;
+  #watchers = new Set();
+
+  constructor(name, args, env) {
+    this.#child = spawn(modernNode(), [fileURLToPath(new URL(name, SCRIPTS)), ...args], {
+      env: { PATH: process.env.PATH, HOME: process.env.HOME, ...env },
+      stdio: ["ignore", "pipe", "pipe"],
+    });
+    this.#hear(this.#child.stdout, this.output);
+    this.#hear(this.#child.stderr, this.words);
+    /** The exit code. @type {Promise<number>} */
+    this.ended = new Promise((resolve) => this.#child.once("close", resolve));
+  }
+
+  signal(name) {
+    this.#child.kill(name);
+  }
+
+  /** The exit code, once everything was said. */
+  end() {
+    return within(this.ended, () => `the end of the script, which said:\n${this.#said()}`);
+  }
+
+  /** The first line that is like this, now or when it comes. @param {RegExp} pattern */
+  async line(pattern) {
+    const known = [...this.output, ...this.words].find((line) => pattern.test(line));
+    if (known !== undefined) return known;
+    const { promise, resolve } = Promise.withResolvers();
+    const watcher = (line) => pattern.test(line) && resolve(line);
+    this.#watchers.add(watcher);
+    try {
+      return await within(promise, () => `a line like ${pattern}; lines seen:\n${this.#said()}`);
+    } finally {
+      this.#watchers.delete(watcher);
+    }
+  }
+
+  #hear(stream, lines) {
+    createInterface({ input: stream }).on("line", (line) => {
+      lines.push(line);
+      for (const watcher of this.#watchers) watcher(line);
+    });
+  }
+
+  #said() {
+    return [...this.output, ...this.words].join("\n");
+  }
+}
+
+/**
+ * Starts a script, which ends with the test or the file that started it.
+ *
+ * @param {string} name Its file in `scripts/`.
+ * @param {{ args?: string[], env?: Record<string, string> }} [options]
+ *   `env` is all of its environment but for `PATH` and `HOME`.
+ */
+export function startScript(name, { args = [], env = {} } = {}) {
+  const script = new Script(name, args, env);
+  after(() => {
+    // Asked once it goes in good order, which may take its time; asked twice it goes at once.
+    script.signal("SIGTERM");
+    script.signal("SIGINT");
+    return script.ended;
+  });
+  return script;
+}
