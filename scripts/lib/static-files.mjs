@@ -4,8 +4,9 @@ import { extname, join } from "node:path";
 import { Failure } from "./process.mjs";
 
 /**
- * What a path answers with: a file, or the path under which the page really is.
- * @typedef {{ file?: string, movedTo?: string, headers: Record<string, string> }} Page
+ * What a path answers with: a file, or the path under which the page really is. `ruled` are the headers of every answer,
+ * `headers` those of the file.
+ * @typedef {{ file?: string, movedTo?: string, ruled: Record<string, string>, headers?: Record<string, string> }} Page
  */
 
 /**
@@ -45,7 +46,7 @@ export function pagesOf(folder) {
   const moved = paths.flatMap((file) =>
     otherNamesOf(file).map((path) => [
       path,
-      { movedTo: nameOf(file), headers: withRules({}, path, rules) },
+      { movedTo: nameOf(file), ruled: withRules({}, path, rules) },
     ]),
   );
   return Object.fromEntries([...moved, ...served]);
@@ -60,9 +61,9 @@ function nameOf(file) {
 function otherNamesOf(file) {
   if (!file.endsWith(".html")) return [];
   const name = nameOf(file);
-  const bare = file.replace(/\.html$/, "");
-  const slash = name.endsWith("/") ? name.slice(0, -1) : `${name}/`;
-  return [file, bare, slash].filter((path) => path !== "" && path !== name);
+  const bare = name.replace(/\/$/, "");
+  const all = [bare, `${bare}/`, `${bare}.html`, `${bare}/index`, `${bare}/index.html`];
+  return all.filter((path) => path.length > 1 && path !== "/.html" && path !== name);
 }
 
 function pageOf(folder, file, rules) {
@@ -72,7 +73,12 @@ function pageOf(folder, file, rules) {
     "cache-control": "public, max-age=0, must-revalidate",
     etag: `"${createHash("sha256").update(contents).digest("hex").slice(0, 32)}"`,
   };
-  return { file, headers: withRules(headers, nameOf(file), rules) };
+  const path = nameOf(file);
+  return {
+    file,
+    ruled: withRules({}, path, rules),
+    headers: withRules(headers, path, rules),
+  };
 }
 
 /** What a rule sets goes before the usual headers; what several rules set is joined. */

@@ -17,8 +17,7 @@ export default class extends Assistant {
     pages ??= new Map(Object.entries(JSON.parse(this.env.PAGES)));
     const url = new URL(request.url);
     const page = pages.get(url.pathname);
-    const isRead = request.method === "GET" || request.method === "HEAD";
-    return page && isRead ? answer(request, url, page, this.env) : super.fetch(request);
+    return page ? answer(request, url, page, this.env) : super.fetch(request);
   }
 }
 
@@ -27,18 +26,19 @@ export default class extends Assistant {
  * @param {Env} env
  * @returns {Promise<Response>}
  */
-async function answer(request, url, { file, movedTo, headers }, env) {
+async function answer(request, url, { file, movedTo, ruled, headers }, env) {
+  if (request.method !== "GET" && request.method !== "HEAD") {
+    return new Response(null, { status: 405, headers: ruled });
+  }
   if (movedTo) {
     const location = `${movedTo}${url.search}`;
-    return new Response(null, { status: 307, headers: { ...headers, location } });
+    return new Response(null, { status: 307, headers: { ...ruled, location } });
   }
   if (isKnown(request.headers.get("if-none-match"), headers.etag)) {
     return new Response(null, { status: 304, headers });
   }
-  const { ok, body } = await env.FILES.fetch(new Request(`http://files${file}`, request));
-  if (!ok)
-    return new Response("This page is being built anew. Try again in a moment.\n", { status: 503 });
-  return new Response(body, { headers });
+  const stored = await env.FILES.fetch(new Request(`http://files${file}`, request));
+  return stored.ok ? new Response(stored.body, { headers }) : new Response(null, { status: 500 });
 }
 
 /** Whether the client has the page already: RFC 9110, 13.1.2. */
