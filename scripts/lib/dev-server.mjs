@@ -1,18 +1,7 @@
-import { join } from "node:path";
 import { createInterface } from "node:readline";
 import { setTimeout as sleep } from "node:timers/promises";
-import { modernNode } from "./node-modules.mjs";
-import { pathWith, ROOT } from "./paths.mjs";
 import { Failure, launch } from "./process.mjs";
-
-/** Wrangler neither asks, nor reports, nor calls home; it takes settings from `.dev.vars` only. */
-const QUIET = {
-  CLOUDFLARE_CF_FETCH_ENABLED: "false",
-  CLOUDFLARE_LOAD_DEV_VARS_FROM_DOT_ENV: "false",
-  WRANGLER_HIDE_BANNER: "true",
-  WRANGLER_LOG_PATH: join(ROOT, ".wrangler", "logs"),
-  WRANGLER_SEND_METRICS: "false",
-};
+import { wrangler } from "./wrangler.mjs";
 
 /** What wrangler prints besides the worker's own log lines. */
 const NOISE = /^(\[wrangler:info\]|\[custom build\]\s*$|🪵|\s*$)/u;
@@ -38,9 +27,9 @@ export class DevServer {
     const args = ["dev", "--ip", "127.0.0.1", "--port", `${port}`, "--inspector-port", "0"];
     const look = ["--show-interactive-dev-session=false", "--log-level", "log"];
     const given = Object.entries(vars).flatMap(([name, value]) => ["--var", `${name}:${value}`]);
-    const wrangler = join(ROOT, "node_modules", "wrangler", "bin", "wrangler.js");
-    this.#child = launch(modernNode(), [wrangler, ...args, ...look, ...given], {
-      env: { ...process.env, ...QUIET, PATH: pathWith() },
+    const [program, programArgs, env] = wrangler([...args, ...look, ...given]);
+    this.#child = launch(program, programArgs, {
+      env: { ...process.env, ...env },
       stdio: ["ignore", "pipe", "pipe"],
     });
     this.ended = new Promise((resolve) => this.#child.once("close", resolve));

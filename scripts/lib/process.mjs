@@ -37,17 +37,21 @@ export function launch(command, args, options = {}) {
  * Runs a program to its end.
  * @param {string} command
  * @param {string[]} args
- * @param {{ env?: NodeJS.ProcessEnv, cwd?: string, quiet?: boolean, timeoutMs?: number }} [options]
- *   `quiet` shows the output only in the message of a failure.
+ * @param {{ env?: NodeJS.ProcessEnv, cwd?: string, quiet?: boolean, asks?: boolean, timeoutMs?: number }} [options]
+ *   `quiet` shows the output only in the message of a failure; `asks` lets the program read what is typed.
  * @returns {Promise<string>} its standard output, when quiet
  * @throws {Failure} when it cannot be started, does not exit with 0, or takes too long
  */
-export function run(command, args, { env, cwd = ROOT, quiet = false, timeoutMs } = {}) {
+export function run(
+  command,
+  args,
+  { env, cwd = ROOT, quiet = false, asks = false, timeoutMs } = {},
+) {
   return new Promise((resolve, reject) => {
     const child = launch(command, args, {
       cwd,
       env: { ...process.env, ...env },
-      stdio: ["ignore", quiet ? "pipe" : "inherit", quiet ? "pipe" : "inherit"],
+      stdio: [asks ? "inherit" : "ignore", quiet ? "pipe" : "inherit", quiet ? "pipe" : "inherit"],
     });
     let output = "";
     let printed = "";

@@ -7,7 +7,8 @@ const require = createRequire(import.meta.url);
 
 /**
  * The deployment's configuration.
- * @returns {{ compatibility_date: string, vars?: Record<string, unknown>, assets?: { directory?: string } }}
+ * @returns {{ compatibility_date: string, name: string, vars?: Record<string, unknown>, assets?: { directory?: string },
+ *   env?: Record<string, { vars?: Record<string, unknown> }> }}
  */
 export function wranglerConfig() {
   // The parser is there only once the node modules are.
@@ -17,11 +18,12 @@ export function wranglerConfig() {
 
 /**
  * Its `[vars]` as the texts that the worker makes of them; it makes none of tables and lists.
+ * @param {string} [environment] whose they are, instead of the usual ones: `[env.NAME.vars]`
  * @returns {Record<string, string>}
  */
-export function wranglerVars() {
-  const vars = Object.entries(wranglerConfig().vars ?? {}).filter(
-    ([, value]) => typeof value !== "object",
-  );
+export function wranglerVars(environment) {
+  const config = wranglerConfig();
+  const { vars: found = {} } = environment ? (config.env?.[environment] ?? {}) : config;
+  const vars = Object.entries(found).filter(([, value]) => typeof value !== "object");
   return Object.fromEntries(vars.map(([name, value]) => [name, String(value)]));
 }
