@@ -20,13 +20,13 @@ await main(() => deploy(process.argv.slice(2)));
 async function deploy(args) {
   const options = optionsIn(args);
   await build();
-  const needed = await ensureValid(wranglerVars(options.env));
+  const needed = await ensureValid(wranglerVars(options));
   if (!options["dry-run"]) {
     await ensureLoggedIn();
     await ensureSecrets(needed, options);
   }
   const [program, programArgs, env] = wrangler(["deploy", ...args]);
-  await run(program, programArgs, { env, asks: true });
+  await run(program, programArgs, { env, asks: true, name: "wrangler deploy" });
   if (options["dry-run"]) {
     say(`Nothing was deployed. A deployment will want these secrets: ${needed.join(", ")}.`);
   }
@@ -37,6 +37,7 @@ function optionsIn(args) {
   const { values } = parseArgs({
     args,
     options: {
+      config: { type: "string", short: "c" },
       "dry-run": { type: "boolean" },
       env: { type: "string", short: "e" },
       name: { type: "string" },
@@ -79,8 +80,10 @@ async function ensureValid(vars) {
 }
 
 /** Makes sure that the deployment has its secrets already, or gets them now. */
-async function ensureSecrets(needed, { env, name, "secrets-file": file }) {
-  const target = [...(env ? ["--env", env] : []), ...(name ? ["--name", name] : [])];
+async function ensureSecrets(needed, { config, env, name, "secrets-file": file }) {
+  const target = Object.entries({ config, env, name }).flatMap(([option, value]) =>
+    value ? [`--${option}`, value] : [],
+  );
   const given = file ? namesIn(file) : [];
   const wanted = needed.filter((each) => !given.includes(each));
   if (wanted.length === 0) return;
@@ -103,7 +106,8 @@ async function secretsOf(target) {
     const list = await wranglerOutput(["secret", "list", "--format", "json", ...target]);
     return JSON.parse(list).map(({ name }) => name);
   } catch (error) {
-    if (error instanceof Failure && / not found\./.test(error.message)) return undefined;
+    if (error instanceof Failure && /^.*\bWorker "[^"]*".* not found\./m.test(error.message))
+      return undefined;
     throw error;
   }
 }

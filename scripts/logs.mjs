@@ -1,6 +1,6 @@
 import { once } from "node:events";
 import { createInterface } from "node:readline";
-import { logPrinter } from "./lib/log-format.mjs";
+import { logPrinter, PRINTERS } from "./lib/log-format.mjs";
 import { safe } from "./lib/log-lines.mjs";
 import { main, say, sayOnStderr } from "./lib/main.mjs";
 import { ensureNodeModules } from "./lib/node-modules.mjs";
@@ -16,7 +16,7 @@ await main(() => logs(process.argv.slice(2)), { stoppedCode: 0 });
 
 /** @param {string[]} args those of `wrangler tail`, and `--json` */
 async function logs(args) {
-  const print = logPrinter(args.includes(JSON_FLAG) ? "json" : "text");
+  const print = args.includes(JSON_FLAG) ? PRINTERS.json : logPrinter("text");
   await ensureNodeModules();
   await ensureLoggedIn();
   say("The deployment's log lines follow, as they come. Ctrl-C ends this.");

@@ -2,7 +2,7 @@ import { readable } from "./log-lines.mjs";
 import { Failure } from "./process.mjs";
 
 /** What prints the worker's log lines, by the name of the format. */
-const PRINTERS = {
+export const PRINTERS = {
   json: (line) => console.log(line),
   text: (line) => console.log(readable(line, { color: isColorful() })),
 };

@@ -37,15 +37,16 @@ export function launch(command, args, options = {}) {
  * Runs a program to its end.
  * @param {string} command
  * @param {string[]} args
- * @param {{ env?: NodeJS.ProcessEnv, cwd?: string, quiet?: boolean, asks?: boolean, timeoutMs?: number }} [options]
- *   `quiet` shows the output only in the message of a failure; `asks` lets the program read what is typed.
+ * @param {{ env?: NodeJS.ProcessEnv, cwd?: string, quiet?: boolean, asks?: boolean, name?: string, timeoutMs?: number }} [options]
+ *   `quiet` shows the output only in the message of a failure; `asks` lets the program read what is typed; `name` is
+ *   what a failure calls it.
  * @returns {Promise<string>} its standard output, when quiet
  * @throws {Failure} when it cannot be started, does not exit with 0, or takes too long
  */
 export function run(
   command,
   args,
-  { env, cwd = ROOT, quiet = false, asks = false, timeoutMs } = {},
+  { env, cwd = ROOT, quiet = false, asks = false, name, timeoutMs } = {},
 ) {
   return new Promise((resolve, reject) => {
     const child = launch(command, args, {
@@ -64,7 +65,7 @@ export function run(
       });
     }
     const timer = timeoutMs && setTimeout(() => signalGroup(child, "SIGKILL"), timeoutMs);
-    const name = `${basename(command)} ${args[0] ?? ""}`.trim();
+    const called = name ?? `${basename(command)} ${args[0] ?? ""}`.trim();
     child.once("error", (error) => {
       clearTimeout(timer);
       const why = error.code === "ENOENT" ? "it is not installed" : error.message;
@@ -75,7 +76,7 @@ export function run(
       if (code === 0) resolve(output);
       else {
         const how = signal ? `was ended by ${signal}` : `failed with exit code ${code}`;
-        reject(new Failure(`${printed ? `${printed.trimEnd()}\n` : ""}${name} ${how}.`));
+        reject(new Failure(`${printed ? `${printed.trimEnd()}\n` : ""}${called} ${how}.`));
       }
     });
   });

@@ -26,7 +26,8 @@ export function wrangler(args) {
 /** Runs it for what it prints, without colours. */
 export function wranglerOutput(args) {
   const [program, programArgs, env] = wrangler(args);
-  return run(program, programArgs, { env: { ...env, FORCE_COLOR: "0" }, quiet: true });
+  const name = `wrangler ${args[0]}`;
+  return run(program, programArgs, { env: { ...env, FORCE_COLOR: "0" }, quiet: true, name });
 }
 
 /** Makes sure that wrangler may speak to Cloudflare for us. */

@@ -1,5 +1,8 @@
 /** A script of ours as a person or a service runs it: a process with an environment, its lines and its end. */
 import { spawn } from "node:child_process";
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import { createInterface } from "node:readline";
 import { after } from "node:test";
 import { fileURLToPath } from "node:url";
@@ -78,4 +81,23 @@ export function startScript(name, { args = [], env = {} } = {}) {
     return script.ended;
   });
   return script;
+}
+
+/**
+ * The environment in which a script calls a wrangler that answers like this.
+ *
+ * @param {Record<string, { out?: string, error?: string, code?: number }>} answers By the beginning of its arguments.
+ * @returns {{ env: Record<string, string>, calls: () => string[] }} And the arguments of each call so far.
+ */
+export function fakeWrangler(answers) {
+  const folder = mkdtempSync(join(tmpdir(), "wrangler-"));
+  after(() => rmSync(folder, { recursive: true }));
+  const path = join(folder, "calls");
+  writeFileSync(path, "");
+  const env = {
+    WRANGLER_BIN: fileURLToPath(new URL("fake-wrangler.mjs", import.meta.url)),
+    FAKE_WRANGLER: JSON.stringify(answers),
+    FAKE_WRANGLER_CALLS: path,
+  };
+  return { env, calls: () => readFileSync(path, "utf8").split("\n").slice(0, -1) };
 }
