@@ -5,6 +5,7 @@ import { logPrinter } from "./lib/log-format.mjs";
 import { main, say } from "./lib/main.mjs";
 import { ensureFree, wantedPort } from "./lib/port.mjs";
 import { Failure } from "./lib/process.mjs";
+import { step } from "./lib/progress.mjs";
 import { startStandIn } from "./lib/stand-in.mjs";
 import { upstreamHost } from "./lib/upstream-host.mjs";
 
@@ -18,16 +19,24 @@ async function start() {
   const upstream = await chooseUpstream();
   await ensureFree(port);
   const server = new DevServer(port, { ...access(), ...upstream.vars }, printRecord);
-  await server.ready();
-  say(`
-The assistant is at ${server.address}, answered by ${upstream.name}. Try it:
-
-  curl -N ${server.address}/chat -H 'Content-Type: application/json'${credentials()} -d '{"message":"Hello"}'
-
-Ctrl-C stops it. The worker's log lines follow.
-`);
+  await step("Starting the worker", () => server.ready());
+  say(greeting(server.address, upstream.name));
+  server.showLogs();
   await server.ended;
   throw new Failure("wrangler dev has ended by itself; run npm start again.");
+}
+
+function greeting(address, answeredBy) {
+  return `
+The assistant is ready, answered by ${answeredBy}:
+
+  ${address}/        to chat in a browser
+  ${address}/docs    to see the whole API, and try it
+
+  curl -N ${address}/chat -H 'Content-Type: application/json'${credentials()} -d '{"message":"Hello"}'
+
+Ctrl-C stops it. The worker's log lines follow.
+`;
 }
 
 /** Only this machine reaches the worker, so anyone may chat unless .dev.vars says otherwise. */

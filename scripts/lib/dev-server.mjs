@@ -13,7 +13,7 @@ const RECORD = /\{"timestamp":.*\}/;
 export class DevServer {
   #child;
   #printRecord;
-  /** @type {string[] | undefined} what was printed so far; only a failed start shows it */
+  /** @type {string[] | undefined} what was printed so far; all of it is for a failed start */
   #held = [];
 
   /**
@@ -57,7 +57,13 @@ export class DevServer {
         );
       await sleep(100);
     }
+  }
+
+  /** Prints the worker's log lines: those so far, and from now on every one when it comes. */
+  showLogs() {
+    const held = this.#held ?? [];
     this.#held = undefined;
+    for (const line of held.filter((line) => RECORD.test(line))) this.#print(line, console.log);
   }
 
   async #answers() {

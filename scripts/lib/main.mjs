@@ -2,16 +2,21 @@ import { Failure, killAll, stopAll } from "./process.mjs";
 
 const SIGNALS = { SIGHUP: 129, SIGINT: 130, SIGTERM: 143 };
 
-let write = console.log;
+let stream = process.stdout;
 
 /** Says in one line what is going on. */
 export function say(line) {
-  write(line);
+  stream.write(`${line}\n`);
+}
+
+/** Where it is said. */
+export function voice() {
+  return stream;
 }
 
 /** Keeps standard output free of it. */
 export function sayOnStderr() {
-  write = console.error;
+  stream = process.stderr;
 }
 
 /** A size as people read it. @param {number} bytes */
@@ -38,7 +43,7 @@ export async function main(work, { stoppedCode, patienceMs, parting } = {}) {
   for (const [signal, code] of Object.entries(SIGNALS)) process.on(signal, () => stop(code));
   whenNpmIsGone(() => stop(SIGNALS.SIGHUP));
   // The terminal may be gone before the last line is written.
-  for (const stream of [process.stdout, process.stderr]) stream.on("error", () => {});
+  for (const each of [process.stdout, process.stderr]) each.on("error", () => {});
   try {
     await work();
   } catch (error) {
