@@ -1,12 +1,11 @@
 /** `npm run serve`: the release build on one's own server, by nothing but its environment. */
 import assert from "node:assert/strict";
 import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync } from "node:fs";
-import { createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, test } from "node:test";
 import { fileURLToPath } from "node:url";
-import { startScript } from "../support/script.mjs";
+import { freePort, startScript } from "../support/script.mjs";
 import { answer, delta, done, finish, startUpstream } from "../support/upstream.mjs";
 import { within } from "../support/within.mjs";
 
@@ -195,14 +194,6 @@ async function serve(env) {
     return within(fetch(`${address}/chat`, init), "an answer");
   };
   return { address, script, chat };
-}
-
-async function freePort() {
-  const server = createServer();
-  await new Promise((resolve) => server.listen(0, "127.0.0.1", resolve));
-  const { port } = server.address();
-  await new Promise((resolve) => server.close(resolve));
-  return port;
 }
 
 function filesIn(folder) {

@@ -1,6 +1,7 @@
 /** A script of ours as a person or a service runs it: a process with an environment, its lines and its end. */
 import { spawn } from "node:child_process";
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { createInterface } from "node:readline";
@@ -100,4 +101,13 @@ export function fakeWrangler(answers) {
     FAKE_WRANGLER_CALLS: path,
   };
   return { env, calls: () => readFileSync(path, "utf8").split("\n").slice(0, -1) };
+}
+
+/** A port of this machine on which nobody listens. */
+export async function freePort() {
+  const server = createServer();
+  await new Promise((resolve) => server.listen(0, "127.0.0.1", resolve));
+  const { port } = server.address();
+  await new Promise((resolve) => server.close(resolve));
+  return port;
 }
