@@ -92,6 +92,14 @@ for (const method of ["GET", "HEAD", "POST", "OPTIONS"]) {
   });
 }
 
+test("a page is sent whole, whatever part is asked for", async () => {
+  const headers = { range: "bytes=0-1", "if-modified-since": "Fri, 01 Jan 2100 00:00:00 GMT" };
+  for (const server of [{ get }, cloudflare]) {
+    const answer = await server.get("/docs", { headers });
+    assert.deepEqual([answer.status, await answer.text()], [200, "<title>Reference</title>"]);
+  }
+});
+
 test("a page that the client has is not sent again, however the client names it", async () => {
   const { headers } = await get("/");
   const etag = headers.get("etag");
