@@ -2,10 +2,11 @@ import { once } from "node:events";
 import { createInterface } from "node:readline";
 import { logPrinter, PRINTERS } from "./lib/log-format.mjs";
 import { safe } from "./lib/log-lines.mjs";
-import { main, say, sayOnStderr } from "./lib/main.mjs";
+import { main } from "./lib/main.mjs";
 import { ensureNodeModules } from "./lib/node-modules.mjs";
 import { Failure, launch } from "./lib/process.mjs";
 import { Envelopes, toldBy } from "./lib/tail.mjs";
+import { say, sayOnStderr } from "./lib/voice.mjs";
 import { ensureLoggedIn, wrangler } from "./lib/wrangler.mjs";
 
 const JSON_FLAG = "--json";

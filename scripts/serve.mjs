@@ -4,11 +4,12 @@ import { join } from "node:path";
 import { ASSISTANT, assistantWithPages, problemsWith } from "./lib/assistant.mjs";
 import { build } from "./lib/build.mjs";
 import { logPrinter } from "./lib/log-format.mjs";
-import { main, say, sayOnStderr } from "./lib/main.mjs";
+import { main } from "./lib/main.mjs";
 import { ROOT } from "./lib/paths.mjs";
 import { ensureFree, wantedPort } from "./lib/port.mjs";
 import { Failure } from "./lib/process.mjs";
 import { upstreamHost } from "./lib/upstream-host.mjs";
+import { say, sayOnStderr } from "./lib/voice.mjs";
 import { Workerd } from "./lib/workerd.mjs";
 import { wranglerConfig, wranglerVars } from "./lib/wrangler-toml.mjs";
 
@@ -38,7 +39,8 @@ async function serve() {
       address,
       isBehindProxy: true,
       env,
-      onLine: printRecord,
+      // The runtime itself has something to say at times.
+      onLine: (line) => (line.startsWith("{") ? printRecord(line) : say(line)),
     },
   );
   await runtime.listening();

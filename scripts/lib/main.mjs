@@ -1,23 +1,9 @@
 import { Failure, killAll, stopAll } from "./process.mjs";
+import { say } from "./voice.mjs";
+
+export { say };
 
 const SIGNALS = { SIGHUP: 129, SIGINT: 130, SIGTERM: 143 };
-
-let stream = process.stdout;
-
-/** Says in one line what is going on. */
-export function say(line) {
-  stream.write(`${line}\n`);
-}
-
-/** Where it is said. */
-export function voice() {
-  return stream;
-}
-
-/** Keeps standard output free of it. */
-export function sayOnStderr() {
-  stream = process.stderr;
-}
 
 /** A size as people read it. @param {number} bytes */
 export function kib(bytes) {
@@ -43,7 +29,7 @@ export async function main(work, { stoppedCode, patienceMs, parting } = {}) {
   for (const [signal, code] of Object.entries(SIGNALS)) process.on(signal, () => stop(code));
   whenNpmIsGone(() => stop(SIGNALS.SIGHUP));
   // The terminal may be gone before the last line is written.
-  for (const each of [process.stdout, process.stderr]) each.on("error", () => {});
+  for (const stream of [process.stdout, process.stderr]) stream.on("error", () => {});
   try {
     await work();
   } catch (error) {

@@ -2,6 +2,7 @@ import { spawn } from "node:child_process";
 import { basename } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { ROOT } from "./paths.mjs";
+import { voice } from "./voice.mjs";
 
 /** A failure that its message explains fully; shown without a stack trace. */
 export class Failure extends Error {}
@@ -52,7 +53,7 @@ export function run(
     const child = launch(command, args, {
       cwd,
       env: { ...process.env, ...env },
-      stdio: [asks ? "inherit" : "ignore", quiet ? "pipe" : "inherit", quiet ? "pipe" : "inherit"],
+      stdio: [asks ? "inherit" : "ignore", quiet ? "pipe" : voice(), quiet ? "pipe" : "inherit"],
     });
     let output = "";
     let printed = "";

@@ -1,4 +1,4 @@
-import { voice } from "./main.mjs";
+import { voice } from "./voice.mjs";
 
 const SECOND = 1000;
 /** How often a step that takes long is heard of where its line cannot be written anew. */

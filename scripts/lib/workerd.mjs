@@ -62,7 +62,9 @@ export class Workerd {
     }
     /** Resolves when the process has ended. */
     this.ended = new Promise((resolve) => this.#child.once("close", resolve));
-    this.ended.then(() => rmSync(this.#folder, { recursive: true, force: true }));
+    const cleanUp = () => rmSync(this.#folder, { recursive: true, force: true });
+    process.once("exit", cleanUp);
+    this.ended.then(cleanUp).then(() => process.off("exit", cleanUp));
   }
 
   /** The process id. */
