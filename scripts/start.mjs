@@ -1,30 +1,42 @@
 import { build } from "./lib/build.mjs";
 import { DevServer } from "./lib/dev-server.mjs";
 import { devVar, ownVar } from "./lib/dev-vars.mjs";
+import { logPrinter } from "./lib/log-format.mjs";
 import { main, say } from "./lib/main.mjs";
 import { ensureFree, wantedPort } from "./lib/port.mjs";
 import { Failure } from "./lib/process.mjs";
+import { step } from "./lib/progress.mjs";
 import { startStandIn } from "./lib/stand-in.mjs";
+import { upstreamHost } from "./lib/upstream-host.mjs";
 
 await main(start, { stoppedCode: 0 });
 
 async function start() {
   const port = wantedPort();
+  const printRecord = logPrinter("text");
   await ensureFree(port);
   await build();
   const upstream = await chooseUpstream();
   await ensureFree(port);
-  const server = new DevServer(port, { ...access(), ...upstream.vars });
-  await server.ready();
-  say(`
-The assistant is at ${server.address}, answered by ${upstream.name}. Try it:
-
-  curl -N ${server.address}/chat -H 'Content-Type: application/json'${credentials()} -d '{"message":"Hello"}'
-
-Ctrl-C stops it. The worker's log lines follow.
-`);
+  const server = new DevServer(port, { ...access(), ...upstream.vars }, printRecord);
+  await step("Starting the worker", () => server.ready());
+  say(greeting(server.address, upstream.name));
+  server.showLogs();
   await server.ended;
   throw new Failure("wrangler dev has ended by itself; run npm start again.");
+}
+
+function greeting(address, answeredBy) {
+  return `
+The assistant is ready, answered by ${answeredBy}:
+
+  ${address}/        to chat in a browser
+  ${address}/docs    to see the whole API, and try it
+
+  curl -N ${address}/chat -H 'Content-Type: application/json'${credentials()} -d '{"message":"Hello"}'
+
+Ctrl-C stops it. The worker's log lines follow.
+`;
 }
 
 /** Only this machine reaches the worker, so anyone may chat unless .dev.vars says otherwise. */
@@ -41,20 +53,9 @@ function credentials() {
 async function chooseUpstream() {
   if (devVar("OPENAI_API_KEY")) {
     const model = devVar("OPENAI_MODEL") ?? "its default model";
-    return { name: `${model} at ${host(devVar("OPENAI_BASE_URL"))}`, vars: {} };
+    return { name: `${model} at ${upstreamHost(devVar("OPENAI_BASE_URL"))}`, vars: {} };
   }
   say("There is no OPENAI_API_KEY in .dev.vars, so a stand-in answers instead of a model.");
   const url = await startStandIn();
   return { name: "the stand-in", vars: { OPENAI_API_KEY: "stand-in", OPENAI_BASE_URL: url } };
-}
-
-/** Where a base URL points, without anything secret that it may carry. */
-function host(url = "https://api.openai.com/v1") {
-  try {
-    return new URL(url).host;
-  } catch {
-    throw new Failure(
-      "OPENAI_BASE_URL in .dev.vars is not a URL. For example: https://api.openai.com/v1",
-    );
-  }
 }

@@ -25,7 +25,11 @@ const SUITES = {
   core: [["core tests", (args) => cargo(["test", ...CORE, ...args])]],
   worker: [
     ["build", build],
-    ["worker tests", workerTests],
+    ["worker tests", (args) => nodeTests("worker", args)],
+  ],
+  scripts: [
+    ["build", build],
+    ["tests of the scripts", (args) => nodeTests("scripts", args)],
   ],
 };
 
@@ -83,7 +87,7 @@ async function clippyShell() {
   await cargo(["clippy", "--locked", "--lib", ...target, ...DENY]);
 }
 
-function workerTests(args) {
-  const files = args.length > 0 ? args : ["tests/worker/**/*.test.mjs"];
+function nodeTests(folder, args) {
+  const files = args.length > 0 ? args : [`tests/${folder}/**/*.test.mjs`];
   return run(modernNode(), ["--test", ...files], { env: { PATH: pathWith() } });
 }

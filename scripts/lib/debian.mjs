@@ -11,9 +11,9 @@ import {
 } from "node:fs";
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
-import { say } from "./main.mjs";
 import { pathWith } from "./paths.mjs";
 import { run, tryOutput } from "./process.mjs";
+import { step } from "./progress.mjs";
 
 const PACKAGES = ["rustc-web", "cargo-web", "rust-web-src", "rust-web-llvm", "lld-22"];
 const TARGET = "wasm32-unknown-unknown";
@@ -49,14 +49,16 @@ export async function debianToolchain() {
  */
 export async function installDebianToolchain() {
   if (!(await installed())) {
-    say("Set-up: installing Rust from Debian's packages (about 1 minute)");
-    const apt = { env: { DEBIAN_FRONTEND: "noninteractive" }, quiet: true };
-    await run("apt-get", ["update"], apt);
-    await run("apt-get", ["install", "--yes", "--no-install-recommends", ...PACKAGES], apt);
+    await step("Set-up: installing Rust from Debian's packages (about 1 minute)", installPackages);
   }
-  say("Set-up: compiling Rust's standard library for wasm32 (about 1 minute)");
-  await buildStd();
+  await step("Set-up: compiling Rust's standard library for wasm32 (about 1 minute)", buildStd);
   return toolchain;
+}
+
+async function installPackages() {
+  const apt = { env: { DEBIAN_FRONTEND: "noninteractive" }, quiet: true };
+  await run("apt-get", ["update"], apt);
+  await run("apt-get", ["install", "--yes", "--no-install-recommends", ...PACKAGES], apt);
 }
 
 async function installed() {

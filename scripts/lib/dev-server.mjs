@@ -1,18 +1,7 @@
-import { join } from "node:path";
 import { createInterface } from "node:readline";
 import { setTimeout as sleep } from "node:timers/promises";
-import { modernNode } from "./node-modules.mjs";
-import { pathWith, ROOT } from "./paths.mjs";
 import { Failure, launch } from "./process.mjs";
-
-/** Wrangler neither asks, nor reports, nor calls home; it takes settings from `.dev.vars` only. */
-const QUIET = {
-  CLOUDFLARE_CF_FETCH_ENABLED: "false",
-  CLOUDFLARE_LOAD_DEV_VARS_FROM_DOT_ENV: "false",
-  WRANGLER_HIDE_BANNER: "true",
-  WRANGLER_LOG_PATH: join(ROOT, ".wrangler", "logs"),
-  WRANGLER_SEND_METRICS: "false",
-};
+import { wrangler } from "./wrangler.mjs";
 
 /** What wrangler prints besides the worker's own log lines. */
 const NOISE = /^(\[wrangler:info\]|\[custom build\]\s*$|🪵|\s*$)/u;
@@ -23,21 +12,24 @@ const RECORD = /\{"timestamp":.*\}/;
 /** One `wrangler dev` on this machine. */
 export class DevServer {
   #child;
-  /** @type {string[] | undefined} what was printed so far; only a failed start shows it */
+  #printRecord;
+  /** @type {string[] | undefined} what was printed so far; all of it is for a failed start */
   #held = [];
 
   /**
    * @param {number} port
    * @param {Record<string, string>} vars these go before `.dev.vars` and wrangler.toml
+   * @param {(line: string) => void} [printRecord] prints one of the worker's log lines
    */
-  constructor(port, vars) {
+  constructor(port, vars, printRecord = console.log) {
+    this.#printRecord = printRecord;
     this.address = `http://127.0.0.1:${port}`;
     const args = ["dev", "--ip", "127.0.0.1", "--port", `${port}`, "--inspector-port", "0"];
     const look = ["--show-interactive-dev-session=false", "--log-level", "log"];
     const given = Object.entries(vars).flatMap(([name, value]) => ["--var", `${name}:${value}`]);
-    const wrangler = join(ROOT, "node_modules", "wrangler", "bin", "wrangler.js");
-    this.#child = launch(modernNode(), [wrangler, ...args, ...look, ...given], {
-      env: { ...process.env, ...QUIET, PATH: pathWith() },
+    const [program, programArgs, env] = wrangler([...args, ...look, ...given]);
+    this.#child = launch(program, programArgs, {
+      env: { ...process.env, ...env },
       stdio: ["ignore", "pipe", "pipe"],
     });
     this.ended = new Promise((resolve) => this.#child.once("close", resolve));
@@ -65,7 +57,13 @@ export class DevServer {
         );
       await sleep(100);
     }
+  }
+
+  /** Prints the worker's log lines: those so far, and from now on every one when it comes. */
+  showLogs() {
+    const held = this.#held ?? [];
     this.#held = undefined;
+    for (const line of held.filter((line) => RECORD.test(line))) this.#print(line, console.log);
   }
 
   async #answers() {
@@ -78,7 +76,9 @@ export class DevServer {
   }
 
   #print(line, write) {
+    const record = line.match(RECORD)?.[0];
     if (this.#held) this.#held.push(line);
-    else if (!NOISE.test(line)) write(line.match(RECORD)?.[0] ?? line);
+    else if (record) this.#printRecord(record);
+    else if (!NOISE.test(line)) write(line);
   }
 }

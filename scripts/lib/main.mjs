@@ -1,11 +1,9 @@
 import { Failure, killAll, stopAll } from "./process.mjs";
+import { say } from "./voice.mjs";
+
+export { say };
 
 const SIGNALS = { SIGHUP: 129, SIGINT: 130, SIGTERM: 143 };
-
-/** Says in one line what is going on. */
-export function say(line) {
-  console.log(line);
-}
 
 /** A size as people read it. @param {number} bytes */
 export function kib(bytes) {
@@ -16,14 +14,16 @@ export function kib(bytes) {
  * Runs a script's work: a failure is told without a stack trace, and a signal ends everything
  * that the script started.
  * @param {() => Promise<unknown>} work
- * @param {{ stoppedCode?: number }} [options] exit code after a signal, where stopping is no failure
+ * @param {{ stoppedCode?: number, patienceMs?: number, parting?: string }} [options] exit code after a
+ *   signal, where stopping is no failure, how long what was started may take to end by itself, and what to say then
  */
-export async function main(work, { stoppedCode } = {}) {
+export async function main(work, { stoppedCode, patienceMs, parting } = {}) {
   let stopped = false;
   async function stop(code) {
     if (stopped) killAll();
+    else if (parting) say(parting);
     stopped = true;
-    await stopAll();
+    await stopAll(patienceMs);
     process.exit(stoppedCode ?? code);
   }
   for (const [signal, code] of Object.entries(SIGNALS)) process.on(signal, () => stop(code));

@@ -1,11 +1,20 @@
 import { createHash } from "node:crypto";
 import { existsSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { say } from "./main.mjs";
 import { BIN, PATH_OUTSIDE, ROOT } from "./paths.mjs";
 import { Failure, run } from "./process.mjs";
+import { step } from "./progress.mjs";
 
 const STAMP = join(ROOT, "node_modules", ".installed-from");
+
+const CLEAN_INSTALL = [
+  "ci",
+  "--include=dev",
+  "--include=optional",
+  "--no-audit",
+  "--no-fund",
+  "--loglevel=error",
+];
 
 /** Installs the node modules unless they are those of the lock file already. */
 export async function ensureNodeModules() {
@@ -13,14 +22,9 @@ export async function ensureNodeModules() {
     .update(readFileSync(join(ROOT, "package-lock.json")))
     .digest("hex");
   if (existsSync(STAMP) && readFileSync(STAMP, "utf8") === wanted) return;
-  say("Set-up: installing the node modules, a recent Node among them (about 30 seconds)");
-  await run(
-    "npm",
-    ["ci", "--include=dev", "--include=optional", "--no-audit", "--no-fund", "--loglevel=error"],
-    {
-      env: { PATH: PATH_OUTSIDE },
-      quiet: true,
-    },
+  await step(
+    "Set-up: installing the node modules, a recent Node among them (about 30 seconds)",
+    () => run("npm", CLEAN_INSTALL, { env: { PATH: PATH_OUTSIDE }, quiet: true }),
   );
   modernNode();
   writeFileSync(STAMP, wanted);

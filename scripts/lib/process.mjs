@@ -2,6 +2,7 @@ import { spawn } from "node:child_process";
 import { basename } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { ROOT } from "./paths.mjs";
+import { voice } from "./voice.mjs";
 
 /** A failure that its message explains fully; shown without a stack trace. */
 export class Failure extends Error {}
@@ -37,17 +38,22 @@ export function launch(command, args, options = {}) {
  * Runs a program to its end.
  * @param {string} command
  * @param {string[]} args
- * @param {{ env?: NodeJS.ProcessEnv, cwd?: string, quiet?: boolean, timeoutMs?: number }} [options]
- *   `quiet` shows the output only in the message of a failure.
+ * @param {{ env?: NodeJS.ProcessEnv, cwd?: string, quiet?: boolean, asks?: boolean, name?: string, timeoutMs?: number }} [options]
+ *   `quiet` shows the output only in the message of a failure; `asks` lets the program read what is typed; `name` is
+ *   what a failure calls it.
  * @returns {Promise<string>} its standard output, when quiet
  * @throws {Failure} when it cannot be started, does not exit with 0, or takes too long
  */
-export function run(command, args, { env, cwd = ROOT, quiet = false, timeoutMs } = {}) {
+export function run(
+  command,
+  args,
+  { env, cwd = ROOT, quiet = false, asks = false, name, timeoutMs } = {},
+) {
   return new Promise((resolve, reject) => {
     const child = launch(command, args, {
       cwd,
       env: { ...process.env, ...env },
-      stdio: ["ignore", quiet ? "pipe" : "inherit", quiet ? "pipe" : "inherit"],
+      stdio: [asks ? "inherit" : "ignore", quiet ? "pipe" : voice(), quiet ? "pipe" : "inherit"],
     });
     let output = "";
     let printed = "";
@@ -60,7 +66,7 @@ export function run(command, args, { env, cwd = ROOT, quiet = false, timeoutMs }
       });
     }
     const timer = timeoutMs && setTimeout(() => signalGroup(child, "SIGKILL"), timeoutMs);
-    const name = `${basename(command)} ${args[0] ?? ""}`.trim();
+    const called = name ?? `${basename(command)} ${args[0] ?? ""}`.trim();
     child.once("error", (error) => {
       clearTimeout(timer);
       const why = error.code === "ENOENT" ? "it is not installed" : error.message;
@@ -71,7 +77,7 @@ export function run(command, args, { env, cwd = ROOT, quiet = false, timeoutMs }
       if (code === 0) resolve(output);
       else {
         const how = signal ? `was ended by ${signal}` : `failed with exit code ${code}`;
-        reject(new Failure(`${printed ? `${printed.trimEnd()}\n` : ""}${name} ${how}.`));
+        reject(new Failure(`${printed ? `${printed.trimEnd()}\n` : ""}${called} ${how}.`));
       }
     });
   });
@@ -91,11 +97,11 @@ export async function tryOutput(command, args, options = {}) {
   }
 }
 
-/** Ends everything that was launched: politely, and after three seconds for good. */
-export async function stopAll() {
+/** Ends everything that was launched: politely, and in the end for good. */
+export async function stopAll(patienceMs = 3000) {
   stopping = true;
   for (const child of children) signalGroup(child, "SIGTERM");
-  for (let waited = 0; children.size > 0 && waited < 3000; waited += 50) await sleep(50);
+  for (let waited = 0; children.size > 0 && waited < patienceMs; waited += 50) await sleep(50);
   killAll();
 }
 

@@ -3,6 +3,7 @@ import { debianToolchain, installDebianToolchain, mayInstallOnDebian } from "./d
 import { say } from "./main.mjs";
 import { pathWith } from "./paths.mjs";
 import { Failure, run, tryOutput } from "./process.mjs";
+import { step } from "./progress.mjs";
 
 export const WASM_TARGET = "wasm32-unknown-unknown";
 
@@ -28,9 +29,10 @@ export async function ensureRustComponents() {
     ["clippy", "clippy"],
   ]) {
     if (await tryOutput("cargo", [command, "--version"])) continue;
-    say(`Set-up: adding ${component} to the Rust toolchain (a few seconds)`);
     try {
-      await run("rustup", ["component", "add", component], { quiet: true, timeoutMs: 300_000 });
+      await step(`Set-up: adding ${component} to the Rust toolchain (a few seconds)`, () =>
+        run("rustup", ["component", "add", component], { quiet: true, timeoutMs: 300_000 }),
+      );
     } catch (error) {
       throw new Failure(
         `${error.message}\nThe tests need ${component}, and it could not be installed. ` +
@@ -61,8 +63,10 @@ export async function ensureWasmToolchain() {
   const debian = await debianToolchain();
   if (debian) return debian;
 
-  say("Set-up: adding Rust's wasm32 target with rustup (about 10 seconds)");
-  const refusal = await rustupRefusal();
+  const refusal = await step(
+    "Set-up: adding Rust's wasm32 target with rustup (about 10 seconds)",
+    rustupRefusal,
+  );
   if (!refusal && (await hasWasmTarget())) return usual;
   if (mayInstallOnDebian()) {
     say("Set-up: rustup could not add it; Debian's packages are used instead");

@@ -1,9 +1,9 @@
 import { existsSync, readFileSync } from "node:fs";
 import { homedir } from "node:os";
 import { join } from "node:path";
-import { say } from "./main.mjs";
 import { BIN, CACHE, ROOT } from "./paths.mjs";
 import { Failure, run } from "./process.mjs";
+import { step } from "./progress.mjs";
 
 /**
  * The build's own tools, installing what is missing.
@@ -42,12 +42,11 @@ export async function cargoTool(crate, program, version) {
   const root = join(CACHE, `${program}-${version}`);
   const path = join(root, "bin", program);
   if (existsSync(path)) return path;
-  say(`Set-up: compiling ${program} ${version} (about 3 minutes, once on this machine)`);
+  const args = ["install", "--quiet", "--locked", crate, "--version", version, "--root", root];
   try {
-    await run(
-      "cargo",
-      ["install", "--quiet", "--locked", crate, "--version", version, "--root", root],
-      { quiet: true },
+    await step(
+      `Set-up: compiling ${program} ${version} (about 3 minutes, once on this machine)`,
+      () => run("cargo", args, { quiet: true }),
     );
   } catch (error) {
     throw new Failure(

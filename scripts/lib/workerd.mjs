@@ -1,9 +1,11 @@
-import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { createRequire } from "node:module";
+import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { createInterface } from "node:readline";
 import { ROOT } from "./paths.mjs";
 import { Failure, launch } from "./process.mjs";
+import { wranglerConfig } from "./wrangler-toml.mjs";
 
 const require = createRequire(import.meta.url);
 
@@ -16,6 +18,7 @@ const require = createRequire(import.meta.url);
  * @property {Record<string, string>} [vars] Text bindings whose values may stand in a file.
  * @property {string[]} [fromEnvironment] Text bindings whose values are read from the environment, where they are set.
  * @property {Record<string, string>} [services] Names of other workers by the names of the bindings that lead to them.
+ * @property {Record<string, string>} [folders] Folders by the names of the bindings that fetch their files.
  */
 
 /** The built worker's modules. */
@@ -31,22 +34,27 @@ export class Workerd {
 
   /**
    * @param {Record<string, Worker>} workers by name; the first one gets the requests
-   * @param {{ address?: string, env?: NodeJS.ProcessEnv, onLine?: (line: string) => void, log?: number }} [options]
-   *   where to listen (a free port on loopback, unless told), and what to do with each line that the workers log, or
-   *   the open file that has them
+   * @param {{ address?: string, isBehindProxy?: boolean, env?: NodeJS.ProcessEnv, onLine?: (line: string) => void, log?: number }} [options]
+   *   where to listen (a free port on loopback, unless told), whether `X-Forwarded-Proto` says how the client came, and
+   *   what to do with each line that the workers log, or the open file that has them
    */
   constructor(
     workers,
-    { address = "127.0.0.1:0", env = process.env, onLine = console.log, log } = {},
+    {
+      address = "127.0.0.1:0",
+      isBehindProxy = false,
+      env = process.env,
+      onLine = console.log,
+      log,
+    } = {},
   ) {
-    const parent = join(ROOT, "build", "workerd");
-    mkdirSync(parent, { recursive: true });
-    this.#folder = mkdtempSync(join(parent, "run-"));
+    // Not in the checkout, where a service may not write.
+    this.#folder = mkdtempSync(join(tmpdir(), "personal-ai-assistant-"));
     const config = join(this.#folder, "config.capnp");
-    writeFileSync(config, configuration(workers, address));
+    writeFileSync(config, configuration(workers, { address, isBehindProxy }));
     // The package gives the path of the program itself. It is there only once the node modules are.
     const { default: program } = require("workerd");
-    this.#child = launch(program, ["serve", "--control-fd=3", config], {
+    this.#child = launch(program, ["serve", "--control-fd=3", "--import-path=/", config], {
       env,
       stdio: ["ignore", log ?? "pipe", log ?? "pipe", "pipe"],
     });
@@ -55,7 +63,9 @@ export class Workerd {
     }
     /** Resolves when the process has ended. */
     this.ended = new Promise((resolve) => this.#child.once("close", resolve));
-    this.ended.then(() => rmSync(this.#folder, { recursive: true, force: true }));
+    const cleanUp = () => rmSync(this.#folder, { recursive: true, force: true });
+    process.once("exit", cleanUp);
+    this.ended.then(cleanUp).then(() => process.off("exit", cleanUp));
   }
 
   /** The process id. */
@@ -85,10 +95,14 @@ export class Workerd {
 }
 
 /** What the runtime reads: see <https://github.com/cloudflare/workerd/blob/main/src/workerd/server/workerd.capnp>. */
-function configuration(workers, address) {
-  const services = Object.entries(workers).map(
-    ([name, worker]) => `(name = ${text(name)}, worker = ${workerOf(worker)})`,
-  );
+function configuration(workers, { address, isBehindProxy }) {
+  const services = Object.entries(workers).flatMap(([name, worker]) => [
+    `(name = ${text(name)}, worker = ${workerOf(name, worker)})`,
+    ...Object.entries(worker.folders ?? {}).map(
+      ([binding, path]) => `(name = ${text(`${name}:${binding}`)}, disk = (path = ${text(path)}))`,
+    ),
+  ]);
+  const http = isBehindProxy ? '(forwardedProtoHeader = "X-Forwarded-Proto")' : "()";
   const [first] = Object.keys(workers);
   return `using Workerd = import "/workerd/workerd.capnp";
 
@@ -97,41 +111,39 @@ const config :Workerd.Config = (
     ${services.join(",\n    ")},
     (name = "internet", network = (allow = ["public", "private"], tlsOptions = (trustBrowserCas = true)))
   ],
-  sockets = [(name = "http", address = ${text(address)}, http = (), service = ${text(first)})]
+  sockets = [(name = "http", address = ${text(address)}, http = ${http}, service = ${text(first)})]
 );
 `;
 }
 
-/** @param {Worker} worker */
-function workerOf({ modules, vars = {}, fromEnvironment = [], services = {} }) {
+/**
+ * @param {string} worker its name
+ * @param {Worker} options
+ */
+function workerOf(
+  worker,
+  { modules, vars = {}, fromEnvironment = [], services = {}, folders = {} },
+) {
   const bindings = [
     ...Object.entries(vars).map(([name, value]) => `(name = ${text(name)}, text = ${text(value)})`),
     ...fromEnvironment.map((name) => `(name = ${text(name)}, fromEnvironment = ${text(name)})`),
     ...Object.entries(services).map(
       ([name, service]) => `(name = ${text(name)}, service = ${text(service)})`,
     ),
+    ...Object.keys(folders).map(
+      (name) => `(name = ${text(name)}, service = ${text(`${worker}:${name}`)})`,
+    ),
   ];
   const files = Object.entries(modules).map(([name, path]) => {
     const kind = name.endsWith(".wasm") ? "wasm" : "esModule";
-    // A path that begins with a slash would be looked for among the imports.
-    return `(name = ${text(name)}, ${kind} = embed ${text(relativeToRun(path))})`;
+    return `(name = ${text(name)}, ${kind} = embed ${text(path)})`;
   });
+  // With the date of the deployment, the runtime behaves as the deployed one does.
   return `(
       modules = [${files.join(", ")}],
-      compatibilityDate = ${text(compatibilityDate())},
+      compatibilityDate = ${text(wranglerConfig().compatibility_date)},
       bindings = [${bindings.join(", ")}]
     )`;
-}
-
-/** From the folder of a run, which is three below the checkout. */
-function relativeToRun(path) {
-  return join("..", "..", "..", path.slice(ROOT.length));
-}
-
-/** The runtime behaves as the deployed one does. */
-function compatibilityDate() {
-  const toml = readFileSync(join(ROOT, "wrangler.toml"), "utf8");
-  return toml.match(/^compatibility_date *= *"([^"]+)"/m)[1];
 }
 
 /** A text as Cap'n Proto writes it: as JSON does, but for control characters. */

@@ -208,9 +208,10 @@ class TestApp {
  * unless a test says otherwise, a binding that is undefined is not there.
  *
  * @param {Record<string, unknown>} bindings
- * @param {{ env?: Record<string, object>, workers?: object[], inspectorPort?: number, pages?: boolean }} [more]
+ * @param {{ env?: Record<string, object>, workers?: object[], inspectorPort?: number, pages?: boolean | string }} [more]
  *   bindings that are no plain values, workers that they lead to, and a port for the runtime's inspector, in the words
- *   of Miniflare's configuration; and whether the pages are served too, by the router that production has for them
+ *   of Miniflare's configuration; and whether the pages (or those of a folder) are served too, by the router that
+ *   production has for them
  */
 export async function startWorker(bindings = {}, more = {}) {
   const app = await launchWorker(bindings, more);
@@ -238,7 +239,7 @@ function workerOptions(bindings, { env, pages = false }) {
         },
       },
       env: { ...Object.fromEntries(set.map(([name, value]) => [name, binding(value)])), ...env },
-      assets: pages ? { directory: builtPages(), hasUserWorker: true } : undefined,
+      assets: pages ? { directory: folderOf(pages), hasUserWorker: true } : undefined,
     },
     // A socket straight into the worker: Miniflare's own front door is a second worker, which production has not.
     dev: { unsafeDirectSockets: [{ host: "127.0.0.1", port: 0 }] },
@@ -264,7 +265,8 @@ function built(name) {
   }
 }
 
-function builtPages() {
+function folderOf(pages) {
+  if (typeof pages === "string") return pages;
   const folder = new URL("build/public", ROOT);
   if (existsSync(folder)) return fileURLToPath(folder);
   throw new Error("There is no build/public to test: run 'npm run build' first");

@@ -1,0 +1,133 @@
+import { createHash } from "node:crypto";
+import { existsSync, readdirSync, readFileSync } from "node:fs";
+import { extname, join } from "node:path";
+import { Failure } from "./process.mjs";
+
+/**
+ * What a path answers with: a file, or the path under which the page really is. `ruled` are the headers of every answer,
+ * `headers` those of the file.
+ * @typedef {{ file?: string, movedTo?: string, ruled: Record<string, string>, headers?: Record<string, string> }} Page
+ */
+
+/**
+ * Headers for the paths that a pattern matches.
+ * @typedef {{ pattern: RegExp, unset: string[], set: [name: string, value: string][] }} Rule
+ */
+
+const TYPES = {
+  ".css": "text/css; charset=utf-8",
+  ".html": "text/html; charset=utf-8",
+  ".ico": "image/x-icon",
+  ".js": "text/javascript; charset=utf-8",
+  ".json": "application/json",
+  ".map": "application/json",
+  ".mjs": "text/javascript; charset=utf-8",
+  ".png": "image/png",
+  ".svg": "image/svg+xml",
+  ".txt": "text/plain; charset=utf-8",
+  ".webmanifest": "application/manifest+json",
+  ".woff2": "font/woff2",
+};
+
+/** Files that tell how the others are served. */
+const RULES = "_headers";
+const NOT_SERVED = ["/_headers", "/_redirects", "/.assetsignore"];
+
+/**
+ * The pages of a folder by their paths, as Cloudflare serves them: `docs.html` is `/docs`, `docs/index.html` is
+ * `/docs/`, other ways to write these lead there, and the folder's `_headers` file holds.
+ * @param {string} folder
+ * @returns {Record<string, Page>}
+ */
+export function pagesOf(folder) {
+  const rules = rulesOf(folder);
+  const paths = filesOf(folder).filter((path) => !NOT_SERVED.includes(path));
+  const served = paths.map((file) => [nameOf(file), pageOf(folder, file, rules)]);
+  const moved = paths.flatMap((file) =>
+    otherNamesOf(file).map((path) => [
+      path,
+      { movedTo: nameOf(file), ruled: withRules({}, path, rules) },
+    ]),
+  );
+  return Object.fromEntries([...moved, ...served]);
+}
+
+/** The one path of a file. */
+function nameOf(file) {
+  return file.replace(/(\/index|(?<!\/index))\.html$/, (_, index) => (index ? "/" : ""));
+}
+
+/** Paths by which somebody may look for it all the same. */
+function otherNamesOf(file) {
+  if (!file.endsWith(".html")) return [];
+  const name = nameOf(file);
+  const bare = name.replace(/\/$/, "");
+  const all = [bare, `${bare}/`, `${bare}.html`, `${bare}/index`, `${bare}/index.html`];
+  return all.filter((path) => path.length > 1 && path !== "/.html" && path !== name);
+}
+
+function pageOf(folder, file, rules) {
+  const contents = readFileSync(join(folder, file));
+  const headers = {
+    "content-type": TYPES[extname(file)] ?? "application/octet-stream",
+    "cache-control": "public, max-age=0, must-revalidate",
+    etag: `"${createHash("sha256").update(contents).digest("hex").slice(0, 32)}"`,
+  };
+  const path = nameOf(file);
+  return {
+    file,
+    ruled: withRules({}, path, rules),
+    headers: withRules(headers, path, rules),
+  };
+}
+
+/** What a rule sets goes before the usual headers; what several rules set is joined. */
+function withRules(usual, path, rules) {
+  const headers = new Map(Object.entries(usual));
+  const ruled = new Set();
+  for (const { unset, set } of rules.filter(({ pattern }) => pattern.test(path))) {
+    for (const name of unset) headers.delete(name);
+    for (const [name, value] of set) {
+      const earlier = ruled.has(name) ? headers.get(name) : undefined;
+      headers.set(name, earlier === undefined ? value : `${earlier}, ${value}`);
+      ruled.add(name);
+    }
+  }
+  return Object.fromEntries(headers);
+}
+
+/** @returns {Rule[]} */
+function rulesOf(folder) {
+  const path = join(folder, RULES);
+  const lines = existsSync(path) ? readFileSync(path, "utf8").split("\n") : [];
+  /** @type {Rule[]} */
+  const rules = [];
+  for (const line of lines.map((line) => line.trim())) {
+    if (line === "" || line.startsWith("#")) continue;
+    const [, name, value] = line.match(/^([\w-]+):\s*(.*)$/) ?? [];
+    if (/^\/[^\s:]*$/.test(line)) rules.push({ pattern: patternOf(line), unset: [], set: [] });
+    else if (name && rules.length > 0) rules.at(-1).set.push([name.toLowerCase(), value]);
+    else if (/^! [\w-]+$/.test(line) && rules.length > 0) {
+      rules.at(-1).unset.push(line.slice(2).toLowerCase());
+    } else {
+      throw new Failure(
+        `${path} has a line that is neither a path nor 'Name: value' nor '! Name': ${line}\n` +
+          "Only '*' may stand for a part of a path.",
+      );
+    }
+  }
+  return rules;
+}
+
+function patternOf(path) {
+  const parts = path.split("*").map((part) => part.replace(/[.+?^${}()|[\]\\]/g, "\\$&"));
+  return new RegExp(`^${parts.join(".*")}$`);
+}
+
+/** @returns {string[]} the paths of all files in a folder, from it and with a slash before them */
+function filesOf(folder, path = "") {
+  return readdirSync(join(folder, path), { withFileTypes: true }).flatMap((entry) => {
+    const inner = `${path}/${entry.name}`;
+    return entry.isDirectory() ? filesOf(folder, inner) : [inner];
+  });
+}

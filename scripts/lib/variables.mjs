@@ -1,0 +1,20 @@
+/** Every variable of the worker: README.md, "Configuration". */
+export const VARIABLES = [
+  "OPENAI_API_KEY",
+  "OPENAI_BASE_URL",
+  "OPENAI_API",
+  "ALLOW_HTTP_UPSTREAM",
+  "OPENAI_MODEL",
+  "ALLOWED_MODELS",
+  "SYSTEM_PROMPT",
+  "MAX_TOKENS",
+  "MAX_TOKENS_LIMIT",
+  "ACCESS_TOKENS",
+  "REQUIRE_AUTH",
+  "ALLOWED_ORIGINS",
+  "TIMEOUT_SECONDS",
+  "MAX_STREAM_SECONDS",
+  "HEARTBEAT_SECONDS",
+  "MAX_RETRIES",
+  "LOG_LEVEL",
+];

@@ -1,0 +1,171 @@
+/** `npm run deploy`: what is wrong is said before anything is deployed. */
+import assert from "node:assert/strict";
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { after, test } from "node:test";
+import { fakeWrangler, startScript } from "../support/script.mjs";
+
+const folder = mkdtempSync(join(tmpdir(), "deploy-"));
+after(() => rmSync(folder, { recursive: true }));
+
+const LOGGED_IN = { whoami: { out: '{"loggedIn": true}' } };
+const OUR_SECRETS = [
+  { name: "OPENAI_API_KEY", type: "secret_text" },
+  { name: "ACCESS_TOKENS", type: "secret_text" },
+];
+const listed = (...secrets) => ({ "secret list": { out: JSON.stringify(secrets, null, 2) } });
+const DEPLOYS = { deploy: { out: "Deployed.\n" } };
+
+/** Runs it with a wrangler that answers like this; without one, with the real one. */
+async function deploy(args, answers) {
+  const fake = answers && fakeWrangler(answers);
+  // Nobody is logged in where nothing is stored.
+  const env = { HOME: folder, XDG_CONFIG_HOME: folder, ...fake?.env };
+  const script = startScript("deploy.mjs", { args, env });
+  const code = await script.end();
+  const words = script.words.join("\n").trim();
+  return { code, calls: fake?.calls(), output: script.output.join("\n"), words };
+}
+
+function configOf(toml) {
+  const path = join(folder, `${crypto.randomUUID()}.toml`);
+  writeFileSync(path, `compatibility_date = "2026-11-17"\n${toml}`);
+  return path;
+}
+
+test("a dry run of what is shipped needs no account, and tells sizes, bindings and secrets", async () => {
+  const { code, output, words } = await deploy(["--dry-run"]);
+  assert.equal(code, 0, words);
+  assert.match(output, /^Configuration: the worker accepts it$/m);
+  assert.match(output, /^Total Upload: [\d.]+ KiB \/ gzip: [\d.]+ KiB$/m);
+  assert.match(output, /^env\.REQUIRE_AUTH \("true"\)/m);
+  assert.match(output, /^env\.CHAT_RATE_LIMITER \(30 requests\/60s\)/m);
+  assert.match(
+    output,
+    /^Nothing was deployed\. A deployment will want these secrets: OPENAI_API_KEY, ACCESS_TOKENS\.$/m,
+  );
+});
+
+test("who is not logged in is told how to be", async () => {
+  const { code, words } = await deploy([]);
+  assert.equal(code, 1);
+  assert.equal(
+    words,
+    "wrangler is not logged in to Cloudflare. Run 'npx wrangler login', or where there is no browser, set " +
+      "CLOUDFLARE_API_TOKEN to a token that may edit Workers, and try again.",
+  );
+});
+
+test("with its secrets, it is deployed, and wrangler gets the arguments", async () => {
+  const answers = { ...LOGGED_IN, ...listed(...OUR_SECRETS), ...DEPLOYS };
+  const { code, calls, output } = await deploy(["--name", "other", "--message", "a b"], answers);
+  assert.equal(code, 0);
+  assert.deepEqual(calls, [
+    "whoami --json",
+    "secret list --format json --name other",
+    "deploy --name other --message a b",
+  ]);
+  assert.match(output, /^Deployed\.$/m);
+});
+
+test("a missing secret is named with the command that sets it", async () => {
+  const answers = { ...LOGGED_IN, ...listed(OUR_SECRETS[0]), ...DEPLOYS };
+  const { code, calls, words } = await deploy([], answers);
+  assert.equal(code, 1);
+  assert.equal(
+    words,
+    "The deployment lacks what only you can give it. Run this, and then deploy again:\n\n" +
+      "  npx wrangler secret put ACCESS_TOKENS    # who may chat: me:TOKEN, with a TOKEN from 'openssl rand -hex 32'",
+  );
+  assert.ok(!calls.some((call) => call.startsWith("deploy")));
+});
+
+test("before the first deployment, its secrets come first", async () => {
+  const error =
+    'Worker "personal-ai-assistant" not found.\n\nIf this is a new Worker, run `wrangler deploy` first.';
+  const answers = { ...LOGGED_IN, "secret list": { error, code: 1 }, ...DEPLOYS };
+  const { code, calls, words } = await deploy([], answers);
+  assert.equal(code, 1);
+  assert.match(
+    words,
+    /^There is no deployment yet\. .*\n\n {2}npx wrangler secret put OPENAI_API_KEY .*\n {2}npx wrangler secret put ACCESS_TOKENS /,
+  );
+  assert.ok(!calls.some((call) => call.startsWith("deploy")));
+});
+
+test("secrets that come with the deployment need not be there", async () => {
+  const error = 'Worker "personal-ai-assistant" not found.';
+  const answers = { ...LOGGED_IN, "secret list": { error, code: 1 }, ...DEPLOYS };
+  for (const [name, text] of [
+    ["secrets.env", "OPENAI_API_KEY=sk-x\nACCESS_TOKENS=me:0123456789abcdef\n"],
+    ["secrets.json", '{"OPENAI_API_KEY":"sk-x","ACCESS_TOKENS":"me:0123456789abcdef"}'],
+  ]) {
+    const path = join(folder, name);
+    writeFileSync(path, text);
+    const { code, words } = await deploy(["--secrets-file", path], answers);
+    assert.equal(code, 0, words);
+  }
+});
+
+test("an open deployment needs no tokens", async () => {
+  const config = configOf('[vars]\nREQUIRE_AUTH = "false"\n');
+  const answers = { ...LOGGED_IN, ...listed(OUR_SECRETS[0]), ...DEPLOYS };
+  const { code, words } = await deploy(["--config", config], answers);
+  assert.equal(code, 0, words);
+});
+
+test("what Cloudflare says is passed on when it is something else", async () => {
+  const answers = {
+    ...LOGGED_IN,
+    "secret list": { error: "Authentication error [code: 10000]", code: 1 },
+  };
+  const { code, words } = await deploy([], answers);
+  assert.equal(code, 1);
+  assert.match(words, /Authentication error \[code: 10000\]/);
+});
+
+/** @type {[rule: string, toml: string, args: string[], words: RegExp[]][]} */
+const WRONG = [
+  [
+    "every wrong variable is named in the worker's words, numbers and booleans too",
+    '[vars]\nMAX_TOKENS = 0\nLOG_LEVEL = "LOUD"\nOPENAI_BASE_URL = "http://example.com/v1"\nALLOW_HTTP_UPSTREAM = false\n',
+    [],
+    [
+      /^\[vars\] of wrangler\.toml would not work\. Nothing was deployed\.$/m,
+      /^ {2}MAX_TOKENS must/m,
+      /^ {2}LOG_LEVEL must/m,
+      /^ {2}OPENAI_BASE_URL must/m,
+    ],
+  ],
+  [
+    "those of another environment are its own",
+    '[vars]\nLOG_LEVEL = "INFO"\n[env.staging.vars]\nLOG_LEVEL = "LOUD"\n',
+    ["--env", "staging"],
+    [/^ {2}LOG_LEVEL must/m],
+  ],
+  [
+    "a secret in the file is refused",
+    '[vars]\nACCESS_TOKENS = "me:0123456789abcdef"\n',
+    [],
+    [/^ACCESS_TOKENS must not stand in wrangler\.toml, .*'npx wrangler secret put ACCESS_TOKENS'/],
+  ],
+];
+
+for (const [rule, toml, args, patterns] of WRONG) {
+  test(rule, async () => {
+    const { code, words, calls } = await deploy(["--config", configOf(toml), ...args], {});
+    assert.equal(code, 1);
+    for (const pattern of patterns) assert.match(words, pattern);
+    assert.deepEqual(calls, []);
+  });
+}
+
+test("a variable that the worker does not know is mentioned", async () => {
+  const config = configOf('[vars]\nOPENAI_MODLE = "gpt-4"\n');
+  const { output } = await deploy(["--config", config, "--dry-run"], DEPLOYS);
+  assert.match(
+    output,
+    /^Note: \[vars\] of wrangler\.toml has OPENAI_MODLE, which the worker does not know\.$/m,
+  );
+});

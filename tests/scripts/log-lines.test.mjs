@@ -1,0 +1,174 @@
+/** Log lines for people: what they say of each event, and what they keep from a terminal. */
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { readable } from "../../scripts/lib/log-lines.mjs";
+
+// Lines tell the time of day where they are read.
+process.env.TZ = "UTC";
+
+const UUID = "c4101074-21f4-4727-8c06-9fda3c41d1f6";
+const TIME = "2026-11-22T21:47:38.768123+00:00";
+
+/** A line as the worker writes it. */
+const line = (level, event, fields) =>
+  JSON.stringify({ timestamp: TIME, level, event, correlation_id: "abc-123", ...fields });
+
+const DONE = {
+  status: "success",
+  http_status: 200,
+  end_reason: "done",
+  duration_ms: 1234,
+  ttft_ms: 312,
+  chunk_count: 58,
+  finish_reason: "stop",
+  usage: { input_tokens: 9, output_tokens: 57, total_tokens: 66 },
+  retries: 0,
+};
+
+/** @type {[rule: string, line: string, expected: string][]} */
+const LINES = [
+  [
+    "a whole answer is told in the order in which one asks",
+    line("INFO", "response_complete", DONE),
+    "21:47:38.768  INFO   abc-123   response_complete  200 success done, 1234 ms, first text 312 ms, 58 chunks, stop, 9+57 tokens",
+  ],
+  [
+    "a client that left before the status has no status, and one chunk is one chunk",
+    line("INFO", "response_complete", {
+      status: "cancelled",
+      end_reason: "client_gone",
+      duration_ms: 40,
+      chunk_count: 1,
+      retries: 2,
+    }),
+    "21:47:38.768  INFO   abc-123   response_complete  cancelled client_gone, 40 ms, 1 chunk, retries=2",
+  ],
+  [
+    "a sum that is none of the two counts is told, and so are counts of other kinds",
+    line("INFO", "response_complete", {
+      usage: { input_tokens: 9, output_tokens: 57, total_tokens: 70, cached_tokens: 4 },
+    }),
+    "21:47:38.768  INFO   abc-123   response_complete  9+57 tokens, usage.total_tokens=70 usage.cached_tokens=4",
+  ],
+  [
+    "a request says who asked",
+    line("INFO", "request_received", {
+      correlation_id: UUID,
+      method: "POST",
+      path: "/chat",
+      message_length: 5,
+      client: "me",
+    }),
+    "21:47:38.768  INFO   c4101074  request_received   POST /chat, 5 characters, client=me",
+  ],
+  [
+    "a stream says whom upstream knows it as",
+    line("INFO", "stream_started", {
+      model: "gpt-4",
+      max_tokens: 2000,
+      upstream_request_id: "req_1",
+      upstream_latency_ms: 90,
+    }),
+    "21:47:38.768  INFO   abc-123   stream_started     gpt-4, at most 2000 tokens, upstream answered after 90 ms, upstream_request_id=req_1",
+  ],
+  [
+    "a broken request",
+    line("WARNING", "validation_error", { field: "body.message", rule: "Field required" }),
+    "21:47:38.768  WARN   abc-123   validation_error   body.message, Field required",
+  ],
+  [
+    "a retry",
+    line("WARNING", "upstream_retry", {
+      attempt: 1,
+      code: "upstream_unavailable",
+      upstream_status: 503,
+      delay_ms: 466,
+    }),
+    "21:47:38.768  WARN   abc-123   upstream_retry     attempt 1 in 466 ms, upstream_unavailable, upstream said 503",
+  ],
+  [
+    "a failure",
+    line("ERROR", "stream_error", {
+      code: "upstream_unreachable",
+      cause: "Network connection lost.",
+      recovery_action: "error_response",
+    }),
+    "21:47:38.768  ERROR  abc-123   stream_error       upstream_unreachable, Network connection lost., error_response",
+  ],
+  [
+    "a line of no request",
+    line("INFO", "application_started", {
+      correlation_id: undefined,
+      model: "gpt-4",
+      log_level: "INFO",
+      api: "responses",
+    }),
+    "21:47:38.768  INFO   -         application_started  gpt-4, responses, log level INFO",
+  ],
+  [
+    "an event and a level of the future are told field by field",
+    line("NOTICE", "new_event", {
+      a: 1,
+      text: "two words",
+      empty: "",
+      list: [1, "b"],
+      deep: { er: null },
+    }),
+    '21:47:38.768  NOTICE  abc-123   new_event          a=1 text="two words" empty="" list=[1,"b"] deep.er=null',
+  ],
+  [
+    "names that every object has are events and levels like others",
+    line("constructor", "toString", { __proto: 1 }),
+    "21:47:38.768  constructor  abc-123   toString           __proto=1",
+  ],
+  [
+    "a time that is none is told as it is",
+    line("INFO", "new_event", { timestamp: "yesterday" }),
+    "yesterday  INFO   abc-123   new_event",
+  ],
+];
+
+for (const [rule, given, expected] of LINES) {
+  test(rule, () => assert.equal(readable(given), expected));
+}
+
+test("what is not the worker's line stays as it is", () => {
+  for (const text of [
+    "",
+    "Uncaught Error: x",
+    "null",
+    "[1]",
+    '{"level":"INFO"}',
+    '{"event":1,"level":"INFO"}',
+  ]) {
+    assert.equal(readable(text), text);
+  }
+});
+
+test("no field and no foreign line can do anything to the terminal", () => {
+  const hostile = "\x1b[2J\x07\r\n\t\x7f\x9b\u2028\u202e\u2066";
+  const shown = "\\u001b[2J\\u0007\\u000d\\u000a\\u0009\\u007f\\u009b\\u2028\\u202e\\u2066";
+  assert.equal(readable(hostile), shown);
+  const told = readable(
+    line(hostile, hostile, {
+      timestamp: hostile,
+      correlation_id: hostile,
+      [hostile]: hostile,
+      o: { [hostile]: { [hostile]: hostile } },
+    }),
+  );
+  assert.match(told, /^[\x20-\x7e]+$/);
+  assert.match(readable(line("ERROR", "stream_error", { cause: hostile })), /^[\x20-\x7e]+$/);
+});
+
+test("text of any language is told as it is", () => {
+  const told = readable(line("ERROR", "stream_error", { cause: "naïve 日本 👋 عربي" }));
+  assert.match(told, /naïve 日本 👋 عربي$/);
+});
+
+test("colour marks the level and steps back for the id, and only where it is wanted", () => {
+  assert.equal(
+    readable(line("WARNING", "anonymous_access"), { color: true }),
+    "21:47:38.768  \x1b[33mWARN \x1b[0m  \x1b[2mabc-123 \x1b[0m  anonymous_access",
+  );
+});

@@ -1,0 +1,210 @@
+/** `npm run serve`: the release build on one's own server, by nothing but its environment. */
+import assert from "node:assert/strict";
+import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { after, test } from "node:test";
+import { fileURLToPath } from "node:url";
+import { freePort, startScript } from "../support/script.mjs";
+import { answer, delta, done, finish, startUpstream } from "../support/upstream.mjs";
+import { within } from "../support/within.mjs";
+
+const KEY = "sk-test-0123456789abcdefghij";
+const TOKEN = "a-token-of-at-least-sixteen";
+const READY = /^The assistant is at /;
+
+const upstream = await startUpstream();
+
+const USUAL = {
+  OPENAI_API_KEY: KEY,
+  OPENAI_BASE_URL: upstream.url,
+  OPENAI_MODEL: "from-the-environment",
+  ACCESS_TOKENS: `me:${TOKEN}`,
+};
+
+test("an answer streams, and standard output has the log lines as JSON and nothing else", async () => {
+  const server = await serve();
+  const chat = server.chat({ "x-correlation-id": "abc-123" });
+  const call = await upstream.nextCall();
+  assert.equal(call.headers.authorization, `Bearer ${KEY}`);
+  assert.equal(call.body.model, "from-the-environment");
+  call.end(...answer("Hi"));
+  const response = await chat;
+  assert.equal(
+    await response.text(),
+    'data: {"content":"Hi","sequence":0,"is_final":false,"correlation_id":"abc-123"}\n\n' +
+      'data: {"content":"","sequence":1,"is_final":true,"correlation_id":"abc-123","finish_reason":"stop"}\n\n',
+  );
+  await server.script.line(/"event":"response_complete"/);
+  const events = server.script.output.map((line) => JSON.parse(line).event);
+  const usual = ["application_started", "request_received", "stream_started", "response_complete"];
+  assert.deepEqual(events, usual);
+  assert.match(
+    server.script.words.join("\n"),
+    /answered by from-the-environment at 127\.0\.0\.1:\d+\. Its log lines follow\.$/,
+  );
+});
+
+test("it is closed to strangers unless told otherwise", async () => {
+  const server = await serve();
+  const refused = await server.chat({ authorization: undefined });
+  assert.equal(refused.status, 401);
+  assert.equal((await refused.json()).code, "unauthorized");
+});
+
+test("a client that leaves ends upstream's answer", async () => {
+  const server = await serve({ HEARTBEAT_SECONDS: "0.1" });
+  const leaving = new AbortController();
+  const chat = server.chat({}, leaving.signal);
+  const call = (await upstream.nextCall()).open();
+  await chat;
+  leaving.abort();
+  assert.equal(await within(call.closed, "upstream to be left"), "aborted");
+});
+
+for (const signal of ["SIGTERM", "SIGINT"]) {
+  test(`${signal} lets an answer under way come to its end, and is no failure`, async () => {
+    const server = await serve();
+    const chat = server.chat();
+    const call = await upstream.nextCall();
+    call.write(delta("Hi"));
+    const response = await chat;
+    server.script.signal(signal);
+    await server.script.line(/^Stopping/);
+    call.end(delta(" there"), finish("stop"), done);
+    assert.match(await response.text(), /"is_final":true,[^\n]*"finish_reason":"stop"\}\n\n$/);
+    assert.equal(await server.script.end(), 0);
+  });
+}
+
+test("a second signal ends answers under way", async () => {
+  const server = await serve();
+  const chat = server.chat();
+  const call = (await upstream.nextCall()).open();
+  await chat;
+  server.script.signal("SIGTERM");
+  await server.script.line(/^Stopping/);
+  server.script.signal("SIGINT");
+  assert.equal(await server.script.end(), 0);
+  assert.equal(await call.closed, "aborted");
+});
+
+test("no secret is in a file or in a process's arguments", async () => {
+  const folder = mkdtempSync(join(tmpdir(), "serve-"));
+  after(() => rmSync(folder, { recursive: true }));
+  await serve({ TMPDIR: folder });
+  const runs = readdirSync(folder);
+  assert.equal(runs.length, 1, "the runtime's configuration is where it is looked for");
+  const build = fileURLToPath(new URL("../../build", import.meta.url));
+  for (const path of [...filesIn(folder), ...filesIn(build), ...commandLines()]) {
+    const contents = readFileSync(path, { flag: "r" });
+    assert.ok(!contents.includes(KEY) && !contents.includes(TOKEN), path);
+  }
+});
+
+test("LOG_FORMAT=text is for people", async () => {
+  const server = await serve({ LOG_FORMAT: "text" });
+  await (await server.chat({ authorization: "none" })).text();
+  const line = await server.script.line(/response_complete/);
+  assert.match(
+    line,
+    /^[\d:.]{12} {2}INFO {3}[\da-f]{8} {2}response_complete {2}401 error rejected, /,
+  );
+});
+
+test("behind a proxy that speaks TLS, the worker's own pages may ask", async () => {
+  const server = await serve({ ALLOWED_ORIGINS: "https://example.com" });
+  const own = new URL(server.address).host;
+  // A stranger of an allowed origin is asked for a token; of another one, it is turned away.
+  const status = async (origin, proto) => {
+    const headers = { origin, "x-forwarded-proto": proto, authorization: undefined };
+    return (await server.chat(headers)).status;
+  };
+  assert.equal(await status(`https://${own}`, "https"), 401);
+  assert.equal(await status(`https://${own}`), 403);
+  assert.equal(await status(`http://${own}`), 401);
+  assert.equal(await status("https://example.org", "https"), 403);
+});
+
+/** @type {[rule: string, env: Record<string, string>, words: RegExp[]][]} */
+const REFUSED = [
+  [
+    "nothing is set",
+    { OPENAI_API_KEY: "", ACCESS_TOKENS: "" },
+    [
+      /^ {2}OPENAI_API_KEY is required\./m,
+      /^ {2}ACCESS_TOKENS is required, for REQUIRE_AUTH is true\./m,
+    ],
+  ],
+  [
+    "white space is nothing",
+    { REQUIRE_AUTH: " ", ACCESS_TOKENS: " " },
+    [/^ {2}ACCESS_TOKENS is required/m],
+  ],
+  [
+    "several variables are wrong",
+    { MAX_TOKENS: "many", LOG_LEVEL: "LOUD" },
+    [/^ {2}MAX_TOKENS must /m, /^ {2}LOG_LEVEL must /m],
+  ],
+  ["a log format that is none", { LOG_FORMAT: "xml" }, [/^LOG_FORMAT must be json or text\./m]],
+  [
+    "an address of another machine",
+    { HOST: "192.0.2.1" },
+    [/^HOST must be an address of this machine, which 192\.0\.2\.1 is not/m],
+  ],
+  [
+    "a port that is none",
+    { PORT: "http" },
+    [/^PORT must be a whole number .* PORT=8788 npm run serve$/m],
+  ],
+];
+
+for (const [rule, env, words] of REFUSED) {
+  test(`it does not listen, and says why, when: ${rule}`, async () => {
+    const script = startScript("serve.mjs", {
+      env: { ...USUAL, PORT: `${await freePort()}`, ...env },
+    });
+    assert.equal(await script.end(), 1);
+    assert.deepEqual(script.output, []);
+    for (const pattern of words) assert.match(script.words.join("\n"), pattern);
+  });
+}
+
+test("a taken port is named", async () => {
+  const { port } = new URL((await serve()).address);
+  const script = startScript("serve.mjs", { env: { ...USUAL, PORT: port } });
+  assert.equal(await script.end(), 1);
+  assert.match(
+    script.words.join("\n"),
+    new RegExp(`^Port ${port} is taken .*PORT=${+port + 1} npm run serve$`, "m"),
+  );
+});
+
+async function serve(env) {
+  const port = await freePort();
+  const script = startScript("serve.mjs", { env: { ...USUAL, PORT: `${port}`, ...env } });
+  await script.line(READY);
+  const address = `http://127.0.0.1:${port}`;
+  const chat = (headers, signal) => {
+    const usual = { "content-type": "application/json", authorization: `Bearer ${TOKEN}` };
+    const sent = Object.entries({ ...usual, ...headers }).filter(
+      ([, value]) => value !== undefined,
+    );
+    const init = { method: "POST", headers: sent, body: '{"message":"Hello"}', signal };
+    return within(fetch(`${address}/chat`, init), "an answer");
+  };
+  return { address, script, chat };
+}
+
+function filesIn(folder) {
+  return readdirSync(folder, { recursive: true })
+    .map((name) => join(folder, name))
+    .filter((path) => statSync(path).isFile());
+}
+
+/** None where the system does not tell. */
+function commandLines() {
+  if (!existsSync("/proc/self/cmdline")) return [];
+  const ids = readdirSync("/proc").filter((name) => /^\d+$/.test(name));
+  return ids.map((id) => `/proc/${id}/cmdline`).filter((path) => existsSync(path));
+}

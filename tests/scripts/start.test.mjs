@@ -1,0 +1,29 @@
+/** `npm start`: what a person sees of it. */
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { freePort, startScript } from "../support/script.mjs";
+
+const STARTED = /application_started/;
+
+test("it tells the addresses and a first command, and its log lines are for people", async () => {
+  const { script, port } = await start();
+  const line = await script.line(STARTED);
+  assert.match(line, /^[\d:.]{12} {2}INFO {3}- {9}application_started {2}\S+, \S+, log level \w+$/);
+  const said = script.output.join("\n");
+  const address = `http://127.0.0.1:${port}`;
+  assert.match(said, /^The assistant is ready, answered by .+:$/m);
+  assert.ok(said.includes(`\n  ${address}/  `));
+  assert.ok(said.includes(`\n  ${address}/docs  `));
+  assert.ok(said.includes(`\n  curl -N ${address}/chat -H 'Content-Type: application/json'`));
+  assert.ok(script.output.indexOf(line) > script.output.findIndex((each) => /^Ctrl-C/.test(each)));
+});
+
+test("LOG_FORMAT=json leaves the log lines as the worker writes them", async () => {
+  const { script } = await start({ LOG_FORMAT: "json" });
+  assert.equal(JSON.parse(await script.line(STARTED)).level, "INFO");
+});
+
+async function start(env) {
+  const port = await freePort();
+  return { port, script: startScript("start.mjs", { env: { PORT: `${port}`, ...env } }) };
+}

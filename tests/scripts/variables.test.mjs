@@ -1,0 +1,30 @@
+/** One list of variables, whoever tells of them. */
+import assert from "node:assert/strict";
+import { readFileSync } from "node:fs";
+import { test } from "node:test";
+import { VARIABLES } from "../../scripts/lib/variables.mjs";
+import { wranglerVars } from "../../scripts/lib/wrangler-toml.mjs";
+
+const read = (name) => readFileSync(new URL(`../../${name}`, import.meta.url), "utf8");
+const namesIn = (text, pattern) => Array.from(text.matchAll(pattern), ([, name]) => name);
+
+test("the server hands over every variable of the README", () => {
+  // The rate limiter is a binding, which only Cloudflare has.
+  const [, section] = read("README.md").split("\n## Configuration\n");
+  const [table] = section.split("\n#");
+  const told = namesIn(table, /^\| `([A-Z_]+)`/gm).filter((name) => name !== "CHAT_RATE_LIMITER");
+  assert.deepEqual(told.toSorted(), VARIABLES.toSorted());
+});
+
+test("the files that set variables know no others", () => {
+  const set = [
+    ...namesIn(read(".dev.vars.example"), /^(?:# )?([A-Z_]{5,})=/gm),
+    ...namesIn(read("wrangler.toml"), /^(?:# )?([A-Z_]{5,}) = /gm),
+    ...Object.keys(wranglerVars()),
+  ];
+  assert.ok(set.length > 20);
+  assert.deepEqual(
+    set.filter((name) => !VARIABLES.includes(name)),
+    [],
+  );
+});
