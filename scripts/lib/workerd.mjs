@@ -27,6 +27,10 @@ export const BUILT = {
   "index_bg.wasm": join(ROOT, "build", "index_bg.wasm"),
 };
 
+/** Folders of what runs, which go with this process at the latest. @type {Set<string>} */
+const folders = new Set();
+process.once("exit", () => folders.forEach(remove));
+
 /** The runtime alone, without a development server around it: one process, the workers named and a socket. */
 export class Workerd {
   #child;
@@ -63,9 +67,8 @@ export class Workerd {
     }
     /** Resolves when the process has ended. */
     this.ended = new Promise((resolve) => this.#child.once("close", resolve));
-    const cleanUp = () => rmSync(this.#folder, { recursive: true, force: true });
-    process.once("exit", cleanUp);
-    this.ended.then(cleanUp).then(() => process.off("exit", cleanUp));
+    folders.add(this.#folder);
+    this.ended.then(() => remove(this.#folder));
   }
 
   /** The process id. */
@@ -92,6 +95,11 @@ export class Workerd {
     this.#child.kill("SIGTERM");
     await this.ended;
   }
+}
+
+function remove(folder) {
+  folders.delete(folder);
+  rmSync(folder, { recursive: true, force: true });
 }
 
 /** What the runtime reads: see <https://github.com/cloudflare/workerd/blob/main/src/workerd/server/workerd.capnp>. */

@@ -13,14 +13,15 @@ use web_sys::{
 
 use super::js::{self, ReadResult};
 use super::promise::Listener;
-use super::timer::NEVER_MS;
+use super::timer::{self, NEVER_MS};
 use super::upstream::{Connection, Upstream};
 use super::wait::{Interrupted, Waiting};
 use crate::stream::outcome::EndReason;
 use crate::stream::relay::{Input, Relay};
 
-/// How long an upstream that has said everything may take to end its answer, in milliseconds.
-const DRAIN_MS: u64 = 1_000;
+/// How long an upstream that has said everything may take to end its answer, in milliseconds. It is no
+/// shorter than what the timer is armed for already.
+const DRAIN_MS: u64 = timer::MAX_DELAY_MS;
 
 /// One stream in motion.
 pub(super) struct Pump {
@@ -84,7 +85,7 @@ impl Pump {
                 }
                 Ok(result) => {
                     let result: ReadResult = result.unchecked_into();
-                    self.source.take_back(&result.value().unchecked_into());
+                    self.source.take_back(result.value().unchecked_ref(), 0);
                 }
                 Err(_) => self.connection = None,
             }
@@ -128,7 +129,7 @@ impl Pump {
             let len = usize::try_from(chunk.length()).unwrap_or_default();
             self.relay
                 .receive(len, |space| chunk.copy_to(space), now_ms);
-            self.source.take_back(&chunk);
+            self.source.take_back(&chunk, len);
         }
         self.stop_paying();
     }
@@ -165,6 +166,7 @@ impl Pump {
 struct Source {
     reader: ReadableStreamByobReader,
     buffer: ArrayBuffer,
+    buffer_bytes: u32,
 }
 
 impl Source {
@@ -179,6 +181,7 @@ impl Source {
         Self {
             reader: body.get_reader_with_options(&options).unchecked_into(),
             buffer: ArrayBuffer::new(Self::SMALL_BYTES),
+            buffer_bytes: Self::SMALL_BYTES,
         }
     }
 
@@ -187,14 +190,13 @@ impl Source {
         self.reader.read_with_array_buffer_view(&room)
     }
 
-    /// Takes the buffer of a chunk back, or a larger one when the chunk filled it.
-    fn take_back(&mut self, chunk: &Uint8Array) {
-        let buffer = chunk.buffer();
-        let is_full = chunk.length() == buffer.byte_length();
-        self.buffer = if is_full && chunk.length() < Self::LARGE_BYTES {
-            ArrayBuffer::new(Self::LARGE_BYTES)
+    /// Takes the buffer of a chunk of `len` bytes back, or a larger one when the chunk filled it.
+    fn take_back(&mut self, chunk: &Uint8Array, len: usize) {
+        if len < self.buffer_bytes as usize || self.buffer_bytes == Self::LARGE_BYTES {
+            self.buffer = chunk.buffer();
         } else {
-            buffer
-        };
+            self.buffer_bytes = Self::LARGE_BYTES;
+            self.buffer = ArrayBuffer::new(self.buffer_bytes);
+        }
     }
 }

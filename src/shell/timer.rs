@@ -12,7 +12,7 @@ use super::js;
 
 /// Longest delay that is waited for at once, in milliseconds. It is short enough that the deadlines of a
 /// stream seldom come before it, for arming the timer anew costs more than letting it go off in vain.
-const MAX_DELAY_MS: u64 = 10_000;
+pub(super) const MAX_DELAY_MS: u64 = 10_000;
 
 /// No deadline.
 pub(super) const NEVER_MS: u64 = u64::MAX;

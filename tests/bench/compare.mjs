@@ -12,7 +12,7 @@ import { CONTESTANTS, Missing } from "./compare/contestants.mjs";
 import { Clients, Upstream } from "./compare/load.mjs";
 import { gzippedBytes, machine } from "./compare/machine.mjs";
 import { judge, printTable, printTargets } from "./compare/report.mjs";
-import { WORKLOADS } from "./compare/workloads.mjs";
+import { Lost, WORKLOADS } from "./compare/workloads.mjs";
 
 const USAGE =
   "Usage: npm run bench -- [--rounds 5] [--only worker,idiomatic] [--workloads paced,short] [--json FILE]";
@@ -89,10 +89,18 @@ async function measure(workload) {
 
 async function measureFresh(workload) {
   const measured = Object.fromEntries(subjects.map(({ name }) => [name, []]));
+  figures.lost = Object.fromEntries(subjects.map(({ name }) => [name, []]));
   for (let round = 0; round < FRESH_ROUNDS; round += 1) {
     for (const contestant of subjects) {
       const subject = await start(contestant);
-      measured[contestant.name].push(...(await workload.measure(subject)));
+      try {
+        measured[contestant.name].push(...(await workload.measure(subject)));
+        figures.lost[contestant.name].push(0);
+      } catch (error) {
+        if (!(error instanceof Lost)) throw error;
+        figures.lost[contestant.name].push(error.count);
+        console.log(`  ${contestant.title}: ${error.message}`);
+      }
       subject.clients.stop();
       await subject.running.stop();
     }

@@ -208,10 +208,10 @@ class TestApp {
  * unless a test says otherwise, a binding that is undefined is not there.
  *
  * @param {Record<string, unknown>} bindings
- * @param {{ env?: Record<string, object>, workers?: object[], inspectorPort?: number, pages?: boolean | string }} [more]
+ * @param {{ env?: Record<string, object>, workers?: object[], inspectorPort?: number, pages?: boolean | string, front?: string }} [more]
  *   bindings that are no plain values, workers that they lead to, and a port for the runtime's inspector, in the words
- *   of Miniflare's configuration; and whether the pages (or those of a folder) are served too, by the router that
- *   production has for them
+ *   of Miniflare's configuration; whether the pages (or those of a folder) are served too, by the router that
+ *   production has for them; and the source of a main module in front of the worker's own
  */
 export async function startWorker(bindings = {}, more = {}) {
   const app = await launchWorker(bindings, more);
@@ -224,7 +224,7 @@ export function launchWorker(bindings = {}, more = {}) {
   return new TestApp().start({ OPENAI_API_KEY: API_KEY, ...bindings }, more);
 }
 
-function workerOptions(bindings, { env, pages = false }) {
+function workerOptions(bindings, { env, pages = false, front }) {
   const set = Object.entries(bindings).filter(([, value]) => value !== undefined);
   const binding = (value) => ({ type: typeof value === "string" ? "text" : "json", value });
   return {
@@ -232,8 +232,9 @@ function workerOptions(bindings, { env, pages = false }) {
       name: "worker",
       ...shippedCompatibility(),
       manifest: {
-        mainModule: "index.js",
+        mainModule: front === undefined ? "index.js" : "front.js",
         modules: {
+          ...(front !== undefined && { "front.js": { type: "esm", contents: front } }),
           "index.js": { type: "esm", contents: built("index.js").toString() },
           "index_bg.wasm": { type: "wasm", contents: new Uint8Array(built("index_bg.wasm")) },
         },

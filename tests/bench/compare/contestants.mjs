@@ -13,6 +13,8 @@ import { ACCESS_TOKEN, API_KEY } from "./settings.mjs";
 
 const HERE = join(ROOT, "tests", "bench", "compare");
 
+const LOG = join(temporaryFolder(), "log");
+
 const REQUIREMENTS = ["fastapi==0.165.0", "uvicorn==0.54.0", "openai-agents==0.24.0"];
 
 /** How long a server may take until it listens, in milliseconds. */
@@ -81,7 +83,7 @@ function bindings(upstreamUrl) {
  * @returns {Promise<Running>}
  */
 export async function workerd(modules, vars) {
-  const log = openSync(join(temporaryFolder(), "log"), "w");
+  const log = openSync(LOG, "a");
   const server = new Workerd({ main: { modules, vars } }, { log });
   closeSync(log);
   return { port: await server.listening(), pid: server.pid, stop: () => server.stop() };

@@ -7,6 +7,7 @@ const ROWS = [
   ["short", "short: CPU per request", "µs", 0],
   ["first-token", "first token: median", "ms", 2],
   ["many", "many: memory per stream", "KiB", 1],
+  ["lost", "many: streams lost", "of 2000", 0],
   ["cold", "cold: start to first answer", "ms", 0],
 ];
 
@@ -24,6 +25,7 @@ const TARGETS = [
   ["short, to idiomatic JS", 1.25, "×", ({ short }) => ratio(short, "idiomatic")],
   ["first token, added, median", 1, "ms", (_, figures) => added(figures, 0.5)],
   ["first token, added, p99", 5, "ms", (_, figures) => added(figures, 0.99)],
+  ["many, streams lost", 0, "of 2000", (_, { lost }) => lost && Math.max(...lost.worker)],
   ["many, memory to idiomatic JS", 1, "×", ({ many }) => ratio(many, "idiomatic")],
   ["size, gzipped", 150, "KB", ({ size }) => size?.worker],
   ["cold, wasm instantiated", 10, "ms", ({ instantiation }) => instantiation?.worker],

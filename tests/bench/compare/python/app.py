@@ -7,7 +7,7 @@ import uuid
 from agents import Agent, ModelSettings, OpenAIChatCompletionsModel, Runner, set_tracing_disabled
 from fastapi import FastAPI, Request
 from fastapi.responses import StreamingResponse
-from httpx import Limits
+from httpx2 import Limits
 from openai import AsyncOpenAI, DefaultAsyncHttpxClient
 from openai.types.responses import ResponseTextDeltaEvent
 from pydantic import BaseModel, Field

@@ -1,0 +1,95 @@
+import assert from "node:assert/strict";
+import { readFileSync } from "node:fs";
+import test, { beforeEach } from "node:test";
+import { gzipSync } from "node:zlib";
+import { COUNTING, COUNTS_PATH } from "../support/crossings.mjs";
+import { readFrames } from "../support/frames.mjs";
+import { startWorker } from "../support/harness.mjs";
+import { answerWell, delta, done, finish, startUpstream } from "../support/upstream.mjs";
+
+const upstream = await startUpstream();
+const app = await startWorker({ OPENAI_BASE_URL: upstream.url }, { front: COUNTING });
+
+beforeEach(() => upstream.reset());
+
+/** How often what was called so far. @returns {Promise<Record<string, number>>} */
+async function counts() {
+  return (await fetch(app.url + COUNTS_PATH)).json();
+}
+
+/** An answer of so many tokens, each of which comes alone: the next one is sent when this one was read. */
+async function stream(tokens) {
+  const read = Array.from({ length: tokens }, () => Promise.withResolvers());
+  upstream.script(async (call) => {
+    for (const each of read) {
+      call.write(delta("token"));
+      await each.promise;
+    }
+    call.end(finish("stop"), done);
+  });
+  const frames = readFrames(await app.chat({ message: "Hi" }));
+  for (const each of read) {
+    await frames.next();
+    each.resolve();
+  }
+  for await (const _ of frames);
+  await app.logsArrived();
+}
+
+/** What `pieces` more pieces of work cost, each. */
+async function costOfEach(work, few, many) {
+  const totals = [];
+  for (const pieces of [few, many]) {
+    const before = await counts();
+    await work(pieces);
+    const after = await counts();
+    totals.push(Object.entries(after).map(([name, count]) => [name, count - (before[name] ?? 0)]));
+  }
+  const base = Object.fromEntries(totals[0]);
+  const each = totals[1].map(([name, count]) => [name, (count - (base[name] ?? 0)) / (many - few)]);
+  return Object.fromEntries(each.filter(([, count]) => count !== 0).sort());
+}
+
+test("a token costs these crossings between WebAssembly and JavaScript, and no other", async () => {
+  await stream(1);
+  assert.deepEqual(await costOfEach(stream, 10, 30), {
+    // The promises of a read and of a write settle.
+    "in closures_____invoke": 2,
+    "out then": 2,
+    // Upstream's bytes come in, by way of a buffer that is lent and given back.
+    "out new": 1,
+    "out read": 1,
+    "out done": 1,
+    "out value": 1,
+    "out length": 2,
+    "out prototypesetcall": 1,
+    "out buffer": 1,
+    // A frame goes out.
+    "out new_from_slice": 1,
+    "out write": 1,
+    // When bytes came, and when the client had taken its own.
+    "out now": 2,
+  });
+});
+
+test("a request with an answer of one token costs at most 142 crossings", async () => {
+  const ask = async (times) => {
+    for (let time = 0; time < times; time += 1) {
+      upstream.script(answerWell);
+      await (await app.chat({ message: "Hi" })).text();
+    }
+    await app.logsArrived();
+  };
+  await ask(2);
+  const crossings = await costOfEach(ask, 5, 15);
+  const all = Object.values(crossings).reduce((sum, count) => sum + count, 0);
+  assert.ok(all <= 142, `they are ${all}: ${JSON.stringify(crossings, null, 1)}`);
+});
+
+test("all modules together, gzipped, are at most 150 KB", () => {
+  const modules = ["index.js", "index_bg.wasm"].map((name) =>
+    readFileSync(new URL(`../../build/${name}`, import.meta.url)),
+  );
+  const { length } = gzipSync(Buffer.concat(modules), { level: 9 });
+  assert.ok(length <= 150_000, `they are ${length} bytes`);
+});
