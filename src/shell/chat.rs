@@ -47,7 +47,10 @@ impl Chat {
                 });
             }
         };
-        match self.open(&request, config, &mut waiting).await {
+        let opened = self.open(&request, config, &mut waiting).await;
+        // Its stream may be open for long, and needs nothing more of the request.
+        drop(request);
+        match opened {
             Ok(upstream) => self.stream(upstream, config, waiting).await,
             Err(refusal) => self.refuse(refusal),
         }

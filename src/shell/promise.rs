@@ -35,6 +35,7 @@ struct Heard {
     /// Of the promise that settled last; once one has failed, its error.
     result: RefCell<Option<Result<JsValue, JsValue>>>,
     waker: AtomicWaker,
+    failure_waker: AtomicWaker,
 }
 
 impl Listener {
@@ -66,6 +67,16 @@ impl Listener {
         self.heard.pending.get() > 0
     }
 
+    /// Ready once a promise has failed, and not taken up by [`Listener::poll`] yet. One that succeeds wakes
+    /// nobody who waits for this.
+    pub(super) fn poll_failure(&mut self, context: &mut Context<'_>) -> Poll<()> {
+        if matches!(*self.heard.result.borrow(), Some(Err(_))) {
+            return Poll::Ready(());
+        }
+        self.heard.failure_waker.register(context.waker());
+        Poll::Pending
+    }
+
     /// Ready once every promise has settled.
     pub(super) fn poll(&mut self, context: &mut Context<'_>) -> Poll<Result<JsValue, JsValue>> {
         if self.is_pending() {
@@ -80,11 +91,15 @@ impl Listener {
 impl Heard {
     fn settle(&self, result: Result<JsValue, JsValue>) {
         self.pending.set(self.pending.get().saturating_sub(1));
+        let has_failed = result.is_err();
         let mut kept = self.result.borrow_mut();
         if !matches!(*kept, Some(Err(_))) {
             *kept = Some(result);
         }
         drop(kept);
+        if has_failed {
+            self.failure_waker.wake();
+        }
         if self.pending.get() == 0 {
             self.waker.wake();
         }

@@ -1,8 +1,8 @@
 //! Upstream's reader → relay → the client's writer.
 //!
-//! A chunk makes two hops: it is read, and what the relay makes of it is written with one write, whose
-//! promise is awaited before the next read. That is the backpressure. The pump owns reader, relay and
-//! writer.
+//! A chunk makes two hops: it is read, and what the relay makes of it is written with one write. The next
+//! chunk may come in while the client takes that, but is written only when it has. That is the backpressure:
+//! one write under way and one chunk read are all that is held. The pump owns reader, relay and writer.
 
 use js_sys::{ArrayBuffer, Promise, Uint8Array};
 use wasm_bindgen::{JsCast, JsValue};
@@ -31,6 +31,8 @@ pub(super) struct Pump {
     pub(super) relay: Relay,
     writer: WritableStreamDefaultWriter,
     waiting: Waiting,
+    /// When something last happened.
+    now_ms: u64,
     /// Dropped, and so closed, as soon as there is an outcome other than success.
     connection: Option<Connection>,
 }
@@ -48,6 +50,7 @@ impl Pump {
             relay,
             writer,
             waiting,
+            now_ms: 0,
             connection: Some(upstream.connection),
         }
     }
@@ -66,9 +69,12 @@ impl Pump {
                 after_write(&mut self.relay);
             }
         }
-        // It fails when the client is gone, which is known by then.
+        // All that was written has to be taken, the final frame included.
         let closed = self.waiting.settle(self.writer.close(), NEVER_MS).await;
-        drop(closed);
+        match closed {
+            Ok(_) => self.relay.output_written(js::now_ms()),
+            Err(_) => self.interrupt(&Interrupted::ClientGone),
+        }
     }
 
     /// Reads what upstream may still send after its last event, which is the end of its answer. Then the
@@ -104,7 +110,8 @@ impl Pump {
             Interrupted::TimeIsUp => Input::Tick,
             Interrupted::ClientGone => Input::ClientGone,
         };
-        self.relay.handle(input, js::now_ms());
+        self.now_ms = js::now_ms();
+        self.relay.handle(input, self.now_ms);
         self.stop_paying();
     }
 
@@ -121,44 +128,35 @@ impl Pump {
 
     fn take_in(&mut self, result: JsValue) {
         let result: ReadResult = result.unchecked_into();
-        let now_ms = js::now_ms();
+        self.now_ms = js::now_ms();
         if result.done() {
-            self.relay.handle(Input::End, now_ms);
+            self.relay.handle(Input::End, self.now_ms);
         } else {
             let chunk: Uint8Array = result.value().unchecked_into();
             let len = usize::try_from(chunk.length()).unwrap_or_default();
             self.relay
-                .receive(len, |space| chunk.copy_to(space), now_ms);
+                .receive(len, |space| chunk.copy_to(space), self.now_ms);
             self.source.take_back(&chunk, len);
         }
         self.stop_paying();
     }
 
-    /// Writes the output and waits until the client has taken it. A client that takes too long is
-    /// still sent the final frame, but upstream is not kept waiting for it.
+    /// Begins to write the output, once the client has taken what was written before. A client that takes
+    /// too long is still sent the final frame, but upstream is not kept waiting for it.
     async fn write_out(&mut self) {
-        let mut written = self.write(self.relay.last_deadline_ms()).await;
-        while matches!(written, Err(Interrupted::TimeIsUp)) {
-            self.relay.output_written(js::now_ms());
-            self.relay.handle(Input::Tick, js::now_ms());
-            self.stop_paying();
-            written = if self.relay.outcome().is_some() {
-                self.write(NEVER_MS).await
-            } else {
-                self.waiting.go_on(self.relay.last_deadline_ms()).await
-            };
+        if self.waiting.is_pending() {
+            match self.waiting.go_on(self.relay.last_deadline_ms()).await {
+                Ok(_) => self.now_ms = js::now_ms(),
+                Err(Interrupted::TimeIsUp) => self.interrupt(&Interrupted::TimeIsUp),
+                Err(_) => return self.interrupt(&Interrupted::ClientGone),
+            }
         }
-        if written.is_ok() {
-            self.relay.output_written(js::now_ms());
-        } else {
-            self.interrupt(&Interrupted::ClientGone);
-        }
-    }
-
-    async fn write(&mut self, deadline_ms: u64) -> Result<JsValue, Interrupted> {
         let chunk = Uint8Array::from(self.relay.output());
-        let written = self.writer.write_with_chunk(&chunk);
-        self.waiting.settle(written, deadline_ms).await
+        self.waiting.begin(self.writer.write_with_chunk(&chunk));
+        // The final frame counts as unread until all was taken.
+        if self.relay.outcome().is_none() {
+            self.relay.output_written(self.now_ms);
+        }
     }
 }
 

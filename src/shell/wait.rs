@@ -46,7 +46,17 @@ impl Waiting {
         self.go_on(deadline_ms).await
     }
 
-    /// The value of a promise that an earlier wait was interrupted in.
+    /// Listens to a promise that is waited for later, by [`Waiting::go_on`] or together with the next one.
+    pub(super) fn begin(&mut self, promise: Promise) {
+        self.listener.listen(promise);
+    }
+
+    /// Whether a promise that began has not settled.
+    pub(super) fn is_pending(&self) -> bool {
+        self.listener.is_pending()
+    }
+
+    /// The value of the promise that began last, once all have settled.
     pub(super) async fn go_on(&mut self, deadline_ms: u64) -> Result<JsValue, Interrupted> {
         let Self {
             gone,
@@ -56,14 +66,25 @@ impl Waiting {
         poll_fn(|context| poll(listener, gone, timer, deadline_ms, context)).await
     }
 
-    /// The value of a promise that somebody else listens to.
+    /// The value of a promise that somebody else listens to, while one that began is a write to the client:
+    /// if that fails, the client is gone.
     pub(super) async fn hear(
         &mut self,
-        listener: &mut Listener,
+        heard: &mut Listener,
         deadline_ms: u64,
     ) -> Result<JsValue, Interrupted> {
-        let Self { gone, timer, .. } = self;
-        poll_fn(|context| poll(listener, gone, timer, deadline_ms, context)).await
+        let Self {
+            gone,
+            timer,
+            listener,
+        } = self;
+        poll_fn(|context| {
+            if listener.poll_failure(context).is_ready() {
+                return Poll::Ready(Err(Interrupted::ClientGone));
+            }
+            poll(heard, gone, timer, deadline_ms, context)
+        })
+        .await
     }
 
     /// A future's result, unless the client leaves first.

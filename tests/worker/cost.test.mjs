@@ -67,8 +67,8 @@ test("a token costs these crossings between WebAssembly and JavaScript, and no o
     // A frame goes out.
     "out new_from_slice": 1,
     "out write": 1,
-    // When bytes came, and when the client had taken its own.
-    "out now": 2,
+    // When bytes came.
+    "out now": 1,
   });
 });
 
