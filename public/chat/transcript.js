@@ -39,16 +39,14 @@ export class Transcript {
     this.#views.set(exchange, view);
     this.#list.append(view.element);
     this.#welcome.hidden = true;
-    this.#drawSoon(view);
-    this.#follower.toEnd();
+    this.#begin(view);
   }
 
   /** Begins an exchange anew. */
   restart(exchange) {
     const view = this.#views.get(exchange);
     view.restart();
-    this.#drawSoon(view);
-    this.#follower.toEnd();
+    this.#begin(view);
   }
 
   append(exchange, text) {
@@ -76,6 +74,13 @@ export class Transcript {
   rememberedSince(since) {
     this.#note.remove();
     if (since > 0) this.#list.children[since]?.before(this.#note);
+  }
+
+  #begin(view) {
+    this.#drawSoon(view);
+    this.#follower.toEnd();
+    // Words that are told twice are heard twice only when they were gone in between.
+    this.say("");
   }
 
   #drawn(view) {
