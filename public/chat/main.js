@@ -19,6 +19,7 @@ let current;
 let leaving = false;
 
 for (const exchange of exchanges) transcript.add(exchange);
+if (exchanges.length > 0) transcript.rememberedSince(requestOf(exchanges.at(-1)).since);
 newButton.disabled = exchanges.length === 0;
 newButton.addEventListener("click", startAnew);
 for (const example of document.querySelectorAll(".examples button")) {
@@ -92,8 +93,7 @@ async function run(exchange) {
 
 /** Asks, and asks for an access token for as long as one is wanted and given. */
 async function answer(exchange, signal) {
-  const earlier = exchanges.slice(0, exchanges.indexOf(exchange));
-  const { body, since } = requestFor(earlier, exchange.question, loadSettings());
+  const { body, since } = requestOf(exchange);
   transcript.rememberedSince(since);
   for (;;) {
     const token = loadToken();
@@ -107,6 +107,11 @@ async function answer(exchange, signal) {
       saveToken(given);
     }
   }
+}
+
+function requestOf(exchange) {
+  const earlier = exchanges.slice(0, exchanges.indexOf(exchange));
+  return requestFor(earlier, exchange.question, loadSettings());
 }
 
 async function receive(exchange, frames) {

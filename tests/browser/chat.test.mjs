@@ -135,6 +135,8 @@ test("a history that is too long is trimmed, and the page says where", async (t)
     "What stands above no longer fits: the assistant has only what follows to go by. " +
       "A new conversation gives it all its room.",
   );
+  await page.reload();
+  await page.locator(".exchange + .forgotten + .exchange").waitFor();
 });
 
 test("the settings go with the next message and stay", async (t) => {
