@@ -221,6 +221,24 @@ test("a new conversation forgets the old one and stops its answer", async (t) =>
   assert.equal(await page.locator(".exchange").count(), 1);
 });
 
+test("the last conversation can be brought back until the new one begins", async (t) => {
+  const { page } = await visit(t, app.url);
+  await converse(page, "Do not lose me", ...answer("Never"));
+  const back = page.getByRole("button", { name: "Bring back the last conversation" });
+  const anew = page.getByRole("button", { name: "New conversation" });
+  assert.equal(await back.isVisible(), false);
+  await anew.click();
+  await back.click();
+  await exchangeOn(page).shows("Never");
+  await converse(page, "Are you there?", ...answer("Always"));
+  assert.equal(upstream.calls.at(-1).body.messages.length, 4);
+  await anew.click();
+  await converse(page, "Something else", ...answer("Fine"));
+  await page.getByRole("button", { name: "New conversation" }).focus();
+  assert.equal(await back.isVisible(), false);
+  assert.equal(await page.locator(".exchange").count(), 1);
+});
+
 test("a reader who has scrolled up stays there while the answer grows", async (t) => {
   const { page } = await visit(t, app.url);
   await say(page, "Write a long list");
