@@ -1,8 +1,7 @@
 import { ExchangeView } from "./exchange-view.js";
 import { Follower } from "./scroll.js";
 
-const FORGOTTEN =
-  "What stands above no longer fits: the assistant has only what follows to go by. A new conversation gives it all its room.";
+const FORGOTTEN = "What stands above no longer fits, so the assistant does not see it";
 
 /** The conversation on the page: its exchanges, drawn frame by frame. */
 export class Transcript {
