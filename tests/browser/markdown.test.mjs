@@ -80,6 +80,17 @@ test("an answer is copied as it was written", async (t) => {
   assert.equal(await page.evaluate(() => navigator.clipboard.readText()), "**a**\n\n- b");
 });
 
+test("what is copied without the clipboard of https can be pasted", async (t) => {
+  const { page } = await visit(t, app.url);
+  await shown(page, "**a** 😀");
+  await page.evaluate(() => Object.defineProperty(navigator, "clipboard", { value: undefined }));
+  await page.getByRole("button", { name: "Copy", exact: true }).click();
+  await page.getByRole("button", { name: "Copied" }).waitFor();
+  const field = page.getByLabel("Message", { exact: true });
+  await field.press("Control+V");
+  assert.equal(await field.inputValue(), "**a** 😀");
+});
+
 /** Text that would run, load or send something if it were taken for HTML, or its links for harmless. */
 const HOSTILE = [
   "<script>window.hurt = 1</script>",
