@@ -1,4 +1,5 @@
 import { build } from "./lib/build.mjs";
+import { ensureChromium } from "./lib/chromium.mjs";
 import { main, say } from "./lib/main.mjs";
 import { ensureNodeModules, modernNode } from "./lib/node-modules.mjs";
 import { pathWith } from "./lib/paths.mjs";
@@ -30,6 +31,11 @@ const SUITES = {
   scripts: [
     ["build", build],
     ["tests of the scripts", (args) => nodeTests("scripts", args)],
+  ],
+  browser: [
+    ["build", build],
+    ["Chromium", ensureChromium],
+    ["browser tests", (args) => nodeTests("browser", args)],
   ],
 };
 

@@ -7,7 +7,11 @@ const BUDGET_MS = 8;
 const WINDOW = 8_000;
 
 /** A single block that is longer than this is shown as plain text, and so is all that follows it. */
-const LONGEST_BLOCK = 64_000;
+const LONGEST_BLOCK = 16_000;
+
+/** How much plain text is laid out as one, and how much of it is drawn in one go. */
+const PLAIN_PIECE = 4_000;
+const PLAIN_PER_DRAW = 10 * PLAIN_PIECE;
 
 /** The start of a last block that could still become part of the one before it, as `10.` makes a list go on. */
 const UNDECIDED = 12;
@@ -21,8 +25,9 @@ export class AnswerText {
   #window = WINDOW;
   #liveText = "";
   #restUntil = 0;
+  #isPlain = false;
   /** @type {Text | undefined} */
-  #plain;
+  #piece;
 
   /** @param {HTMLElement} element */
   constructor(element) {
@@ -49,7 +54,7 @@ export class AnswerText {
       return this.#draw(isWhole);
     } catch (error) {
       // Text can be nested deeper than the renderer can follow.
-      if (this.#plain) throw error;
+      if (this.#isPlain) throw error;
       this.#becomePlain();
       return false;
     }
@@ -59,8 +64,8 @@ export class AnswerText {
     const deadline = performance.now() + BUDGET_MS;
     while (this.#settled < this.#text.length) {
       if (performance.now() > deadline) return false;
-      if (this.#plain) this.#drawPlain();
-      else if (!this.#settleSome(isWhole)) return this.#drawLive();
+      if (this.#isPlain) return this.#drawPlain();
+      if (!this.#settleSome(isWhole)) return this.#drawLive();
     }
     this.#showLive("");
     return true;
@@ -93,7 +98,7 @@ export class AnswerText {
     this.#showLive("");
   }
 
-  /** Renders the block that is still growing; a large one rests longer than it took. */
+  /** Renders the block that is still growing; a large one rests far longer than it took. */
   #drawLive() {
     const text = this.#text.slice(this.#settled);
     const started = performance.now();
@@ -101,7 +106,7 @@ export class AnswerText {
       if (started < this.#restUntil) return false;
       this.#showLive(text);
       const ended = performance.now();
-      this.#restUntil = ended + 3 * (ended - started);
+      this.#restUntil = ended + 6 * (ended - started);
     }
     return true;
   }
@@ -113,18 +118,31 @@ export class AnswerText {
   }
 
   #becomePlain() {
-    const block = document.createElement("p");
-    this.#plain = document.createTextNode("");
-    block.className = "plain-text";
-    block.append(this.#plain);
-    this.#live.before(block);
+    this.#isPlain = true;
     this.#showLive("");
   }
 
+  /** Appends to the last piece until it is full: what is laid out already stays as it is. */
   #drawPlain() {
-    const piece = this.#text.slice(this.#settled, this.#settled + LONGEST_BLOCK);
-    this.#plain.appendData(piece);
-    this.#settled += piece.length;
+    const end = Math.min(this.#text.length, this.#settled + PLAIN_PER_DRAW);
+    while (this.#settled < end) {
+      if (!this.#piece || this.#piece.length >= PLAIN_PIECE) this.#startPiece();
+      const text = this.#text.slice(
+        this.#settled,
+        this.#settled + PLAIN_PIECE - this.#piece.length,
+      );
+      this.#piece.appendData(text);
+      this.#settled += text.length;
+    }
+    return end === this.#text.length;
+  }
+
+  #startPiece() {
+    const block = document.createElement("p");
+    block.className = "plain-text";
+    this.#piece = document.createTextNode("");
+    block.append(this.#piece);
+    this.#live.before(block);
   }
 }
 

@@ -7,20 +7,23 @@ import { TokenDialog } from "./token-dialog.js";
 import { Transcript } from "./transcript.js";
 
 const newButton = document.querySelector("#new-conversation");
+const backButton = document.querySelector("#bring-back");
 const tokenDialog = new TokenDialog();
 new SettingsDialog();
 const transcript = new Transcript((exchange) => retry(exchange));
 const composer = new Composer({ onSend: send, onStop: () => current?.abort() });
 
 let exchanges = loadConversation();
+/** The conversation before this one, for as long as this one is empty. */
+let previous = [];
 /** What aborts the answer that is coming. @type {AbortController | undefined} */
 let current;
 /** Whether the page is being left, which cuts off the answer that is coming: that is no failure to keep. */
 let leaving = false;
 
-for (const exchange of exchanges) transcript.add(exchange);
-newButton.disabled = exchanges.length === 0;
-newButton.addEventListener("click", startAnew);
+show();
+newButton.addEventListener("click", () => change([], exchanges));
+backButton.addEventListener("click", () => change(previous, []));
 for (const example of document.querySelectorAll(".examples button")) {
   example.addEventListener("click", () => composer.write(example.textContent));
 }
@@ -42,8 +45,10 @@ composer.focus();
 function send(message) {
   const exchange = newExchange(message);
   exchanges.push(exchange);
+  previous = [];
   transcript.add(exchange);
   newButton.disabled = false;
+  backButton.hidden = true;
   run(exchange);
 }
 
@@ -56,13 +61,22 @@ function retry(exchange) {
   run(exchange);
 }
 
-function startAnew() {
+/** Goes from one conversation to another. */
+function change(to, from) {
   current?.abort();
-  exchanges = [];
-  transcript.clear();
-  newButton.disabled = true;
+  previous = from;
+  exchanges = to;
+  show();
   save();
   composer.focus();
+}
+
+function show() {
+  transcript.clear();
+  for (const exchange of exchanges) transcript.add(exchange);
+  if (exchanges.length > 0) transcript.rememberedSince(requestOf(exchanges.at(-1)).since);
+  newButton.disabled = exchanges.length === 0;
+  backButton.hidden = previous.length === 0;
 }
 
 function save() {
@@ -92,8 +106,7 @@ async function run(exchange) {
 
 /** Asks, and asks for an access token for as long as one is wanted and given. */
 async function answer(exchange, signal) {
-  const earlier = exchanges.slice(0, exchanges.indexOf(exchange));
-  const { body, since } = requestFor(earlier, exchange.question, loadSettings());
+  const { body, since } = requestOf(exchange);
   transcript.rememberedSince(since);
   for (;;) {
     const token = loadToken();
@@ -107,6 +120,11 @@ async function answer(exchange, signal) {
       saveToken(given);
     }
   }
+}
+
+function requestOf(exchange) {
+  const earlier = exchanges.slice(0, exchanges.indexOf(exchange));
+  return requestFor(earlier, exchange.question, loadSettings());
 }
 
 async function receive(exchange, frames) {

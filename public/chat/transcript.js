@@ -1,8 +1,7 @@
 import { ExchangeView } from "./exchange-view.js";
 import { Follower } from "./scroll.js";
 
-const FORGOTTEN =
-  "What stands above no longer fits: the assistant has only what follows to go by. A new conversation gives it all its room.";
+const FORGOTTEN = "What stands above no longer fits, so the assistant does not see it";
 
 /** The conversation on the page: its exchanges, drawn frame by frame. */
 export class Transcript {
@@ -39,16 +38,14 @@ export class Transcript {
     this.#views.set(exchange, view);
     this.#list.append(view.element);
     this.#welcome.hidden = true;
-    this.#drawSoon(view);
-    this.#follower.toEnd();
+    this.#begin(view);
   }
 
   /** Begins an exchange anew. */
   restart(exchange) {
     const view = this.#views.get(exchange);
     view.restart();
-    this.#drawSoon(view);
-    this.#follower.toEnd();
+    this.#begin(view);
   }
 
   append(exchange, text) {
@@ -76,6 +73,13 @@ export class Transcript {
   rememberedSince(since) {
     this.#note.remove();
     if (since > 0) this.#list.children[since]?.before(this.#note);
+  }
+
+  #begin(view) {
+    this.#drawSoon(view);
+    this.#follower.toEnd();
+    // Words that are told twice are heard twice only when they were gone in between.
+    this.say("");
   }
 
   #drawn(view) {

@@ -130,11 +130,9 @@ test("a history that is too long is trimmed, and the page says where", async (t)
     texts.map((text) => text[0]),
     ["a", "W", "b", "c", "d", "e", "W"],
   );
-  assert.equal(
-    texts[1],
-    "What stands above no longer fits: the assistant has only what follows to go by. " +
-      "A new conversation gives it all its room.",
-  );
+  assert.equal(texts[1], "What stands above no longer fits, so the assistant does not see it");
+  await page.reload();
+  await page.locator(".exchange + .forgotten + .exchange").waitFor();
 });
 
 test("the settings go with the next message and stay", async (t) => {
@@ -216,6 +214,24 @@ test("a new conversation forgets the old one and stops its answer", async (t) =>
   await converse(page, "Who are you talking to?", ...answer("You"));
   assert.equal(upstream.calls.at(-1).body.messages.length, 2);
   await page.reload();
+  assert.equal(await page.locator(".exchange").count(), 1);
+});
+
+test("the last conversation can be brought back until the new one begins", async (t) => {
+  const { page } = await visit(t, app.url);
+  await converse(page, "Do not lose me", ...answer("Never"));
+  const back = page.getByRole("button", { name: "Bring back the last conversation" });
+  const anew = page.getByRole("button", { name: "New conversation" });
+  assert.equal(await back.isVisible(), false);
+  await anew.click();
+  await back.click();
+  await exchangeOn(page).shows("Never");
+  await converse(page, "Are you there?", ...answer("Always"));
+  assert.equal(upstream.calls.at(-1).body.messages.length, 4);
+  await anew.click();
+  await converse(page, "Something else", ...answer("Fine"));
+  await page.getByRole("button", { name: "New conversation" }).focus();
+  assert.equal(await back.isVisible(), false);
   assert.equal(await page.locator(".exchange").count(), 1);
 });
 
