@@ -83,14 +83,16 @@ for (const colorScheme of ["light", "dark"]) {
 
 test("it takes the colours of the system, also when they change", async (t) => {
   const page = await open(t, { colorScheme: "dark" });
-  const ground = () =>
-    page
-      .locator(".swagger-ui")
-      .first()
-      .evaluate((ui) => getComputedStyle(ui).backgroundColor);
-  assert.equal(await ground(), "rgb(28, 32, 34)");
+  // The page hears of a change a moment after the browser does.
+  const hasGround = (colour) =>
+    page.waitForFunction(
+      (wanted) =>
+        getComputedStyle(document.querySelector(".swagger-ui")).backgroundColor === wanted,
+      colour,
+    );
+  await hasGround("rgb(28, 32, 34)");
   await page.emulateMedia({ colorScheme: "light" });
-  assert.equal(await ground(), "rgba(0, 0, 0, 0)");
+  await hasGround("rgba(0, 0, 0, 0)");
 });
 
 test("it has the policy of the chat page", async () => {
