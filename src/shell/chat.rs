@@ -100,7 +100,7 @@ impl Chat {
                 };
                 self.exchange.log_complete(Level::Info, &completion);
                 // Nobody reads it.
-                return self.respond.resolve(&Response::error());
+                return self.respond.settle(&Ok(Response::error()));
             }
         };
         let completion = self.exchange.completion(Some(error.status), end_reason);
@@ -110,7 +110,7 @@ impl Chat {
         };
         self.exchange.log_complete(Level::Info, &completion);
         let response = response::error(&error, &self.exchange.common());
-        give(&self.respond, response);
+        self.respond.settle(&response);
     }
 
     async fn stream(self, upstream: Upstream, config: &Config, waiting: Waiting) {
@@ -122,7 +122,7 @@ impl Chat {
         };
         let Self { exchange, respond } = self;
         let id = &exchange.correlation_id;
-        give(&respond, response::stream(&readable, &exchange.common()));
+        respond.settle(&response::stream(&readable, &exchange.common()));
         let limits = Limits {
             idle: config.timeout,
             total: config.max_stream,
@@ -151,13 +151,6 @@ impl Chat {
         };
         exchange.log_complete(Level::Info, &completion);
         pump.drain().await;
-    }
-}
-
-fn give(respond: &Resolver, response: Result<Response, JsValue>) {
-    match response {
-        Ok(response) => respond.resolve(&response),
-        Err(error) => respond.reject(&error),
     }
 }
 

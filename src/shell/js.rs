@@ -66,28 +66,27 @@ pub(super) fn headers(pairs: &[(&str, &str)]) -> JsValue {
 
 /// A promise, and the hand that settles it.
 pub(super) fn promise() -> (Promise, Resolver) {
-    let mut resolver = None;
-    let promise = Promise::new(&mut |resolve, reject| {
-        resolver = Some(Resolver { resolve, reject });
-    });
-    (promise, resolver.unwrap_or_default())
+    let mut functions = None;
+    let promise = Promise::new(&mut |resolve, reject| functions = Some((resolve, reject)));
+    (promise, Resolver(functions))
 }
 
-/// What settles a promise. Only the first time counts.
-#[derive(Default)]
-pub(super) struct Resolver {
-    resolve: Function,
-    reject: Function,
-}
+/// What settles a promise. Only the first time counts. The functions are there: a promise gives them out
+/// while it is made.
+pub(super) struct Resolver(Option<(Function, Function)>);
 
 impl Resolver {
-    pub(super) fn resolve(&self, value: &JsValue) {
-        // The runtime's own function does not throw.
-        drop(self.resolve.call1(&JsValue::UNDEFINED, value));
-    }
-
-    pub(super) fn reject(&self, error: &JsValue) {
-        drop(self.reject.call1(&JsValue::UNDEFINED, error));
+    /// Fulfils the promise, or rejects it.
+    pub(super) fn settle<T: AsRef<JsValue>>(&self, result: &Result<T, JsValue>) {
+        let Some((resolve, reject)) = &self.0 else {
+            return;
+        };
+        let called = match result {
+            Ok(value) => resolve.call1(&JsValue::UNDEFINED, value.as_ref()),
+            Err(error) => reject.call1(&JsValue::UNDEFINED, error),
+        };
+        // The runtime's own functions do not throw.
+        drop(called);
     }
 }
 

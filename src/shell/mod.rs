@@ -52,9 +52,9 @@ pub fn fetch(request: Request, env: Env, context: Context) -> Promise {
     let exchange = Exchange::begin(Rc::clone(&isolate), &request);
     let route = route(&exchange.method, &exchange.path);
     if exchange.cors.is_none() && route != Route::Health {
-        return settled(exchange.refuse(&ErrorCode::OriginNotAllowed.into()));
+        return settled(&exchange.refuse(&ErrorCode::OriginNotAllowed.into()));
     }
-    settled(match route {
+    settled(&match route {
         Route::Health => exchange.health(),
         Route::Ready => exchange.ready(),
         Route::Preflight => exchange.preflight(),
@@ -69,11 +69,10 @@ pub fn fetch(request: Request, env: Env, context: Context) -> Promise {
 }
 
 /// It is rejected only where the runtime cannot even build a response.
-fn settled(response: Result<Response, JsValue>) -> Promise {
-    match response {
-        Ok(response) => Promise::resolve::<JsValue>(response.as_ref()),
-        Err(error) => Promise::reject(&error),
-    }
+fn settled(response: &Result<Response, JsValue>) -> Promise {
+    let (promise, resolver) = js::promise();
+    resolver.settle(response);
+    promise
 }
 
 /// Runs a chat to its end under `waitUntil`, so that its last line is logged also when the client
@@ -85,7 +84,7 @@ fn answer(exchange: Exchange, request: Request, context: &Context) -> Promise {
     context.wait_until(&ended).unwrap_or_default();
     task::spawn(async move {
         Chat::new(exchange, respond).run(request).await;
-        end.resolve(&JsValue::UNDEFINED);
+        end.settle(&Ok(JsValue::UNDEFINED));
     });
     response
 }

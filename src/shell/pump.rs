@@ -22,6 +22,8 @@ use crate::stream::relay::{Input, Relay};
 /// How long an upstream that has said everything may take to end its answer, in milliseconds. It is no
 /// shorter than what the timer is armed for already.
 const DRAIN_MS: u64 = timer::MAX_DELAY_MS;
+/// How much it may still send, in bytes.
+const DRAIN_BYTES: u32 = 65_536;
 
 /// One stream in motion.
 pub(super) struct Pump {
@@ -81,7 +83,8 @@ impl Pump {
     /// connection can serve the next request; it is closed when the end does not come.
     pub(super) async fn drain(mut self) {
         let deadline_ms = js::now_ms().saturating_add(DRAIN_MS);
-        while self.connection.is_some() {
+        let mut bytes = 0_u32;
+        while self.connection.is_some() && bytes <= DRAIN_BYTES {
             self.keep_reading();
             match self.waiting.hear(&mut self.reading, deadline_ms).await {
                 Ok(result) if result.unchecked_ref::<ReadResult>().done() => {
@@ -91,7 +94,9 @@ impl Pump {
                 }
                 Ok(result) => {
                     let result: ReadResult = result.unchecked_into();
-                    self.source.take_back(result.value().unchecked_ref(), 0);
+                    let chunk: Uint8Array = result.value().unchecked_into();
+                    bytes = bytes.saturating_add(chunk.length());
+                    self.source.take_back(&chunk, 0);
                 }
                 Err(_) => self.connection = None,
             }

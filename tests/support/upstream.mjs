@@ -56,6 +56,8 @@ export class Call {
     this.path = request.url;
     this.headers = request.headers;
     this.body = JSON.parse(bytes);
+    /** Tells apart the connections that calls come on. */
+    this.connection = request.socket.remotePort;
     /** How the exchange ended: `finished`, or `aborted` when the connection was closed before. */
     this.closed = new Promise((resolve) => {
       response.once("close", () => resolve(response.writableFinished ? "finished" : "aborted"));

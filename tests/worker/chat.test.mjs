@@ -233,3 +233,13 @@ test("an answer without content is its final frame", async () => {
   });
   assert.equal(text, frames(id, [], { finish_reason: "length" }));
 });
+
+test("answers one after the other do not each need a connection to upstream", async () => {
+  const answers = 10;
+  for (let count = 0; count < answers; count += 1) {
+    upstream.script((call) => call.end(...answer("Hi")));
+    await read(await app.chat({ message: "Hi" }));
+  }
+  const connections = new Set(upstream.calls.map((call) => call.connection));
+  assert.ok(connections.size < answers / 2, `there were ${connections.size}`);
+});

@@ -71,6 +71,15 @@ test("an answer with a terminal event is complete", async (t) => {
       STOP,
       "aborted",
     ],
+    [
+      "[DONE], and bytes without end",
+      (call) => {
+        call.write(delta("a"), finish("stop"), done);
+        call.flood(": more\n".repeat(1_000));
+      },
+      STOP,
+      "aborted",
+    ],
   ]) {
     await t.test(what, () =>
       assertActEnds(act, { contents: ["a"], ending, endReason: "done", closed }),
