@@ -7,8 +7,8 @@
 use js_sys::{ArrayBuffer, Promise, Uint8Array};
 use wasm_bindgen::{JsCast, JsValue};
 use web_sys::{
-    ReadableStream, ReadableStreamByobReader, ReadableStreamGetReaderOptions,
-    ReadableStreamReaderMode, WritableStreamDefaultWriter,
+    ReadableStream, ReadableStreamByobReader, ReadableStreamDefaultReader,
+    ReadableStreamGetReaderOptions, ReadableStreamReaderMode, WritableStreamDefaultWriter,
 };
 
 use super::js::{self, ReadResult};
@@ -47,7 +47,7 @@ impl Pump {
         waiting: Waiting,
     ) -> Self {
         Self {
-            source: Source::of(&upstream.body),
+            source: Source::of(upstream.body),
             reading: Listener::new(),
             relay,
             writer,
@@ -96,7 +96,7 @@ impl Pump {
                     let result: ReadResult = result.unchecked_into();
                     let chunk: Uint8Array = result.value().unchecked_into();
                     bytes = bytes.saturating_add(chunk.length());
-                    self.source.take_back(&chunk, 0);
+                    self.source.after(&chunk, 0);
                 }
                 Err(_) => self.connection = None,
             }
@@ -141,7 +141,7 @@ impl Pump {
             let len = usize::try_from(chunk.length()).unwrap_or_default();
             self.relay
                 .receive(len, |space| chunk.copy_to(space), self.now_ms);
-            self.source.take_back(&chunk, len);
+            self.source.after(&chunk, len);
         }
         self.stop_paying();
     }
@@ -165,41 +165,55 @@ impl Pump {
     }
 }
 
-/// Upstream's bytes, which the runtime writes into one buffer that goes back and forth.
-struct Source {
-    reader: ReadableStreamByobReader,
-    buffer: ArrayBuffer,
-    buffer_bytes: u32,
+/// Upstream's bytes: as they come while they come slowly, in a large buffer that goes back and forth once
+/// they come faster than they are read.
+enum Source {
+    Slow {
+        body: ReadableStream,
+        reader: ReadableStreamDefaultReader,
+    },
+    Fast {
+        reader: ReadableStreamByobReader,
+        buffer: ArrayBuffer,
+    },
 }
 
 impl Source {
-    /// Room for a few tokens at a time.
-    const SMALL_BYTES: u32 = 4_096;
-    /// Room for an upstream that sends faster than it is read.
-    const LARGE_BYTES: u32 = 65_536;
+    /// What the runtime reads at most at once, unless it is lent a buffer.
+    const SLOW_BYTES: usize = 4_096;
+    /// The buffer that it is lent.
+    const FAST_BYTES: u32 = 65_536;
 
-    fn of(body: &ReadableStream) -> Self {
-        let options = ReadableStreamGetReaderOptions::new();
-        options.set_mode(ReadableStreamReaderMode::Byob);
-        Self {
-            reader: body.get_reader_with_options(&options).unchecked_into(),
-            buffer: ArrayBuffer::new(Self::SMALL_BYTES),
-            buffer_bytes: Self::SMALL_BYTES,
+    fn of(body: ReadableStream) -> Self {
+        Self::Slow {
+            reader: body.get_reader().unchecked_into(),
+            body,
         }
     }
 
     fn read(&self) -> Promise {
-        let room = Uint8Array::new(&self.buffer);
-        self.reader.read_with_array_buffer_view(&room)
+        match self {
+            Self::Slow { reader, .. } => reader.read(),
+            Self::Fast { reader, buffer } => {
+                reader.read_with_array_buffer_view(&Uint8Array::new(buffer))
+            }
+        }
     }
 
-    /// Takes the buffer of a chunk of `len` bytes back, or a larger one when the chunk filled it.
-    fn take_back(&mut self, chunk: &Uint8Array, len: usize) {
-        if len < self.buffer_bytes as usize || self.buffer_bytes == Self::LARGE_BYTES {
-            self.buffer = chunk.buffer();
-        } else {
-            self.buffer_bytes = Self::LARGE_BYTES;
-            self.buffer = ArrayBuffer::new(self.buffer_bytes);
+    /// Takes note of a chunk of `len` bytes, which is read by now.
+    fn after(&mut self, chunk: &Uint8Array, len: usize) {
+        match self {
+            Self::Slow { .. } if len < Self::SLOW_BYTES => {}
+            Self::Slow { body, reader } => {
+                reader.release_lock();
+                let options = ReadableStreamGetReaderOptions::new();
+                options.set_mode(ReadableStreamReaderMode::Byob);
+                *self = Self::Fast {
+                    reader: body.get_reader_with_options(&options).unchecked_into(),
+                    buffer: ArrayBuffer::new(Self::FAST_BYTES),
+                };
+            }
+            Self::Fast { buffer, .. } => *buffer = chunk.buffer(),
         }
     }
 }
