@@ -33,7 +33,7 @@ const folder = folderOf({
   "docs.html": "<title>Reference</title>",
   "help/index.html": "<title>Help</title>",
   "assets/app.js": "export {};",
-  "openapi.json": "{}",
+  "data.json": "{}",
   "favicon.svg": "<svg/>",
   "style.css": "a{}",
   "assets/raw.bin": Buffer.from([0, 255, 1]),
@@ -78,7 +78,7 @@ const PATHS = [
     "/docs/index.html",
   ],
   ...["/help", "/help/", "/help/index", "/help/index.html", "/help.html"],
-  ...["/assets/app.js", "/assets/raw.bin", "/openapi.json", "/favicon.svg", "/style.css"],
+  ...["/assets/app.js", "/assets/raw.bin", "/data.json", "/favicon.svg", "/style.css"],
   ...["/nothing", "/assets", "/assets/", "/_headers", "/constructor", "/..%2fetc/passwd", "/chat"],
 ];
 
