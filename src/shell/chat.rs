@@ -1,6 +1,5 @@
 //! `POST /chat` from its first byte to its last log line.
 
-use js_sys::{Object, Reflect};
 use wasm_bindgen::JsValue;
 use web_sys::{ReadableStream, Request, Response, WritableStreamDefaultWriter};
 
@@ -17,9 +16,6 @@ use crate::openai::failure::Failure;
 use crate::stream::outcome::EndReason;
 use crate::stream::relay::{Limits, Relay};
 use crate::telemetry::record::{Completion, Level};
-
-/// How much of an answer waits for a client that reads slowly, before upstream has to wait as well.
-const HELD_BYTES: u32 = 16_384;
 
 /// A chat whose response has still to be given.
 pub(super) struct Chat {
@@ -160,9 +156,7 @@ impl Chat {
 
 /// The two ends of what the client reads.
 fn pipe() -> Result<(ReadableStream, WritableStreamDefaultWriter), JsValue> {
-    let strategy = Object::new();
-    Reflect::set(&strategy, &"highWaterMark".into(), &HELD_BYTES.into())?;
-    let transform = IdentityTransformStream::new(&strategy)?;
+    let transform = IdentityTransformStream::new()?;
     Ok((transform.readable(), transform.writable().get_writer()?))
 }
 

@@ -30,9 +30,8 @@ extern "C" {
     #[wasm_bindgen(extends = TransformStream)]
     pub(super) type IdentityTransformStream;
 
-    /// With `highWaterMark`, how many bytes it holds before it asks the writer to wait.
     #[wasm_bindgen(constructor, catch)]
-    pub(super) fn new(strategy: &Object) -> Result<IdentityTransformStream, JsValue>;
+    pub(super) fn new() -> Result<IdentityTransformStream, JsValue>;
 }
 
 /// Milliseconds since the epoch. Deployed, the clock moves only with I/O.

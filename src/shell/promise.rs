@@ -17,7 +17,7 @@ extern "C" {
     type Source;
 
     #[wasm_bindgen(method)]
-    fn then(this: &Source, on_value: &JsValue, on_error: &Function);
+    fn then(this: &Source, on_value: &Function, on_error: &Function);
 }
 
 type Callback = Closure<dyn FnMut(JsValue)>;
@@ -27,8 +27,6 @@ pub(super) struct Listener {
     heard: Rc<Heard>,
     on_value: Callback,
     on_error: Callback,
-    /// Whether a promise that is only watched may not have settled.
-    watches: bool,
 }
 
 #[derive(Default)]
@@ -50,7 +48,6 @@ impl Listener {
         Self {
             on_value: callback(Ok),
             on_error: callback(Err),
-            watches: false,
             heard,
         }
     }
@@ -60,19 +57,9 @@ impl Listener {
         let pending = self.heard.pending.get().saturating_add(1);
         self.heard.pending.set(pending);
         promise.unchecked_into::<Source>().then(
-            self.on_value.as_ref(),
+            self.on_value.as_ref().unchecked_ref(),
             self.on_error.as_ref().unchecked_ref(),
         );
-    }
-
-    /// Hears of a promise only if it fails; its success calls nobody. Whatever is listened to next settles
-    /// after it.
-    pub(super) fn watch(&mut self, promise: Promise) {
-        self.watches = true;
-        let on_error = self.on_error.as_ref().unchecked_ref();
-        promise
-            .unchecked_into::<Source>()
-            .then(&JsValue::UNDEFINED, on_error);
     }
 
     /// Whether a promise is still to be waited for.
@@ -97,7 +84,6 @@ impl Listener {
             return Poll::Pending;
         }
         let result = self.heard.result.take();
-        self.watches &= !matches!(result, Some(Ok(_)));
         Poll::Ready(result.unwrap_or(Ok(JsValue::UNDEFINED)))
     }
 }
@@ -123,7 +109,7 @@ impl Heard {
 impl Drop for Listener {
     /// A promise that settles later still calls back; the garbage collector then has the callbacks.
     fn drop(&mut self) {
-        if self.is_pending() || self.watches {
+        if self.is_pending() {
             for callback in [&mut self.on_value, &mut self.on_error] {
                 let unused = Closure::new(|_| {});
                 drop(mem::replace(callback, unused).into_js_value());

@@ -1,9 +1,8 @@
 //! Upstream's reader → relay → the client's writer.
 //!
-//! A chunk makes two hops: it is read, and what the relay makes of it is written with one write. Reading
-//! goes on until more is written than the client's side holds; then a write waits until the client has taken
-//! enough. That is the backpressure: what the stream holds and one chunk are all there is in memory. The
-//! pump owns reader, relay and writer.
+//! A chunk makes two hops: it is read, and what the relay makes of it is written with one write. The next
+//! chunk may come in while the client takes that, but is written only when it has. That is the backpressure:
+//! one write under way and one chunk read are all that is held. The pump owns reader, relay and writer.
 
 use js_sys::{ArrayBuffer, Promise, Uint8Array};
 use wasm_bindgen::{JsCast, JsValue};
@@ -147,20 +146,18 @@ impl Pump {
         self.stop_paying();
     }
 
-    /// Begins to write the output, once the client has taken enough of what was written before. A client
-    /// that takes too long is still sent the final frame, but upstream is not kept waiting for it.
+    /// Begins to write the output, once the client has taken what was written before. A client that takes
+    /// too long is still sent the final frame, but upstream is not kept waiting for it.
     async fn write_out(&mut self) {
-        if self.writer.desired_size().ok().flatten() <= Some(0.0) {
-            let ready = self.writer.ready();
-            let deadline_ms = self.relay.last_deadline_ms();
-            match self.waiting.settle(ready, deadline_ms).await {
+        if self.waiting.is_pending() {
+            match self.waiting.go_on(self.relay.last_deadline_ms()).await {
                 Ok(_) => self.now_ms = js::now_ms(),
                 Err(Interrupted::TimeIsUp) => self.interrupt(&Interrupted::TimeIsUp),
                 Err(_) => return self.interrupt(&Interrupted::ClientGone),
             }
         }
         let chunk = Uint8Array::from(self.relay.output());
-        self.waiting.watch(self.writer.write_with_chunk(&chunk));
+        self.waiting.begin(self.writer.write_with_chunk(&chunk));
         // The final frame counts as unread until all was taken.
         if self.relay.outcome().is_none() {
             self.relay.output_written(self.now_ms);

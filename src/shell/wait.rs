@@ -43,6 +43,21 @@ impl Waiting {
         deadline_ms: u64,
     ) -> Result<JsValue, Interrupted> {
         self.listener.listen(promise);
+        self.go_on(deadline_ms).await
+    }
+
+    /// Listens to a promise that is waited for later, by [`Waiting::go_on`] or together with the next one.
+    pub(super) fn begin(&mut self, promise: Promise) {
+        self.listener.listen(promise);
+    }
+
+    /// Whether a promise that began has not settled.
+    pub(super) fn is_pending(&self) -> bool {
+        self.listener.is_pending()
+    }
+
+    /// The value of the promise that began last, once all have settled.
+    pub(super) async fn go_on(&mut self, deadline_ms: u64) -> Result<JsValue, Interrupted> {
         let Self {
             gone,
             timer,
@@ -51,13 +66,8 @@ impl Waiting {
         poll_fn(|context| poll(listener, gone, timer, deadline_ms, context)).await
     }
 
-    /// Takes note of a write to the client, which is waited for only when something depends on it.
-    pub(super) fn watch(&mut self, write: Promise) {
-        self.listener.watch(write);
-    }
-
-    /// The value of a promise that somebody else listens to. If a write to the client fails meanwhile, the
-    /// client is gone.
+    /// The value of a promise that somebody else listens to, while one that began is a write to the client:
+    /// if that fails, the client is gone.
     pub(super) async fn hear(
         &mut self,
         heard: &mut Listener,
