@@ -243,3 +243,12 @@ test("answers one after the other do not each need a connection to upstream", as
   const connections = new Set(upstream.calls.map((call) => call.connection));
   assert.ok(connections.size < answers / 2, `there were ${connections.size}`);
 });
+
+test("an answer in large pieces, faster than it is read, arrives whole", async () => {
+  const piece = "large ".repeat(10_000);
+  const pieces = Array.from({ length: 50 }, () => piece);
+  upstream.script((call) => call.end(...answer(...pieces)));
+  const { content, final } = await collect(await app.chat({ message: "Hi" }));
+  assert.equal(content, pieces.join(""));
+  assert.equal(final.finish_reason, "stop");
+});

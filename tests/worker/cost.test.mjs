@@ -56,19 +56,16 @@ test("a token costs these crossings between WebAssembly and JavaScript, and no o
     // The promises of a read and of a write settle.
     "in closures_____invoke": 2,
     "out then": 2,
-    // Upstream's bytes come in, by way of a buffer that is lent and given back.
-    "out new": 1,
+    // Upstream's bytes come in.
     "out read": 1,
     "out done": 1,
     "out value": 1,
     "out length": 2,
     "out prototypesetcall": 1,
-    "out buffer": 1,
+    "out now": 1,
     // A frame goes out.
     "out new_from_slice": 1,
     "out write": 1,
-    // When bytes came.
-    "out now": 1,
   });
 });
 
