@@ -9,12 +9,12 @@ use proptest::test_runner::{Config, TestRunner};
 use personal_ai_assistant::openai::Api;
 use personal_ai_assistant::stream::sse::MAX_EVENT_BYTES;
 
-use self::oracle::{decode, decode_whole};
+use self::oracle::decode_whole;
 use self::streams::{
     Bytes, COMPLETED, any_api, any_bytes, code_unit, content, cuts, damaged_upstream, event_stream,
     line_end, pieces, quoted, upstream,
 };
-use crate::support::{DONE, STOP, relayed_of};
+use crate::support::{DONE, STOP, decode, relayed_of};
 
 mod clocks;
 mod oracle;

@@ -1,23 +1,6 @@
-use personal_ai_assistant::stream::sse::{DecodeError, Decoder, MAX_EVENT_BYTES};
+use personal_ai_assistant::stream::sse::{DecodeError, MAX_EVENT_BYTES};
 
-type Decoded = (Vec<(String, String)>, Option<DecodeError>);
-
-/// Every event as (type, data), and the error that ended the stream.
-fn decode<'a>(chunks: impl IntoIterator<Item = &'a [u8]>) -> Decoded {
-    let mut decoder = Decoder::default();
-    let mut events = Vec::new();
-    for chunk in chunks {
-        decoder.feed(chunk);
-        loop {
-            match decoder.next_event() {
-                Ok(Some(event)) => events.push((event.kind.to_owned(), event.data.to_owned())),
-                Ok(None) => break,
-                Err(error) => return (events, Some(error)),
-            }
-        }
-    }
-    (events, None)
-}
+use crate::support::decode;
 
 fn data_of(bytes: &[u8]) -> Vec<String> {
     decode([bytes])

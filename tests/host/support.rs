@@ -6,6 +6,7 @@ use personal_ai_assistant::api::correlation::CorrelationId;
 use personal_ai_assistant::config::{Config, ConfigError};
 use personal_ai_assistant::openai::Api;
 use personal_ai_assistant::stream::relay::{Input, Limits, Relay};
+use personal_ai_assistant::stream::sse::{DecodeError, Decoder};
 
 /// The key of a configuration whose test gives none.
 pub const API_KEY: &str = "sk-canary-key-0123456789";
@@ -72,3 +73,23 @@ pub fn delta(text: &str) -> String {
 pub const STOP: &str =
     "data: {\"choices\":[{\"index\":0,\"delta\":{},\"finish_reason\":\"stop\"}]}\n\n";
 pub const DONE: &str = "data: [DONE]\n\n";
+
+/// Every event as (type, data), and the error that ended the stream.
+pub type Decoded = (Vec<(String, String)>, Option<DecodeError>);
+
+/// What the decoder makes of these chunks.
+pub fn decode<'a>(chunks: impl IntoIterator<Item = &'a [u8]>) -> Decoded {
+    let mut decoder = Decoder::default();
+    let mut events = Vec::new();
+    for chunk in chunks {
+        decoder.feed(chunk);
+        loop {
+            match decoder.next_event() {
+                Ok(Some(event)) => events.push((event.kind.to_owned(), event.data.to_owned())),
+                Ok(None) => break,
+                Err(error) => return (events, Some(error)),
+            }
+        }
+    }
+    (events, None)
+}

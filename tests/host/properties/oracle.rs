@@ -5,29 +5,11 @@
 
 use std::mem::take;
 
-use personal_ai_assistant::stream::sse::{DecodeError, Decoder, MAX_EVENT_BYTES};
+use personal_ai_assistant::stream::sse::{DecodeError, MAX_EVENT_BYTES};
 
-/// Every event as (type, data), and the error that ended the stream.
-pub type Decoded = (Vec<(String, String)>, Option<DecodeError>);
+use crate::support::Decoded;
 
-/// What the decoder makes of these chunks.
-pub fn decode<'a>(chunks: impl IntoIterator<Item = &'a [u8]>) -> Decoded {
-    let mut decoder = Decoder::default();
-    let mut events = Vec::new();
-    for chunk in chunks {
-        decoder.feed(chunk);
-        loop {
-            match decoder.next_event() {
-                Ok(Some(event)) => events.push((event.kind.to_owned(), event.data.to_owned())),
-                Ok(None) => break,
-                Err(error) => return (events, Some(error)),
-            }
-        }
-    }
-    (events, None)
-}
-
-/// What it has to make of them, however they were cut. Two rules are ours: an event's size has a limit,
+/// What the decoder has to make of these bytes, however they were cut. Two rules are ours: an event's size has a limit,
 /// and invalid UTF-8 in what is dispatched is an error.
 pub fn decode_whole(stream: &[u8]) -> Decoded {
     let stream = stream.strip_prefix(b"\xef\xbb\xbf").unwrap_or(stream);
