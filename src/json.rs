@@ -1,12 +1,12 @@
-//! JSON objects whose fields stay the text that they came as.
+//! JSON objects whose fields stay the text that they came as, and values on their way to a text.
 //!
 //! Whoever asks for a field says what it has to be, so nothing else is taken apart, and no tree of
 //! values is built whose shape somebody else decides.
 
 use std::fmt;
 
-use serde::Deserialize;
 use serde::de::{Deserializer, MapAccess, Visitor};
+use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
 /// The fields of an object. Of a key that occurs twice, the last one counts.
@@ -29,6 +29,11 @@ impl<'a> Fields<'a> {
     pub fn text(&self, name: &str) -> Option<String> {
         self.get(name).and_then(text)
     }
+}
+
+/// Adds a value's JSON to a text. It is for texts, numbers and what is made of them, which always serialise.
+pub fn append(value: &(impl Serialize + ?Sized), out: &mut Vec<u8>) {
+    serde_json::to_writer(out, value).unwrap_or_default();
 }
 
 /// The text that a JSON string says; nothing for other JSON, and for half a surrogate pair.

@@ -7,6 +7,7 @@ use serde::Serialize;
 
 use super::correlation::CorrelationId;
 use super::error::ApiError;
+use crate::json;
 use crate::openai::{FinishReason, Usage};
 
 /// The comment line that keeps an otherwise silent connection alive.
@@ -88,7 +89,7 @@ impl FrameEncoder {
     }
 
     fn number(&mut self, out: &mut Vec<u8>) {
-        append_json(&self.next_sequence, out);
+        json::append(&self.next_sequence, out);
         self.next_sequence = self.next_sequence.saturating_add(1);
     }
 }
@@ -97,10 +98,5 @@ fn field(name: &str, value: &(impl Serialize + ?Sized), out: &mut Vec<u8>) {
     out.extend_from_slice(b",\"");
     out.extend_from_slice(name.as_bytes());
     out.extend_from_slice(b"\":");
-    append_json(value, out);
-}
-
-fn append_json(value: &(impl Serialize + ?Sized), out: &mut Vec<u8>) {
-    // Writing to a vector does not fail, and these types have no map with keys that are not strings.
-    serde_json::to_writer(out, value).unwrap_or_default();
+    json::append(value, out);
 }

@@ -6,6 +6,8 @@
 
 use std::borrow::Cow;
 
+use memchr::memchr_iter;
+
 /// What stands for half a character whose other half never comes.
 const REPLACEMENT: &str = "\\ufffd";
 
@@ -19,7 +21,7 @@ pub(super) struct Surrogates {
 impl Surrogates {
     /// The next piece of text, a JSON string, as a JSON string of whole characters.
     pub(super) fn join<'a>(&mut self, json: &'a str) -> Cow<'a, str> {
-        if self.held.is_none() && !json.contains("\\ud") && !json.contains("\\uD") {
+        if self.held.is_none() && !has_surrogate(json) {
             return Cow::Borrowed(json);
         }
         let inner = json
@@ -39,6 +41,14 @@ impl Surrogates {
     pub(super) fn finish(&mut self) -> Option<String> {
         self.held.take().map(|_| format!("\"{REPLACEMENT}\""))
     }
+}
+
+/// Whether an escape may be half a character. Most text has no escape at all.
+fn has_surrogate(json: &str) -> bool {
+    memchr_iter(b'\\', json.as_bytes()).any(|at| {
+        let escape = json.as_bytes().get(at..).unwrap_or_default();
+        escape.starts_with(b"\\ud") || escape.starts_with(b"\\uD")
+    })
 }
 
 /// Copies a JSON string's inside, and gives back a first half at its very end.

@@ -7,10 +7,14 @@ use std::time::{Duration, UNIX_EPOCH};
 
 use serde::Serialize;
 
+use crate::json;
 use crate::openai::{FinishReason, Usage};
 use crate::stream::outcome::EndReason;
 
 use super::redact::{REDACTED, Scrubber, is_secret_name};
+
+/// Room for a line, in bytes; nearly all lines fit.
+const LINE_BYTES: usize = 512;
 
 /// How much a line matters.
 #[derive(Clone, Copy, Debug, Eq, Ord, PartialEq, PartialOrd)]
@@ -61,7 +65,7 @@ pub fn timestamp(now_ms: u64) -> String {
 /// the order of the calls.
 #[derive(Debug)]
 pub struct Record<'a> {
-    json: String,
+    json: Vec<u8>,
     scrubber: &'a Scrubber,
 }
 
@@ -75,10 +79,10 @@ impl<'a> Record<'a> {
         correlation_id: Option<&str>,
     ) -> Self {
         let mut record = Self {
-            json: String::with_capacity(256),
+            json: Vec::with_capacity(LINE_BYTES),
             scrubber,
         };
-        record.json.push('{');
+        record.json.push(b'{');
         record.word("timestamp", timestamp);
         record.word("level", level.name());
         record.word("event", event);
@@ -126,37 +130,36 @@ impl<'a> Record<'a> {
             return self.field(name, &REDACTED);
         }
         self.key(name);
-        self.json.push('{');
+        self.json.push(b'{');
         fill(self);
-        self.json.push('}');
+        self.json.push(b'}');
         self
     }
 
     /// The finished line, without a line end.
     pub fn finish(mut self) -> String {
-        self.json.push('}');
-        self.json
+        self.json.push(b'}');
+        // Made of texts alone.
+        String::from_utf8(self.json).unwrap_or_default()
     }
 
     fn field(&mut self, name: &str, value: &(impl Serialize + ?Sized)) -> &mut Self {
         self.key(name);
-        let json = if is_secret_name(name) {
-            serde_json::to_string(REDACTED)
+        if is_secret_name(name) {
+            json::append(REDACTED, &mut self.json);
         } else {
-            serde_json::to_string(value)
-        };
-        // Texts and numbers always serialise.
-        self.json.push_str(&json.unwrap_or_default());
+            json::append(value, &mut self.json);
+        }
         self
     }
 
     fn key(&mut self, name: &str) {
-        if !self.json.ends_with('{') {
-            self.json.push(',');
+        if !self.json.ends_with(b"{") {
+            self.json.push(b',');
         }
-        self.json.push('"');
-        self.json.push_str(name);
-        self.json.push_str("\":");
+        self.json.push(b'"');
+        self.json.extend_from_slice(name.as_bytes());
+        self.json.extend_from_slice(b"\":");
     }
 }
 

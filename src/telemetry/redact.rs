@@ -3,6 +3,8 @@
 use std::borrow::Cow;
 use std::fmt;
 
+use memchr::{memchr_iter, memchr2_iter};
+
 /// What stands in a log where a secret stood.
 pub const REDACTED: &str = "REDACTED";
 
@@ -68,7 +70,7 @@ impl Scrubber {
     pub fn scrub<'t>(&self, text: &'t str) -> Cow<'t, str> {
         let mut scrubbed = Cow::Borrowed(text);
         for needle in &self.needles {
-            if scrubbed.contains(needle.as_str()) {
+            if holds(&scrubbed, needle) {
                 scrubbed = Cow::Owned(scrubbed.replace(needle.as_str(), REDACTED));
             }
         }
@@ -83,10 +85,32 @@ impl Scrubber {
 
 /// Whether a field's name says that its value is secret. Counts of tokens are not.
 pub fn is_secret_name(name: &str) -> bool {
-    let name = name.to_ascii_lowercase();
-    let secret = ["api_key", "authorization", "secret", "password"];
-    secret.iter().any(|word| name.contains(word))
-        || (name.contains("token") && !name.contains("tokens"))
+    let has = |word: &str| starts(name, word).next().is_some();
+    has("api_key")
+        || has("authorization")
+        || has("secret")
+        || has("password")
+        || (has("token") && !has("tokens"))
+}
+
+/// Where a word stands in a text, in any case of ASCII letters.
+fn starts<'t>(text: &'t str, word: &'t str) -> impl Iterator<Item = usize> + use<'t> {
+    let (text, word) = (text.as_bytes(), word.as_bytes());
+    let first = word.first().copied().unwrap_or_default();
+    memchr2_iter(first, first.to_ascii_uppercase(), text).filter(move |at| {
+        let found = text.get(*at..at.saturating_add(word.len()));
+        found.is_some_and(|found| found.eq_ignore_ascii_case(word))
+    })
+}
+
+/// Whether a secret stands in a text. The texts of a log are short, and hardly ever hold its first byte often.
+fn holds(text: &str, needle: &str) -> bool {
+    let (text, needle) = (text.as_bytes(), needle.as_bytes());
+    let first = needle.first().copied().unwrap_or_default();
+    memchr_iter(first, text).any(|at| {
+        let rest = text.get(at..).unwrap_or_default();
+        rest.starts_with(needle)
+    })
 }
 
 /// A fixed start, then a run of certain characters.
@@ -120,7 +144,7 @@ impl Pattern {
     fn replace(&self, text: &str) -> Option<String> {
         let mut replaced: Option<String> = None;
         let mut copied = 0_usize;
-        for at in self.starts(text) {
+        for at in starts(text, self.start) {
             if at < copied || ends_in_word(text.get(..at).unwrap_or_default()) {
                 continue;
             }
@@ -145,16 +169,6 @@ impl Pattern {
             out.push_str(text.get(copied..).unwrap_or_default());
         }
         replaced
-    }
-
-    /// Where the start stands, in any case. Almost no text has it, so none is copied to find out.
-    fn starts<'t>(&self, text: &'t str) -> impl Iterator<Item = usize> + use<'t> {
-        let start = self.start.as_bytes();
-        let first = start.first().copied().unwrap_or_default();
-        memchr::memchr2_iter(first, first.to_ascii_uppercase(), text.as_bytes()).filter(move |at| {
-            let found = text.as_bytes().get(*at..at.saturating_add(start.len()));
-            found.is_some_and(|found| found.eq_ignore_ascii_case(start))
-        })
     }
 }
 
