@@ -1,11 +1,11 @@
 //! `POST /chat` from its first byte to its last log line.
 
-use wasm_bindgen::JsValue;
-use web_sys::{ReadableStream, Request, Response, WritableStreamDefaultWriter};
+use web_sys::{Request, Response};
 
 use super::admission::{self, Refusal};
 use super::exchange::Exchange;
-use super::js::{self, IdentityTransformStream, Resolver};
+use super::js::{self, Resolver};
+use super::outlet::Outlet;
 use super::pump::Pump;
 use super::response;
 use super::upstream::{self, Upstream};
@@ -115,14 +115,14 @@ impl Chat {
 
     async fn stream(self, upstream: Upstream, config: &Config, waiting: Waiting) {
         let retries = upstream.retries;
-        let Ok((readable, writer)) = pipe() else {
+        let Ok((outlet, body)) = Outlet::open(waiting.on_gone()) else {
             let failure =
                 Failure::new(ErrorCode::UpstreamUnavailable, "the runtime made no stream");
             return self.refuse(Refusal::Service { failure, retries });
         };
         let Self { exchange, respond } = self;
         let id = &exchange.correlation_id;
-        respond.settle(&response::stream(&readable, &exchange.common()));
+        respond.settle(&response::stream(&body, &exchange.common()));
         let limits = Limits {
             idle: config.timeout,
             total: config.max_stream,
@@ -130,7 +130,7 @@ impl Chat {
         };
         let traces_frames = exchange.isolate.log.wants(Level::Debug);
         let relay = Relay::new(config.api, id.clone(), limits, js::now_ms(), traces_frames);
-        let mut pump = Pump::new(upstream, relay, writer, waiting);
+        let mut pump = Pump::new(upstream, relay, outlet, waiting);
         pump.run(|relay| log_frames(&exchange, relay)).await;
 
         let relay = &pump.relay;
@@ -152,12 +152,6 @@ impl Chat {
         exchange.log_complete(Level::Info, &completion);
         pump.drain().await;
     }
-}
-
-/// The two ends of what the client reads.
-fn pipe() -> Result<(ReadableStream, WritableStreamDefaultWriter), JsValue> {
-    let transform = IdentityTransformStream::new()?;
-    Ok((transform.readable(), transform.writable().get_writer()?))
 }
 
 fn log_failure(exchange: &Exchange, failure: &Failure, recovery_action: &str) {

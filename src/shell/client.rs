@@ -5,6 +5,7 @@ use std::rc::Rc;
 use std::task::{Context, Poll};
 
 use futures::task::AtomicWaker;
+use js_sys::Function;
 use wasm_bindgen::JsCast;
 use wasm_bindgen::prelude::Closure;
 use web_sys::{AbortSignal, Request};
@@ -14,7 +15,7 @@ pub(super) struct ClientGone {
     signal: AbortSignal,
     departure: Rc<Departure>,
     /// A promise that stays pending would keep its callbacks for ever; this goes with its owner.
-    _on_abort: Closure<dyn FnMut()>,
+    on_abort: Closure<dyn FnMut()>,
 }
 
 struct Departure {
@@ -41,8 +42,13 @@ impl ClientGone {
         Self {
             signal,
             departure,
-            _on_abort: on_abort,
+            on_abort,
         }
+    }
+
+    /// What tells that the client has left, for whoever notices it otherwise.
+    pub(super) fn callback(&self) -> &Function {
+        self.on_abort.as_ref().unchecked_ref()
     }
 
     pub(super) fn poll(&mut self, context: &mut Context<'_>) -> Poll<()> {

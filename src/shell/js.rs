@@ -3,7 +3,7 @@
 use js_sys::{Date, Function, Math, Object, Promise};
 use wasm_bindgen::prelude::wasm_bindgen;
 use wasm_bindgen::{JsCast, JsValue};
-use web_sys::{TransformStream, WorkerGlobalScope};
+use web_sys::WorkerGlobalScope;
 
 #[wasm_bindgen]
 extern "C" {
@@ -25,13 +25,6 @@ extern "C" {
 
     #[wasm_bindgen(method, structural, indexing_setter)]
     fn set(this: &Record, name: &str, value: &str);
-
-    /// The runtime's own transform stream for bytes that go through as they are. No JavaScript runs within it.
-    #[wasm_bindgen(extends = TransformStream)]
-    pub(super) type IdentityTransformStream;
-
-    #[wasm_bindgen(constructor, catch)]
-    pub(super) fn new() -> Result<IdentityTransformStream, JsValue>;
 }
 
 /// Milliseconds since the epoch. Deployed, the clock moves only with I/O.

@@ -35,7 +35,6 @@ struct Heard {
     /// Of the promise that settled last; once one has failed, its error.
     result: RefCell<Option<Result<JsValue, JsValue>>>,
     waker: AtomicWaker,
-    failure_waker: AtomicWaker,
 }
 
 impl Listener {
@@ -67,16 +66,6 @@ impl Listener {
         self.heard.pending.get() > 0
     }
 
-    /// Ready once a promise has failed, and not taken up by [`Listener::poll`] yet. One that succeeds wakes
-    /// nobody who waits for this.
-    pub(super) fn poll_failure(&mut self, context: &mut Context<'_>) -> Poll<()> {
-        if matches!(*self.heard.result.borrow(), Some(Err(_))) {
-            return Poll::Ready(());
-        }
-        self.heard.failure_waker.register(context.waker());
-        Poll::Pending
-    }
-
     /// Ready once every promise has settled.
     pub(super) fn poll(&mut self, context: &mut Context<'_>) -> Poll<Result<JsValue, JsValue>> {
         if self.is_pending() {
@@ -91,15 +80,11 @@ impl Listener {
 impl Heard {
     fn settle(&self, result: Result<JsValue, JsValue>) {
         self.pending.set(self.pending.get().saturating_sub(1));
-        let has_failed = result.is_err();
         let mut kept = self.result.borrow_mut();
         if !matches!(*kept, Some(Err(_))) {
             *kept = Some(result);
         }
         drop(kept);
-        if has_failed {
-            self.failure_waker.wake();
-        }
         if self.pending.get() == 0 {
             self.waker.wake();
         }

@@ -1,18 +1,15 @@
-//! Upstream's reader → relay → the client's writer.
+//! Upstream's reader → relay → the client's outlet.
 //!
-//! A chunk makes two hops: it is read, and what the relay makes of it is written with one write. The next
-//! chunk may come in while the client takes that, but is written only when it has. That is the backpressure:
-//! one write under way and one chunk read are all that is held. The pump owns reader, relay and writer.
+//! A chunk makes two hops: it is read, and what the relay makes of it is written with one write. Nothing more
+//! is read before that write has room, and there is room once the client has taken what was written before.
+//! That is the backpressure: one write that the client takes and one that waits for it are all that is held.
+//! The pump owns source, relay and outlet.
 
-use js_sys::{ArrayBuffer, Promise, Uint8Array};
-use wasm_bindgen::{JsCast, JsValue};
-use web_sys::{
-    ReadableStream, ReadableStreamByobReader, ReadableStreamDefaultReader,
-    ReadableStreamGetReaderOptions, ReadableStreamReaderMode, WritableStreamDefaultWriter,
-};
+use wasm_bindgen::JsCast;
 
 use super::js::{self, ReadResult};
-use super::promise::Listener;
+use super::outlet::Outlet;
+use super::source::Source;
 use super::timer::{self, NEVER_MS};
 use super::upstream::{Connection, Upstream};
 use super::wait::{Interrupted, Waiting};
@@ -28,10 +25,8 @@ const DRAIN_BYTES: u32 = 65_536;
 /// One stream in motion.
 pub(super) struct Pump {
     source: Source,
-    /// Listens to the source, whose reading goes on while something else is written.
-    reading: Listener,
     pub(super) relay: Relay,
-    writer: WritableStreamDefaultWriter,
+    outlet: Outlet,
     waiting: Waiting,
     /// When something last happened.
     now_ms: u64,
@@ -40,17 +35,11 @@ pub(super) struct Pump {
 }
 
 impl Pump {
-    pub(super) fn new(
-        upstream: Upstream,
-        relay: Relay,
-        writer: WritableStreamDefaultWriter,
-        waiting: Waiting,
-    ) -> Self {
+    pub(super) fn new(upstream: Upstream, relay: Relay, outlet: Outlet, waiting: Waiting) -> Self {
         Self {
-            source: Source::of(upstream.body),
-            reading: Listener::new(),
+            source: Source::of(&upstream.body),
             relay,
-            writer,
+            outlet,
             waiting,
             now_ms: 0,
             connection: Some(upstream.connection),
@@ -60,10 +49,8 @@ impl Pump {
     /// Runs the stream to its outcome. `after_write` sees the relay after each write.
     pub(super) async fn run(&mut self, mut after_write: impl FnMut(&mut Relay)) {
         while self.relay.outcome().is_none() {
-            self.keep_reading();
-            let deadline_ms = self.relay.deadline_ms();
-            match self.waiting.hear(&mut self.reading, deadline_ms).await {
-                Ok(result) => self.take_in(result),
+            match self.read(self.relay.deadline_ms()).await {
+                Ok(result) => self.take_in(&result),
                 Err(interrupted) => self.interrupt(&interrupted),
             }
             if !self.relay.output().is_empty() {
@@ -72,10 +59,12 @@ impl Pump {
             }
         }
         // All that was written has to be taken, the final frame included.
-        let closed = self.waiting.settle(self.writer.close(), NEVER_MS).await;
-        match closed {
-            Ok(_) => self.relay.output_written(js::now_ms()),
-            Err(_) => self.interrupt(&Interrupted::ClientGone),
+        self.outlet.ask_anew();
+        let taken = self.room(NEVER_MS).await;
+        if taken.is_ok() && self.outlet.close().is_ok() {
+            self.relay.output_written(js::now_ms());
+        } else {
+            self.interrupt(&Interrupted::ClientGone);
         }
     }
 
@@ -85,28 +74,38 @@ impl Pump {
         let deadline_ms = js::now_ms().saturating_add(DRAIN_MS);
         let mut bytes = 0_u32;
         while self.connection.is_some() && bytes <= DRAIN_BYTES {
-            self.keep_reading();
-            match self.waiting.hear(&mut self.reading, deadline_ms).await {
-                Ok(result) if result.unchecked_ref::<ReadResult>().done() => {
+            match self.read(deadline_ms).await {
+                Ok(result) if result.done() => {
                     if let Some(connection) = self.connection.take() {
                         connection.give_back();
                     }
                 }
                 Ok(result) => {
-                    let result: ReadResult = result.unchecked_into();
-                    let chunk: Uint8Array = result.value().unchecked_into();
-                    bytes = bytes.saturating_add(chunk.length());
-                    self.source.after(&chunk, 0);
+                    let (_, chunk_bytes) = self.source.chunk(&result);
+                    bytes = bytes.saturating_add(chunk_bytes);
                 }
                 Err(_) => self.connection = None,
             }
         }
     }
 
-    fn keep_reading(&mut self) {
-        if !self.reading.is_pending() {
-            self.reading.listen(self.source.read());
+    /// The next chunk, or the end. A read that was interrupted goes on.
+    async fn read(&mut self, deadline_ms: u64) -> Result<ReadResult, Interrupted> {
+        if !self.waiting.is_pending() {
+            self.waiting.begin(self.source.read());
         }
+        let result = self.waiting.go_on(deadline_ms).await?;
+        Ok(result.unchecked_into())
+    }
+
+    /// Waits until the client has taken what was written.
+    async fn room(&mut self, deadline_ms: u64) -> Result<(), Interrupted> {
+        let Self {
+            outlet, waiting, ..
+        } = self;
+        waiting
+            .until(|context| outlet.poll_room(context), deadline_ms)
+            .await
     }
 
     fn interrupt(&mut self, interrupted: &Interrupted) {
@@ -131,89 +130,33 @@ impl Pump {
         }
     }
 
-    fn take_in(&mut self, result: JsValue) {
-        let result: ReadResult = result.unchecked_into();
+    fn take_in(&mut self, result: &ReadResult) {
         self.now_ms = js::now_ms();
         if result.done() {
             self.relay.handle(Input::End, self.now_ms);
         } else {
-            let chunk: Uint8Array = result.value().unchecked_into();
-            let len = usize::try_from(chunk.length()).unwrap_or_default();
+            let (chunk, chunk_bytes) = self.source.chunk(result);
+            let len = usize::try_from(chunk_bytes).unwrap_or_default();
             self.relay
                 .receive(len, |space| chunk.copy_to(space), self.now_ms);
-            self.source.after(&chunk, len);
         }
         self.stop_paying();
     }
 
-    /// Begins to write the output, once the client has taken what was written before. A client that takes
-    /// too long is still sent the final frame, but upstream is not kept waiting for it.
+    /// Writes the output, once there is room for it. A client that takes too long is still sent the final frame,
+    /// but upstream is not kept waiting for it.
     async fn write_out(&mut self) {
-        if self.waiting.is_pending() {
-            match self.waiting.go_on(self.relay.last_deadline_ms()).await {
-                Ok(_) => self.now_ms = js::now_ms(),
-                Err(Interrupted::TimeIsUp) => self.interrupt(&Interrupted::TimeIsUp),
-                Err(_) => return self.interrupt(&Interrupted::ClientGone),
-            }
+        match self.room(self.relay.last_deadline_ms()).await {
+            Ok(()) => {}
+            Err(Interrupted::TimeIsUp) => self.interrupt(&Interrupted::TimeIsUp),
+            Err(_) => return self.interrupt(&Interrupted::ClientGone),
         }
-        let chunk = Uint8Array::from(self.relay.output());
-        self.waiting.begin(self.writer.write_with_chunk(&chunk));
+        if self.outlet.write(self.relay.output()).is_err() {
+            return self.interrupt(&Interrupted::ClientGone);
+        }
         // The final frame counts as unread until all was taken.
         if self.relay.outcome().is_none() {
             self.relay.output_written(self.now_ms);
-        }
-    }
-}
-
-/// Upstream's bytes: as they come while they come slowly, in a large buffer that goes back and forth once
-/// they come faster than they are read.
-enum Source {
-    Slow {
-        body: ReadableStream,
-        reader: ReadableStreamDefaultReader,
-    },
-    Fast {
-        reader: ReadableStreamByobReader,
-        buffer: ArrayBuffer,
-    },
-}
-
-impl Source {
-    /// What the runtime reads at most at once, unless it is lent a buffer.
-    const SLOW_BYTES: usize = 4_096;
-    /// The buffer that it is lent.
-    const FAST_BYTES: u32 = 65_536;
-
-    fn of(body: ReadableStream) -> Self {
-        Self::Slow {
-            reader: body.get_reader().unchecked_into(),
-            body,
-        }
-    }
-
-    fn read(&self) -> Promise {
-        match self {
-            Self::Slow { reader, .. } => reader.read(),
-            Self::Fast { reader, buffer } => {
-                reader.read_with_array_buffer_view(&Uint8Array::new(buffer))
-            }
-        }
-    }
-
-    /// Takes note of a chunk of `len` bytes, which is read by now.
-    fn after(&mut self, chunk: &Uint8Array, len: usize) {
-        match self {
-            Self::Slow { .. } if len < Self::SLOW_BYTES => {}
-            Self::Slow { body, reader } => {
-                reader.release_lock();
-                let options = ReadableStreamGetReaderOptions::new();
-                options.set_mode(ReadableStreamReaderMode::Byob);
-                *self = Self::Fast {
-                    reader: body.get_reader_with_options(&options).unchecked_into(),
-                    buffer: ArrayBuffer::new(Self::FAST_BYTES),
-                };
-            }
-            Self::Fast { buffer, .. } => *buffer = chunk.buffer(),
         }
     }
 }

@@ -4,7 +4,7 @@ use std::future::poll_fn;
 use std::pin::pin;
 use std::task::{Context, Poll};
 
-use js_sys::Promise;
+use js_sys::{Function, Promise};
 use wasm_bindgen::JsValue;
 use web_sys::Request;
 
@@ -51,6 +51,11 @@ impl Waiting {
         self.listener.listen(promise);
     }
 
+    /// What to call when the client turns out to have left.
+    pub(super) fn on_gone(&self) -> &Function {
+        self.gone.callback()
+    }
+
     /// Whether a promise that began has not settled.
     pub(super) fn is_pending(&self) -> bool {
         self.listener.is_pending()
@@ -63,26 +68,27 @@ impl Waiting {
             timer,
             listener,
         } = self;
-        poll_fn(|context| poll(listener, gone, timer, deadline_ms, context)).await
+        poll_fn(|context| {
+            if let Poll::Ready(result) = listener.poll(context) {
+                return Poll::Ready(result.map_err(Interrupted::Failed));
+            }
+            poll_interrupted(gone, timer, deadline_ms, context).map(Err)
+        })
+        .await
     }
 
-    /// The value of a promise that somebody else listens to, while one that began is a write to the client:
-    /// if that fails, the client is gone.
-    pub(super) async fn hear(
+    /// Waits until `ready` says so.
+    pub(super) async fn until(
         &mut self,
-        heard: &mut Listener,
+        mut ready: impl FnMut(&mut Context<'_>) -> Poll<()>,
         deadline_ms: u64,
-    ) -> Result<JsValue, Interrupted> {
-        let Self {
-            gone,
-            timer,
-            listener,
-        } = self;
+    ) -> Result<(), Interrupted> {
+        let Self { gone, timer, .. } = self;
         poll_fn(|context| {
-            if listener.poll_failure(context).is_ready() {
-                return Poll::Ready(Err(Interrupted::ClientGone));
+            if ready(context).is_ready() {
+                return Poll::Ready(Ok(()));
             }
-            poll(heard, gone, timer, deadline_ms, context)
+            poll_interrupted(gone, timer, deadline_ms, context).map(Err)
         })
         .await
     }
@@ -114,20 +120,16 @@ impl Waiting {
     }
 }
 
-fn poll(
-    listener: &mut Listener,
+fn poll_interrupted(
     gone: &mut ClientGone,
     timer: &mut Timer,
     deadline_ms: u64,
     context: &mut Context<'_>,
-) -> Poll<Result<JsValue, Interrupted>> {
-    if let Poll::Ready(result) = listener.poll(context) {
-        return Poll::Ready(result.map_err(Interrupted::Failed));
-    }
+) -> Poll<Interrupted> {
     if gone.poll(context).is_ready() {
-        return Poll::Ready(Err(Interrupted::ClientGone));
+        return Poll::Ready(Interrupted::ClientGone);
     }
     timer
         .poll(deadline_ms, context)
-        .map(|()| Err(Interrupted::TimeIsUp))
+        .map(|()| Interrupted::TimeIsUp)
 }

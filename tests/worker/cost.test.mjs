@@ -53,23 +53,26 @@ async function costOfEach(work, few, many) {
 test("a token costs these crossings between WebAssembly and JavaScript, and no other", async () => {
   await stream(1);
   assert.deepEqual(await costOfEach(stream, 10, 30), {
-    // The promises of a read and of a write settle.
-    "in closures_____invoke": 2,
-    "out then": 2,
-    // Upstream's bytes come in.
+    // Upstream's bytes come in, by way of a buffer that is lent and given back.
+    "out new": 1,
     "out read": 1,
+    "out then": 1,
+    "in closures_____invoke": 1,
     "out done": 1,
     "out value": 1,
     "out length": 2,
     "out prototypesetcall": 1,
+    "out buffer": 1,
+    // When they came.
     "out now": 1,
-    // A frame goes out.
+    // A frame goes out; that the client took it calls nobody.
+    "out desiredSize": 1,
     "out new_from_slice": 1,
-    "out write": 1,
+    "out enqueue": 1,
   });
 });
 
-test("a request with an answer of one token costs at most 142 crossings", async () => {
+test("a request with an answer of one token costs at most 147 crossings", async () => {
   const ask = async (times) => {
     for (let time = 0; time < times; time += 1) {
       upstream.script(answerWell);
@@ -80,7 +83,7 @@ test("a request with an answer of one token costs at most 142 crossings", async 
   await ask(2);
   const crossings = await costOfEach(ask, 5, 15);
   const all = Object.values(crossings).reduce((sum, count) => sum + count, 0);
-  assert.ok(all <= 142, `they are ${all}: ${JSON.stringify(crossings, null, 1)}`);
+  assert.ok(all <= 147, `they are ${all}: ${JSON.stringify(crossings, null, 1)}`);
 });
 
 test("all modules together, gzipped, are at most 150 KB", () => {
