@@ -5,7 +5,7 @@ use web_sys::Request;
 
 use super::body;
 use super::exchange::Exchange;
-use super::js;
+use super::js::{self, names};
 use super::timer::NEVER_MS;
 use super::upstream::NotOpened;
 use super::wait::Waiting;
@@ -65,7 +65,7 @@ fn authorize<'c>(request: &Request, config: &'c Config) -> Result<Option<&'c str
     if config.access_tokens.is_empty() {
         return Ok(None);
     }
-    let authorization = request.headers().get("authorization").ok().flatten();
+    let authorization = js::header(&request.headers(), &names::AUTHORIZATION);
     let name = config.access_tokens.name_of(authorization.as_deref());
     name.map(Some).ok_or_else(|| ErrorCode::Unauthorized.into())
 }
@@ -73,11 +73,12 @@ fn authorize<'c>(request: &Request, config: &'c Config) -> Result<Option<&'c str
 /// The body, as far as it may be one.
 async fn read(request: &Request, waiting: &mut Waiting) -> Result<Vec<u8>, Refusal> {
     let headers = request.headers();
-    let header = |name| headers.get(name).ok().flatten();
-    if !is_json(&header("content-type").unwrap_or_default()) {
+    let content_type = js::header(&headers, &names::CONTENT_TYPE);
+    if !is_json(&content_type.unwrap_or_default()) {
         return Err(ErrorCode::UnsupportedMediaType.into());
     }
-    let declared_bytes = header("content-length").and_then(|length| length.parse::<u64>().ok());
+    let declared_bytes =
+        js::header(&headers, &names::CONTENT_LENGTH).and_then(|length| length.parse::<u64>().ok());
     let read = match declared_bytes {
         Some(bytes) if bytes > MAX_BODY_BYTES as u64 => {
             return Err(ErrorCode::BodyTooLarge.into());
@@ -103,7 +104,7 @@ async fn limit(
     let Some(limiter) = &exchange.isolate.rate_limiter else {
         return Ok(());
     };
-    let address = request.headers().get("cf-connecting-ip").ok().flatten();
+    let address = js::header(&request.headers(), &names::CONNECTING_IP);
     let key = rate_limit_key(client, address.as_deref());
     match waiting.unless_gone(limiter.admits(&key)).await {
         Err(_) => Err(Refusal::ClientGone { retries: 0 }),

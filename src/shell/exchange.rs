@@ -7,7 +7,7 @@ use wasm_bindgen::JsValue;
 use web_sys::{Headers, Request, Response};
 
 use super::isolate::Isolate;
-use super::js;
+use super::js::{self, names};
 use super::response::{self, Common};
 use crate::api::access::Cors;
 use crate::api::correlation::CorrelationId;
@@ -35,7 +35,7 @@ impl Exchange {
         let url = request.url();
         let (own_origin, path) = split_url(&url);
         let headers = request.headers();
-        let origin = headers.get("origin").ok().flatten();
+        let origin = js::header(&headers, &names::ORIGIN);
         let cors = isolate.origins.admit(origin.as_deref(), own_origin).ok();
         Self {
             isolate,
@@ -146,7 +146,7 @@ impl Exchange {
 }
 
 fn correlation_id(headers: &Headers) -> CorrelationId {
-    let sent = headers.get("x-correlation-id").ok().flatten();
+    let sent = js::header(headers, &names::CORRELATION_ID);
     sent.as_deref()
         .and_then(CorrelationId::parse)
         .unwrap_or_else(|| {

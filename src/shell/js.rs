@@ -1,9 +1,14 @@
 //! Small bridges to what the runtime offers.
 
-use js_sys::{Date, Function, Math, Object, Promise};
+use std::thread::LocalKey;
+
+use js_sys::{Date, Function, JSON, JsString, Math, Object, Promise};
+use serde::{Serialize, Serializer};
 use wasm_bindgen::prelude::wasm_bindgen;
 use wasm_bindgen::{JsCast, JsValue};
-use web_sys::WorkerGlobalScope;
+use web_sys::{Headers, WorkerGlobalScope};
+
+use crate::json;
 
 #[wasm_bindgen]
 extern "C" {
@@ -19,12 +24,12 @@ extern "C" {
     #[wasm_bindgen(method, getter)]
     pub(super) fn value(this: &ReadResult) -> JsValue;
 
-    /// A plain object with texts in it.
+    /// Headers, whose names JavaScript has already.
     #[wasm_bindgen(extends = Object)]
-    type Record;
+    type HeaderList;
 
-    #[wasm_bindgen(method, structural, indexing_setter)]
-    fn set(this: &Record, name: &str, value: &str);
+    #[wasm_bindgen(method)]
+    fn get(this: &HeaderList, name: &JsString) -> Option<String>;
 }
 
 /// Milliseconds since the epoch. Deployed, the clock moves only with I/O.
@@ -48,13 +53,43 @@ pub(super) fn global() -> WorkerGlobalScope {
     js_sys::global().unchecked_into()
 }
 
-/// Name and value pairs as the Fetch API takes headers. It reads an object in less time than a list.
-pub(super) fn headers(pairs: &[(&str, &str)]) -> JsValue {
-    let record: Record = Object::new().unchecked_into();
-    for (name, value) in pairs {
-        record.set(name, value);
+/// A header's value. The name is one of [`names`].
+pub(super) fn header(headers: &Headers, name: &'static LocalKey<JsString>) -> Option<String> {
+    name.with(|name| headers.unchecked_ref::<HeaderList>().get(name))
+}
+
+/// Names of the headers that are looked up, handed to JavaScript once.
+pub(super) mod names {
+    use js_sys::JsString;
+
+    thread_local! {
+        pub(in crate::shell) static AUTHORIZATION: JsString = "authorization".into();
+        pub(in crate::shell) static CONNECTING_IP: JsString = "cf-connecting-ip".into();
+        pub(in crate::shell) static CONTENT_LENGTH: JsString = "content-length".into();
+        pub(in crate::shell) static CONTENT_TYPE: JsString = "content-type".into();
+        pub(in crate::shell) static CORRELATION_ID: JsString = "x-correlation-id".into();
+        pub(in crate::shell) static ORIGIN: JsString = "origin".into();
+        pub(in crate::shell) static REQUEST_ID: JsString = "x-request-id".into();
+        pub(in crate::shell) static RETRY_AFTER: JsString = "retry-after".into();
+        pub(in crate::shell) static RETRY_AFTER_MS: JsString = "retry-after-ms".into();
     }
-    record.into()
+}
+
+/// A plain object of any type, made of a value's JSON: one text to hand over, however many fields there are.
+pub(super) fn object<T: JsCast>(value: &impl Serialize) -> Result<T, JsValue> {
+    let mut text = Vec::new();
+    json::append(value, &mut text);
+    let text = String::from_utf8(text).unwrap_or_default();
+    JSON::parse(&text).map(JsCast::unchecked_into)
+}
+
+/// Names and values of headers, as a JSON object.
+pub(super) struct Pairs<'a>(pub(super) &'a [(&'a str, &'a str)]);
+
+impl Serialize for Pairs<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_map(self.0.iter().copied())
+    }
 }
 
 /// A promise, and the hand that settles it.

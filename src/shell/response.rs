@@ -1,9 +1,10 @@
 //! Responses, each with the headers that every answer carries.
 
+use serde::Serialize;
 use wasm_bindgen::JsValue;
 use web_sys::{ReadableStream, Response, ResponseInit};
 
-use super::js;
+use super::js::{self, Pairs};
 use crate::api::access::Cors;
 use crate::api::correlation::CorrelationId;
 use crate::api::error::{ApiError, ErrorCode};
@@ -15,6 +16,12 @@ pub(super) struct Common<'a> {
     pub(super) cors: Option<&'a Cors>,
 }
 
+#[derive(Serialize)]
+struct Init<'a> {
+    status: u16,
+    headers: Pairs<'a>,
+}
+
 /// The committed answer: frames as they come.
 pub(super) fn stream(body: &ReadableStream, common: &Common<'_>) -> Result<Response, JsValue> {
     let init = common.init(
@@ -24,7 +31,7 @@ pub(super) fn stream(body: &ReadableStream, common: &Common<'_>) -> Result<Respo
             ("cache-control", "no-cache, no-transform"),
             ("x-accel-buffering", "no"),
         ],
-    );
+    )?;
     Response::new_with_opt_readable_stream_and_init(Some(body), &init)
 }
 
@@ -40,7 +47,7 @@ pub(super) fn json(
         ("cache-control", "no-store"),
     ];
     headers.extend_from_slice(more);
-    Response::new_with_opt_str_and_init(Some(body), &common.init(status, &headers))
+    Response::new_with_opt_str_and_init(Some(body), &common.init(status, &headers)?)
 }
 
 /// An error in the shape that every error has.
@@ -78,12 +85,12 @@ pub(super) fn preflight(common: &Common<'_>) -> Result<Response, JsValue> {
             ("allow", "GET, HEAD, POST, OPTIONS"),
             ("cache-control", "no-store"),
         ],
-    );
+    )?;
     Response::new_with_opt_str_and_init(None, &init)
 }
 
 impl Common<'_> {
-    fn init(&self, status: u16, own: &[(&str, &str)]) -> ResponseInit {
+    fn init(&self, status: u16, own: &[(&str, &str)]) -> Result<ResponseInit, JsValue> {
         let allow_origin = self.cors.and_then(|cors| cors.allow_origin.as_deref());
         let policy = if allow_origin.is_some() {
             "cross-origin"
@@ -108,9 +115,9 @@ impl Common<'_> {
             headers.push(("vary", "Origin"));
         }
         headers.extend_from_slice(own);
-        let init = ResponseInit::new();
-        init.set_status(status);
-        init.set_headers(&js::headers(&headers));
-        init
+        js::object(&Init {
+            status,
+            headers: Pairs(&headers),
+        })
     }
 }

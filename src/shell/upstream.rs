@@ -1,12 +1,14 @@
 //! One call to upstream: its headers under one deadline and one abort signal, with retries.
 
 use js_sys::Date;
+use serde::Serialize;
 use wasm_bindgen::{JsCast, JsValue};
-use web_sys::{AbortController, Headers, ReadableStream, RequestInit, RequestRedirect, Response};
+use web_sys::{AbortController, Headers, ReadableStream, RequestInit, Response};
 
+use super::body;
 use super::exchange::Exchange;
+use super::js::{self, Pairs, header, names};
 use super::wait::{Interrupted, Waiting};
-use super::{body, js};
 use crate::api::error::ErrorCode;
 use crate::api::request::ChatRequest;
 use crate::config::Config;
@@ -150,6 +152,13 @@ impl From<Failure> for Missed {
     }
 }
 
+#[derive(Serialize)]
+struct Init<'a> {
+    method: &'static str,
+    redirect: &'static str,
+    headers: Pairs<'a>,
+}
+
 /// One try.
 struct Attempt<'a> {
     exchange: &'a Exchange,
@@ -178,7 +187,8 @@ impl Attempt<'_> {
         Ok(Upstream {
             body,
             connection,
-            request_id: header(&headers, "x-request-id").map(|id| id.chars().take(128).collect()),
+            request_id: header(&headers, &names::REQUEST_ID)
+                .map(|id| id.chars().take(128).collect()),
             latency_ms: js::now_ms().saturating_sub(started_ms),
             retries: 0,
         })
@@ -186,12 +196,16 @@ impl Attempt<'_> {
 
     /// Asks, and waits for the headers.
     async fn fetch(&self, waiting: &mut Waiting) -> Result<(Response, Connection), Missed> {
-        let Ok(connection) = Connection::new() else {
+        let made = Connection::new().and_then(|connection| {
+            let init = self.init(&connection)?;
+            Ok((connection, init))
+        });
+        let Ok((connection, init)) = made else {
             let cause = "the request cannot be made";
             return Err(Failure::new(ErrorCode::UpstreamUnreachable, cause).into());
         };
         let url = self.config.base_url.join(self.config.api.path());
-        let fetched = js::global().fetch_with_str_and_init(&url, &self.init(&connection));
+        let fetched = js::global().fetch_with_str_and_init(&url, &init);
         let failure = match waiting.settle(fetched, self.deadline_ms).await {
             Ok(response) => return Ok((response.unchecked_into(), connection)),
             Err(Interrupted::Failed(error)) => {
@@ -206,25 +220,26 @@ impl Attempt<'_> {
         Err(failure.into())
     }
 
-    fn init(&self, connection: &Connection) -> RequestInit {
+    fn init(&self, connection: &Connection) -> Result<RequestInit, JsValue> {
         let authorization = format!("Bearer {}", self.config.api_key.expose());
         let body = self
             .config
             .api
             .body(self.request, self.config, self.dialect);
-        let init = RequestInit::new();
-        init.set_method("POST");
+        let init: RequestInit = js::object(&Init {
+            method: "POST",
+            // A redirect would carry the key to wherever it points.
+            redirect: "manual",
+            headers: Pairs(&[
+                ("authorization", &authorization),
+                ("content-type", "application/json"),
+                ("accept", "text/event-stream"),
+                ("x-client-request-id", self.exchange.correlation_id.as_str()),
+            ]),
+        })?;
         init.set_body(&JsValue::from_str(&body));
-        init.set_headers(&js::headers(&[
-            ("authorization", &authorization),
-            ("content-type", "application/json"),
-            ("accept", "text/event-stream"),
-            ("x-client-request-id", self.exchange.correlation_id.as_str()),
-        ]));
-        // A redirect would carry the key to wherever it points.
-        init.set_redirect(RequestRedirect::Manual);
         init.set_signal(Some(&connection.controller.signal()));
-        init
+        Ok(init)
     }
 
     /// Reads an answer that is no success, as far as the bound and the deadline allow.
@@ -264,12 +279,8 @@ impl Attempt<'_> {
     }
 }
 
-fn header(headers: &Headers, name: &str) -> Option<String> {
-    headers.get(name).ok().flatten()
-}
-
 fn is_event_stream(headers: &Headers) -> bool {
-    let content_type = header(headers, "content-type").unwrap_or_default();
+    let content_type = header(headers, &names::CONTENT_TYPE).unwrap_or_default();
     let essence = content_type.split(';').next().unwrap_or_default().trim();
     essence.eq_ignore_ascii_case("text/event-stream")
 }
@@ -284,10 +295,10 @@ fn retry_after_ms(headers: &Headers) -> Option<u64> {
         let date_ms = Date::parse(&text);
         (!date_ms.is_nan()).then(|| date_ms - Date::now())
     };
-    let wait_ms = header(headers, "retry-after-ms")
+    let wait_ms = header(headers, &names::RETRY_AFTER_MS)
         .and_then(|text| number(text, 1.0))
-        .or_else(|| header(headers, "retry-after").and_then(|text| number(text, 1000.0)))
-        .or_else(|| header(headers, "retry-after").and_then(until))?;
+        .or_else(|| header(headers, &names::RETRY_AFTER).and_then(|text| number(text, 1000.0)))
+        .or_else(|| header(headers, &names::RETRY_AFTER).and_then(until))?;
     #[allow(
         clippy::cast_possible_truncation,
         clippy::cast_sign_loss,
