@@ -9,6 +9,7 @@ import { ROOT } from "../../scripts/lib/paths.mjs";
 import { stopAll } from "../../scripts/lib/process.mjs";
 import { coldStarts, instantiation } from "./compare/cold.mjs";
 import { CONTESTANTS, Missing } from "./compare/contestants.mjs";
+import { giveCore, keepLoadAway, shareCores } from "./compare/cores.mjs";
 import { Clients, Upstream } from "./compare/load.mjs";
 import { gzippedBytes, machine } from "./compare/machine.mjs";
 import { judge, printTable, printTargets } from "./compare/report.mjs";
@@ -25,6 +26,7 @@ const upstream = new Upstream();
 const upstreamUrl = await upstream.start();
 const chosen = CONTESTANTS.filter(({ name }) => options.only?.includes(name) ?? true);
 const about = machine();
+if (keepLoadAway()) about.cores += ", one of them for whoever is measured";
 console.log(`${Object.values(about).join(", ")}\n`);
 
 const subjects = [];
@@ -42,6 +44,7 @@ for (const workload of WORKLOADS) {
 for (const { running } of subjects) await running.stop();
 if (!options.workloads || options.workloads.includes("cold")) {
   console.log("cold: a process started, to its first answer");
+  shareCores();
   figures.cold = await coldStarts(subjects, upstreamUrl, options.rounds);
   figures.instantiation = { worker: await instantiation(options.rounds) };
 }
@@ -61,6 +64,7 @@ process.exit(0);
 async function start(contestant) {
   try {
     const running = await contestant.start(upstreamUrl);
+    giveCore(running);
     const clients = new Clients({ port: running.port, passes: contestant.passes });
     await clients.askMany(1, 1);
     await clients.askMany(2, 30, 1);
@@ -75,7 +79,7 @@ async function start(contestant) {
   }
 }
 
-/** Rounds of one after the other, so that whatever else the machine does meets all of them. */
+/** Rounds of one after the other, so that whatever else the machine does meets all of them; ratios are of one round. */
 async function measure(workload) {
   const measured = Object.fromEntries(subjects.map(({ name }) => [name, []]));
   for (const subject of subjects) await workload.measure(subject);
