@@ -38,9 +38,10 @@ export class Workerd {
 
   /**
    * @param {Record<string, Worker>} workers by name; the first one gets the requests
-   * @param {{ address?: string, isBehindProxy?: boolean, env?: NodeJS.ProcessEnv, onLine?: (line: string) => void, log?: number }} [options]
-   *   where to listen (a free port on loopback, unless told), whether `X-Forwarded-Proto` says how the client came, and
-   *   what to do with each line that the workers log, or the open file that has them
+   * @param {{ address?: string, isBehindProxy?: boolean, env?: NodeJS.ProcessEnv, onLine?: (line: string) => void, log?: number, within?: string[] }} [options]
+   *   where to listen (a free port on loopback, unless told), whether `X-Forwarded-Proto` says how the client came,
+   *   what to do with each line that the workers log, or the open file that has them, and the command of a program
+   *   that the runtime runs within, such as a profiler
    */
   constructor(
     workers,
@@ -50,6 +51,7 @@ export class Workerd {
       env = process.env,
       onLine = console.log,
       log,
+      within = [],
     } = {},
   ) {
     // Not in the checkout, where a service may not write.
@@ -58,7 +60,9 @@ export class Workerd {
     writeFileSync(config, configuration(workers, { address, isBehindProxy }));
     // The package gives the path of the program itself. It is there only once the node modules are.
     const { default: program } = require("workerd");
-    this.#child = launch(program, ["serve", "--control-fd=3", "--import-path=/", config], {
+    const [command, ...before] = [...within, program];
+    const args = [...before, "serve", "--control-fd=3", "--import-path=/", config];
+    this.#child = launch(command, args, {
       env,
       stdio: ["ignore", log ?? "pipe", log ?? "pipe", "pipe"],
     });

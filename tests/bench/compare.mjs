@@ -10,13 +10,14 @@ import { stopAll } from "../../scripts/lib/process.mjs";
 import { coldStarts, instantiation } from "./compare/cold.mjs";
 import { CONTESTANTS, Missing } from "./compare/contestants.mjs";
 import { giveCore, keepLoadAway, shareCores } from "./compare/cores.mjs";
+import { canCount, instructionsPerToken } from "./compare/instructions.mjs";
 import { Clients, Upstream } from "./compare/load.mjs";
 import { gzippedBytes, machine } from "./compare/machine.mjs";
 import { judge, printTable, printTargets } from "./compare/report.mjs";
 import { Lost, WORKLOADS } from "./compare/workloads.mjs";
 
 const USAGE =
-  "Usage: npm run bench -- [--rounds 5] [--only worker,idiomatic] [--workloads paced,short] [--json FILE]";
+  "Usage: npm run bench -- [--rounds 5] [--only worker,idiomatic] [--workloads paced,short] [--instructions] [--json FILE]";
 
 /** A process of its own for each measurement takes its time, and tells enough. */
 const FRESH_ROUNDS = 2;
@@ -48,6 +49,7 @@ if (!options.workloads || options.workloads.includes("cold")) {
   figures.cold = await coldStarts(subjects, upstreamUrl, options.rounds);
   figures.instantiation = { worker: await instantiation(options.rounds) };
 }
+if (options.instructions) await countInstructions();
 figures.size = { worker: [gzippedBytes() / 1000] };
 
 const titles = Object.fromEntries(subjects.map(({ name, title }) => [name, title]));
@@ -112,6 +114,17 @@ async function measureFresh(workload) {
   return measured;
 }
 
+async function countInstructions() {
+  if (!canCount()) return console.log("instructions: left out, there is no valgrind");
+  console.log(
+    "instructions: a token that comes alone, outside the kernel (a minute and a half each)",
+  );
+  figures.instructions = {};
+  for (const contestant of subjects.filter(({ name }) => name !== "python")) {
+    figures.instructions[contestant.name] = [await instructionsPerToken(contestant, upstreamUrl)];
+  }
+}
+
 function readOptions() {
   try {
     const { values } = parseArgs({
@@ -119,6 +132,7 @@ function readOptions() {
         rounds: { type: "string", default: "5" },
         only: { type: "string" },
         workloads: { type: "string" },
+        instructions: { type: "boolean", default: false },
         json: { type: "string", default: join(ROOT, "build", "bench.json") },
       },
     });

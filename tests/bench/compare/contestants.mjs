@@ -32,7 +32,8 @@ const START_MS = 60_000;
  * @property {string} name
  * @property {string} title
  * @property {boolean} passes Whether it gives upstream's bytes as they are instead of frames.
- * @property {(upstreamUrl: string) => Promise<Running>} start
+ * @property {(upstreamUrl: string, within?: string[]) => Promise<Running>} start `within`: the command of a program
+ *   that the runtime runs within; Python's service takes none
  */
 
 /** @type {Contestant[]} */
@@ -45,7 +46,7 @@ export const CONTESTANTS = [
     name: "worker",
     title: "this worker",
     passes: false,
-    start: (upstreamUrl) => workerd(BUILT, bindings(upstreamUrl)),
+    start: (upstreamUrl, within) => workerd(BUILT, bindings(upstreamUrl), within),
   },
   {
     name: "python",
@@ -63,7 +64,8 @@ function javascript(name, title, { passes }) {
     [`${name}.mjs`]: join(HERE, "workers", `${name}.mjs`),
     "shared.mjs": join(HERE, "workers", "shared.mjs"),
   };
-  return { name, title, passes, start: (upstreamUrl) => workerd(modules, bindings(upstreamUrl)) };
+  const start = (upstreamUrl, within) => workerd(modules, bindings(upstreamUrl), within);
+  return { name, title, passes, start };
 }
 
 /** The worker has everything on that a deployment has: access tokens, clocks, redaction, its log. */
@@ -82,9 +84,9 @@ function bindings(upstreamUrl) {
  *
  * @returns {Promise<Running>}
  */
-export async function workerd(modules, vars) {
+export async function workerd(modules, vars, within = []) {
   const log = openSync(LOG, "a");
-  const server = new Workerd({ main: { modules, vars } }, { log });
+  const server = new Workerd({ main: { modules, vars } }, { log, within });
   closeSync(log);
   return { port: await server.listening(), pid: server.pid, stop: () => server.stop() };
 }

@@ -9,6 +9,7 @@ const ROWS = [
   ["many", "many: memory per stream", "KiB", 1],
   ["lost", "many: streams lost", "of 2000", 0],
   ["cold", "cold: start to first answer", "ms", 0],
+  ["instructions", "paced: instructions per token", "thousands", 0],
 ];
 
 /**
