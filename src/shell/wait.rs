@@ -46,7 +46,7 @@ impl Waiting {
         self.go_on(deadline_ms).await
     }
 
-    /// Listens to a promise that is waited for later, by [`Waiting::go_on`] or together with the next one.
+    /// Listens to a promise that is waited for later, by [`Waiting::go_on`].
     pub(super) fn begin(&mut self, promise: Promise) {
         self.listener.listen(promise);
     }

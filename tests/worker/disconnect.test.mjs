@@ -1,4 +1,5 @@
 import assert from "node:assert/strict";
+import { once } from "node:events";
 import test, { beforeEach } from "node:test";
 import { begin, exchange } from "../support/exchange.mjs";
 import { readFrames } from "../support/frames.mjs";
@@ -103,31 +104,54 @@ test("clients that leave do not disturb those that stay", async () => {
   assert.equal(sent.at(-1).finish_reason, "stop");
 });
 
-test("a slow reader holds upstream back, and the worker stays small", async () => {
-  const MEGABYTE = 1_000_000;
-  const content = "x".repeat(20_000);
-  const events = (200 * MEGABYTE) / content.length;
-  const answerOthers = async () => {
-    for (let other = 0; other < 20; other++) {
-      await exchange(app, upstream);
-    }
-  };
-  await answerOthers();
-  const before = app.memoryBytes();
+const MEGABYTE = 1_000_000;
+const LARGE_CONTENT = "x".repeat(20_000);
 
-  const { call, response } = await begin(app, upstream);
+async function answerOthers() {
+  for (let other = 0; other < 20; other++) {
+    await exchange(app, upstream);
+  }
+}
+
+/** Floods until nothing more is taken. Others, one after the other, are the time that passes until it stands still. */
+async function floodUntilHeldBack(call, events) {
   let written = 0;
-  const flooded = call.flood(delta(content), events, (count) => {
+  const flooded = call.flood(delta(LARGE_CONTENT), events, (count) => {
     written = count;
   });
-  const stream = readFrames(await response);
-  // Nobody reads this answer. Others, one after the other, are the time that passes until it stands still.
   for (let mark = -1; mark !== written; ) {
     mark = written;
     await answerOthers();
   }
+  return { written, flooded };
+}
+
+test("a client whose connection is reset while upstream is held back for it", async () => {
+  const id = crypto.randomUUID();
+  const client = app.send({ "x-correlation-id": id });
+  client.end('{"message":"Hello"}');
+  const call = await upstream.nextCall();
+  call.open();
+  const [response] = await within(once(client, "response"), "the answer's headers");
+  response.on("error", () => {});
+  // Nobody reads this answer.
+  await floodUntilHeldBack(call);
+  client.socket.resetAndDestroy();
+  await assertGone({ id, call });
+});
+
+test("a slow reader holds upstream back, and the worker stays small", async () => {
+  const events = (200 * MEGABYTE) / LARGE_CONTENT.length;
+  await answerOthers();
+  const before = app.memoryBytes();
+
+  const { call, response } = await begin(app, upstream);
+  call.open();
+  const stream = readFrames(await response);
+  // Nobody reads this answer.
+  const { written, flooded } = await floodUntilHeldBack(call, events);
   assert.ok(
-    written * content.length < 32 * MEGABYTE,
+    written * LARGE_CONTENT.length < 32 * MEGABYTE,
     `upstream is held back after ${written} of ${events} events`,
   );
   const grown = app.memoryBytes() - before;
