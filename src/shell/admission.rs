@@ -6,6 +6,7 @@ use web_sys::Request;
 use super::body;
 use super::exchange::Exchange;
 use super::js::{self, names};
+use super::source::Source;
 use super::timer::NEVER_MS;
 use super::upstream::NotOpened;
 use super::wait::Waiting;
@@ -84,7 +85,10 @@ async fn read(request: &Request, waiting: &mut Waiting) -> Result<Vec<u8>, Refus
             return Err(ErrorCode::BodyTooLarge.into());
         }
         Some(_) => body::read_declared(request, waiting).await,
-        None => body::read(request.body(), MAX_BODY_BYTES, waiting, NEVER_MS).await,
+        None => {
+            let source = request.body().as_ref().map(Source::of);
+            body::read(source, MAX_BODY_BYTES, waiting, NEVER_MS).await
+        }
     };
     match read {
         Ok(body) if body.is_cut => Err(ErrorCode::BodyTooLarge.into()),

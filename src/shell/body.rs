@@ -1,10 +1,10 @@
 //! Bodies, read with a bound.
 
 use js_sys::{ArrayBuffer, Uint8Array};
-use wasm_bindgen::JsCast;
-use web_sys::{ReadableStream, ReadableStreamDefaultReader, Request};
+use wasm_bindgen::{JsCast, JsValue};
+use web_sys::Request;
 
-use super::js::ReadResult;
+use super::source::{Read, Source};
 use super::timer::NEVER_MS;
 use super::wait::{Interrupted, Waiting};
 
@@ -30,7 +30,7 @@ pub(super) async fn read_declared(
 
 /// Reads a body up to `max_bytes`. Only the bound and one chunk are ever held.
 pub(super) async fn read(
-    stream: Option<ReadableStream>,
+    source: Option<Source>,
     max_bytes: usize,
     waiting: &mut Waiting,
     deadline_ms: u64,
@@ -39,30 +39,26 @@ pub(super) async fn read(
         bytes: Vec::new(),
         is_cut: false,
     };
-    let Some(stream) = stream else {
+    let Some(mut source) = source else {
         return Ok(body);
     };
-    let reader: ReadableStreamDefaultReader = stream.get_reader().unchecked_into();
-    loop {
-        let result: ReadResult = waiting
-            .settle(reader.read(), deadline_ms)
-            .await?
-            .unchecked_into();
-        if result.done() {
-            return Ok(body);
+    while !body.is_cut {
+        let read = waiting
+            .until(|context| source.poll_read(context), deadline_ms)
+            .await?;
+        match read {
+            Read::Chunk(bytes) => {
+                let len = body.bytes.len();
+                let bytes = usize::try_from(bytes).unwrap_or_default();
+                body.bytes.resize(len.saturating_add(bytes), 0);
+                source.take(body.bytes.get_mut(len..).unwrap_or_default());
+                // What fits of the last chunk lets an error body be read as far as the bound goes.
+                body.is_cut = body.bytes.len() > max_bytes;
+                body.bytes.truncate(max_bytes);
+            }
+            Read::End => break,
+            Read::Broken => return Err(Interrupted::Failed(JsValue::UNDEFINED)),
         }
-        let chunk: Uint8Array = result.value().unchecked_into();
-        let room = max_bytes.saturating_sub(body.bytes.len());
-        let chunk_bytes = usize::try_from(chunk.length()).unwrap_or(usize::MAX);
-        if chunk_bytes > room {
-            body.is_cut = true;
-            // What is taken of the last chunk lets an error body be read as far as the bound goes.
-            let fitting = chunk.subarray(0, u32::try_from(room).unwrap_or(u32::MAX));
-            body.bytes.extend(fitting.to_vec());
-            // The sender is told to stop; whether it listens changes nothing here.
-            drop(reader.cancel());
-            return Ok(body);
-        }
-        body.bytes.extend(chunk.to_vec());
     }
+    Ok(body)
 }

@@ -115,11 +115,7 @@ impl Chat {
 
     async fn stream(self, upstream: Upstream, config: &Config, waiting: Waiting) {
         let retries = upstream.retries;
-        let Ok((outlet, body)) = Outlet::open(waiting.on_gone()) else {
-            let failure =
-                Failure::new(ErrorCode::UpstreamUnavailable, "the runtime made no stream");
-            return self.refuse(Refusal::Service { failure, retries });
-        };
+        let (outlet, body) = Outlet::open(waiting.on_gone());
         let Self { exchange, respond } = self;
         let id = &exchange.correlation_id;
         respond.settle(&response::stream(&body, &exchange.common()));
@@ -130,7 +126,7 @@ impl Chat {
         };
         let traces_frames = exchange.isolate.log.wants(Level::Debug);
         let relay = Relay::new(config.api, id.clone(), limits, js::now_ms(), traces_frames);
-        let mut pump = Pump::new(upstream, relay, outlet, waiting);
+        let mut pump = Pump::new(upstream.source, relay, outlet, waiting);
         pump.run(|relay| log_frames(&exchange, relay)).await;
 
         let relay = &pump.relay;

@@ -1,5 +1,6 @@
 //! Small bridges to what the runtime offers.
 
+use std::cell::Cell;
 use std::thread::LocalKey;
 
 use js_sys::{Date, Function, JSON, JsString, Math, Object, Promise};
@@ -12,18 +13,6 @@ use crate::json;
 
 #[wasm_bindgen]
 extern "C" {
-    /// What reading a stream gives.
-    #[wasm_bindgen(extends = Object)]
-    pub(super) type ReadResult;
-
-    /// Whether the stream has ended.
-    #[wasm_bindgen(method, getter)]
-    pub(super) fn done(this: &ReadResult) -> bool;
-
-    /// The chunk read, unless the stream has ended.
-    #[wasm_bindgen(method, getter)]
-    pub(super) fn value(this: &ReadResult) -> JsValue;
-
     /// Headers, whose names JavaScript has already.
     #[wasm_bindgen(extends = Object)]
     type HeaderList;
@@ -32,14 +21,25 @@ extern "C" {
     fn get(this: &HeaderList, name: &JsString) -> Option<String>;
 }
 
-/// Milliseconds since the epoch. Deployed, the clock moves only with I/O.
+thread_local! {
+    /// What the clock said in this turn, once somebody has asked.
+    static NOW_MS: Cell<Option<u64>> = const { Cell::new(None) };
+}
+
+/// Says that JavaScript called, so that time may have passed.
+pub(super) fn begin_turn() {
+    NOW_MS.set(None);
+}
+
+/// Milliseconds since the epoch. Deployed, the clock moves only with I/O, so it is read once a turn.
 pub(super) fn now_ms() -> u64 {
     #[allow(
         clippy::cast_possible_truncation,
         clippy::cast_sign_loss,
         reason = "a positive whole number below 2^53"
     )]
-    let now_ms = Date::now() as u64;
+    let now_ms = NOW_MS.get().unwrap_or_else(|| Date::now() as u64);
+    NOW_MS.set(Some(now_ms));
     now_ms
 }
 

@@ -50,6 +50,7 @@ fn start() {
     reason = "the bindings ask for a public function that takes values, and copy no comment"
 )]
 pub fn fetch(request: Request, env: Env, context: Context) -> Promise {
+    js::begin_turn();
     let isolate = Isolate::of(&env);
     let exchange = Exchange::begin(Rc::clone(&isolate), &request);
     let route = route(&exchange.method, &exchange.path);

@@ -1,4 +1,4 @@
-//! Promises, listened to with callbacks that are made once.
+//! Promises, listened to with a callback that is made once.
 
 use std::cell::{Cell, RefCell};
 use std::mem;
@@ -6,27 +6,21 @@ use std::rc::Rc;
 use std::task::{Context, Poll};
 
 use futures::task::AtomicWaker;
-use js_sys::{Function, Promise};
+use js_sys::Promise;
+use wasm_bindgen::JsValue;
 use wasm_bindgen::prelude::{Closure, wasm_bindgen};
-use wasm_bindgen::{JsCast, JsValue};
 
-#[wasm_bindgen]
+type Callback = Closure<dyn FnMut(bool, JsValue)>;
+
+#[wasm_bindgen(module = "/src/shell/promise.js")]
 extern "C" {
-    /// A promise whose callbacks' own outcome is of no interest.
-    #[wasm_bindgen(extends = Promise)]
-    type Source;
-
-    #[wasm_bindgen(method)]
-    fn then(this: &Source, on_value: &Function, on_error: &Function);
+    fn listen(promise: &Promise, settle: &Callback);
 }
-
-type Callback = Closure<dyn FnMut(JsValue)>;
 
 /// Listens to promises, usually one after the other.
 pub(super) struct Listener {
     heard: Rc<Heard>,
-    on_value: Callback,
-    on_error: Callback,
+    settle: Callback,
 }
 
 #[derive(Default)]
@@ -40,25 +34,24 @@ struct Heard {
 impl Listener {
     pub(super) fn new() -> Self {
         let heard = Rc::new(Heard::default());
-        let callback = |wrap: fn(JsValue) -> Result<JsValue, JsValue>| {
+        let settle = Closure::new({
             let heard = Rc::clone(&heard);
-            Closure::new(move |settled| heard.settle(wrap(settled)))
-        };
-        Self {
-            on_value: callback(Ok),
-            on_error: callback(Err),
-            heard,
-        }
+            move |is_fulfilled, result| {
+                heard.settle(if is_fulfilled {
+                    Ok(result)
+                } else {
+                    Err(result)
+                });
+            }
+        });
+        Self { heard, settle }
     }
 
     /// Waits for this promise, too.
-    pub(super) fn listen(&mut self, promise: Promise) {
+    pub(super) fn listen(&mut self, promise: &Promise) {
         let pending = self.heard.pending.get().saturating_add(1);
         self.heard.pending.set(pending);
-        promise.unchecked_into::<Source>().then(
-            self.on_value.as_ref().unchecked_ref(),
-            self.on_error.as_ref().unchecked_ref(),
-        );
+        listen(promise, &self.settle);
     }
 
     /// Whether a promise is still to be waited for.
@@ -92,13 +85,11 @@ impl Heard {
 }
 
 impl Drop for Listener {
-    /// A promise that settles later still calls back; the garbage collector then has the callbacks.
+    /// A promise that settles later still calls back; the garbage collector then has the callback.
     fn drop(&mut self) {
         if self.is_pending() {
-            for callback in [&mut self.on_value, &mut self.on_error] {
-                let unused = Closure::new(|_| {});
-                drop(mem::replace(callback, unused).into_js_value());
-            }
+            let unused = Closure::new(|_, _| {});
+            drop(mem::replace(&mut self.settle, unused).into_js_value());
         }
     }
 }

@@ -5,13 +5,10 @@
 //! That is the backpressure: one write that the client takes and one that waits for it are all that is held.
 //! The pump owns source, relay and outlet.
 
-use wasm_bindgen::JsCast;
-
-use super::js::{self, ReadResult};
+use super::js;
 use super::outlet::Outlet;
-use super::source::Source;
+use super::source::{Read, Source};
 use super::timer::{self, NEVER_MS};
-use super::upstream::{Connection, Upstream};
 use super::wait::{Interrupted, Waiting};
 use crate::stream::outcome::EndReason;
 use crate::stream::relay::{Input, Relay};
@@ -30,19 +27,16 @@ pub(super) struct Pump {
     waiting: Waiting,
     /// When something last happened.
     now_ms: u64,
-    /// Dropped, and so closed, as soon as there is an outcome other than success.
-    connection: Option<Connection>,
 }
 
 impl Pump {
-    pub(super) fn new(upstream: Upstream, relay: Relay, outlet: Outlet, waiting: Waiting) -> Self {
+    pub(super) fn new(source: Source, relay: Relay, outlet: Outlet, waiting: Waiting) -> Self {
         Self {
-            source: Source::of(&upstream.body),
+            source,
             relay,
             outlet,
             waiting,
             now_ms: 0,
-            connection: Some(upstream.connection),
         }
     }
 
@@ -50,7 +44,7 @@ impl Pump {
     pub(super) async fn run(&mut self, mut after_write: impl FnMut(&mut Relay)) {
         while self.relay.outcome().is_none() {
             match self.read(self.relay.deadline_ms()).await {
-                Ok(result) => self.take_in(&result),
+                Ok(read) => self.take_in(read),
                 Err(interrupted) => self.interrupt(&interrupted),
             }
             if !self.relay.output().is_empty() {
@@ -73,29 +67,27 @@ impl Pump {
     pub(super) async fn drain(mut self) {
         let deadline_ms = js::now_ms().saturating_add(DRAIN_MS);
         let mut bytes = 0_u32;
-        while self.connection.is_some() && bytes <= DRAIN_BYTES {
+        while self.is_done() && bytes <= DRAIN_BYTES {
             match self.read(deadline_ms).await {
-                Ok(result) if result.done() => {
-                    if let Some(connection) = self.connection.take() {
-                        connection.give_back();
-                    }
-                }
-                Ok(result) => {
-                    let (_, chunk_bytes) = self.source.chunk(&result);
-                    bytes = bytes.saturating_add(chunk_bytes);
-                }
-                Err(_) => self.connection = None,
+                Ok(Read::Chunk(chunk_bytes)) => bytes = bytes.saturating_add(chunk_bytes),
+                Ok(Read::End | Read::Broken) | Err(_) => return,
             }
         }
     }
 
-    /// The next chunk, or the end. A read that was interrupted goes on.
-    async fn read(&mut self, deadline_ms: u64) -> Result<ReadResult, Interrupted> {
-        if !self.waiting.is_pending() {
-            self.waiting.begin(self.source.read());
-        }
-        let result = self.waiting.go_on(deadline_ms).await?;
-        Ok(result.unchecked_into())
+    /// Whether upstream said everything.
+    fn is_done(&self) -> bool {
+        let outcome = self.relay.outcome();
+        outcome.is_some_and(|outcome| outcome.end_reason == EndReason::Done)
+    }
+
+    async fn read(&mut self, deadline_ms: u64) -> Result<Read, Interrupted> {
+        let Self {
+            source, waiting, ..
+        } = self;
+        waiting
+            .until(|context| source.poll_read(context), deadline_ms)
+            .await
     }
 
     /// Waits until the client has taken what was written.
@@ -120,25 +112,22 @@ impl Pump {
     }
 
     /// Closes the connection to upstream when nothing more is wanted from it.
-    fn stop_paying(&mut self) {
-        if self
-            .relay
-            .outcome()
-            .is_some_and(|outcome| outcome.end_reason != EndReason::Done)
-        {
-            self.connection = None;
+    fn stop_paying(&self) {
+        if self.relay.outcome().is_some() && !self.is_done() {
+            self.source.close();
         }
     }
 
-    fn take_in(&mut self, result: &ReadResult) {
+    fn take_in(&mut self, read: Read) {
         self.now_ms = js::now_ms();
-        if result.done() {
-            self.relay.handle(Input::End, self.now_ms);
-        } else {
-            let (chunk, chunk_bytes) = self.source.chunk(result);
-            let len = usize::try_from(chunk_bytes).unwrap_or_default();
-            self.relay
-                .receive(len, |space| chunk.copy_to(space), self.now_ms);
+        match read {
+            Read::Chunk(bytes) => {
+                let len = usize::try_from(bytes).unwrap_or_default();
+                let Self { source, relay, .. } = self;
+                relay.receive(len, |space| source.take(space), self.now_ms);
+            }
+            Read::End => self.relay.handle(Input::End, self.now_ms),
+            Read::Broken => self.relay.handle(Input::Broken, self.now_ms),
         }
         self.stop_paying();
     }

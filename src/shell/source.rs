@@ -1,55 +1,104 @@
-//! Upstream's bytes, read into a buffer that goes back and forth.
+//! A body that is read: upstream's, or a request's.
 
-use js_sys::{ArrayBuffer, Promise, Uint8Array};
-use wasm_bindgen::JsCast;
-use web_sys::{
-    ReadableStream, ReadableStreamByobReader, ReadableStreamGetReaderOptions,
-    ReadableStreamReaderMode,
-};
+use std::cell::Cell;
+use std::rc::Rc;
+use std::task::{Context, Poll};
 
-use super::js::ReadResult;
+use futures::task::AtomicWaker;
+use wasm_bindgen::prelude::{Closure, wasm_bindgen};
+use web_sys::ReadableStream;
 
-/// The buffer at first, in bytes. Nearly all events that come alone fit, and an open stream holds little.
-const FIRST_BYTES: u32 = 1_024;
-/// How many times larger the buffer is after a read that filled it, for then more has come than fits.
-const GROWTH: u32 = 8;
-/// The largest buffer.
-const MAX_BYTES: u32 = 65_536;
+#[wasm_bindgen(module = "/src/shell/streams.js")]
+extern "C" {
+    type Inlet;
 
-/// A body, and the buffer that is lent for each read.
+    #[wasm_bindgen(constructor)]
+    fn new(body: &ReadableStream, on_read: &Closure<dyn FnMut(Option<u32>)>) -> Inlet;
+
+    #[wasm_bindgen(method)]
+    fn read(this: &Inlet);
+
+    #[wasm_bindgen(method)]
+    fn take(this: &Inlet, space: &mut [u8]);
+
+    #[wasm_bindgen(method)]
+    fn close(this: &Inlet);
+}
+
+/// What a read brought.
+#[derive(Clone, Copy)]
+pub(super) enum Read {
+    /// So many bytes, which [`Source::take`] gives out.
+    Chunk(u32),
+    /// The end.
+    End,
+    /// The connection broke.
+    Broken,
+}
+
+/// A body that is read, with one read under way at most. Dropping it has the sender stop, unless all was read.
 pub(super) struct Source {
-    reader: ReadableStreamByobReader,
-    buffer: ArrayBuffer,
-    buffer_bytes: u32,
+    inlet: Inlet,
+    is_reading: bool,
+    arrival: Rc<Arrival>,
+    _on_read: Closure<dyn FnMut(Option<u32>)>,
+}
+
+#[derive(Default)]
+struct Arrival {
+    read: Cell<Option<Read>>,
+    waker: AtomicWaker,
 }
 
 impl Source {
     pub(super) fn of(body: &ReadableStream) -> Self {
-        let options = ReadableStreamGetReaderOptions::new();
-        options.set_mode(ReadableStreamReaderMode::Byob);
+        let arrival = Rc::new(Arrival::default());
+        let on_read = Closure::new({
+            let arrival = Rc::clone(&arrival);
+            move |bytes| {
+                arrival.read.set(Some(match bytes {
+                    Some(0) => Read::End,
+                    Some(bytes) => Read::Chunk(bytes),
+                    None => Read::Broken,
+                }));
+                arrival.waker.wake();
+            }
+        });
         Self {
-            reader: body.get_reader_with_options(&options).unchecked_into(),
-            buffer: ArrayBuffer::new(FIRST_BYTES),
-            buffer_bytes: FIRST_BYTES,
+            inlet: Inlet::new(body, &on_read),
+            is_reading: false,
+            arrival,
+            _on_read: on_read,
         }
     }
 
-    /// Begins a read; it has the buffer until [`Source::chunk`] gives it back.
-    pub(super) fn read(&self) -> Promise {
-        let view = Uint8Array::new(&self.buffer);
-        self.reader.read_with_array_buffer_view(&view)
+    /// Reads. A read that nobody waited out goes on.
+    pub(super) fn poll_read(&mut self, context: &mut Context<'_>) -> Poll<Read> {
+        if !self.is_reading {
+            self.is_reading = true;
+            self.inlet.read();
+        }
+        if let Some(read) = self.arrival.read.take() {
+            self.is_reading = false;
+            return Poll::Ready(read);
+        }
+        self.arrival.waker.register(context.waker());
+        Poll::Pending
     }
 
-    /// What a read brought, if it was not the end, and its length. It has to be used before the next read.
-    pub(super) fn chunk(&mut self, result: &ReadResult) -> (Uint8Array, u32) {
-        let chunk: Uint8Array = result.value().unchecked_into();
-        let chunk_bytes = chunk.length();
-        if chunk_bytes == self.buffer_bytes && chunk_bytes < MAX_BYTES {
-            self.buffer_bytes = chunk_bytes.saturating_mul(GROWTH).min(MAX_BYTES);
-            self.buffer = ArrayBuffer::new(self.buffer_bytes);
-        } else {
-            self.buffer = chunk.buffer();
-        }
-        (chunk, chunk_bytes)
+    /// Has the sender stop, unless all was read. There is nothing more to read then.
+    pub(super) fn close(&self) {
+        self.inlet.close();
+    }
+
+    /// The last chunk. `space` is as long.
+    pub(super) fn take(&self, space: &mut [u8]) {
+        self.inlet.take(space);
+    }
+}
+
+impl Drop for Source {
+    fn drop(&mut self) {
+        self.close();
     }
 }

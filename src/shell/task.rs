@@ -11,6 +11,8 @@ use std::task::{Context, Poll, Wake, Waker};
 
 use worker::send::SendWrapper;
 
+use super::js;
+
 type Work = Pin<Box<dyn Future<Output = ()>>>;
 
 struct Task {
@@ -36,6 +38,7 @@ impl Wake for Task {
         let Some(mut work) = self.work.take() else {
             return;
         };
+        js::begin_turn();
         let waker = Waker::from(Arc::clone(&self));
         let mut context = Context::from_waker(&waker);
         while self.is_woken.replace(false) {

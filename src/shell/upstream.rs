@@ -1,13 +1,18 @@
-//! One call to upstream: its headers under one deadline and one abort signal, with retries.
+//! One call to upstream: its headers under one deadline, with retries.
+//!
+//! Whatever is not read to its end is closed when its [`Source`] is dropped. A call whose headers have not come
+//! has none; it ends with the request, which whoever gives it up does at once. An abort signal would end it as
+//! soon, and make each read of the answer dearer.
 
 use js_sys::Date;
 use serde::Serialize;
 use wasm_bindgen::{JsCast, JsValue};
-use web_sys::{AbortController, Headers, ReadableStream, RequestInit, Response};
+use web_sys::{Headers, RequestInit, Response};
 
 use super::body;
 use super::exchange::Exchange;
 use super::js::{self, Pairs, header, names};
+use super::source::Source;
 use super::wait::{Interrupted, Waiting};
 use crate::api::error::ErrorCode;
 use crate::api::request::ChatRequest;
@@ -19,8 +24,7 @@ use crate::telemetry::record::Level;
 
 /// An answer that has begun.
 pub(super) struct Upstream {
-    pub(super) body: ReadableStream,
-    pub(super) connection: Connection,
+    pub(super) source: Source,
     /// Upstream's own id of the request.
     pub(super) request_id: Option<String>,
     /// From the attempt's start to its headers.
@@ -32,36 +36,6 @@ pub(super) struct Upstream {
 pub(super) enum NotOpened {
     Failed { failure: Failure, retries: u32 },
     ClientGone { retries: u32 },
-}
-
-/// A connection to upstream. Dropping it closes it, so that nothing more is paid for, however the
-/// request ends.
-pub(super) struct Connection {
-    controller: AbortController,
-    /// Whether upstream's answer was read to its end.
-    is_spent: bool,
-}
-
-impl Connection {
-    fn new() -> Result<Self, JsValue> {
-        Ok(Self {
-            controller: AbortController::new()?,
-            is_spent: false,
-        })
-    }
-
-    /// Lets the connection go whose answer was read to its end, so that the next request can use it.
-    pub(super) fn give_back(mut self) {
-        self.is_spent = true;
-    }
-}
-
-impl Drop for Connection {
-    fn drop(&mut self) {
-        if !self.is_spent {
-            self.controller.abort();
-        }
-    }
 }
 
 /// Calls upstream until it answers with a stream, or there is no use in trying again.
@@ -171,13 +145,13 @@ struct Attempt<'a> {
 impl Attempt<'_> {
     async fn run(&self, waiting: &mut Waiting) -> Result<Upstream, Missed> {
         let started_ms = js::now_ms();
-        let (response, connection) = self.fetch(waiting).await?;
+        let response = self.fetch(waiting).await?;
+        let source = response.body().as_ref().map(Source::of);
         if !response.ok() {
-            return Err(self.refused(&response, connection, waiting).await);
+            return Err(self.refused(&response, source, waiting).await);
         }
         let headers = response.headers();
-        let body = response.body().filter(|_| is_event_stream(&headers));
-        let Some(body) = body else {
+        let Some(source) = source.filter(|_| is_event_stream(&headers)) else {
             let cause = format!(
                 "upstream status {} without an event stream",
                 response.status()
@@ -185,8 +159,7 @@ impl Attempt<'_> {
             return Err(Failure::new(ErrorCode::UpstreamProtocol, cause).into());
         };
         Ok(Upstream {
-            body,
-            connection,
+            source,
             request_id: header(&headers, &names::REQUEST_ID)
                 .map(|id| id.chars().take(128).collect()),
             latency_ms: js::now_ms().saturating_sub(started_ms),
@@ -195,19 +168,15 @@ impl Attempt<'_> {
     }
 
     /// Asks, and waits for the headers.
-    async fn fetch(&self, waiting: &mut Waiting) -> Result<(Response, Connection), Missed> {
-        let made = Connection::new().and_then(|connection| {
-            let init = self.init(&connection)?;
-            Ok((connection, init))
-        });
-        let Ok((connection, init)) = made else {
+    async fn fetch(&self, waiting: &mut Waiting) -> Result<Response, Missed> {
+        let Ok(init) = self.init() else {
             let cause = "the request cannot be made";
             return Err(Failure::new(ErrorCode::UpstreamUnreachable, cause).into());
         };
         let url = self.config.base_url.join(self.config.api.path());
         let fetched = js::global().fetch_with_str_and_init(&url, &init);
         let failure = match waiting.settle(fetched, self.deadline_ms).await {
-            Ok(response) => return Ok((response.unchecked_into(), connection)),
+            Ok(response) => return Ok(response.unchecked_into()),
             Err(Interrupted::Failed(error)) => {
                 Failure::new(ErrorCode::UpstreamUnreachable, js::error_text(&error))
             }
@@ -220,7 +189,7 @@ impl Attempt<'_> {
         Err(failure.into())
     }
 
-    fn init(&self, connection: &Connection) -> Result<RequestInit, JsValue> {
+    fn init(&self) -> Result<RequestInit, JsValue> {
         let authorization = format!("Bearer {}", self.config.api_key.expose());
         let body = self
             .config
@@ -238,7 +207,6 @@ impl Attempt<'_> {
             ]),
         })?;
         init.set_body(&JsValue::from_str(&body));
-        init.set_signal(Some(&connection.controller.signal()));
         Ok(init)
     }
 
@@ -246,7 +214,7 @@ impl Attempt<'_> {
     async fn refused(
         &self,
         response: &Response,
-        connection: Connection,
+        source: Option<Source>,
         waiting: &mut Waiting,
     ) -> Missed {
         let status = response.status();
@@ -254,16 +222,12 @@ impl Attempt<'_> {
             let cause = format!("upstream status {status} is a redirect, which is not followed");
             return Failure::new(ErrorCode::UpstreamProtocol, cause).into();
         }
-        let (stream, limit) = (response.body(), failure::MAX_BODY_BYTES);
-        let bytes = match body::read(stream, limit, waiting, self.deadline_ms).await {
+        let limit = failure::MAX_BODY_BYTES;
+        let bytes = match body::read(source, limit, waiting, self.deadline_ms).await {
             Err(Interrupted::ClientGone) => return Missed::ClientGone,
             // What upstream did not say in time is not waited for: its status says enough.
             Err(_) => Vec::new(),
-            Ok(body) if body.is_cut => body.bytes,
-            Ok(body) => {
-                connection.give_back();
-                body.bytes
-            }
+            Ok(body) => body.bytes,
         };
         let retry_after_ms = retry_after_ms(&response.headers());
         let is_chat = self.config.api == Api::ChatCompletions;

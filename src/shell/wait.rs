@@ -42,32 +42,12 @@ impl Waiting {
         promise: Promise,
         deadline_ms: u64,
     ) -> Result<JsValue, Interrupted> {
-        self.listener.listen(promise);
-        self.go_on(deadline_ms).await
-    }
-
-    /// Listens to a promise that is waited for later, by [`Waiting::go_on`].
-    pub(super) fn begin(&mut self, promise: Promise) {
-        self.listener.listen(promise);
-    }
-
-    /// What to call when the client turns out to have left.
-    pub(super) fn on_gone(&self) -> &Function {
-        self.gone.callback()
-    }
-
-    /// Whether a promise that began has not settled.
-    pub(super) fn is_pending(&self) -> bool {
-        self.listener.is_pending()
-    }
-
-    /// The value of the promise that began last, once all have settled.
-    pub(super) async fn go_on(&mut self, deadline_ms: u64) -> Result<JsValue, Interrupted> {
         let Self {
             gone,
             timer,
             listener,
         } = self;
+        listener.listen(&promise);
         poll_fn(|context| {
             if let Poll::Ready(result) = listener.poll(context) {
                 return Poll::Ready(result.map_err(Interrupted::Failed));
@@ -77,16 +57,21 @@ impl Waiting {
         .await
     }
 
-    /// Waits until `ready` says so.
-    pub(super) async fn until(
+    /// What to call when the client turns out to have left.
+    pub(super) fn on_gone(&self) -> &Function {
+        self.gone.callback()
+    }
+
+    /// Waits until `ready` has something.
+    pub(super) async fn until<T>(
         &mut self,
-        mut ready: impl FnMut(&mut Context<'_>) -> Poll<()>,
+        mut ready: impl FnMut(&mut Context<'_>) -> Poll<T>,
         deadline_ms: u64,
-    ) -> Result<(), Interrupted> {
+    ) -> Result<T, Interrupted> {
         let Self { gone, timer, .. } = self;
         poll_fn(|context| {
-            if ready(context).is_ready() {
-                return Poll::Ready(Ok(()));
+            if let Poll::Ready(value) = ready(context) {
+                return Poll::Ready(Ok(value));
             }
             poll_interrupted(gone, timer, deadline_ms, context).map(Err)
         })

@@ -1,0 +1,146 @@
+/**
+ * The two ends of an answer, as far as they are JavaScript's. A call from WebAssembly costs more than what is done
+ * in it here, so a token takes three: one to read, one to take what was read and one to write.
+ */
+
+/** The buffer for reads at first, in bytes. Nearly all events that come alone fit, and an open stream holds little. */
+const FIRST_BYTES = 1024;
+/** How many times larger it is after a read that filled it, for then more has come than fits. */
+const GROWTH = 8;
+/** The largest buffer for reads. */
+const MAX_BYTES = 65_536;
+
+/** The buffer that small writes share, in bytes. One of its own for each of them costs more than its copy. */
+const SHARED_BYTES = 1024;
+/** The largest write that goes there. */
+const SMALL_BYTES = 256;
+
+/** A body that is read, into a buffer that goes back and forth. */
+export class Inlet {
+  #reader;
+  #buffer = new ArrayBuffer(FIRST_BYTES);
+  #chunk;
+  #isOver = false;
+  #onResult;
+  #onError;
+
+  /**
+   * @param {ReadableStream} body
+   * @param {(bytes?: number) => void} onRead is told how much a read brought: 0 at the end, nothing after a failure
+   */
+  constructor(body, onRead) {
+    this.#reader = body.getReader({ mode: "byob" });
+    this.#onResult = ({ done, value }) => {
+      if (this.#isOver) return;
+      if (done) {
+        this.#isOver = true;
+        onRead(0);
+        return;
+      }
+      this.#chunk = value;
+      this.#buffer = bufferAfter(value);
+      onRead(value.length);
+    };
+    this.#onError = () => {
+      if (this.#isOver) return;
+      this.#isOver = true;
+      onRead();
+    };
+  }
+
+  /** Begins a read. What the last one brought is then gone. */
+  read() {
+    this.#reader.read(new Uint8Array(this.#buffer)).then(this.#onResult, this.#onError);
+  }
+
+  /** @param {Uint8Array} space as long as what was read */
+  take(space) {
+    space.set(this.#chunk);
+  }
+
+  /** Calls nobody any more, and has the sender stop, unless all was read. */
+  close() {
+    if (this.#isOver) return;
+    this.#isOver = true;
+    // Whether it could still be told changes nothing here.
+    this.#reader.cancel().catch(() => {});
+  }
+}
+
+/** The buffer for the next read. */
+function bufferAfter({ buffer, length }) {
+  const isFull = length === buffer.byteLength && length < MAX_BYTES;
+  return isFull ? new ArrayBuffer(Math.min(length * GROWTH, MAX_BYTES)) : buffer;
+}
+
+/**
+ * A response's body, and what feeds it.
+ *
+ * The runtime asks for bytes by calling `pull`, and does not ask again before the promise that it was given has
+ * settled. So that promise is left pending while frames flow: each frame goes to the read that waits for it, and
+ * nobody is called. It is settled only to be told when the client has taken everything.
+ */
+export class Outlet {
+  #controller;
+  #answer;
+
+  /**
+   * @param {() => void} onPull is told that all that was written has been taken
+   * @param {() => void} onCancel is told that the body cannot be sent any more
+   */
+  constructor(onPull, onCancel) {
+    const pull = (controller) => {
+      const { promise, resolve } = Promise.withResolvers();
+      this.#controller = controller;
+      this.#answer = resolve;
+      onPull();
+      return promise;
+    };
+    // Nothing is asked for ahead of the client.
+    this.body = new ReadableStream({ pull, cancel: onCancel }, { highWaterMark: 0 });
+  }
+
+  /** Whether nothing that was written waits for the client. */
+  get isTaken() {
+    return this.#controller.desiredSize === 0;
+  }
+
+  /** Has the runtime ask anew, which it does once all that was written has been taken. */
+  askAnew() {
+    this.#answer();
+  }
+
+  /**
+   * Writes a copy.
+   * @param {Uint8Array} bytes
+   * @throws {TypeError} when nobody can read it any more
+   */
+  write(bytes) {
+    this.#controller.enqueue(bytes.length > SMALL_BYTES ? bytes.slice() : shelve(bytes));
+  }
+
+  /** Ends the body in order. */
+  close() {
+    this.#controller.close();
+  }
+
+  /** Breaks the body off. */
+  error() {
+    this.#controller.error();
+  }
+}
+
+/** Filled once from its start to its end, then left to those who have yet to read it. */
+let shared = new ArrayBuffer(SHARED_BYTES);
+let usedBytes = 0;
+
+function shelve(bytes) {
+  if (bytes.length > SHARED_BYTES - usedBytes) {
+    shared = new ArrayBuffer(SHARED_BYTES);
+    usedBytes = 0;
+  }
+  const copy = new Uint8Array(shared, usedBytes, bytes.length);
+  usedBytes += bytes.length;
+  copy.set(bytes);
+  return copy;
+}
