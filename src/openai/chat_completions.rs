@@ -1,4 +1,4 @@
-//! Chat Completions: [`ChatRequest`] → request body, event → [`Meaning`].
+//! Chat Completions: [`ChatRequest`] → request body, event → [`Parts`].
 //!
 //! See <https://platform.openai.com/docs/api-reference/chat/create>.
 
@@ -9,7 +9,7 @@ use serde_json::value::RawValue;
 
 use super::dialect::{Dialect, TokenLimit};
 use super::failure::Failure;
-use super::{Delta, FinishReason, Malformed, Meaning, Message, Usage, text};
+use super::{Delta, FinishReason, Malformed, Meaning, Message, Parts, Usage, text};
 use crate::api::request::ChatRequest;
 use crate::config::Config;
 
@@ -53,21 +53,21 @@ struct StreamOptions {
     include_usage: bool,
 }
 
-/// What an event means. `kind` is the event's type, empty when it has none.
-pub(super) fn meaning<'a>(kind: &str, data: &'a str) -> Result<Meaning<'a>, Malformed> {
+/// Reads an event. `kind` is its type, empty when it has none.
+pub(super) fn take_apart<'a>(kind: &str, data: &'a str) -> Result<Parts<'a>, Malformed> {
     if data.starts_with("[DONE]") {
-        return Ok(Meaning::Done(Delta::default()));
+        return Ok(Meaning::Done(Delta::default()).into());
     }
     // Some servers keep a connection alive with empty events.
     if data.is_empty() {
-        return Ok(Meaning::Delta(Delta::default()));
+        return Ok(Meaning::Delta(Delta::default()).into());
     }
     if kind == "error" {
-        return Ok(Meaning::Failed(Failure::from_event(data)));
+        return Ok(Meaning::Failed(Failure::from_event(data)).into());
     }
     let chunk: Chunk<'a> = serde_json::from_str(data).map_err(|_| Malformed)?;
     if chunk.error.is_some() || chunk.object.as_deref() == Some("error") {
-        return Ok(Meaning::Failed(Failure::from_event(data)));
+        return Ok(Meaning::Failed(Failure::from_event(data)).into());
     }
     let mut delta = Delta {
         usage: chunk.usage.map(Usage::from),
@@ -85,7 +85,10 @@ pub(super) fn meaning<'a>(kind: &str, data: &'a str) -> Result<Meaning<'a>, Malf
             delta.refusal = text(added.refusal)?;
         }
     }
-    Ok(Meaning::Delta(delta))
+    Ok(Parts {
+        meaning: Meaning::Delta(delta),
+        noise: [chunk.obfuscation, None],
+    })
 }
 
 /// A chunk, as far as it matters here. Whatever else it carries is skipped.
@@ -99,6 +102,9 @@ struct Chunk<'a> {
     error: Option<&'a RawValue>,
     #[serde(borrow, default)]
     object: Option<Cow<'a, str>>,
+    /// Padding that hides a text's length.
+    #[serde(borrow, default)]
+    obfuscation: Option<&'a RawValue>,
 }
 
 #[derive(Deserialize)]

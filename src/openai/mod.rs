@@ -5,6 +5,7 @@ use serde_json::value::RawValue;
 
 use self::dialect::Dialect;
 use self::failure::Failure;
+use self::template::Template;
 use crate::api::request::{ChatRequest, Role};
 use crate::config::Config;
 
@@ -13,6 +14,7 @@ mod chat_completions;
 pub mod dialect;
 pub mod failure;
 mod responses;
+mod template;
 
 /// The two APIs by which a model is asked.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -55,15 +57,70 @@ impl Api {
         }
     }
 
-    /// What an event means. `kind` is the event's type, empty when it has none.
+    fn take_apart<'a>(self, kind: &str, data: &'a str) -> Result<Parts<'a>, Malformed> {
+        match self {
+            Self::ChatCompletions => chat_completions::take_apart(kind, data),
+            Self::Responses => responses::take_apart(kind, data),
+        }
+    }
+}
+
+/// Reads the events of one answer.
+#[derive(Debug)]
+pub struct EventReader {
+    api: Api,
+    template: Template,
+}
+
+impl EventReader {
+    /// The reader of a new answer.
+    pub fn new(api: Api) -> Self {
+        Self {
+            api,
+            template: Template::default(),
+        }
+    }
+
+    /// What an event means. `kind` is the event's type, empty when it has none. The events before make it
+    /// quicker to tell, and nothing else.
     ///
     /// # Errors
     ///
     /// [`Malformed`] when the data is not what the API promises.
-    pub fn meaning<'a>(self, kind: &str, data: &'a str) -> Result<Meaning<'a>, Malformed> {
-        match self {
-            Self::ChatCompletions => chat_completions::meaning(kind, data),
-            Self::Responses => responses::meaning(kind, data),
+    pub fn meaning<'a>(&mut self, kind: &str, data: &'a str) -> Result<Meaning<'a>, Malformed> {
+        if let Some(content) = self.template.text(kind, data) {
+            return Ok(Meaning::Delta(Delta {
+                content: text(Some(content))?,
+                ..Delta::default()
+            }));
+        }
+        let Parts { meaning, noise } = self.api.take_apart(kind, data)?;
+        if let Meaning::Delta(Delta {
+            content: Some(content),
+            refusal: None,
+            finish_reason: None,
+            usage: None,
+        }) = meaning
+        {
+            self.template
+                .keep(kind, data, content, noise.into_iter().flatten());
+        }
+        Ok(meaning)
+    }
+}
+
+/// An event that was taken apart.
+struct Parts<'a> {
+    meaning: Meaning<'a>,
+    /// Values that mean nothing here, and that no two events have in common.
+    noise: [Option<&'a RawValue>; 2],
+}
+
+impl<'a> From<Meaning<'a>> for Parts<'a> {
+    fn from(meaning: Meaning<'a>) -> Self {
+        Self {
+            meaning,
+            noise: [None; 2],
         }
     }
 }

@@ -1,4 +1,4 @@
-//! Responses: [`ChatRequest`] → request body, event → [`Meaning`].
+//! Responses: [`ChatRequest`] → request body, event → [`Parts`].
 //!
 //! See <https://platform.openai.com/docs/api-reference/responses-streaming>. Of its many events only
 //! those that add text or end the answer matter; the others, and whatever comes next, are passed over.
@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
 use super::failure::Failure;
-use super::{Delta, FinishReason, Malformed, Meaning, Message, Usage, text};
+use super::{Delta, FinishReason, Malformed, Meaning, Message, Parts, Usage, text};
 use crate::api::error::ErrorCode;
 use crate::api::request::ChatRequest;
 use crate::config::Config;
@@ -53,33 +53,38 @@ struct Item<'a> {
     message: Message<'a>,
 }
 
-/// What an event means. `kind` is the event's type, empty when it has none; the data names it again.
-pub(super) fn meaning<'a>(kind: &str, data: &'a str) -> Result<Meaning<'a>, Malformed> {
+/// Reads an event. `kind` is its type, empty when it has none; the data names it again.
+pub(super) fn take_apart<'a>(kind: &str, data: &'a str) -> Result<Parts<'a>, Malformed> {
     // Some servers end the stream as Chat Completions does, behind the terminal event.
     if data.is_empty() || data.starts_with("[DONE]") {
-        return Ok(Meaning::Delta(Delta::default()));
+        return Ok(Meaning::Delta(Delta::default()).into());
     }
     if kind == "error" {
-        return Ok(Meaning::Failed(Failure::from_event(data)));
+        return Ok(Meaning::Failed(Failure::from_event(data)).into());
     }
     let event: Event<'a> = serde_json::from_str(data).map_err(|_| Malformed)?;
     let mut delta = Delta::default();
     match event.kind.as_deref().unwrap_or(kind) {
         "response.output_text.delta" => delta.content = text(event.delta)?,
         "response.refusal.delta" => delta.refusal = text(event.delta)?,
-        "response.completed" => return ended(event.response, |_| Some(FinishReason::Stop)),
-        "response.incomplete" => return ended(event.response, incomplete),
+        "response.completed" => {
+            return ended(event.response, |_| Some(FinishReason::Stop)).map(Parts::from);
+        }
+        "response.incomplete" => return ended(event.response, incomplete).map(Parts::from),
         "response.failed" => {
             let response = event.response.map_or("", RawValue::get);
-            return Ok(Meaning::Failed(Failure::from_event(response)));
+            return Ok(Meaning::Failed(Failure::from_event(response)).into());
         }
-        "error" => return Ok(Meaning::Failed(Failure::from_event(data))),
+        "error" => return Ok(Meaning::Failed(Failure::from_event(data)).into()),
         _ if event.error.is_some_and(|error| error.get() != "null") => {
-            return Ok(Meaning::Failed(Failure::from_event(data)));
+            return Ok(Meaning::Failed(Failure::from_event(data)).into());
         }
         _ => {}
     }
-    Ok(Meaning::Delta(delta))
+    Ok(Parts {
+        meaning: Meaning::Delta(delta),
+        noise: [event.sequence_number, event.obfuscation],
+    })
 }
 
 fn ended<'a>(
@@ -121,6 +126,11 @@ struct Event<'a> {
     response: Option<&'a RawValue>,
     #[serde(borrow, default)]
     error: Option<&'a RawValue>,
+    #[serde(borrow, default)]
+    sequence_number: Option<&'a RawValue>,
+    /// Padding that hides a text's length.
+    #[serde(borrow, default)]
+    obfuscation: Option<&'a RawValue>,
 }
 
 #[derive(Deserialize)]

@@ -22,7 +22,7 @@ use crate::api::correlation::CorrelationId;
 use crate::api::error::ErrorCode;
 use crate::api::frame::{Ending, FrameEncoder, KEEP_ALIVE};
 use crate::openai::failure::Failure;
-use crate::openai::{Api, Delta, FinishReason, Meaning, Usage};
+use crate::openai::{Api, Delta, EventReader, FinishReason, Meaning, Usage};
 
 /// Something that happened to a stream.
 #[derive(Clone, Copy, Debug)]
@@ -62,8 +62,8 @@ pub struct SentFrame {
 /// The state of one stream.
 #[derive(Debug)]
 pub struct Relay {
-    api: Api,
     decoder: Decoder,
+    events: EventReader,
     writer: Writer,
     limits: Limits,
     started_ms: u64,
@@ -101,8 +101,8 @@ impl Relay {
         traces_frames: bool,
     ) -> Self {
         Self {
-            api,
             decoder: Decoder::default(),
+            events: EventReader::new(api),
             writer: Writer {
                 frames: FrameEncoder::new(correlation_id),
                 surrogates: Surrogates::default(),
@@ -159,7 +159,7 @@ impl Relay {
         while self.outcome.is_none() {
             match self.decoder.next_event() {
                 Ok(None) => break,
-                Ok(Some(event)) => match self.api.meaning(event.kind, event.data) {
+                Ok(Some(event)) => match self.events.meaning(event.kind, event.data) {
                     Ok(Meaning::Delta(delta)) => self.writer.delta(&delta),
                     Ok(Meaning::Done(delta)) => {
                         self.writer.delta(&delta);

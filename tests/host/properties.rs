@@ -2,17 +2,17 @@
 //! that it found. `PROPTEST_CASES=100000` tries that many inputs for each rule instead of 256.
 
 use proptest::collection::vec;
-use proptest::prelude::{Strategy, any, prop_oneof};
+use proptest::prelude::{Just, Strategy, any, prop_oneof};
 use proptest::sample::select;
 use proptest::test_runner::{Config, TestRunner};
 
-use personal_ai_assistant::openai::Api;
+use personal_ai_assistant::openai::{Api, EventReader};
 use personal_ai_assistant::stream::sse::MAX_EVENT_BYTES;
 
 use self::oracle::decode_whole;
 use self::streams::{
-    Bytes, COMPLETED, any_api, any_bytes, code_unit, content, cuts, damaged_upstream, event_stream,
-    line_end, pieces, quoted, upstream,
+    Bytes, COMPLETED, alike, any_api, any_bytes, code_unit, content, cuts, damaged_upstream,
+    event_stream, line_end, pieces, quoted, upstream,
 };
 use crate::support::{DONE, STOP, decode, relayed_of};
 
@@ -135,6 +135,19 @@ fn the_client_reads_exactly_the_text_that_upstream_sent() {
         let answer = reader::read(&client);
         let text: String = texts.into_iter().map(|(text, _)| text).collect();
         assert_eq!((answer.text, &*answer.ending), (text, ending));
+    });
+}
+
+#[test]
+fn what_an_event_means_does_not_depend_on_the_events_before() {
+    let streams = any_api().prop_flat_map(|api| (Just(api), vec(alike(api), 1..8)));
+    for_any(streams, |(api, events)| {
+        let mut reader = EventReader::new(api);
+        for (kind, data) in events {
+            let meaning = format!("{:?}", reader.meaning(kind, &data));
+            let alone = format!("{:?}", EventReader::new(api).meaning(kind, &data));
+            assert_eq!(meaning, alone, "of {kind:?} {data}");
+        }
     });
 }
 

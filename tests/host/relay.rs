@@ -5,7 +5,7 @@ use personal_ai_assistant::openai::Api;
 use personal_ai_assistant::stream::outcome::EndReason;
 use personal_ai_assistant::stream::relay::{Input, Relay, SentFrame};
 
-use crate::support::{DONE, LIMITS, STOP, delta, relay, relayed};
+use crate::support::{DONE, LIMITS, STOP, delta, relay, relay_of, relayed};
 
 fn end_reason(relay: &Relay) -> Option<EndReason> {
     relay.outcome().map(|outcome| outcome.end_reason)
@@ -213,4 +213,33 @@ fn frames_are_traced_by_number_and_length_when_somebody_wants_to_know() {
     });
     assert_eq!(relay.take_sent(), sent);
     assert_eq!(relay.take_sent(), []);
+}
+
+#[test]
+fn a_token_like_the_one_before_allocates_nothing() {
+    let tokens = [
+        (
+            Api::ChatCompletions,
+            r#"data: {"id":"1","choices":[{"index":0,"delta":{"content":"TEXT"}}],"obfuscation":"TEXT"}"#,
+        ),
+        (
+            Api::Responses,
+            r#"data: {"type":"response.output_text.delta","sequence_number":4,"delta":"TEXT"}"#,
+        ),
+    ];
+    for (api, token) in tokens {
+        let mut relay = relay_of(api);
+        let mut read = |text: &str| {
+            let event = format!("{}\n\n", token.replace("TEXT", text));
+            let read =
+                allocation_counter::measure(|| relay.handle(Input::Chunk(event.as_bytes()), 0));
+            assert!(!relay.output().is_empty(), "{event}");
+            relay.output_written(0);
+            read.count_total
+        };
+        read("what makes room for all that follows");
+        for text in ["a", " longer", "漢字", r#" \"quoted\""#, r"\n\n"] {
+            assert_eq!(read(text), 0, "{api:?} {text}");
+        }
+    }
 }

@@ -155,6 +155,59 @@ const OTHER_EVENTS: &[&str] = &[
     "event: error\ndata: CANARY\n\n",
 ];
 
+/// Types and data of events that differ from one another only here and there, if at all.
+pub fn alike(api: Api) -> impl Strategy<Value = (&'static str, String)> {
+    let mostly = |usual: Vec<&'static str>, others: Vec<&'static str>| prop_oneof![4 => select(usual), 1 => select(others)];
+    let kinds = mostly(vec![""], vec!["error", "response.output_text.delta", "x"]);
+    let texts = mostly(
+        vec![r#""a""#, r#""longer""#, r#""\n""#, r#""é🚀""#],
+        vec![
+            r#""""#,
+            r#""\ud83d""#,
+            r#""\x""#,
+            r#""a"#,
+            r#"  "a" "#,
+            r#""a","delta":"b""#,
+            r#""a"}],"choices":[{"delta":{"content":"b""#,
+            r#"["a"]"#,
+            "null",
+            "12",
+            "",
+        ],
+    );
+    let noise = mostly(
+        vec![r#""x""#, r#""xyz""#, "7", "70"],
+        vec![
+            r#""""#,
+            "null",
+            "7.",
+            r#"{"a":[]}"#,
+            r#""x","usage":{}"#,
+            " 7 ",
+            "",
+        ],
+    );
+    let rest = mostly(
+        vec![""],
+        vec![r#","usage":{"total_tokens":1}"#, r#","error":{}"#, "}"],
+    );
+    let is_other = prop_oneof![4 => Just(false), 1 => Just(true)];
+    let values = (kinds, is_other, texts, noise.clone(), noise, rest);
+    values.prop_map(move |(kind, is_other, text, first, second, rest)| {
+        // Of the same length, so that only a comparison tells them apart.
+        let (index, name) = if is_other { (1, "tool") } else { (0, "text") };
+        let data = match api {
+            Api::ChatCompletions => format!(
+                r#"{{"obfuscation":{first},"choices":[{{"index":{index},"delta":{{"content":{text}}}}}]{rest}}}"#
+            ),
+            Api::Responses => format!(
+                r#"{{"type":"response.output_{name}.delta","sequence_number":{first},"delta":{text},"obfuscation":{second}{rest}}}"#
+            ),
+        };
+        (kind, data)
+    })
+}
+
 /// [`upstream`] with some bytes replaced, and the rest left out behind a place.
 pub fn damaged_upstream() -> impl Strategy<Value = Bytes> {
     let damages = vec((any::<Index>(), any::<u8>()), 0..4);

@@ -1,0 +1,95 @@
+//! Most events of an answer need not be taken apart, for they are the one before but for a few values.
+//!
+//! Wherever a JSON text has a value, any other value makes another JSON text that says the same otherwise.
+//! So an event that repeats what stands around the values of an event that was taken apart means what that
+//! one did, with other values. These are still read as JSON.
+
+use std::ops::Range;
+
+use memchr::arch::all::is_prefix;
+use serde_json::Deserializer;
+use serde_json::value::RawValue;
+
+/// The largest event that is kept to compare others with, in bytes.
+const MAX_BYTES: usize = 4_096;
+
+/// An event that added a text, to compare the next one with.
+#[derive(Debug, Default)]
+pub(super) struct Template {
+    kind: String,
+    data: String,
+    /// Where in `data` the values are that may differ, in order. Without any there is no template.
+    places: Vec<Place>,
+}
+
+#[derive(Debug)]
+struct Place {
+    range: Range<usize>,
+    is_text: bool,
+}
+
+impl Template {
+    /// Keeps an event that did nothing but add `text`. The values of `noise` mean nothing. All are slices of
+    /// `data`.
+    pub(super) fn keep<'a>(
+        &mut self,
+        kind: &str,
+        data: &'a str,
+        text: &'a RawValue,
+        noise: impl IntoIterator<Item = &'a RawValue>,
+    ) {
+        self.places.clear();
+        if data.len() > MAX_BYTES {
+            return;
+        }
+        let place = |value: &RawValue, is_text| {
+            let start = value
+                .get()
+                .as_ptr()
+                .addr()
+                .checked_sub(data.as_ptr().addr())?;
+            let end = start.checked_add(value.get().len())?;
+            let range = start..end;
+            Some(Place { range, is_text })
+        };
+        let noise = noise.into_iter().map(|value| place(value, false));
+        self.places
+            .extend(noise.chain([place(text, true)]).flatten());
+        self.places.sort_unstable_by_key(|place| place.range.start);
+        self.kind.clear();
+        self.kind.push_str(kind);
+        self.data.clear();
+        self.data.push_str(data);
+    }
+
+    /// The text that an event adds and that is all it does, if it is like the one kept.
+    pub(super) fn text<'a>(&self, kind: &str, data: &'a str) -> Option<&'a RawValue> {
+        if kind != self.kind {
+            return None;
+        }
+        let mut text = None;
+        let mut rest = data;
+        let mut compared = 0;
+        for Place { range, is_text } in &self.places {
+            rest = behind(rest, self.data.get(compared..range.start)?)?;
+            let mut values = Deserializer::from_str(rest).into_iter();
+            let value = values.next()?.ok()?;
+            rest = rest.get(values.byte_offset()..)?;
+            compared = range.end;
+            if *is_text {
+                text = Some(value);
+            }
+        }
+        let end = behind(rest, self.data.get(compared..)?)?;
+        text.filter(|_| end.is_empty())
+    }
+}
+
+/// What comes behind a text's beginning.
+fn behind<'a>(text: &'a str, beginning: &str) -> Option<&'a str> {
+    if is_prefix(text.as_bytes(), beginning.as_bytes()) {
+        text.get(beginning.len()..)
+    } else {
+        None
+    }
+}
