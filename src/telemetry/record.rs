@@ -92,9 +92,13 @@ impl<'a> Record<'a> {
         record
     }
 
-    /// Adds a text of this program's own, in which there is nothing to redact.
+    /// Adds a text of this program's own, in which there is nothing to redact and nothing to escape.
     fn word(&mut self, name: &str, value: &str) -> &mut Self {
-        self.field(name, value)
+        self.key(name);
+        self.json.push(b'"');
+        self.json.extend_from_slice(value.as_bytes());
+        self.json.push(b'"');
+        self
     }
 
     /// Adds a text.
