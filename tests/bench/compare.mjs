@@ -17,7 +17,7 @@ import { judge, printTable, printTargets } from "./compare/report.mjs";
 import { Lost, WORKLOADS } from "./compare/workloads.mjs";
 
 const USAGE =
-  "Usage: npm run bench -- [--rounds 5] [--only worker,idiomatic] [--workloads paced,short] [--instructions] [--json FILE]";
+  "Usage: npm run bench -- [--rounds 9] [--only worker,idiomatic] [--workloads paced,short] [--instructions] [--json FILE]";
 
 /** A process of its own for each measurement takes its time, and tells enough. */
 const FRESH_ROUNDS = 2;
@@ -81,7 +81,10 @@ async function start(contestant) {
   }
 }
 
-/** Rounds of one after the other, so that whatever else the machine does meets all of them; ratios are of one round. */
+/**
+ * Rounds of one after the other, so that whatever else the machine does meets all of them; ratios are of one round. The
+ * order stays the same, so that each one has rested as long as the others: what ran just before is cheaper.
+ */
 async function measure(workload) {
   const measured = Object.fromEntries(subjects.map(({ name }) => [name, []]));
   for (const subject of subjects) await workload.measure(subject);
@@ -129,7 +132,7 @@ function readOptions() {
   try {
     const { values } = parseArgs({
       options: {
-        rounds: { type: "string", default: "5" },
+        rounds: { type: "string", default: "9" },
         only: { type: "string" },
         workloads: { type: "string" },
         instructions: { type: "boolean", default: false },

@@ -25,6 +25,9 @@ const WORDS = [
   " stream",
 ];
 
+/** What hides a token's length, as OpenAI sends it: no two events in a row carry the same. */
+const PADDINGS = ["Xb3kZ9", "q", "T1mR7uGw2", "0aJ", "vN5cQ8sLk", "eH4", "yP"];
+
 /** How often the paced upstream looks at what is due, in milliseconds. */
 const TICK_MS = 1;
 
@@ -33,12 +36,15 @@ export const word = (index) => WORDS[index % WORDS.length];
 
 const event = (rest) => `data: ${HEAD}${rest}}\n\n`;
 
-const tokenEvents = WORDS.map((text) =>
-  event(
-    `"choices":[{"index":0,"delta":{"content":${JSON.stringify(text)}},"logprobs":null,"finish_reason":null}],` +
-      '"usage":null,"obfuscation":"Xb3kZ9"',
+const tokenEvents = PADDINGS.flatMap((_, turn) =>
+  WORDS.map((text, index) =>
+    event(
+      `"choices":[{"index":0,"delta":{"content":${JSON.stringify(text)}},"logprobs":null,"finish_reason":null}],` +
+        `"usage":null,"obfuscation":"${PADDINGS[(turn + index) % PADDINGS.length]}"`,
+    ),
   ),
 );
+const tokenEvent = (index) => tokenEvents[index % tokenEvents.length];
 
 const ending = (tokens) =>
   event(
@@ -51,7 +57,7 @@ const ending = (tokens) =>
 
 /** What upstream says to a request for so many tokens. */
 export function upstreamBytes(tokens) {
-  const events = Array.from({ length: tokens }, (_, index) => tokenEvents[index % WORDS.length]);
+  const events = Array.from({ length: tokens }, (_, index) => tokenEvent(index));
   return events.join("") + ending(tokens);
 }
 
@@ -119,7 +125,7 @@ export class Upstream {
         response.end(ending(stream.tokens));
         continue;
       }
-      response.write(tokenEvents[stream.sent % WORDS.length]);
+      response.write(tokenEvent(stream.sent));
       stream.sent += 1;
       stream.dueMs += stream.everyMs;
     }
