@@ -1,9 +1,9 @@
 //! Upstream's reader → relay → the client's outlet.
 //!
 //! A chunk makes two hops: it is read, and what the relay makes of it is written with one write. Nothing more
-//! is read before that write has room, and there is room once the client has taken what was written before.
-//! That is the backpressure: one write that the client takes and one that waits for it are all that is held.
-//! The pump owns source, relay and outlet.
+//! is read before that write has room, and there is none while more than a little waits for the client. That is
+//! the backpressure: this little, one write and one chunk are all that is held. The pump owns source, relay and
+//! outlet.
 
 use super::js;
 use super::outlet::Outlet;
@@ -25,8 +25,6 @@ pub(super) struct Pump {
     pub(super) relay: Relay,
     outlet: Outlet,
     waiting: Waiting,
-    /// When something last happened.
-    now_ms: u64,
 }
 
 impl Pump {
@@ -36,7 +34,6 @@ impl Pump {
             relay,
             outlet,
             waiting,
-            now_ms: 0,
         }
     }
 
@@ -90,7 +87,7 @@ impl Pump {
             .await
     }
 
-    /// Waits until the client has taken what was written.
+    /// Waits until there is room for a write.
     async fn room(&mut self, deadline_ms: u64) -> Result<(), Interrupted> {
         let Self {
             outlet, waiting, ..
@@ -106,8 +103,7 @@ impl Pump {
             Interrupted::TimeIsUp => Input::Tick,
             Interrupted::ClientGone => Input::ClientGone,
         };
-        self.now_ms = js::now_ms();
-        self.relay.handle(input, self.now_ms);
+        self.relay.handle(input, js::now_ms());
         self.stop_paying();
     }
 
@@ -119,15 +115,14 @@ impl Pump {
     }
 
     fn take_in(&mut self, read: Read) {
-        self.now_ms = js::now_ms();
+        let Self { source, relay, .. } = self;
         match read {
             Read::Chunk(bytes) => {
                 let len = usize::try_from(bytes).unwrap_or_default();
-                let Self { source, relay, .. } = self;
-                relay.receive(len, |space| source.take(space), self.now_ms);
+                relay.receive(len, |space| source.take(space), js::now_ms());
             }
-            Read::End => self.relay.handle(Input::End, self.now_ms),
-            Read::Broken => self.relay.handle(Input::Broken, self.now_ms),
+            Read::End => relay.handle(Input::End, js::now_ms()),
+            Read::Broken => relay.handle(Input::Broken, js::now_ms()),
         }
         self.stop_paying();
     }
@@ -145,7 +140,7 @@ impl Pump {
         }
         // The final frame counts as unread until all was taken.
         if self.relay.outcome().is_none() {
-            self.relay.output_written(self.now_ms);
+            self.relay.output_written(js::now_ms());
         }
     }
 }

@@ -20,7 +20,8 @@ export class Inlet {
   #reader;
   #buffer = new ArrayBuffer(FIRST_BYTES);
   #chunk;
-  #isOver = false;
+  #hasEnded = false;
+  #isClosed = false;
   #onResult;
   #onError;
 
@@ -31,9 +32,9 @@ export class Inlet {
   constructor(body, onRead) {
     this.#reader = body.getReader({ mode: "byob" });
     this.#onResult = ({ done, value }) => {
-      if (this.#isOver) return;
+      if (this.#isClosed) return;
       if (done) {
-        this.#isOver = true;
+        this.#hasEnded = true;
         onRead(0);
         return;
       }
@@ -42,9 +43,8 @@ export class Inlet {
       onRead(value.length);
     };
     this.#onError = () => {
-      if (this.#isOver) return;
-      this.#isOver = true;
-      onRead();
+      this.#hasEnded = true;
+      if (!this.#isClosed) onRead();
     };
   }
 
@@ -60,10 +60,10 @@ export class Inlet {
 
   /** Calls nobody any more, and has the sender stop, unless all was read. */
   close() {
-    if (this.#isOver) return;
-    this.#isOver = true;
+    if (this.#isClosed) return;
+    this.#isClosed = true;
     // Whether it could still be told changes nothing here.
-    this.#reader.cancel().catch(() => {});
+    if (!this.#hasEnded) this.#reader.cancel().catch(() => {});
   }
 }
 

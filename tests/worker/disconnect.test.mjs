@@ -9,6 +9,8 @@ import { within } from "../support/within.mjs";
 
 const upstream = await startUpstream();
 const app = await startWorker({ OPENAI_BASE_URL: upstream.url, HEARTBEAT_SECONDS: "0.3" });
+/** A worker that soon loses patience with upstream. */
+const impatient = await startWorker({ OPENAI_BASE_URL: upstream.url, TIMEOUT_SECONDS: "0.3" });
 
 beforeEach(() => upstream.reset());
 
@@ -170,4 +172,23 @@ test("a slow reader holds upstream back, and the worker stays small", async () =
   await ended;
   assert.equal(sequence, events + 1, "what was held back comes when it is read");
   assert.equal(last.finish_reason, "stop");
+});
+
+test("the time that a client takes to read is no silence of upstream's", async () => {
+  const { call, response } = await begin(impatient, upstream);
+  call.open();
+  const stream = readFrames(await response);
+  // Nobody reads this answer.
+  const events = (40 * MEGABYTE) / LARGE_CONTENT.length;
+  const { flooded } = await floodUntilHeldBack(call, events);
+  // Two upstreams that never answer are the clock.
+  for (let turn = 0; turn < 2; turn++) {
+    const other = await begin(impatient, upstream);
+    assert.equal((await other.response).status, 504);
+  }
+  const ended = flooded.then(() => call.end(finish("stop"), done));
+  const blocks = await within(Array.fromAsync(stream), "the end of the stream");
+  await ended;
+  const { sequence, finish_reason } = blocks.at(-1).frame;
+  assert.deepEqual({ sequence, finish_reason }, { sequence: events, finish_reason: "stop" });
 });
