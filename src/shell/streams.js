@@ -1,6 +1,6 @@
 /**
- * The two ends of an answer, as far as they are JavaScript's. A call from WebAssembly costs more than what is done
- * in it here, so a token takes three: one to read, one to take what was read and one to write.
+ * The two ends of an answer, as far as they are JavaScript's. WebAssembly makes three calls for a token: one to read,
+ * one to take what was read and one to write. So nothing of JavaScript's has to be held on its side.
  */
 
 /** The buffer for reads at first, in bytes. Nearly all events that come alone fit, and an open stream holds little. */

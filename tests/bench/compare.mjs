@@ -14,10 +14,12 @@ import { canCount, instructionsPerToken } from "./compare/instructions.mjs";
 import { Clients, Upstream } from "./compare/load.mjs";
 import { gzippedBytes, machine } from "./compare/machine.mjs";
 import { judge, printTable, printTargets } from "./compare/report.mjs";
+import { measureTogether } from "./compare/together.mjs";
 import { Lost, WORKLOADS } from "./compare/workloads.mjs";
 
 const USAGE =
-  "Usage: npm run bench -- [--rounds 9] [--only worker,idiomatic] [--workloads paced,short] [--instructions] [--json FILE]";
+  "Usage: npm run bench -- [--rounds 9] [--only worker,idiomatic] [--workloads paced,short] [--instructions] [--json FILE]\n" +
+  "       npm run bench -- --together identity,worker,idiomatic [--json FILE]";
 
 /** A process of its own for each measurement takes its time, and tells enough. */
 const FRESH_ROUNDS = 2;
@@ -29,6 +31,7 @@ const chosen = CONTESTANTS.filter(({ name }) => options.only?.includes(name) ?? 
 const about = machine();
 if (keepLoadAway()) about.cores += ", one of them for whoever is measured";
 console.log(`${Object.values(about).join(", ")}\n`);
+if (options.together) await compareTogether();
 
 const subjects = [];
 for (const contestant of chosen) {
@@ -56,11 +59,27 @@ const titles = Object.fromEntries(subjects.map(({ name, title }) => [name, title
 const targets = judge(figures);
 printTable(figures, titles);
 printTargets(targets);
-writeFileSync(options.json, `${JSON.stringify({ about, figures, targets }, null, 2)}\n`);
-console.log(`\nAll figures: ${options.json}`);
-upstream.stop();
-await stopAll();
-process.exit(0);
+await finish({ about, figures, targets });
+
+async function finish(result) {
+  writeFileSync(options.json, `${JSON.stringify(result, null, 2)}\n`);
+  console.log(`\nAll figures: ${options.json}`);
+  upstream.stop();
+  await stopAll();
+  process.exit(0);
+}
+
+/** Instead of the table: few contestants, compared more closely than one after the other. */
+async function compareTogether() {
+  console.log("paced, all at the same time: CPU per token, µs; and to the first one's, ×");
+  const compared = CONTESTANTS.filter(({ name }) => options.together.includes(name));
+  const together = await measureTogether(compared, upstreamUrl);
+  for (const { name, microseconds, ratio, error } of together) {
+    const cost = microseconds.toFixed(1).padStart(6);
+    console.log(`${name.padEnd(12)} ${cost}   ${ratio.toFixed(3)} ± ${error.toFixed(3)}`);
+  }
+  await finish({ about, together });
+}
 
 /** Starts a contestant and sees that it answers right, byte for byte, before anything is timed. */
 async function start(contestant) {
@@ -136,13 +155,25 @@ function readOptions() {
         only: { type: "string" },
         workloads: { type: "string" },
         instructions: { type: "boolean", default: false },
+        together: { type: "string" },
         json: { type: "string", default: join(ROOT, "build", "bench.json") },
       },
     });
     const rounds = Number(values.rounds);
     if (!Number.isInteger(rounds) || rounds < 1) throw new Error("rounds is a number from 1 on.");
-    const list = (text) => text?.split(",");
-    return { ...values, rounds, only: list(values.only), workloads: list(values.workloads) };
+    const list = (text, known) => {
+      const named = text?.split(",");
+      const unknown = named?.find((each) => !known.some(({ name }) => name === each));
+      if (unknown !== undefined) throw new Error(`There is no '${unknown}' to measure.`);
+      return named;
+    };
+    return {
+      ...values,
+      rounds,
+      only: list(values.only, CONTESTANTS),
+      workloads: list(values.workloads, [...WORKLOADS, { name: "cold" }]),
+      together: list(values.together, CONTESTANTS),
+    };
   } catch (error) {
     console.error(`${error.message}\n${USAGE}`);
     process.exit(2);

@@ -11,6 +11,8 @@ const upstream = await startUpstream();
 const app = await startWorker({ OPENAI_BASE_URL: upstream.url, HEARTBEAT_SECONDS: "0.3" });
 /** A worker that soon loses patience with upstream. */
 const impatient = await startWorker({ OPENAI_BASE_URL: upstream.url, TIMEOUT_SECONDS: "0.3" });
+/** A worker whose answers may not take long. */
+const brief = await startWorker({ OPENAI_BASE_URL: upstream.url, MAX_STREAM_SECONDS: "1.5" });
 
 beforeEach(() => upstream.reset());
 
@@ -191,4 +193,14 @@ test("the time that a client takes to read is no silence of upstream's", async (
   await ended;
   const { sequence, finish_reason } = blocks.at(-1).frame;
   assert.deepEqual({ sequence, finish_reason }, { sequence: events, finish_reason: "stop" });
+});
+
+test("an answer that takes too long is paid for no longer, even while nobody reads it", async () => {
+  const { call, response } = await begin(brief, upstream);
+  call.open();
+  const stream = readFrames(await response);
+  await floodUntilHeldBack(call);
+  assert.equal(await within(call.closed, "the end of the call"), "aborted");
+  const blocks = await within(Array.fromAsync(stream), "the end of the stream");
+  assert.equal(blocks.at(-1).frame.code, "stream_too_long");
 });
