@@ -36,6 +36,13 @@ pub fn append(value: &(impl Serialize + ?Sized), out: &mut Vec<u8>) {
     serde_json::to_writer(out, value).unwrap_or_default();
 }
 
+/// A value's JSON.
+pub fn written(value: &impl Serialize) -> String {
+    let mut out = Vec::new();
+    append(value, &mut out);
+    String::from_utf8(out).unwrap_or_default()
+}
+
 /// The text that a JSON string says; nothing for other JSON, and for half a surrogate pair.
 pub fn text(json: &str) -> Option<String> {
     serde_json::from_str(json).ok()

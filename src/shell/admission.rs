@@ -1,6 +1,8 @@
 //! Everything between a chat's arrival and the call of upstream, cheapest first: who has no access
 //! learns nothing else.
 
+use std::rc::Rc;
+
 use web_sys::Request;
 
 use super::body;
@@ -86,7 +88,8 @@ async fn read(request: &Request, waiting: &mut Waiting) -> Result<Vec<u8>, Refus
         }
         Some(_) => body::read_declared(request, waiting).await,
         None => {
-            let source = request.body().as_ref().map(Source::of);
+            let body = request.body();
+            let source = body.map(|body| Source::of(&body, Rc::clone(&waiting.inbox)));
             body::read(source, MAX_BODY_BYTES, waiting, NEVER_MS).await
         }
     };

@@ -4,7 +4,8 @@ use js_sys::{ArrayBuffer, Uint8Array};
 use wasm_bindgen::{JsCast, JsValue};
 use web_sys::Request;
 
-use super::source::{Read, Source};
+use super::inbox::Read;
+use super::source::Source;
 use super::timer::NEVER_MS;
 use super::wait::{Interrupted, Waiting};
 
@@ -21,7 +22,7 @@ pub(super) async fn read_declared(
     waiting: &mut Waiting,
 ) -> Result<Body, Interrupted> {
     let whole = request.array_buffer().map_err(Interrupted::Failed)?;
-    let buffer: ArrayBuffer = waiting.settle(whole, NEVER_MS).await?.unchecked_into();
+    let buffer: ArrayBuffer = waiting.settle(&whole, NEVER_MS).await?.unchecked_into();
     Ok(Body {
         bytes: Uint8Array::new(&buffer).to_vec(),
         is_cut: false,
@@ -43,9 +44,7 @@ pub(super) async fn read(
         return Ok(body);
     };
     while !body.is_cut {
-        let read = waiting
-            .until(|context| source.poll_read(context), deadline_ms)
-            .await?;
+        let read = waiting.until(|| source.read(), deadline_ms).await?;
         match read {
             Read::Chunk(bytes) => {
                 let len = body.bytes.len();

@@ -1,10 +1,14 @@
 //! `POST /chat` from its first byte to its last log line.
 
+use std::rc::Rc;
+
 use web_sys::{Request, Response};
 
 use super::admission::{self, Refusal};
+use super::answer::Answer;
 use super::exchange::Exchange;
-use super::js::{self, Resolver};
+use super::inbox::Inbox;
+use super::js;
 use super::outlet::Outlet;
 use super::pump::Pump;
 use super::response;
@@ -20,17 +24,17 @@ use crate::telemetry::record::{Completion, Level};
 /// A chat whose response has still to be given.
 pub(super) struct Chat {
     exchange: Exchange,
-    respond: Resolver,
+    answer: Answer,
 }
 
 impl Chat {
-    /// The resolver is that of the response's promise.
-    pub(super) fn new(exchange: Exchange, respond: Resolver) -> Self {
-        Self { exchange, respond }
+    pub(super) fn new(exchange: Exchange, answer: Answer) -> Self {
+        Self { exchange, answer }
     }
 
-    pub(super) async fn run(self, request: Request) {
-        let mut waiting = Waiting::of(&request);
+    /// Runs it to its end. `inbox` is that of the task which does.
+    pub(super) async fn run(self, request: Request, inbox: Rc<Inbox>) {
+        let mut waiting = Waiting::of(&request, inbox);
         let isolate = self.exchange.isolate.clone();
         let config = match &isolate.config {
             Ok(config) => config,
@@ -100,7 +104,7 @@ impl Chat {
                 };
                 self.exchange.log_complete(Level::Info, &completion);
                 // Nobody reads it.
-                return self.respond.settle(&Ok(Response::error()));
+                return self.answer.give(Ok(Response::error()));
             }
         };
         let completion = self.exchange.completion(Some(error.status), end_reason);
@@ -110,15 +114,15 @@ impl Chat {
         };
         self.exchange.log_complete(Level::Info, &completion);
         let response = response::error(&error, &self.exchange.common());
-        self.respond.settle(&response);
+        self.answer.give(response);
     }
 
     async fn stream(self, upstream: Upstream, config: &Config, waiting: Waiting) {
         let retries = upstream.retries;
-        let (outlet, body) = Outlet::open(waiting.on_gone());
-        let Self { exchange, respond } = self;
+        let (outlet, body) = Outlet::open(Rc::clone(&waiting.inbox));
+        let Self { exchange, answer } = self;
         let id = &exchange.correlation_id;
-        respond.settle(&response::stream(&body, &exchange.common()));
+        answer.give(response::stream(&body, &exchange.common()));
         let limits = Limits {
             idle: config.timeout,
             total: config.max_stream,

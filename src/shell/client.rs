@@ -1,67 +1,38 @@
 //! Whether the client still listens.
 
-use std::cell::Cell;
 use std::rc::Rc;
-use std::task::{Context, Poll};
 
-use futures::task::AtomicWaker;
-use js_sys::Function;
-use wasm_bindgen::JsCast;
-use wasm_bindgen::prelude::Closure;
-use web_sys::{AbortSignal, Request};
+use wasm_bindgen::prelude::{Closure, wasm_bindgen};
+use web_sys::Request;
 
-/// Ready once the client has left.
-pub(super) struct ClientGone {
-    signal: AbortSignal,
-    departure: Rc<Departure>,
-    /// A promise that stays pending would keep its callbacks for ever; this goes with its owner.
-    on_abort: Closure<dyn FnMut()>,
+use super::inbox::Inbox;
+use super::task;
+
+type OnGone = Closure<dyn Fn(u32)>;
+
+#[wasm_bindgen(module = "/src/shell/request.js")]
+extern "C" {
+    #[wasm_bindgen(js_name = watchClient)]
+    fn watch(request: &Request, on_gone: &OnGone, task: u32);
 }
 
-struct Departure {
-    has_happened: Cell<bool>,
-    waker: AtomicWaker,
+thread_local! {
+    /// Tells a task that its client has left.
+    pub(super) static ON_GONE: OnGone = Closure::new(|number| {
+        task::tell(number, |inbox| inbox.is_client_gone.set(true));
+    });
 }
 
-impl ClientGone {
-    /// Watches a request's client. It needs the flag `enable_request_signal`.
-    pub(super) fn watch(request: &Request) -> Self {
-        let signal = request.signal();
-        let departure = Rc::new(Departure {
-            has_happened: Cell::new(signal.aborted()),
-            waker: AtomicWaker::new(),
-        });
-        let on_abort = Closure::new({
-            let departure = Rc::clone(&departure);
-            move || {
-                departure.has_happened.set(true);
-                departure.waker.wake();
-            }
-        });
-        signal.set_onabort(Some(on_abort.as_ref().unchecked_ref()));
-        Self {
-            signal,
-            departure,
-            on_abort,
-        }
+/// A client that is watched. It needs the flag `enable_request_signal`.
+pub(super) struct Client(Rc<Inbox>);
+
+impl Client {
+    pub(super) fn of(request: &Request, inbox: Rc<Inbox>) -> Self {
+        ON_GONE.with(|on_gone| watch(request, on_gone, inbox.task));
+        Self(inbox)
     }
 
-    /// What tells that the client has left, for whoever notices it otherwise.
-    pub(super) fn callback(&self) -> &Function {
-        self.on_abort.as_ref().unchecked_ref()
-    }
-
-    pub(super) fn poll(&mut self, context: &mut Context<'_>) -> Poll<()> {
-        if self.departure.has_happened.get() {
-            return Poll::Ready(());
-        }
-        self.departure.waker.register(context.waker());
-        Poll::Pending
-    }
-}
-
-impl Drop for ClientGone {
-    fn drop(&mut self) {
-        self.signal.set_onabort(None);
+    pub(super) fn is_gone(&self) -> bool {
+        self.0.is_client_gone.get()
     }
 }

@@ -10,6 +10,7 @@ use worker::Env;
 
 use super::console::Log;
 use super::limiter::RateLimiter;
+use super::upstream::Endpoint;
 use crate::api::access::Origins;
 use crate::config::{self, Config, ConfigError};
 use crate::openai::dialect::Dialect;
@@ -28,12 +29,23 @@ pub(super) struct Isolate {
     pub(super) rate_limiter: Option<RateLimiter>,
     /// How upstream wants its requests, as far as it has told; nothing while it has not.
     pub(super) dialect: Cell<Option<Dialect>>,
+    /// Where upstream is called; the first call makes it.
+    endpoint: OnceCell<Endpoint>,
 }
 
 impl Isolate {
     /// The isolate's state; the first request makes it.
     pub(super) fn of(env: &Env) -> Rc<Self> {
         ISOLATE.with(|cell| Rc::clone(cell.get_or_init(|| Rc::new(Self::start(env)))))
+    }
+
+    /// Where upstream is called. It fails when the key cannot be sent.
+    pub(super) fn endpoint(&self, config: &Config) -> Result<&Endpoint, JsValue> {
+        if let Some(endpoint) = self.endpoint.get() {
+            return Ok(endpoint);
+        }
+        let endpoint = Endpoint::of(config)?;
+        Ok(self.endpoint.get_or_init(|| endpoint))
     }
 
     fn start(env: &Env) -> Self {
@@ -44,6 +56,7 @@ impl Isolate {
             origins: config::origins(lookup),
             rate_limiter: RateLimiter::bound_to(env),
             dialect: Cell::new(None),
+            endpoint: OnceCell::new(),
         };
         if let Ok(config) = &isolate.config {
             isolate

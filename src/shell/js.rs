@@ -3,13 +3,11 @@
 use std::cell::Cell;
 use std::thread::LocalKey;
 
-use js_sys::{Date, Function, JSON, JsString, Math, Object, Promise};
+use js_sys::{Date, JsString, Math, Object};
 use serde::{Serialize, Serializer};
 use wasm_bindgen::prelude::wasm_bindgen;
 use wasm_bindgen::{JsCast, JsValue};
-use web_sys::{Headers, WorkerGlobalScope};
-
-use crate::json;
+use web_sys::Headers;
 
 #[wasm_bindgen]
 extern "C" {
@@ -48,11 +46,6 @@ pub(super) fn random() -> f64 {
     Math::random()
 }
 
-/// The global scope.
-pub(super) fn global() -> WorkerGlobalScope {
-    js_sys::global().unchecked_into()
-}
-
 /// A header's value. The name is one of [`names`].
 pub(super) fn header(headers: &Headers, name: &'static LocalKey<JsString>) -> Option<String> {
     name.with(|name| headers.unchecked_ref::<HeaderList>().get(name))
@@ -75,46 +68,12 @@ pub(super) mod names {
     }
 }
 
-/// A plain object of any type, made of a value's JSON: one text to hand over, however many fields there are.
-pub(super) fn object<T: JsCast>(value: &impl Serialize) -> Result<T, JsValue> {
-    let mut text = Vec::new();
-    json::append(value, &mut text);
-    let text = String::from_utf8(text).unwrap_or_default();
-    JSON::parse(&text).map(JsCast::unchecked_into)
-}
-
 /// Names and values of headers, as a JSON object.
 pub(super) struct Pairs<'a>(pub(super) &'a [(&'a str, &'a str)]);
 
 impl Serialize for Pairs<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         serializer.collect_map(self.0.iter().copied())
-    }
-}
-
-/// A promise, and the hand that settles it.
-pub(super) fn promise() -> (Promise, Resolver) {
-    let mut functions = None;
-    let promise = Promise::new(&mut |resolve, reject| functions = Some((resolve, reject)));
-    (promise, Resolver(functions))
-}
-
-/// What settles a promise. Only the first time counts. The functions are there: a promise gives them out
-/// while it is made.
-pub(super) struct Resolver(Option<(Function, Function)>);
-
-impl Resolver {
-    /// Fulfils the promise, or rejects it.
-    pub(super) fn settle<T: AsRef<JsValue>>(&self, result: &Result<T, JsValue>) {
-        let Some((resolve, reject)) = &self.0 else {
-            return;
-        };
-        let called = match result {
-            Ok(value) => resolve.call1(&JsValue::UNDEFINED, value.as_ref()),
-            Err(error) => reject.call1(&JsValue::UNDEFINED, error),
-        };
-        // The runtime's own functions do not throw.
-        drop(called);
     }
 }
 

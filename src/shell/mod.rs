@@ -10,6 +10,7 @@ use web_sys::{Request, Response};
 use worker::worker_sys::Context;
 use worker::{Env, event};
 
+use self::answer::Answer;
 use self::chat::Chat;
 use self::exchange::Exchange;
 use self::isolate::Isolate;
@@ -17,16 +18,17 @@ use crate::api::error::{ApiError, ErrorCode};
 use crate::api::route::{Route, route};
 
 mod admission;
+mod answer;
 mod body;
 mod chat;
 mod client;
 mod console;
 mod exchange;
+mod inbox;
 mod isolate;
 mod js;
 mod limiter;
 mod outlet;
-mod promise;
 mod pump;
 mod response;
 mod source;
@@ -55,9 +57,9 @@ pub fn fetch(request: Request, env: Env, context: Context) -> Promise {
     let exchange = Exchange::begin(Rc::clone(&isolate), &request);
     let route = route(&exchange.method, &exchange.path);
     if exchange.cors.is_none() && route != Route::Health {
-        return settled(&exchange.refuse(&ErrorCode::OriginNotAllowed.into()));
+        return settled(exchange.refuse(&ErrorCode::OriginNotAllowed.into()));
     }
-    settled(&match route {
+    settled(match route {
         Route::Health => exchange.health(),
         Route::Ready => exchange.ready(),
         Route::Preflight => exchange.preflight(),
@@ -72,22 +74,18 @@ pub fn fetch(request: Request, env: Env, context: Context) -> Promise {
 }
 
 /// It is rejected only where the runtime cannot even build a response.
-fn settled(response: &Result<Response, JsValue>) -> Promise {
-    let (promise, resolver) = js::promise();
-    resolver.settle(response);
-    promise
+fn settled(response: Result<Response, JsValue>) -> Promise {
+    match response {
+        Ok(response) => Promise::resolve(&JsValue::from(response)),
+        Err(error) => Promise::reject(&error),
+    }
 }
 
 /// Runs a chat to its end under `waitUntil`, so that its last line is logged also when the client
 /// leaves, and gives its response back as soon as there is one.
 fn answer(exchange: Exchange, request: Request, context: &Context) -> Promise {
-    let (response, respond) = js::promise();
-    let (ended, end) = js::promise();
-    // It is refused only to a request that has ended.
-    context.wait_until(&ended).unwrap_or_default();
-    task::spawn(async move {
-        Chat::new(exchange, respond).run(request).await;
-        end.settle(&Ok(JsValue::UNDEFINED));
-    });
-    response
+    let answer = Answer::within(context);
+    let promise = answer.promise();
+    task::spawn(|inbox| Chat::new(exchange, answer).run(request, inbox));
+    promise
 }

@@ -1,18 +1,20 @@
 //! The client's end of an answer: frames go in, and the runtime takes them as the client reads.
 
-use std::cell::Cell;
 use std::rc::Rc;
-use std::task::{Context, Poll};
 
-use futures::task::AtomicWaker;
-use js_sys::Function;
 use wasm_bindgen::JsValue;
 use wasm_bindgen::prelude::{Closure, wasm_bindgen};
 use web_sys::ReadableStream;
 
+use super::client::ON_GONE;
+use super::inbox::Inbox;
+use super::task;
+
 /// How much is written before the runtime is asked whether the client takes it, in bytes: to ask after each
 /// frame costs more than to hold a few.
 const UNASKED_BYTES: usize = 4_096;
+
+type OnPull = Closure<dyn Fn(u32)>;
 
 #[wasm_bindgen(module = "/src/shell/streams.js")]
 extern "C" {
@@ -20,7 +22,7 @@ extern "C" {
     type Body;
 
     #[wasm_bindgen(constructor, js_class = "Outlet")]
-    fn new(on_pull: &Closure<dyn FnMut()>, on_cancel: &Function) -> Body;
+    fn new(on_pull: &OnPull, on_cancel: &Closure<dyn Fn(u32)>, task: u32) -> Body;
 
     #[wasm_bindgen(method, getter)]
     fn body(this: &Body) -> ReadableStream;
@@ -41,67 +43,58 @@ extern "C" {
     fn error(this: &Body) -> Result<(), JsValue>;
 }
 
+thread_local! {
+    /// Tells a task that the runtime asks for more of its answer.
+    static ON_PULL: OnPull = Closure::new(|number| {
+        task::tell(number, |inbox| inbox.is_asked.set(true));
+    });
+}
+
 /// What feeds a response's body. Dropping it before it was closed breaks the body off.
 pub(super) struct Outlet {
     body: Body,
-    demand: Rc<Demand>,
+    inbox: Rc<Inbox>,
     /// Written since the client was known to have taken everything.
     unasked_bytes: usize,
     is_closed: bool,
-    _on_pull: Closure<dyn FnMut()>,
-}
-
-#[derive(Default)]
-struct Demand {
-    /// Whether the runtime has asked and waits for an answer.
-    is_open: Cell<bool>,
-    waker: AtomicWaker,
 }
 
 impl Outlet {
-    /// An end, and the body that it feeds. `on_gone` is called when the body cannot be sent any more.
-    pub(super) fn open(on_gone: &Function) -> (Self, ReadableStream) {
-        let demand = Rc::new(Demand::default());
-        let on_pull = Closure::new({
-            let demand = Rc::clone(&demand);
-            move || {
-                demand.is_open.set(true);
-                demand.waker.wake();
-            }
-        });
-        let body = Body::new(&on_pull, on_gone);
+    /// An end, and the body that it feeds. A body that cannot be sent any more has lost its client.
+    pub(super) fn open(inbox: Rc<Inbox>) -> (Self, ReadableStream) {
+        let body =
+            ON_PULL.with(|on_pull| ON_GONE.with(|on_gone| Body::new(on_pull, on_gone, inbox.task)));
         let stream = body.body();
         let outlet = Self {
             body,
-            demand,
+            inbox,
             unasked_bytes: 0,
             is_closed: false,
-            _on_pull: on_pull,
         };
         (outlet, stream)
     }
 
-    /// Ready while little waits for the client. Once it is more, all of it has to be taken before there is room.
-    pub(super) fn poll_room(&mut self, context: &mut Context<'_>) -> Poll<()> {
-        if self.demand.is_open.get() {
+    /// Whether little waits for the client. Once it is more, all of it has to be taken before there is room, and
+    /// the task is woken then.
+    pub(super) fn has_room(&mut self) -> bool {
+        if self.inbox.is_asked.get() {
             if self.unasked_bytes < UNASKED_BYTES {
-                return Poll::Ready(());
+                return true;
             }
             if self.body.is_taken() {
                 self.unasked_bytes = 0;
-                return Poll::Ready(());
+                return true;
             }
         }
-        self.demand.waker.register(context.waker());
         self.ask_anew();
-        Poll::Pending
+        false
     }
 
     /// Has the runtime ask anew, which it does once the client has taken all that was written; only then is
     /// there room again.
     pub(super) fn ask_anew(&mut self) {
         self.unasked_bytes = 0;
-        if self.demand.is_open.take() {
+        if self.inbox.is_asked.take() {
             self.body.ask_anew();
         }
     }

@@ -5,9 +5,10 @@
 //! the backpressure: this little, one write and one chunk are all that is held. The pump owns source, relay and
 //! outlet.
 
+use super::inbox::Read;
 use super::js;
 use super::outlet::Outlet;
-use super::source::{Read, Source};
+use super::source::Source;
 use super::timer::{self, NEVER_MS};
 use super::wait::{Interrupted, Waiting};
 use crate::stream::outcome::EndReason;
@@ -82,9 +83,7 @@ impl Pump {
         let Self {
             source, waiting, ..
         } = self;
-        waiting
-            .until(|context| source.poll_read(context), deadline_ms)
-            .await
+        waiting.until(|| source.read(), deadline_ms).await
     }
 
     /// Waits until there is room for a write.
@@ -93,7 +92,7 @@ impl Pump {
             outlet, waiting, ..
         } = self;
         waiting
-            .until(|context| outlet.poll_room(context), deadline_ms)
+            .until(|| outlet.has_room().then_some(()), deadline_ms)
             .await
     }
 

@@ -1,13 +1,17 @@
 //! Responses, each with the headers that every answer carries.
 
+use std::cell::RefCell;
+
 use serde::Serialize;
 use wasm_bindgen::JsValue;
-use web_sys::{ReadableStream, Response, ResponseInit};
+use wasm_bindgen::prelude::wasm_bindgen;
+use web_sys::{ReadableStream, Response};
 
-use super::js::{self, Pairs};
+use super::js::Pairs;
 use crate::api::access::Cors;
 use crate::api::correlation::CorrelationId;
 use crate::api::error::{ApiError, ErrorCode};
+use crate::json;
 
 /// What every response of a request has in common.
 pub(super) struct Common<'a> {
@@ -16,23 +20,55 @@ pub(super) struct Common<'a> {
     pub(super) cors: Option<&'a Cors>,
 }
 
+#[wasm_bindgen(module = "/src/shell/request.js")]
+extern "C" {
+    /// Responses that have all but body and correlation id in common.
+    type Reply;
+
+    #[wasm_bindgen(constructor)]
+    fn new(options: &str) -> Reply;
+
+    #[wasm_bindgen(method, catch, js_name = with)]
+    fn with_stream(
+        this: &Reply,
+        body: &ReadableStream,
+        correlation_id: &str,
+    ) -> Result<Response, JsValue>;
+
+    #[wasm_bindgen(method, catch, js_name = with)]
+    fn with_text(
+        this: &Reply,
+        body: Option<&str>,
+        correlation_id: &str,
+    ) -> Result<Response, JsValue>;
+}
+
+thread_local! {
+    /// What the last stream was answered with, and who might read it. The next one seldom differs.
+    static STREAM: RefCell<Option<(Option<Cors>, Reply)>> = const { RefCell::new(None) };
+}
+
+/// What `Response` takes.
 #[derive(Serialize)]
-struct Init<'a> {
+struct Options<'a> {
     status: u16,
     headers: Pairs<'a>,
 }
 
 /// The committed answer: frames as they come.
 pub(super) fn stream(body: &ReadableStream, common: &Common<'_>) -> Result<Response, JsValue> {
-    let init = common.init(
-        200,
-        &[
-            ("content-type", "text/event-stream; charset=utf-8"),
-            ("cache-control", "no-cache, no-transform"),
-            ("x-accel-buffering", "no"),
-        ],
-    )?;
-    Response::new_with_opt_readable_stream_and_init(Some(body), &init)
+    STREAM.with_borrow_mut(|last| {
+        let same = last.take().filter(|(cors, _)| cors.as_ref() == common.cors);
+        let (_, reply) = last.insert(same.unwrap_or_else(|| {
+            let own = [
+                ("content-type", "text/event-stream; charset=utf-8"),
+                ("cache-control", "no-cache, no-transform"),
+                ("x-accel-buffering", "no"),
+            ];
+            (common.cors.cloned(), common.reply(200, &own))
+        }));
+        reply.with_stream(body, common.correlation_id.as_str())
+    })
 }
 
 /// A JSON answer.
@@ -47,7 +83,8 @@ pub(super) fn json(
         ("cache-control", "no-store"),
     ];
     headers.extend_from_slice(more);
-    Response::new_with_opt_str_and_init(Some(body), &common.init(status, &headers)?)
+    let reply = common.reply(status, &headers);
+    reply.with_text(Some(body), common.correlation_id.as_str())
 }
 
 /// An error in the shape that every error has.
@@ -73,7 +110,7 @@ pub(super) fn error(error: &ApiError, common: &Common<'_>) -> Result<Response, J
 
 /// The answer to a browser that asks what a page may do.
 pub(super) fn preflight(common: &Common<'_>) -> Result<Response, JsValue> {
-    let init = common.init(
+    let reply = common.reply(
         204,
         &[
             ("access-control-allow-methods", "GET, HEAD, POST, OPTIONS"),
@@ -85,12 +122,13 @@ pub(super) fn preflight(common: &Common<'_>) -> Result<Response, JsValue> {
             ("allow", "GET, HEAD, POST, OPTIONS"),
             ("cache-control", "no-store"),
         ],
-    )?;
-    Response::new_with_opt_str_and_init(None, &init)
+    );
+    reply.with_text(None, common.correlation_id.as_str())
 }
 
 impl Common<'_> {
-    fn init(&self, status: u16, own: &[(&str, &str)]) -> Result<ResponseInit, JsValue> {
+    /// `own`: the headers that not every response has.
+    fn reply(&self, status: u16, own: &[(&str, &str)]) -> Reply {
         let allow_origin = self.cors.and_then(|cors| cors.allow_origin.as_deref());
         let policy = if allow_origin.is_some() {
             "cross-origin"
@@ -98,7 +136,6 @@ impl Common<'_> {
             "same-origin"
         };
         let mut headers = vec![
-            ("x-correlation-id", self.correlation_id.as_str()),
             ("x-content-type-options", "nosniff"),
             ("referrer-policy", "no-referrer"),
             ("cross-origin-resource-policy", policy),
@@ -115,9 +152,7 @@ impl Common<'_> {
             headers.push(("vary", "Origin"));
         }
         headers.extend_from_slice(own);
-        js::object(&Init {
-            status,
-            headers: Pairs(&headers),
-        })
+        let headers = Pairs(&headers);
+        Reply::new(&json::written(&Options { status, headers }))
     }
 }

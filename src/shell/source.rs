@@ -1,19 +1,21 @@
 //! A body that is read: upstream's, or a request's.
 
-use std::cell::Cell;
 use std::rc::Rc;
-use std::task::{Context, Poll};
 
-use futures::task::AtomicWaker;
 use wasm_bindgen::prelude::{Closure, wasm_bindgen};
 use web_sys::ReadableStream;
+
+use super::inbox::{Inbox, Read};
+use super::task;
+
+type OnRead = Closure<dyn Fn(u32, Option<u32>)>;
 
 #[wasm_bindgen(module = "/src/shell/streams.js")]
 extern "C" {
     type Inlet;
 
     #[wasm_bindgen(constructor)]
-    fn new(body: &ReadableStream, on_read: &Closure<dyn FnMut(Option<u32>)>) -> Inlet;
+    fn new(body: &ReadableStream, on_read: &OnRead, task: u32) -> Inlet;
 
     #[wasm_bindgen(method)]
     fn read(this: &Inlet);
@@ -25,65 +27,45 @@ extern "C" {
     fn close(this: &Inlet);
 }
 
-/// What a read brought.
-#[derive(Clone, Copy)]
-pub(super) enum Read {
-    /// So many bytes, which [`Source::take`] gives out.
-    Chunk(u32),
-    /// The end.
-    End,
-    /// The connection broke.
-    Broken,
+thread_local! {
+    /// Tells a task what its read brought.
+    static ON_READ: OnRead = Closure::new(|number, bytes| {
+        task::tell(number, |inbox| {
+            inbox.read.set(Some(match bytes {
+                Some(0) => Read::End,
+                Some(bytes) => Read::Chunk(bytes),
+                None => Read::Broken,
+            }));
+        });
+    });
 }
 
-/// A body that is read, with one read under way at most. Dropping it has the sender stop, unless all was read.
+/// A body that is read, with one read under way at most; a task reads one body at a time. Dropping it has the
+/// sender stop, unless all was read.
 pub(super) struct Source {
     inlet: Inlet,
     is_reading: bool,
-    arrival: Rc<Arrival>,
-    _on_read: Closure<dyn FnMut(Option<u32>)>,
-}
-
-#[derive(Default)]
-struct Arrival {
-    read: Cell<Option<Read>>,
-    waker: AtomicWaker,
+    inbox: Rc<Inbox>,
 }
 
 impl Source {
-    pub(super) fn of(body: &ReadableStream) -> Self {
-        let arrival = Rc::new(Arrival::default());
-        let on_read = Closure::new({
-            let arrival = Rc::clone(&arrival);
-            move |bytes| {
-                arrival.read.set(Some(match bytes {
-                    Some(0) => Read::End,
-                    Some(bytes) => Read::Chunk(bytes),
-                    None => Read::Broken,
-                }));
-                arrival.waker.wake();
-            }
-        });
+    pub(super) fn of(body: &ReadableStream, inbox: Rc<Inbox>) -> Self {
         Self {
-            inlet: Inlet::new(body, &on_read),
+            inlet: ON_READ.with(|on_read| Inlet::new(body, on_read, inbox.task)),
             is_reading: false,
-            arrival,
-            _on_read: on_read,
+            inbox,
         }
     }
 
-    /// Reads. A read that nobody waited out goes on.
-    pub(super) fn poll_read(&mut self, context: &mut Context<'_>) -> Poll<Read> {
+    /// What the read brought; it is begun unless one is under way. A read that nobody waited out goes on.
+    pub(super) fn read(&mut self) -> Option<Read> {
         if !self.is_reading {
             self.is_reading = true;
             self.inlet.read();
         }
-        if let Some(read) = self.arrival.read.take() {
-            self.is_reading = false;
-            return Poll::Ready(read);
-        }
-        self.arrival.waker.register(context.waker());
-        Poll::Pending
+        let read = self.inbox.read.take();
+        self.is_reading = read.is_none();
+        read
     }
 
     /// Has the sender stop, unless all was read. There is nothing more to read then.
@@ -100,5 +82,7 @@ impl Source {
 impl Drop for Source {
     fn drop(&mut self) {
         self.close();
+        // The next body's reads are its own.
+        self.inbox.read.take();
     }
 }

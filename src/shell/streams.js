@@ -27,24 +27,26 @@ export class Inlet {
 
   /**
    * @param {ReadableStream} body
-   * @param {(bytes?: number) => void} onRead is told how much a read brought: 0 at the end, nothing after a failure
+   * @param {(task: number, bytes?: number) => void} onRead is told how much a read brought: 0 at the end, nothing
+   *   after a failure
+   * @param {number} task
    */
-  constructor(body, onRead) {
+  constructor(body, onRead, task) {
     this.#reader = body.getReader({ mode: "byob" });
     this.#onResult = ({ done, value }) => {
       if (this.#isClosed) return;
       if (done) {
         this.#hasEnded = true;
-        onRead(0);
+        onRead(task, 0);
         return;
       }
       this.#chunk = value;
       this.#buffer = bufferAfter(value);
-      onRead(value.length);
+      onRead(task, value.length);
     };
     this.#onError = () => {
       this.#hasEnded = true;
-      if (!this.#isClosed) onRead();
+      if (!this.#isClosed) onRead(task);
     };
   }
 
@@ -85,19 +87,20 @@ export class Outlet {
   #answer;
 
   /**
-   * @param {() => void} onPull is told that all that was written has been taken
-   * @param {() => void} onCancel is told that the body cannot be sent any more
+   * @param {(task: number) => void} onPull is told that all that was written has been taken
+   * @param {(task: number) => void} onCancel is told that the body cannot be sent any more
+   * @param {number} task
    */
-  constructor(onPull, onCancel) {
+  constructor(onPull, onCancel, task) {
     const pull = (controller) => {
       const { promise, resolve } = Promise.withResolvers();
       this.#controller = controller;
       this.#answer = resolve;
-      onPull();
+      onPull(task);
       return promise;
     };
     // Nothing is asked for ahead of the client.
-    this.body = new ReadableStream({ pull, cancel: onCancel }, { highWaterMark: 0 });
+    this.body = new ReadableStream({ pull, cancel: () => onCancel(task) }, { highWaterMark: 0 });
   }
 
   /** Whether nothing that was written waits for the client. */

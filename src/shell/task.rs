@@ -1,35 +1,67 @@
 //! Work that goes on by itself.
 //!
-//! A task is polled at once when something that it waits for happens, within the callback that tells so.
-//! The executor that comes with the bindings queues a microtask instead, which in this runtime costs
-//! more than most of what a wake-up then does.
+//! A task is polled at once when it is told something, within the call that tells it. The executor that comes
+//! with the bindings queues a microtask instead, which in this runtime costs more than most of what a wake-up
+//! then does.
+//!
+//! JavaScript knows a task by its number. So the functions that it calls are made once: the bindings register
+//! each one with the garbage collector, which for a few a request is dear.
 
 use std::cell::{Cell, RefCell};
-use std::pin::Pin;
+use std::collections::BTreeMap;
+use std::rc::Rc;
 use std::sync::Arc;
 use std::task::{Context, Poll, Wake, Waker};
 
+use futures::future::LocalBoxFuture;
 use worker::send::SendWrapper;
 
+use super::inbox::Inbox;
 use super::js;
 
-type Work = Pin<Box<dyn Future<Output = ()>>>;
+thread_local! {
+    /// Those that are not done, by number.
+    static TASKS: RefCell<BTreeMap<u32, Arc<Task>>> = const { RefCell::new(BTreeMap::new()) };
+    static LAST_NUMBER: Cell<u32> = const { Cell::new(0) };
+}
 
 struct Task {
+    inbox: SendWrapper<Rc<Inbox>>,
     /// Nothing once it is done, and while it is polled.
-    work: SendWrapper<RefCell<Option<Work>>>,
+    work: SendWrapper<RefCell<Option<LocalBoxFuture<'static, ()>>>>,
     /// Whether it was woken while it was polled.
     is_woken: SendWrapper<Cell<bool>>,
 }
 
-/// Runs a future to its end, as far as it gets at once.
-pub(super) fn spawn(future: impl Future<Output = ()> + 'static) {
-    let work: Work = Box::pin(future);
-    let task = Task {
+/// Runs what `begin` gives to its end, as far as it gets at once.
+pub(super) fn spawn<F>(begin: impl FnOnce(Rc<Inbox>) -> F)
+where
+    F: Future<Output = ()> + 'static,
+{
+    // Long before a number comes again, its task is done.
+    let number = LAST_NUMBER.get().wrapping_add(1);
+    LAST_NUMBER.set(number);
+    let inbox = Rc::new(Inbox {
+        task: number,
+        ..Inbox::default()
+    });
+    let work = Box::pin(begin(Rc::clone(&inbox)));
+    let task = Arc::new(Task {
+        inbox: SendWrapper::new(inbox),
         work: SendWrapper::new(RefCell::new(Some(work))),
         is_woken: SendWrapper::new(Cell::new(false)),
+    });
+    TASKS.with_borrow_mut(|tasks| tasks.insert(number, Arc::clone(&task)));
+    task.wake();
+}
+
+/// Puts something into a task's inbox, unless the task is done.
+pub(super) fn tell(number: u32, put: impl FnOnce(&Inbox)) {
+    let Some(task) = TASKS.with_borrow(|tasks| tasks.get(&number).cloned()) else {
+        return;
     };
-    Arc::new(task).wake();
+    put(&task.inbox);
+    task.wake();
 }
 
 impl Wake for Task {
@@ -43,6 +75,7 @@ impl Wake for Task {
         let mut context = Context::from_waker(&waker);
         while self.is_woken.replace(false) {
             if let Poll::Ready(()) = work.as_mut().poll(&mut context) {
+                TASKS.with_borrow_mut(|tasks| tasks.remove(&self.inbox.task));
                 return;
             }
         }

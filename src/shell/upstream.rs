@@ -4,10 +4,13 @@
 //! has none; it ends with the request, which whoever gives it up does at once. An abort signal would end it as
 //! soon, and make each read of the answer dearer.
 
-use js_sys::Date;
+use std::rc::Rc;
+
+use js_sys::{Date, Promise};
 use serde::Serialize;
+use wasm_bindgen::prelude::wasm_bindgen;
 use wasm_bindgen::{JsCast, JsValue};
-use web_sys::{Headers, RequestInit, Response};
+use web_sys::{Headers, Response};
 
 use super::body;
 use super::exchange::Exchange;
@@ -17,6 +20,7 @@ use super::wait::{Interrupted, Waiting};
 use crate::api::error::ErrorCode;
 use crate::api::request::ChatRequest;
 use crate::config::Config;
+use crate::json;
 use crate::openai::Api;
 use crate::openai::dialect::Dialect;
 use crate::openai::failure::{self, Failure};
@@ -126,8 +130,40 @@ impl From<Failure> for Missed {
     }
 }
 
+#[wasm_bindgen(module = "/src/shell/request.js")]
+extern "C" {
+    /// Calls that have all but body and correlation id in common.
+    pub(super) type Endpoint;
+
+    #[wasm_bindgen(constructor, catch)]
+    fn new(url: &str, options: &str) -> Result<Endpoint, JsValue>;
+
+    #[wasm_bindgen(method)]
+    fn call(this: &Endpoint, body: &str, correlation_id: &str) -> Promise;
+}
+
+impl Endpoint {
+    /// Fails when the key cannot be sent.
+    pub(super) fn of(config: &Config) -> Result<Self, JsValue> {
+        let authorization = format!("Bearer {}", config.api_key.expose());
+        let options = Options {
+            method: "POST",
+            // A redirect would carry the key to wherever it points.
+            redirect: "manual",
+            headers: Pairs(&[
+                ("authorization", &authorization),
+                ("content-type", "application/json"),
+                ("accept", "text/event-stream"),
+            ]),
+        };
+        let url = config.base_url.join(config.api.path());
+        Self::new(&url, &json::written(&options))
+    }
+}
+
+/// What `fetch` takes.
 #[derive(Serialize)]
-struct Init<'a> {
+struct Options<'a> {
     method: &'static str,
     redirect: &'static str,
     headers: Pairs<'a>,
@@ -146,7 +182,8 @@ impl Attempt<'_> {
     async fn run(&self, waiting: &mut Waiting) -> Result<Upstream, Missed> {
         let started_ms = js::now_ms();
         let response = self.fetch(waiting).await?;
-        let source = response.body().as_ref().map(Source::of);
+        let body = response.body();
+        let source = body.map(|body| Source::of(&body, Rc::clone(&waiting.inbox)));
         if !response.ok() {
             return Err(self.refused(&response, source, waiting).await);
         }
@@ -169,13 +206,17 @@ impl Attempt<'_> {
 
     /// Asks, and waits for the headers.
     async fn fetch(&self, waiting: &mut Waiting) -> Result<Response, Missed> {
-        let Ok(init) = self.init() else {
+        let isolate = &self.exchange.isolate;
+        let Ok(endpoint) = isolate.endpoint(self.config) else {
             let cause = "the request cannot be made";
             return Err(Failure::new(ErrorCode::UpstreamUnreachable, cause).into());
         };
-        let url = self.config.base_url.join(self.config.api.path());
-        let fetched = js::global().fetch_with_str_and_init(&url, &init);
-        let failure = match waiting.settle(fetched, self.deadline_ms).await {
+        let Self {
+            request, config, ..
+        } = self;
+        let body = config.api.body(request, config, self.dialect);
+        let fetched = endpoint.call(&body, self.exchange.correlation_id.as_str());
+        let failure = match waiting.settle(&fetched, self.deadline_ms).await {
             Ok(response) => return Ok(response.unchecked_into()),
             Err(Interrupted::Failed(error)) => {
                 Failure::new(ErrorCode::UpstreamUnreachable, js::error_text(&error))
@@ -187,27 +228,6 @@ impl Attempt<'_> {
             Err(Interrupted::ClientGone) => return Err(Missed::ClientGone),
         };
         Err(failure.into())
-    }
-
-    fn init(&self) -> Result<RequestInit, JsValue> {
-        let authorization = format!("Bearer {}", self.config.api_key.expose());
-        let body = self
-            .config
-            .api
-            .body(self.request, self.config, self.dialect);
-        let init: RequestInit = js::object(&Init {
-            method: "POST",
-            // A redirect would carry the key to wherever it points.
-            redirect: "manual",
-            headers: Pairs(&[
-                ("authorization", &authorization),
-                ("content-type", "application/json"),
-                ("accept", "text/event-stream"),
-                ("x-client-request-id", self.exchange.correlation_id.as_str()),
-            ]),
-        })?;
-        init.set_body(&JsValue::from_str(&body));
-        Ok(init)
     }
 
     /// Reads an answer that is no success, as far as the bound and the deadline allow.

@@ -2,15 +2,37 @@
 
 use std::future::poll_fn;
 use std::pin::pin;
-use std::task::{Context, Poll};
+use std::rc::Rc;
+use std::task::Poll;
 
-use js_sys::{Function, Promise};
+use js_sys::Promise;
 use wasm_bindgen::JsValue;
+use wasm_bindgen::prelude::{Closure, wasm_bindgen};
 use web_sys::Request;
 
-use super::client::ClientGone;
-use super::promise::Listener;
+use super::client::Client;
+use super::inbox::Inbox;
+use super::task;
 use super::timer::Timer;
+
+type OnSettled = Closure<dyn Fn(u32, u32, bool, JsValue)>;
+
+#[wasm_bindgen(module = "/src/shell/request.js")]
+extern "C" {
+    fn listen(promise: &Promise, on_settled: &OnSettled, task: u32, serial: u32);
+}
+
+thread_local! {
+    /// Tells a task what became of the promise that it waits for.
+    static ON_SETTLED: OnSettled = Closure::new(|number, serial, is_fulfilled, result| {
+        task::tell(number, |inbox| {
+            if inbox.promises.get() == serial {
+                let result = if is_fulfilled { Ok(result) } else { Err(result) };
+                inbox.settled.set(Some(result));
+            }
+        });
+    });
+}
 
 /// Why a wait brought no value.
 pub(super) enum Interrupted {
@@ -22,58 +44,52 @@ pub(super) enum Interrupted {
 
 /// Everything that can end a wait of one request.
 pub(super) struct Waiting {
-    gone: ClientGone,
+    pub(super) inbox: Rc<Inbox>,
+    client: Client,
     timer: Timer,
-    listener: Listener,
 }
 
 impl Waiting {
-    pub(super) fn of(request: &Request) -> Self {
+    pub(super) fn of(request: &Request, inbox: Rc<Inbox>) -> Self {
         Self {
-            gone: ClientGone::watch(request),
-            timer: Timer::new(),
-            listener: Listener::new(),
+            client: Client::of(request, Rc::clone(&inbox)),
+            timer: Timer::new(Rc::clone(&inbox)),
+            inbox,
         }
     }
 
     /// The promise's value.
     pub(super) async fn settle(
         &mut self,
-        promise: Promise,
+        promise: &Promise,
         deadline_ms: u64,
     ) -> Result<JsValue, Interrupted> {
-        let Self {
-            gone,
-            timer,
-            listener,
-        } = self;
-        listener.listen(&promise);
-        poll_fn(|context| {
-            if let Poll::Ready(result) = listener.poll(context) {
-                return Poll::Ready(result.map_err(Interrupted::Failed));
-            }
-            poll_interrupted(gone, timer, deadline_ms, context).map(Err)
-        })
-        .await
+        let inbox = Rc::clone(&self.inbox);
+        // One that nobody waits for any more may still settle.
+        let serial = inbox.promises.get().wrapping_add(1);
+        inbox.promises.set(serial);
+        ON_SETTLED.with(|on_settled| listen(promise, on_settled, inbox.task, serial));
+        self.until(|| inbox.settled.take(), deadline_ms)
+            .await?
+            .map_err(Interrupted::Failed)
     }
 
-    /// What to call when the client turns out to have left.
-    pub(super) fn on_gone(&self) -> &Function {
-        self.gone.callback()
-    }
-
-    /// Waits until `ready` has something.
+    /// Waits until `ready` has something, which is asked whenever the task was told something.
     pub(super) async fn until<T>(
         &mut self,
-        mut ready: impl FnMut(&mut Context<'_>) -> Poll<T>,
+        mut ready: impl FnMut() -> Option<T>,
         deadline_ms: u64,
     ) -> Result<T, Interrupted> {
-        let Self { gone, timer, .. } = self;
-        poll_fn(|context| {
-            if let Poll::Ready(value) = ready(context) {
-                return Poll::Ready(Ok(value));
+        poll_fn(|_| {
+            if let Some(value) = ready() {
+                Poll::Ready(Ok(value))
+            } else if self.client.is_gone() {
+                Poll::Ready(Err(Interrupted::ClientGone))
+            } else if self.timer.is_due(deadline_ms) {
+                Poll::Ready(Err(Interrupted::TimeIsUp))
+            } else {
+                Poll::Pending
             }
-            poll_interrupted(gone, timer, deadline_ms, context).map(Err)
         })
         .await
     }
@@ -85,7 +101,7 @@ impl Waiting {
     ) -> Result<F::Output, Interrupted> {
         let mut future = pin!(future);
         poll_fn(|context| {
-            if self.gone.poll(context).is_ready() {
+            if self.client.is_gone() {
                 return Poll::Ready(Err(Interrupted::ClientGone));
             }
             future.as_mut().poll(context).map(Ok)
@@ -95,26 +111,7 @@ impl Waiting {
 
     /// Lets time pass. False when the client leaves meanwhile.
     pub(super) async fn pause_until(&mut self, deadline_ms: u64) -> bool {
-        poll_fn(|context| {
-            if self.gone.poll(context).is_ready() {
-                return Poll::Ready(false);
-            }
-            self.timer.poll(deadline_ms, context).map(|()| true)
-        })
-        .await
+        let paused = self.until(|| None::<()>, deadline_ms).await;
+        !matches!(paused, Err(Interrupted::ClientGone))
     }
-}
-
-fn poll_interrupted(
-    gone: &mut ClientGone,
-    timer: &mut Timer,
-    deadline_ms: u64,
-    context: &mut Context<'_>,
-) -> Poll<Interrupted> {
-    if gone.poll(context).is_ready() {
-        return Poll::Ready(Interrupted::ClientGone);
-    }
-    timer
-        .poll(deadline_ms, context)
-        .map(|()| Interrupted::TimeIsUp)
 }
