@@ -65,8 +65,9 @@ pub struct Relay {
     decoder: Decoder,
     events: EventReader,
     writer: Writer,
-    limits: Limits,
-    started_ms: u64,
+    idle_ms: u64,
+    heartbeat_ms: u64,
+    last_deadline_ms: u64,
     /// When upstream last sent a byte, put off by the time that the client took to read.
     progress_ms: u64,
     /// When something last happened; a write that follows begins then.
@@ -113,8 +114,9 @@ impl Relay {
                 usage: None,
                 sent: traces_frames.then(Vec::new),
             },
-            limits,
-            started_ms: now_ms,
+            idle_ms: millis(limits.idle),
+            heartbeat_ms: millis(limits.heartbeat),
+            last_deadline_ms: now_ms.saturating_add(millis(limits.total)),
             progress_ms: now_ms,
             handled_ms: now_ms,
             sent_ms: now_ms,
@@ -198,14 +200,22 @@ impl Relay {
 
     /// When [`Input::Tick`] is due, unless something else happens first.
     pub fn deadline_ms(&self) -> u64 {
-        let idle = after(self.progress_ms, self.limits.idle);
-        let heartbeat = after(self.sent_ms, self.limits.heartbeat);
-        idle.min(heartbeat).min(self.last_deadline_ms())
+        self.idle_deadline_ms()
+            .min(self.heartbeat_deadline_ms())
+            .min(self.last_deadline_ms)
     }
 
     /// When the whole answer has to be over.
     pub fn last_deadline_ms(&self) -> u64 {
-        after(self.started_ms, self.limits.total)
+        self.last_deadline_ms
+    }
+
+    fn idle_deadline_ms(&self) -> u64 {
+        self.progress_ms.saturating_add(self.idle_ms)
+    }
+
+    fn heartbeat_deadline_ms(&self) -> u64 {
+        self.sent_ms.saturating_add(self.heartbeat_ms)
     }
 
     /// How the stream ended, once it has.
@@ -246,17 +256,17 @@ impl Relay {
     }
 
     fn tick(&mut self, now_ms: u64) {
-        if now_ms >= self.last_deadline_ms() {
+        if now_ms >= self.last_deadline_ms {
             self.expire(
                 ErrorCode::StreamTooLong,
                 "the answer took longer than MAX_STREAM_SECONDS",
             );
-        } else if now_ms >= after(self.progress_ms, self.limits.idle) {
+        } else if now_ms >= self.idle_deadline_ms() {
             self.expire(
                 ErrorCode::UpstreamTimeout,
                 "upstream was silent for TIMEOUT_SECONDS",
             );
-        } else if now_ms >= after(self.sent_ms, self.limits.heartbeat) {
+        } else if now_ms >= self.heartbeat_deadline_ms() {
             self.writer.output.extend_from_slice(KEEP_ALIVE);
             self.sent_ms = now_ms;
         }
@@ -332,7 +342,6 @@ impl Writer {
     }
 }
 
-fn after(from_ms: u64, duration: Duration) -> u64 {
-    let duration_ms = u64::try_from(duration.as_millis()).unwrap_or(u64::MAX);
-    from_ms.saturating_add(duration_ms)
+fn millis(duration: Duration) -> u64 {
+    u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
 }
