@@ -18,7 +18,7 @@ import { measureTogether } from "./compare/together.mjs";
 import { Lost, WORKLOADS } from "./compare/workloads.mjs";
 
 const USAGE =
-  "Usage: npm run bench -- [--rounds 9] [--only worker,idiomatic] [--workloads paced,short] [--instructions] [--json FILE]\n" +
+  "Usage: npm run bench -- [--rounds 15] [--only worker,idiomatic] [--workloads paced,short] [--instructions] [--json FILE]\n" +
   "       npm run bench -- --together identity,worker,idiomatic [--json FILE]";
 
 /** A process of its own for each measurement takes its time, and tells enough. */
@@ -151,7 +151,7 @@ function readOptions() {
   try {
     const { values } = parseArgs({
       options: {
-        rounds: { type: "string", default: "9" },
+        rounds: { type: "string", default: "15" },
         only: { type: "string" },
         workloads: { type: "string" },
         instructions: { type: "boolean", default: false },
