@@ -5,6 +5,9 @@
 //! the backpressure: this little, one write and one chunk are all that is held. The pump owns source, relay and
 //! outlet.
 
+use std::future::poll_fn;
+use std::task::{Poll, ready};
+
 use super::inbox::Read;
 use super::js;
 use super::outlet::Outlet;
@@ -26,6 +29,18 @@ pub(super) struct Pump {
     pub(super) relay: Relay,
     outlet: Outlet,
     waiting: Waiting,
+    stage: Stage,
+}
+
+#[derive(Clone, Copy)]
+enum Stage {
+    /// Upstream is read.
+    Reading,
+    /// What the relay made of it waits for room.
+    Writing,
+    /// All is written, and waits for the client to take it.
+    Closing,
+    Closed,
 }
 
 impl Pump {
@@ -35,29 +50,29 @@ impl Pump {
             relay,
             outlet,
             waiting,
+            stage: Stage::Reading,
         }
     }
 
     /// Runs the stream to its outcome. `after_write` sees the relay after each write.
+    ///
+    /// The stages are spelt out, for nested futures take their time to begin anew with every token.
     pub(super) async fn run(&mut self, mut after_write: impl FnMut(&mut Relay)) {
-        while self.relay.outcome().is_none() {
-            match self.read(self.relay.deadline_ms()).await {
-                Ok(read) => self.take_in(read),
-                Err(interrupted) => self.interrupt(&interrupted),
+        poll_fn(|_| {
+            loop {
+                self.stage = match self.stage {
+                    Stage::Reading => ready!(self.poll_read()),
+                    Stage::Writing => {
+                        let next = ready!(self.poll_write());
+                        after_write(&mut self.relay);
+                        next
+                    }
+                    Stage::Closing => ready!(self.poll_close()),
+                    Stage::Closed => return Poll::Ready(()),
+                };
             }
-            if !self.relay.output().is_empty() {
-                self.write_out().await;
-                after_write(&mut self.relay);
-            }
-        }
-        // All that was written has to be taken, the final frame included.
-        self.outlet.ask_anew();
-        let taken = self.room(NEVER_MS).await;
-        if taken.is_ok() && self.outlet.close().is_ok() {
-            self.relay.output_written(js::now_ms());
-        } else {
-            self.interrupt(&Interrupted::ClientGone);
-        }
+        })
+        .await;
     }
 
     /// Reads what upstream may still send after its last event, which is the end of its answer. Then the
@@ -66,7 +81,8 @@ impl Pump {
         let deadline_ms = js::now_ms().saturating_add(DRAIN_MS);
         let mut bytes = 0_u32;
         while self.is_done() && bytes <= DRAIN_BYTES {
-            match self.read(deadline_ms).await {
+            let read = self.waiting.until(|| self.source.read(), deadline_ms);
+            match read.await {
                 Ok(Read::Chunk(chunk_bytes)) => bytes = bytes.saturating_add(chunk_bytes),
                 Ok(Read::End | Read::Broken) | Err(_) => return,
             }
@@ -79,21 +95,64 @@ impl Pump {
         outcome.is_some_and(|outcome| outcome.end_reason == EndReason::Done)
     }
 
-    async fn read(&mut self, deadline_ms: u64) -> Result<Read, Interrupted> {
-        let Self {
-            source, waiting, ..
-        } = self;
-        waiting.until(|| source.read(), deadline_ms).await
+    fn poll_read(&mut self) -> Poll<Stage> {
+        let deadline_ms = self.relay.deadline_ms();
+        match ready!(self.waiting.poll(|| self.source.read(), deadline_ms)) {
+            Ok(read) => self.take_in(read),
+            Err(interrupted) => self.interrupt(&interrupted),
+        }
+        Poll::Ready(if self.relay.output().is_empty() {
+            self.after_output()
+        } else {
+            Stage::Writing
+        })
+    }
+
+    /// Writes the output, once there is room for it. A client that takes too long is still sent the final frame,
+    /// but upstream is not kept waiting for it.
+    fn poll_write(&mut self) -> Poll<Stage> {
+        let deadline_ms = self.relay.last_deadline_ms();
+        let is_open = match ready!(self.poll_room(deadline_ms)) {
+            Ok(()) => true,
+            Err(Interrupted::TimeIsUp) => {
+                self.interrupt(&Interrupted::TimeIsUp);
+                true
+            }
+            Err(_) => false,
+        };
+        if !is_open || self.outlet.write(self.relay.output()).is_err() {
+            self.interrupt(&Interrupted::ClientGone);
+        } else if self.relay.outcome().is_none() {
+            // The final frame counts as unread until all was taken.
+            self.relay.output_written(js::now_ms());
+        }
+        Poll::Ready(self.after_output())
+    }
+
+    /// Closes the answer once all that was written is taken, the final frame included.
+    fn poll_close(&mut self) -> Poll<Stage> {
+        let taken = ready!(self.poll_room(NEVER_MS));
+        if taken.is_ok() && self.outlet.close().is_ok() {
+            self.relay.output_written(js::now_ms());
+        } else {
+            self.interrupt(&Interrupted::ClientGone);
+        }
+        Poll::Ready(Stage::Closed)
     }
 
     /// Waits until there is room for a write.
-    async fn room(&mut self, deadline_ms: u64) -> Result<(), Interrupted> {
-        let Self {
-            outlet, waiting, ..
-        } = self;
-        waiting
-            .until(|| outlet.has_room().then_some(()), deadline_ms)
-            .await
+    fn poll_room(&mut self, deadline_ms: u64) -> Poll<Result<(), Interrupted>> {
+        let room = || self.outlet.has_room().then_some(());
+        self.waiting.poll(room, deadline_ms)
+    }
+
+    /// What follows when nothing is left to be written.
+    fn after_output(&mut self) -> Stage {
+        if self.relay.outcome().is_none() {
+            return Stage::Reading;
+        }
+        self.outlet.ask_anew();
+        Stage::Closing
     }
 
     fn interrupt(&mut self, interrupted: &Interrupted) {
@@ -124,22 +183,5 @@ impl Pump {
             Read::Broken => relay.handle(Input::Broken, js::now_ms()),
         }
         self.stop_paying();
-    }
-
-    /// Writes the output, once there is room for it. A client that takes too long is still sent the final frame,
-    /// but upstream is not kept waiting for it.
-    async fn write_out(&mut self) {
-        match self.room(self.relay.last_deadline_ms()).await {
-            Ok(()) => {}
-            Err(Interrupted::TimeIsUp) => self.interrupt(&Interrupted::TimeIsUp),
-            Err(_) => return self.interrupt(&Interrupted::ClientGone),
-        }
-        if self.outlet.write(self.relay.output()).is_err() {
-            return self.interrupt(&Interrupted::ClientGone);
-        }
-        // The final frame counts as unread until all was taken.
-        if self.relay.outcome().is_none() {
-            self.relay.output_written(js::now_ms());
-        }
     }
 }

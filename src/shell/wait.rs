@@ -80,18 +80,24 @@ impl Waiting {
         mut ready: impl FnMut() -> Option<T>,
         deadline_ms: u64,
     ) -> Result<T, Interrupted> {
-        poll_fn(|_| {
-            if let Some(value) = ready() {
-                Poll::Ready(Ok(value))
-            } else if self.client.is_gone() {
-                Poll::Ready(Err(Interrupted::ClientGone))
-            } else if self.timer.is_due(deadline_ms) {
-                Poll::Ready(Err(Interrupted::TimeIsUp))
-            } else {
-                Poll::Pending
-            }
-        })
-        .await
+        poll_fn(|_| self.poll(&mut ready, deadline_ms)).await
+    }
+
+    /// [`Self::until`], for a future that is spelt out.
+    pub(super) fn poll<T>(
+        &mut self,
+        ready: impl FnOnce() -> Option<T>,
+        deadline_ms: u64,
+    ) -> Poll<Result<T, Interrupted>> {
+        if let Some(value) = ready() {
+            Poll::Ready(Ok(value))
+        } else if self.client.is_gone() {
+            Poll::Ready(Err(Interrupted::ClientGone))
+        } else if self.timer.is_due(deadline_ms) {
+            Poll::Ready(Err(Interrupted::TimeIsUp))
+        } else {
+            Poll::Pending
+        }
     }
 
     /// A future's result, unless the client leaves first.
