@@ -68,7 +68,10 @@ function withHeadersMade(options) {
 export class Reply {
   #options;
 
-  /** @param {string} options as JSON */
+  /**
+   * @param {string} options as JSON
+   * @throws {TypeError} when a header cannot be sent
+   */
   constructor(options) {
     this.#options = withHeadersMade(JSON.parse(options));
   }

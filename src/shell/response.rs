@@ -25,8 +25,9 @@ extern "C" {
     /// Responses that have all but body and correlation id in common.
     type Reply;
 
-    #[wasm_bindgen(constructor)]
-    fn new(options: &str) -> Reply;
+    /// Fails when a header cannot be sent.
+    #[wasm_bindgen(constructor, catch)]
+    fn new(options: &str) -> Result<Reply, JsValue>;
 
     #[wasm_bindgen(method, catch, js_name = with)]
     fn with_stream(
@@ -59,14 +60,20 @@ struct Options<'a> {
 pub(super) fn stream(body: &ReadableStream, common: &Common<'_>) -> Result<Response, JsValue> {
     STREAM.with_borrow_mut(|last| {
         let same = last.take().filter(|(cors, _)| cors.as_ref() == common.cors);
-        let (_, reply) = last.insert(same.unwrap_or_else(|| {
-            let own = [
-                ("content-type", "text/event-stream; charset=utf-8"),
-                ("cache-control", "no-cache, no-transform"),
-                ("x-accel-buffering", "no"),
-            ];
-            (common.cors.cloned(), common.reply(200, &own))
-        }));
+        let (_, reply) = last.insert(match same {
+            Some(same) => same,
+            None => (
+                common.cors.cloned(),
+                common.reply(
+                    200,
+                    &[
+                        ("content-type", "text/event-stream; charset=utf-8"),
+                        ("cache-control", "no-cache, no-transform"),
+                        ("x-accel-buffering", "no"),
+                    ],
+                )?,
+            ),
+        });
         reply.with_stream(body, common.correlation_id.as_str())
     })
 }
@@ -83,7 +90,7 @@ pub(super) fn json(
         ("cache-control", "no-store"),
     ];
     headers.extend_from_slice(more);
-    let reply = common.reply(status, &headers);
+    let reply = common.reply(status, &headers)?;
     reply.with_text(Some(body), common.correlation_id.as_str())
 }
 
@@ -122,13 +129,13 @@ pub(super) fn preflight(common: &Common<'_>) -> Result<Response, JsValue> {
             ("allow", "GET, HEAD, POST, OPTIONS"),
             ("cache-control", "no-store"),
         ],
-    );
+    )?;
     reply.with_text(None, common.correlation_id.as_str())
 }
 
 impl Common<'_> {
     /// `own`: the headers that not every response has.
-    fn reply(&self, status: u16, own: &[(&str, &str)]) -> Reply {
+    fn reply(&self, status: u16, own: &[(&str, &str)]) -> Result<Reply, JsValue> {
         let allow_origin = self.cors.and_then(|cors| cors.allow_origin.as_deref());
         let policy = if allow_origin.is_some() {
             "cross-origin"
