@@ -9,6 +9,8 @@ use wasm_bindgen::prelude::wasm_bindgen;
 use wasm_bindgen::{JsCast, JsValue};
 use web_sys::Headers;
 
+use crate::telemetry::record::cut;
+
 #[wasm_bindgen]
 extern "C" {
     /// Headers, whose names JavaScript has already.
@@ -77,11 +79,14 @@ impl Serialize for Pairs<'_> {
     }
 }
 
+/// Longest message of an error that a log line repeats, in characters.
+const MAX_LOGGED_ERROR: usize = 200;
+
 /// What a JavaScript error says, cut to a size fit for a log.
 pub(super) fn error_text(error: &JsValue) -> String {
     let text = match error.dyn_ref::<js_sys::Error>() {
         Some(error) => String::from(error.message()),
         None => error.as_string().unwrap_or_default(),
     };
-    text.chars().take(200).collect()
+    cut(&text, MAX_LOGGED_ERROR).to_owned()
 }

@@ -24,7 +24,10 @@ use crate::json;
 use crate::openai::Api;
 use crate::openai::dialect::Dialect;
 use crate::openai::failure::{self, Failure};
-use crate::telemetry::record::Level;
+use crate::telemetry::record::{Level, cut};
+
+/// Longest id of upstream's that a log line repeats, in characters.
+const MAX_LOGGED_ID: usize = 128;
 
 /// An answer that has begun.
 pub(super) struct Upstream {
@@ -198,7 +201,7 @@ impl Attempt<'_> {
         Ok(Upstream {
             source,
             request_id: header(&headers, &names::REQUEST_ID)
-                .map(|id| id.chars().take(128).collect()),
+                .map(|id| cut(&id, MAX_LOGGED_ID).to_owned()),
             latency_ms: js::now_ms().saturating_sub(started_ms),
             retries: 0,
         })

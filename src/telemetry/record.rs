@@ -61,6 +61,12 @@ pub fn timestamp(now_ms: u64) -> String {
     text
 }
 
+/// As much of a text from outside as a line repeats.
+pub fn cut(text: &str, max_chars: usize) -> &str {
+    let end = text.char_indices().nth(max_chars);
+    end.and_then(|(end, _)| text.get(..end)).unwrap_or(text)
+}
+
 /// A log line in the making: `timestamp`, `level`, `event`, `correlation_id`, then its own fields in
 /// the order of the calls.
 #[derive(Debug)]
