@@ -18,11 +18,11 @@ import { measureTogether } from "./compare/together.mjs";
 import { Lost, WORKLOADS } from "./compare/workloads.mjs";
 
 const USAGE =
-  "Usage: npm run bench -- [--rounds 15] [--only worker,idiomatic] [--workloads paced,short] [--instructions] [--json FILE]\n" +
+  "Usage: npm run bench -- [--rounds 4] [--only worker,idiomatic] [--workloads paced,short] [--instructions] [--json FILE]\n" +
   "       npm run bench -- --together identity,worker,idiomatic [--json FILE]";
 
-/** A process of its own for each measurement takes its time, and tells enough. */
-const FRESH_ROUNDS = 2;
+/** Processes of each contestant, one after the other: no two of one program cost quite the same. */
+const PROCESSES = 3;
 
 const options = readOptions();
 const upstream = new Upstream();
@@ -33,24 +33,28 @@ if (keepLoadAway()) about.cores += ", one of them for whoever is measured";
 console.log(`${Object.values(about).join(", ")}\n`);
 if (options.together) await compareTogether();
 
-const subjects = [];
-for (const contestant of chosen) {
-  const subject = await start(contestant);
-  if (subject) subjects.push(subject);
-}
+let subjects = [];
 /** Figures by workload, then by contestant. @type {Record<string, Record<string, number[]>>} */
 const figures = {};
-for (const workload of WORKLOADS) {
-  if (options.workloads && !options.workloads.includes(workload.name)) continue;
-  console.log(`${workload.name}: ${workload.title}`);
-  figures[workload.name] = workload.fresh ? await measureFresh(workload) : await measure(workload);
+const workloads = WORKLOADS.filter(({ name }) => options.workloads?.includes(name) ?? true);
+for (let number = 1; number <= PROCESSES; number += 1) {
+  subjects = await startAll(number === 1 ? chosen : subjects);
+  for (const workload of workloads.filter(({ fresh }) => !fresh)) {
+    console.log(`${workload.name}, process ${number} of ${PROCESSES}: ${workload.title}`);
+    await measure(workload);
+  }
+  for (const subject of subjects) await stop(subject);
 }
-for (const { running } of subjects) await running.stop();
+for (const workload of workloads.filter(({ fresh }) => fresh)) {
+  console.log(`${workload.name}: ${workload.title}`);
+  await measureFresh(workload);
+}
 if (!options.workloads || options.workloads.includes("cold")) {
   console.log("cold: a process started, to its first answer");
   shareCores();
-  figures.cold = await coldStarts(subjects, upstreamUrl, options.rounds);
-  figures.instantiation = { worker: await instantiation(options.rounds) };
+  const rounds = PROCESSES * options.rounds;
+  figures.cold = await coldStarts(subjects, upstreamUrl, rounds);
+  figures.instantiation = { worker: await instantiation(rounds) };
 }
 if (options.instructions) await countInstructions();
 figures.size = { worker: [gzippedBytes() / 1000] };
@@ -81,6 +85,21 @@ async function compareTogether() {
   await finish({ about, together });
 }
 
+/** Starts contestants, and leaves out those that are missing. */
+async function startAll(contestants) {
+  const started = [];
+  for (const contestant of contestants) {
+    const subject = await start(contestant);
+    if (subject) started.push(subject);
+  }
+  return started;
+}
+
+async function stop({ running, clients }) {
+  clients.stop();
+  await running.stop();
+}
+
 /** Starts a contestant and sees that it answers right, byte for byte, before anything is timed. */
 async function start(contestant) {
   try {
@@ -105,35 +124,49 @@ async function start(contestant) {
  * order stays the same, so that each one has rested as long as the others: what ran just before is cheaper.
  */
 async function measure(workload) {
-  const measured = Object.fromEntries(subjects.map(({ name }) => [name, []]));
-  for (const subject of subjects) await workload.measure(subject);
+  await measureRound(workload);
   for (let round = 0; round < options.rounds; round += 1) {
-    for (const subject of subjects) {
-      measured[subject.name].push(...(await workload.measure(subject)));
+    for (const [name, readings] of Object.entries(await measureRound(workload))) {
+      record(workload.name, name, readings);
     }
   }
-  return measured;
+}
+
+/** A round's readings by contestant. What can be cut into slices changes hands after each of them. */
+async function measureRound({ measure, slices = 1 }) {
+  const taken = Object.fromEntries(subjects.map(({ name }) => [name, []]));
+  for (let slice = 0; slice < slices; slice += 1) {
+    for (const subject of subjects) taken[subject.name].push(...(await measure(subject)));
+  }
+  if (slices === 1) return taken;
+  return Object.fromEntries(
+    Object.entries(taken).map(([name, readings]) => [name, [mean(readings)]]),
+  );
 }
 
 async function measureFresh(workload) {
-  const measured = Object.fromEntries(subjects.map(({ name }) => [name, []]));
-  figures.lost = Object.fromEntries(subjects.map(({ name }) => [name, []]));
-  for (let round = 0; round < FRESH_ROUNDS; round += 1) {
-    for (const contestant of subjects) {
-      const subject = await start(contestant);
-      try {
-        measured[contestant.name].push(...(await workload.measure(subject)));
-        figures.lost[contestant.name].push(0);
-      } catch (error) {
-        if (!(error instanceof Lost)) throw error;
-        figures.lost[contestant.name].push(error.count);
-        console.log(`  ${contestant.title}: ${error.message}`);
-      }
-      subject.clients.stop();
-      await subject.running.stop();
+  for (const contestant of subjects) {
+    const subject = await start(contestant);
+    try {
+      record(workload.name, contestant.name, await workload.measure(subject));
+      record("lost", contestant.name, [0]);
+    } catch (error) {
+      if (!(error instanceof Lost)) throw error;
+      record("lost", contestant.name, [error.count]);
+      console.log(`  ${contestant.title}: ${error.message}`);
     }
+    await stop(subject);
   }
-  return measured;
+}
+
+function record(workload, contestant, readings) {
+  figures[workload] ??= {};
+  figures[workload][contestant] ??= [];
+  figures[workload][contestant].push(...readings);
+}
+
+function mean(all) {
+  return all.reduce((sum, each) => sum + each, 0) / all.length;
 }
 
 async function countInstructions() {
@@ -151,7 +184,7 @@ function readOptions() {
   try {
     const { values } = parseArgs({
       options: {
-        rounds: { type: "string", default: "15" },
+        rounds: { type: "string", default: "4" },
         only: { type: "string" },
         workloads: { type: "string" },
         instructions: { type: "boolean", default: false },
