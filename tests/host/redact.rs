@@ -1,4 +1,4 @@
-use personal_ai_assistant::telemetry::record::{Level, Record, timestamp};
+use personal_ai_assistant::telemetry::record::{Level, Record, cut, timestamp};
 use personal_ai_assistant::telemetry::redact::{Scrubber, Secret};
 
 fn scrub(text: &str) -> String {
@@ -119,5 +119,18 @@ fn a_time_is_written_in_utc_with_microseconds() {
         (u64::MAX, "9999-12-31T23:59:59.000000+00:00"),
     ] {
         assert_eq!(timestamp(now_ms), text);
+    }
+}
+
+#[test]
+fn a_text_is_cut_between_characters() {
+    for (text, max_chars, expected) in [
+        ("", 3, ""),
+        ("abc", 3, "abc"),
+        ("abcd", 3, "abc"),
+        ("🚀漢字é", 3, "🚀漢字"),
+        ("é", 0, ""),
+    ] {
+        assert_eq!(cut(text, max_chars), expected);
     }
 }
