@@ -65,9 +65,10 @@ impl Waiting {
         deadline_ms: u64,
     ) -> Result<JsValue, Interrupted> {
         let inbox = Rc::clone(&self.inbox);
-        // One that nobody waits for any more may still settle.
+        // One that nobody waits for any more may still settle, or have settled.
         let serial = inbox.promises.get().wrapping_add(1);
         inbox.promises.set(serial);
+        inbox.settled.take();
         ON_SETTLED.with(|on_settled| listen(promise, on_settled, inbox.task, serial));
         self.until(|| inbox.settled.take(), deadline_ms)
             .await?
