@@ -83,32 +83,8 @@ impl Scrubber {
     }
 }
 
-/// The letters of each word that makes a name secret.
-const SECRET_LETTERS: [u32; 5] = [
-    letters(b"api_key"),
-    letters(b"authorization"),
-    letters(b"secret"),
-    letters(b"password"),
-    letters(b"token"),
-];
-
-/// Which letters a word has, in any case: a bit for each.
-const fn letters(mut word: &[u8]) -> u32 {
-    let mut letters = 0;
-    while let [first, rest @ ..] = word {
-        letters |= 1_u32.wrapping_shl(*first as u32);
-        word = rest;
-    }
-    letters
-}
-
 /// Whether a field's name says that its value is secret. Counts of tokens are not.
 pub fn is_secret_name(name: &str) -> bool {
-    // Every field of every line is asked for, and few names have the letters.
-    let letters = letters(name.as_bytes());
-    if SECRET_LETTERS.iter().all(|word| letters & word != *word) {
-        return false;
-    }
     let mut rest = name.as_bytes();
     let (mut has_token, mut counts_tokens) = (false, false);
     while let Some(first) = rest.first() {
@@ -116,6 +92,7 @@ pub fn is_secret_name(name: &str) -> bool {
             let found = rest.get(..word.len());
             found.is_some_and(|found| found.eq_ignore_ascii_case(word))
         };
+        // Every field of every line is asked for, and few names hold one of these letters often.
         match first.to_ascii_lowercase() {
             b'a' if begins(b"api_key") || begins(b"authorization") => return true,
             b's' if begins(b"secret") => return true,

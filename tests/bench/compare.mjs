@@ -37,10 +37,12 @@ let subjects = [];
 /** Figures by workload, then by contestant. @type {Record<string, Record<string, number[]>>} */
 const figures = {};
 const workloads = WORKLOADS.filter(({ name }) => options.workloads?.includes(name) ?? true);
-for (let number = 1; number <= PROCESSES; number += 1) {
+const lasting = workloads.filter(({ fresh }) => !fresh);
+const processes = lasting.length > 0 ? PROCESSES : 1;
+for (let number = 1; number <= processes; number += 1) {
   subjects = await startAll(number === 1 ? chosen : subjects);
-  for (const workload of workloads.filter(({ fresh }) => !fresh)) {
-    console.log(`${workload.name}, process ${number} of ${PROCESSES}: ${workload.title}`);
+  for (const workload of lasting) {
+    console.log(`${workload.name}, process ${number} of ${processes}: ${workload.title}`);
     await measure(workload);
   }
   for (const subject of subjects) await stop(subject);
