@@ -24,12 +24,16 @@ pub enum ErrorCode {
     MethodNotAllowed,
     /// The request's body is larger than allowed.
     BodyTooLarge,
+    /// The request's body does not arrive in time.
+    RequestTimeout,
     /// The request's body is not declared as JSON.
     UnsupportedMediaType,
     /// A variable of this service is missing or invalid.
     ConfigurationError,
     /// The conversation does not fit the model.
     ContextLengthExceeded,
+    /// Upstream's content filter refuses the conversation.
+    ContentFiltered,
     /// Upstream does not know the model.
     ModelNotFound,
     /// Upstream refuses this service's key or request.
@@ -82,9 +86,11 @@ impl ErrorCode {
             Self::NotFound => (404, "not_found"),
             Self::MethodNotAllowed => (405, "method_not_allowed"),
             Self::BodyTooLarge => (413, "body_too_large"),
+            Self::RequestTimeout => (408, "request_timeout"),
             Self::UnsupportedMediaType => (415, "unsupported_media_type"),
             Self::ConfigurationError => (500, "configuration_error"),
             Self::ContextLengthExceeded => (400, "context_length_exceeded"),
+            Self::ContentFiltered => (400, "content_filtered"),
             Self::ModelNotFound => (502, "model_not_found"),
             Self::UpstreamRejected => (502, "upstream_rejected"),
             Self::UpstreamRateLimited => (429, "upstream_rate_limited"),
@@ -128,6 +134,10 @@ impl ErrorCode {
                 "Request body too large",
                 "The request body may have at most 65536 bytes. Shorten the message or the history.",
             ),
+            Self::RequestTimeout => (
+                "Request timed out",
+                "The request body did not arrive in time. Send the request again.",
+            ),
             Self::UnsupportedMediaType => (
                 "Unsupported media type",
                 "Send the body as JSON with the header 'Content-Type: application/json'.",
@@ -139,6 +149,10 @@ impl ErrorCode {
             Self::ContextLengthExceeded => (
                 "Conversation too long",
                 "The conversation does not fit the model. Shorten the message or the history, or ask for fewer tokens.",
+            ),
+            Self::ContentFiltered => (
+                "Blocked by the content filter",
+                "The model's server refuses this conversation because of its content filter. Rephrase the message or the history.",
             ),
             Self::ModelNotFound => (
                 "Model not found",

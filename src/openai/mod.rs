@@ -198,6 +198,8 @@ pub enum FinishReason {
     Refusal,
     /// The model wants a tool called.
     ToolCalls,
+    /// Upstream ended the answer in order, for a reason that is unknown here.
+    Other,
 }
 
 impl FinishReason {
@@ -209,6 +211,7 @@ impl FinishReason {
             Self::ContentFilter => "content_filter",
             Self::Refusal => "refusal",
             Self::ToolCalls => "tool_calls",
+            Self::Other => "other",
         }
     }
 }

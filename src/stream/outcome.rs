@@ -57,6 +57,7 @@ impl From<ErrorCode> for EndReason {
             ErrorCode::StreamTooLong => Self::StreamTooLong,
             ErrorCode::UpstreamProtocol => Self::UpstreamProtocol,
             ErrorCode::ContextLengthExceeded
+            | ErrorCode::ContentFiltered
             | ErrorCode::ModelNotFound
             | ErrorCode::UpstreamRejected
             | ErrorCode::UpstreamRateLimited

@@ -17,6 +17,7 @@ fn each_code_has_its_status_its_name_and_its_end_reason() {
         (E::NotFound, 404, "not_found", "rejected"),
         (E::MethodNotAllowed, 405, "method_not_allowed", "rejected"),
         (E::BodyTooLarge, 413, "body_too_large", "rejected"),
+        (E::RequestTimeout, 408, "request_timeout", "rejected"),
         (
             E::UnsupportedMediaType,
             415,
@@ -33,6 +34,12 @@ fn each_code_has_its_status_its_name_and_its_end_reason() {
             E::ContextLengthExceeded,
             400,
             "context_length_exceeded",
+            "upstream_error",
+        ),
+        (
+            E::ContentFiltered,
+            400,
+            "content_filtered",
             "upstream_error",
         ),
         (E::ModelNotFound, 502, "model_not_found", "upstream_error"),

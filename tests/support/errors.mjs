@@ -22,6 +22,10 @@ const ERRORS = {
     "Request body too large",
     "The request body may have at most 65536 bytes. Shorten the message or the history.",
   ],
+  request_timeout: [
+    "Request timed out",
+    "The request body did not arrive in time. Send the request again.",
+  ],
   unsupported_media_type: [
     "Unsupported media type",
     "Send the body as JSON with the header 'Content-Type: application/json'.",
@@ -30,6 +34,10 @@ const ERRORS = {
   context_length_exceeded: [
     "Conversation too long",
     "The conversation does not fit the model. Shorten the message or the history, or ask for fewer tokens.",
+  ],
+  content_filtered: [
+    "Blocked by the content filter",
+    "The model's server refuses this conversation because of its content filter. Rephrase the message or the history.",
   ],
   model_not_found: [
     "Model not found",
