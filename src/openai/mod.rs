@@ -1,20 +1,33 @@
 //! What upstream speaks. Nothing outside this module knows a field of the `OpenAI` API.
 
+use std::borrow::Cow;
+
 use serde::{Deserialize, Serialize};
-use serde_json::value::RawValue;
 
 use self::dialect::Dialect;
 use self::failure::Failure;
+use self::finish::Reason;
 use self::template::Template;
+use crate::api::error::ErrorCode;
 use crate::api::request::{ChatRequest, Role};
 use crate::config::Config;
+
+pub use self::event::is_whole;
+pub use self::whole::{MAX_WHOLE_BYTES, Sniffed, Whole, sniff};
 
 pub mod base_url;
 mod chat_completions;
 pub mod dialect;
+mod event;
 pub mod failure;
+mod finish;
+mod reported;
 mod responses;
 mod template;
+mod text;
+mod usage;
+mod whole;
+mod words;
 
 /// The two APIs by which a model is asked.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -57,10 +70,15 @@ impl Api {
         }
     }
 
-    fn take_apart<'a>(self, kind: &str, data: &'a str) -> Result<Parts<'a>, Malformed> {
+    fn take_apart<'a>(
+        self,
+        kind: &str,
+        data: &'a str,
+        failure: impl Fn(&str) -> Failure,
+    ) -> Result<Parts<'a>, Malformed> {
         match self {
-            Self::ChatCompletions => chat_completions::take_apart(kind, data),
-            Self::Responses => responses::take_apart(kind, data),
+            Self::ChatCompletions => chat_completions::take_apart(kind, data, failure),
+            Self::Responses => responses::take_apart(kind, data, failure),
         }
     }
 }
@@ -69,15 +87,25 @@ impl Api {
 #[derive(Debug)]
 pub struct EventReader {
     api: Api,
+    names_model: bool,
     template: Template,
 }
 
 impl EventReader {
-    /// The reader of a new answer.
+    /// The reader of a new answer, whose client named the model.
     pub fn new(api: Api) -> Self {
         Self {
             api,
+            names_model: true,
             template: Template::default(),
+        }
+    }
+
+    /// The same for a client that leaves the model to this service, or does not.
+    pub fn asking_default_model(self, is_default: bool) -> Self {
+        Self {
+            names_model: !is_default,
+            ..self
         }
     }
 
@@ -88,18 +116,22 @@ impl EventReader {
     ///
     /// [`Malformed`] when the data is not what the API promises.
     pub fn meaning<'a>(&mut self, kind: &str, data: &'a str) -> Result<Meaning<'a>, Malformed> {
-        if let Some(content) = self.template.text(kind, data) {
+        if let Some(text) = self.template.text(kind, data) {
             return Ok(Meaning::Delta(Delta {
-                content: text(Some(content))?,
+                content: (text != "\"\"").then_some(Cow::Borrowed(text)),
+                is_answer: true,
                 ..Delta::default()
             }));
         }
-        let Parts { meaning, noise } = self.api.take_apart(kind, data)?;
+        let failure = |data: &str| Failure::from_event(data, self.names_model);
+        let Parts { meaning, noise } = self.api.take_apart(kind, data, failure)?;
         if let Meaning::Delta(Delta {
-            content: Some(content),
+            content: Some(Cow::Borrowed(content)),
             refusal: None,
-            finish_reason: None,
+            origin: Origin::Delta,
+            ending: None,
             usage: None,
+            is_answer: true,
         }) = meaning
         {
             self.template
@@ -113,7 +145,7 @@ impl EventReader {
 struct Parts<'a> {
     meaning: Meaning<'a>,
     /// Values that mean nothing here, and that no two events have in common.
-    noise: [Option<&'a RawValue>; 2],
+    noise: [Option<&'a str>; 2],
 }
 
 impl<'a> From<Meaning<'a>> for Parts<'a> {
@@ -162,26 +194,81 @@ impl<'a> Message<'a> {
 /// What one upstream event means to a stream.
 #[derive(Debug)]
 pub enum Meaning<'a> {
-    /// Zero or more of: text, the reason why the answer ended, what it cost.
+    /// Nothing: upstream is still there, or says something that is not about the answer's text.
+    Nothing,
+    /// What a chunk of the answer adds.
     Delta(Delta<'a>),
     /// The end of the stream, and what it still brings; nothing of interest follows.
     Done(Delta<'a>),
-    /// Upstream reports that it could not go on.
-    Failed(Failure),
 }
 
-/// What a chunk of the answer adds. Text is kept as the JSON string that upstream wrote, quotes and
-/// escapes included: it goes into a frame verbatim.
+impl Meaning<'_> {
+    /// Upstream reports that it could not go on.
+    fn failed(failure: Failure) -> Self {
+        Self::Delta(Delta {
+            ending: Some(Ended::Failed(Box::new(failure))),
+            ..Delta::default()
+        })
+    }
+}
+
+/// What a chunk of the answer adds. Text is a JSON string that is not empty, quotes and escapes included, where
+/// possible as upstream wrote it: it goes into a frame verbatim.
 #[derive(Debug, Default)]
 pub struct Delta<'a> {
     /// The answer's text.
-    pub content: Option<&'a RawValue>,
+    pub content: Option<Cow<'a, str>>,
     /// Text by which the model refuses to answer.
-    pub refusal: Option<&'a RawValue>,
-    /// Set once, by the chunk that ends the answer.
-    pub finish_reason: Option<FinishReason>,
-    /// Tokens used so far; the last one given counts.
-    pub usage: Option<Usage>,
+    pub refusal: Option<Cow<'a, str>>,
+    /// How the text relates to what came before.
+    pub origin: Origin,
+    /// What upstream says about the answer's end, after this text.
+    pub ending: Option<Ended>,
+    /// Tokens used so far; the last that is given counts, also where it cannot be read.
+    pub usage: Option<Result<Usage, Malformed>>,
+    /// Whether this is a part of the answer, with text or without.
+    pub is_answer: bool,
+}
+
+/// How a text relates to those before it.
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+pub enum Origin {
+    /// It goes on where they end.
+    #[default]
+    Delta,
+    /// It says a part of the answer again that deltas have said, if any came. Output and content index tell
+    /// which part, where the server says so.
+    Part(Option<(u64, u64)>),
+    /// It says the whole answer again, if any of it came.
+    Whole,
+    /// A part or the whole that cannot be read, which is a loss if nothing of the answer came.
+    Lost,
+}
+
+/// What upstream says about the end of an answer.
+#[derive(Debug)]
+pub enum Ended {
+    /// The answer is complete.
+    Finished(FinishReason),
+    /// The answer is complete for [`FinishReason::Other`]: upstream's word, if it is a name.
+    Otherwise(Option<String>),
+    /// Upstream could not go on.
+    Failed(Box<Failure>),
+}
+
+impl From<Reason> for Ended {
+    fn from(reason: Reason) -> Self {
+        match reason {
+            Reason::Finished(reason) => Self::Finished(reason),
+            Reason::Unknown(name) => Self::Otherwise(name),
+            Reason::Failed(name) => {
+                let name = name.as_deref().unwrap_or_default();
+                let cause = format!("upstream finish reason {name}");
+                let failure = Failure::new(ErrorCode::UpstreamUnavailable, cause);
+                Self::Failed(Box::new(failure))
+            }
+        }
+    }
 }
 
 /// Why an answer is complete.
@@ -218,7 +305,6 @@ impl FinishReason {
 
 /// Tokens that an answer used, as upstream counted them.
 #[derive(Clone, Copy, Debug, Default, Deserialize, Eq, PartialEq, Serialize)]
-#[serde(default)]
 pub struct Usage {
     /// Tokens of the conversation sent.
     pub input_tokens: u64,
@@ -231,14 +317,3 @@ pub struct Usage {
 /// An event's data that is not what the API promises.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub struct Malformed;
-
-/// A text, or nothing where there is none to send. Anything but a string is not a text: passing over
-/// it would lose a part of the answer without a word.
-fn text(value: Option<&RawValue>) -> Result<Option<&RawValue>, Malformed> {
-    match value {
-        Some(json) if json.get() == "\"\"" => Ok(None),
-        Some(json) if json.get().starts_with('"') => Ok(Some(json)),
-        Some(json) if json.get() != "null" => Err(Malformed),
-        _ => Ok(None),
-    }
-}

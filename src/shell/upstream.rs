@@ -269,6 +269,7 @@ impl Attempt<'_> {
                 status,
                 &bytes,
                 retry_after_ms,
+                None,
                 self.request.names_model,
             ),
             reworded: self.dialect.adapted(status, &bytes).filter(|_| is_chat),

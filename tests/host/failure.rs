@@ -120,7 +120,7 @@ fn each_upstream_error_becomes_one_of_ours() {
     ];
     for expected in table {
         let failure =
-            Failure::from_response(expected.status, expected.body.as_bytes(), None, false);
+            Failure::from_response(expected.status, expected.body.as_bytes(), None, None, false);
         let context = format!("{} {}", expected.status, expected.body);
         assert_eq!(failure.error.code, expected.code, "{context}");
         assert_eq!(failure.error.status, expected.client_status, "{context}");
@@ -133,21 +133,25 @@ fn each_upstream_error_becomes_one_of_ours() {
 fn an_unknown_model_is_the_client_s_error_when_the_client_chose_it() {
     let body = br#"{"error":{"code":"model_not_found"}}"#;
     assert_eq!(
-        Failure::from_response(404, body, None, true).error.status,
+        Failure::from_response(404, body, None, None, true)
+            .error
+            .status,
         400
     );
     assert_eq!(
-        Failure::from_response(404, body, None, false).error.status,
+        Failure::from_response(404, body, None, None, false)
+            .error
+            .status,
         502
     );
 }
 
 #[test]
 fn retry_after_is_passed_on_in_whole_seconds_with_a_429_only() {
-    let limited = Failure::from_response(429, b"", Some(1500), false);
+    let limited = Failure::from_response(429, b"", Some(1500), None, false);
     assert_eq!(limited.error.retry_after_seconds, Some(2));
     assert_eq!(limited.retry_after_ms, Some(1500));
-    let unavailable = Failure::from_response(503, b"", Some(1500), false);
+    let unavailable = Failure::from_response(503, b"", Some(1500), None, false);
     assert_eq!(unavailable.error.retry_after_seconds, None);
     assert_eq!(unavailable.retry_after_ms, Some(1500));
 }
@@ -163,8 +167,8 @@ fn neither_client_nor_log_hears_what_upstream_says_in_its_own_words() {
     ];
     for body in bodies {
         for failure in [
-            Failure::from_response(500, body.as_bytes(), None, false),
-            Failure::from_event(body),
+            Failure::from_response(500, body.as_bytes(), None, None, false),
+            Failure::from_event(body, true),
         ] {
             assert!(!failure.cause.contains(canary), "{body}: {}", failure.cause);
             assert!(
@@ -179,7 +183,7 @@ fn neither_client_nor_log_hears_what_upstream_says_in_its_own_words() {
 #[test]
 fn the_log_s_cause_has_upstream_s_machine_readable_names() {
     let body = br#"{"error":{"message":"m","code":"unsupported_value","type":"invalid_request_error","param":"messages[0].role"}}"#;
-    let cause = Failure::from_response(400, body, None, false).cause;
+    let cause = Failure::from_response(400, body, None, None, false).cause;
     assert_eq!(
         cause,
         "upstream status 400, code unsupported_value, type invalid_request_error, param messages[0].role"
@@ -207,7 +211,7 @@ fn an_error_event_is_classified_like_an_answer_and_not_retried() {
         ("no JSON", ErrorCode::UpstreamUnavailable),
     ];
     for (data, code) in table {
-        let failure = Failure::from_event(data);
+        let failure = Failure::from_event(data, true);
         assert_eq!(failure.error.code, code, "{data}");
         assert!(!failure.retryable, "{data}");
     }
