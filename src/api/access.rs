@@ -105,6 +105,22 @@ fn bearer(authorization: &str) -> Option<&str> {
     (scheme.eq_ignore_ascii_case("bearer") && is_token(token)).then_some(token)
 }
 
+/// What a 401 says in `WWW-Authenticate` to a request with this `Authorization` (RFC 6750, section 3.1). Only
+/// a client that sent a token, well-formed or not, is told that it is wrong; one that sent none, or tried
+/// another scheme, is told which scheme there is. Nothing tells one wrong token from another.
+pub fn challenge(authorization: Option<&str>) -> &'static str {
+    let (scheme, credentials) = authorization
+        .unwrap_or_default()
+        .trim()
+        .split_once([' ', '\t', ','])
+        .unwrap_or_default();
+    if scheme.eq_ignore_ascii_case("bearer") && !credentials.trim().is_empty() {
+        "Bearer error=\"invalid_token\""
+    } else {
+        "Bearer"
+    }
+}
+
 fn digest(token: &str) -> [u8; 32] {
     Sha256::digest(token).into()
 }

@@ -130,10 +130,10 @@ impl Exchange {
     }
 
     /// The answer to a browser that asks what a page may do.
-    pub(super) fn preflight(&self) -> Result<Response, JsValue> {
+    pub(super) fn preflight(&self, allow: &str) -> Result<Response, JsValue> {
         self.log_received(Level::Debug, None, None);
         self.log_complete(Level::Debug, &self.completion(Some(204), EndReason::Done));
-        response::preflight(&self.common())
+        response::preflight(allow, &self.common())
     }
 
     /// The answer to a request that goes nowhere.

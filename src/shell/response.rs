@@ -115,8 +115,8 @@ pub(super) fn error(error: &ApiError, common: &Common<'_>) -> Result<Response, J
     )
 }
 
-/// The answer to a browser that asks what a page may do.
-pub(super) fn preflight(common: &Common<'_>) -> Result<Response, JsValue> {
+/// The answer to a browser that asks what a page may do. `allow`: the methods that the path answers.
+pub(super) fn preflight(allow: &str, common: &Common<'_>) -> Result<Response, JsValue> {
     let reply = common.reply(
         204,
         &[
@@ -126,7 +126,7 @@ pub(super) fn preflight(common: &Common<'_>) -> Result<Response, JsValue> {
                 "Authorization, Content-Type, X-Correlation-Id",
             ),
             ("access-control-max-age", "7200"),
-            ("allow", "GET, HEAD, POST, OPTIONS"),
+            ("allow", allow),
             ("cache-control", "no-store"),
         ],
     )?;
