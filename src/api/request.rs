@@ -86,6 +86,11 @@ impl Invalid {
         move |rule| Self::new(field, rule)
     }
 
+    /// A body that ended before its length, or inside a chunk.
+    pub fn cut_off() -> Self {
+        Self::new("body", "JSON decode error: the body ended too soon")
+    }
+
     /// The rule in words that hold nothing of the request.
     pub fn logged_rule(&self) -> &str {
         self.rule_without_input.unwrap_or(&self.rule)
