@@ -79,16 +79,16 @@ impl Config {
 pub fn scrubber(lookup: impl Fn(&str) -> Option<String>) -> Scrubber {
     let key = set(&lookup, "OPENAI_API_KEY").unwrap_or_default();
     let tokens = set(&lookup, "ACCESS_TOKENS").unwrap_or_default();
-    let whole: Vec<&str> = tokens_in(&tokens).chain([key.as_str()]).collect();
-    let words = whole.iter().flat_map(|secret| {
-        let words = secret.split(|c: char| c.is_whitespace() || c == ';');
-        let words = words.filter(|word| word.len() < secret.len());
-        words.map(|word| word.split_once(':').map_or(word, |(_, token)| token))
-    });
-    let secrets = whole.iter().copied().chain(words);
-    let secrets: Vec<Secret> = secrets
-        .map(|secret| Secret::new(secret.to_owned()))
-        .collect();
+    let mut secrets = Vec::new();
+    for secret in tokens_in(&tokens).chain([key.as_str()]) {
+        secrets.push(Secret::new(secret.to_owned()));
+        for word in secret.split([' ', '\t', '\r', '\n', ';']) {
+            let word = word.split_once(':').map_or(word, |(_, token)| token);
+            if word.len() < secret.len() {
+                secrets.push(Secret::new(word.to_owned()));
+            }
+        }
+    }
     Scrubber::new(&secrets)
 }
 

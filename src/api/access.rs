@@ -109,12 +109,11 @@ fn bearer(authorization: &str) -> Option<&str> {
 /// a client that sent a token, well-formed or not, is told that it is wrong; one that sent none, or tried
 /// another scheme, is told which scheme there is. Nothing tells one wrong token from another.
 pub fn challenge(authorization: Option<&str>) -> &'static str {
-    let (scheme, credentials) = authorization
-        .unwrap_or_default()
-        .trim()
-        .split_once([' ', '\t', ','])
-        .unwrap_or_default();
-    if scheme.eq_ignore_ascii_case("bearer") && !credentials.trim().is_empty() {
+    const SCHEME: &str = "bearer";
+    let sent = authorization.unwrap_or_default().trim();
+    let (scheme, rest) = sent.split_at_checked(SCHEME.len()).unwrap_or_default();
+    let is_bearer = scheme.eq_ignore_ascii_case(SCHEME) && rest.starts_with([' ', '\t', ',']);
+    if is_bearer {
         "Bearer error=\"invalid_token\""
     } else {
         "Bearer"

@@ -111,18 +111,21 @@ impl From<&Invalid> for ApiError {
 /// A 415 that says which header to change.
 pub fn media(content_type: Option<&str>, content_encoding: Option<&str>) -> Result<(), ApiError> {
     const COMPRESSED: &str = "This service takes no compressed bodies. Send the body as it is, without the header 'Content-Encoding'.";
-    let essence = content_type.unwrap_or_default().split(';').next();
-    let is_json = essence.is_some_and(|it| it.trim().eq_ignore_ascii_case("application/json"));
-    // `identity` says that nothing was done to the body, and so does an empty header.
-    let mut codings = content_encoding.unwrap_or_default().split(',');
-    let is_plain = |coding: &str| coding.is_empty() || coding.eq_ignore_ascii_case("identity");
+    let mut words = content_type.unwrap_or_default().split(';');
+    let is_json = words
+        .next()
+        .is_some_and(|essence| essence.trim().eq_ignore_ascii_case("application/json"));
     if !is_json {
-        Err(ErrorCode::UnsupportedMediaType.into())
-    } else if !codings.all(|coding| is_plain(coding.trim())) {
-        Err(ApiError::new(ErrorCode::UnsupportedMediaType, COMPRESSED))
-    } else {
-        Ok(())
+        return Err(ErrorCode::UnsupportedMediaType.into());
     }
+    for coding in content_encoding.unwrap_or_default().split(',') {
+        let coding = coding.trim();
+        // `identity` says that nothing was done to the body, and so does an empty header.
+        if !coding.is_empty() && !coding.eq_ignore_ascii_case("identity") {
+            return Err(ApiError::new(ErrorCode::UnsupportedMediaType, COMPRESSED));
+        }
+    }
+    Ok(())
 }
 
 impl ChatRequest {

@@ -72,14 +72,15 @@ fn is_port(digits: &str) -> bool {
 /// Whether a host is a name in DNS. One whose last label is a number would be an address, and no valid one.
 fn is_name(host: &str) -> bool {
     let host = host.strip_suffix('.').unwrap_or(host);
-    let mut labels = host.split('.');
-    let is_label = |label: &str| {
+    let mut last = "";
+    for label in host.split('.') {
         let fits = |byte: u8| byte.is_ascii_alphanumeric() || b"-_".contains(&byte);
-        (1..=63).contains(&label.len()) && label.bytes().all(fits)
-    };
-    host.len() <= 253
-        && labels.clone().all(is_label)
-        && labels.next_back().is_some_and(|last| !is_number(last))
+        if !(1..=63).contains(&label.len()) || !label.bytes().all(fits) {
+            return false;
+        }
+        last = label;
+    }
+    host.len() <= 253 && !is_number(last)
 }
 
 /// Whether a URL parser would read a label as a number: decimal, octal or hexadecimal.

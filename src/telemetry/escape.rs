@@ -6,21 +6,23 @@
 /// How much of `text` spells `word`, each byte of which may be escaped; nothing when it does not begin so.
 /// Where it can be read in several ways, the longest counts.
 pub(super) fn prefix_len(text: &[u8], word: &[u8]) -> Option<usize> {
-    let (first, rest) = word.split_first()?;
     // Nearly always it ends here.
-    if text.first() != Some(first) && !matches!(text.first(), Some(b'%' | b'\\')) {
+    let first = text.first()?;
+    if word.first() != Some(first) && !matches!(first, b'%' | b'\\') {
         return None;
     }
-    let mut ends = after(text, 0, *first);
-    for byte in rest {
-        let mut next: Vec<usize> = ends
-            .iter()
-            .flat_map(|end| after(text, *end, *byte))
-            .collect();
-        next.sort_unstable();
-        next.dedup();
-        if next.is_empty() {
-            return None;
+    let mut ends = vec![0];
+    for byte in word {
+        let mut next = Vec::new();
+        for end in ends {
+            let rest = text.get(end..).unwrap_or_default();
+            let mut readings = Readings::of(rest);
+            while let Some((read, len)) = readings.next() {
+                let end = end.saturating_add(len);
+                if read == *byte && !next.contains(&end) {
+                    next.push(end);
+                }
+            }
         }
         ends = next;
     }
@@ -29,55 +31,61 @@ pub(super) fn prefix_len(text: &[u8], word: &[u8]) -> Option<usize> {
 
 /// The character at the beginning of a text, escapes undone as far as possible, and its length as written.
 pub(super) fn character(text: &[u8]) -> Option<(u8, usize)> {
-    let plain = text.first().map(|byte| (*byte, 1));
-    readings(text).last().or(plain)
+    let mut readings = Readings::of(text);
+    let mut last = None;
+    while let Some(reading) = readings.next() {
+        last = Some(reading);
+    }
+    last
 }
 
-/// Where a byte that is written at `at` may end.
-fn after(text: &[u8], at: usize, byte: u8) -> Vec<usize> {
-    let text = text.get(at..).unwrap_or_default();
-    let plain = text.first().map(|first| (*first, 1));
-    let readings = plain.into_iter().chain(readings(text));
-    let lengths = readings.filter_map(|(read, len)| (read == byte).then_some(len));
-    lengths.map(|len| at.saturating_add(len)).collect()
+/// What the beginning of a text may mean, a byte and its length as written: itself, then, where it is an escape,
+/// what that stands for. In `%252541` each `25` is a percent sign that was escaped again.
+struct Readings<'a> {
+    text: &'a [u8],
+    /// Bytes of the last reading.
+    len: usize,
+    /// Whether the next two bytes are digits of an escape.
+    is_escape: bool,
 }
 
-/// What the escape at the beginning of a text may mean, and its length, the outermost one first.
-fn readings(text: &[u8]) -> impl Iterator<Item = (u8, usize)> + '_ {
-    percent(text).chain(backslash(text))
-}
+impl<'a> Readings<'a> {
+    fn of(text: &'a [u8]) -> Self {
+        Self {
+            text,
+            len: 0,
+            is_escape: false,
+        }
+    }
 
-/// `%41`, `%2541`, `%252541`, …: each `25` is a percent sign that was escaped again.
-fn percent(text: &[u8]) -> impl Iterator<Item = (u8, usize)> + '_ {
-    let mut digits = match text {
-        [b'%', digits @ ..] => digits,
-        _ => &[],
-    };
-    std::iter::from_fn(move || {
-        let (byte, rest) = hex(digits)?;
-        let len = text.len().saturating_sub(rest.len());
-        digits = if byte == b'%' { rest } else { &[] };
+    fn next(&mut self) -> Option<(u8, usize)> {
+        let (byte, len) = match self.text.get(self.len..)? {
+            [first, ..] if self.len == 0 => (*first, 1),
+            [high, low, ..] if self.is_escape => (hex(*high, *low)?, self.len.saturating_add(2)),
+            [b'u', b'0', b'0', high, low, ..]
+                if self.text.first() == Some(&b'\\') && self.len == 1 =>
+            {
+                (hex(*high, *low)?, 6)
+            }
+            [b'n' | b'r' | b't', ..] if self.text.first() == Some(&b'\\') && self.len == 1 => {
+                (b' ', 2)
+            }
+            [byte @ (b'"' | b'\\' | b'/' | b'\''), ..]
+                if self.text.first() == Some(&b'\\') && self.len == 1 =>
+            {
+                (*byte, 2)
+            }
+            _ => return None,
+        };
+        self.len = len;
+        self.is_escape = byte == b'%';
         Some((byte, len))
-    })
+    }
 }
 
-/// `\"`, `\n`, `\u0041`.
-fn backslash(text: &[u8]) -> impl Iterator<Item = (u8, usize)> + '_ {
-    let read = match text {
-        [b'\\', b'u', b'0', b'0', digits @ ..] => hex(digits).map(|(byte, _)| (byte, 6)),
-        [b'\\', b'n' | b'r' | b't', ..] => Some((b' ', 2)),
-        [b'\\', byte @ (b'"' | b'\\' | b'/' | b'\''), ..] => Some((*byte, 2)),
-        _ => None,
-    };
-    read.into_iter()
-}
-
-/// The byte that two hexadecimal digits mean, and what follows them.
-fn hex(digits: &[u8]) -> Option<(u8, &[u8])> {
-    let (pair, rest) = digits.split_at_checked(2)?;
-    let text = std::str::from_utf8(pair).ok()?;
-    // A sign would be taken for a number's.
-    let is_hex = pair.iter().all(u8::is_ascii_hexdigit);
-    let byte = u8::from_str_radix(text, 16).ok().filter(|_| is_hex)?;
-    Some((byte, rest))
+/// The byte that two hexadecimal digits mean.
+fn hex(high: u8, low: u8) -> Option<u8> {
+    let digit = |byte: u8| char::from(byte).to_digit(16);
+    let byte = digit(high)?.checked_mul(16)?.checked_add(digit(low)?)?;
+    u8::try_from(byte).ok()
 }

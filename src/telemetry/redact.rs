@@ -98,11 +98,13 @@ impl Scrubber {
     /// The longest configured secret that stands here: it may contain another one.
     fn known_at(&self, text: &[u8], start: usize) -> Option<Span> {
         let rest = text.get(start..)?;
-        let lengths = self.secrets.iter();
-        let lengths =
-            lengths.filter_map(|known| escape::prefix_len(rest, known.expose().as_bytes()));
-        let end = start.saturating_add(lengths.max()?);
-        Some(Span { start, end })
+        let mut longest = 0;
+        for secret in &self.secrets {
+            let len = escape::prefix_len(rest, secret.expose().as_bytes());
+            longest = longest.max(len.unwrap_or_default());
+        }
+        let end = start.saturating_add(longest);
+        (longest > 0).then_some(Span { start, end })
     }
 }
 
