@@ -21,6 +21,9 @@ use crate::stream::outcome::EndReason;
 use crate::stream::relay::{Limits, Relay};
 use crate::telemetry::record::{Completion, Level};
 
+/// Longest cause of a failure that a log line repeats, in characters.
+const MAX_LOGGED_CAUSE: usize = 512;
+
 /// A chat whose response has still to be given.
 pub(super) struct Chat {
     exchange: Exchange,
@@ -73,7 +76,7 @@ impl Chat {
             record
                 .text("model", &chat.model)
                 .number("max_tokens", u64::from(chat.max_tokens))
-                .optional_text("upstream_request_id", upstream.request_id.as_deref())
+                .optional_id("upstream_request_id", upstream.request_id.as_deref())
                 .number("upstream_latency_ms", upstream.latency_ms);
         });
         Ok(upstream)
@@ -165,7 +168,7 @@ fn log_failure(exchange: &Exchange, failure: &Failure, recovery_action: &str) {
     exchange.log(Level::Error, "stream_error", |record| {
         record
             .text("code", failure.error.code.name())
-            .text("cause", &failure.cause)
+            .outside("cause", &failure.cause, MAX_LOGGED_CAUSE)
             .text("recovery_action", recovery_action);
     });
 }

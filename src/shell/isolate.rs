@@ -9,12 +9,13 @@ use wasm_bindgen::JsValue;
 use worker::Env;
 
 use super::console::Log;
+use super::js;
 use super::limiter::RateLimiter;
 use super::upstream::Endpoint;
 use crate::api::access::Origins;
 use crate::config::{self, Config, ConfigError};
 use crate::openai::dialect::Dialect;
-use crate::telemetry::record::Level;
+use crate::telemetry::record::{Level, panic_cause};
 use crate::telemetry::redact::Scrubber;
 
 thread_local! {
@@ -51,7 +52,7 @@ impl Isolate {
     fn start(env: &Env) -> Self {
         let lookup = |name: &str| variable(env, name);
         let isolate = Self {
-            config: Config::load(lookup),
+            config: Config::load(lookup).and_then(callable),
             log: Log::new(config::log_level(lookup), config::scrubber(lookup)),
             origins: config::origins(lookup),
             rate_limiter: RateLimiter::bound_to(env),
@@ -77,9 +78,18 @@ impl Isolate {
     }
 }
 
+/// A configuration whose base URL is one to the runtime as well.
+fn callable(config: Config) -> Result<Config, ConfigError> {
+    if js::can_parse(&config.base_url.join("/")) {
+        Ok(config)
+    } else {
+        Err(ConfigError::base_url())
+    }
+}
+
 /// Writes a panic as a log line like any other, redacted. The isolate's state is gone afterwards.
 pub(super) fn log_panic(info: &PanicHookInfo<'_>) {
-    let cause = info.to_string();
+    let cause = panic_cause(info.payload(), info.location());
     ISOLATE.with(|cell| {
         // Before the first request there is no secret to leave out but those that show by their shape.
         let starting = Log::new(Level::Error, Scrubber::default());

@@ -68,7 +68,7 @@ fn respond(request: Request, env: Env, context: Context) -> JsValue {
         match route {
             Route::Health => exchange.health(),
             Route::Ready => exchange.ready(),
-            Route::Preflight => exchange.preflight(),
+            Route::Preflight { allow } => exchange.preflight(allow),
             Route::Chat => return answer(exchange, request, &context),
             Route::MethodNotAllowed { allow } => {
                 let mut error = ApiError::from(ErrorCode::MethodNotAllowed);

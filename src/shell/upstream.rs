@@ -24,10 +24,7 @@ use crate::json;
 use crate::openai::Api;
 use crate::openai::dialect::Dialect;
 use crate::openai::failure::{self, Failure};
-use crate::telemetry::record::{Level, cut};
-
-/// Longest id of upstream's that a log line repeats, in characters.
-const MAX_LOGGED_ID: usize = 128;
+use crate::telemetry::record::Level;
 
 /// An answer that has begun.
 pub(super) struct Upstream {
@@ -200,8 +197,7 @@ impl Attempt<'_> {
         };
         Ok(Upstream {
             source,
-            request_id: header(&headers, &names::REQUEST_ID)
-                .map(|id| cut(&id, MAX_LOGGED_ID).to_owned()),
+            request_id: header(&headers, &names::REQUEST_ID),
             latency_ms: js::now_ms().saturating_sub(started_ms),
             retries: 0,
         })

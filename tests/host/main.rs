@@ -12,16 +12,19 @@
 )]
 
 mod access;
+mod base_url;
 mod canary;
 mod config;
 mod errors;
 mod failure;
 mod fixtures;
 mod properties;
+mod pydantic;
 mod redact;
 mod relay;
 mod request;
 mod route;
+mod scrub;
 mod sse;
 mod support;
 mod upstream_request;
