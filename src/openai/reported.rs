@@ -118,7 +118,7 @@ impl Reported {
     }
 
     fn say(&mut self, text: &str) {
-        self.words.push_str(&text.to_lowercase());
+        self.words.push_str(&text.to_ascii_lowercase());
         self.words.push('\n');
     }
 
@@ -181,7 +181,7 @@ fn innermost(json: &str, depth: u8) -> Option<Fields<'_>> {
 /// A name in lower case, or a number that is one.
 fn name_of(json: &str) -> Option<String> {
     let number = || json.parse::<u64>().ok().map(|_| json.to_owned());
-    text(json).map(|text| text.to_lowercase()).or_else(number)
+    text(json).map(|text| text.to_ascii_lowercase()).or_else(number)
 }
 
 /// An HTTP status of an error, as a number or a text.
