@@ -102,6 +102,7 @@ impl EventReader {
     }
 
     /// The same for a client that leaves the model to this service, or does not.
+    #[must_use]
     pub fn asking_default_model(self, is_default: bool) -> Self {
         Self {
             names_model: !is_default,
@@ -236,13 +237,29 @@ pub enum Origin {
     /// It goes on where they end.
     #[default]
     Delta,
-    /// It says a part of the answer again that deltas have said, if any came. Output and content index tell
-    /// which part, where the server says so.
-    Part(Option<(u64, u64)>),
+    /// It says a part of the answer again that deltas have said, if any came.
+    Part(Option<Part>),
     /// It says the whole answer again, if any of it came.
     Whole,
     /// A part or the whole that cannot be read, which is a loss if nothing of the answer came.
     Lost,
+}
+
+/// Which part of a response a text is.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub struct Part {
+    /// The number of its item.
+    pub output_index: u64,
+    /// Its number within the item; nothing for the whole item.
+    pub content_index: Option<u64>,
+}
+
+impl Part {
+    /// Whether all of this part is in the other one, or is the other one as a whole.
+    pub fn is_within(self, other: Self) -> bool {
+        let is_item = self.content_index.is_none() || other.content_index.is_none();
+        self.output_index == other.output_index && (is_item || self == other)
+    }
 }
 
 /// What upstream says about the end of an answer.

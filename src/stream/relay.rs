@@ -105,6 +105,7 @@ impl Relay {
     }
 
     /// The same for a client that leaves the model to this service: an unknown model is its owner's to mend then.
+    #[must_use]
     pub fn asking_default_model(self, is_default: bool) -> Self {
         Self {
             events: self.events.asking_default_model(is_default),
@@ -151,7 +152,7 @@ impl Relay {
         while self.outcome.is_none() {
             let step = match self.decoder.next_event() {
                 Ok(None) => break,
-                Ok(Some(event)) => read(&mut self.events, &mut self.writer, event),
+                Ok(Some(event)) => read(&mut self.events, &mut self.writer, event, false),
                 Err(error @ DecodeError::InvalidUtf8) => Step::Spoil(error.cause()),
                 Err(error @ DecodeError::EventTooLarge) => Step::Stop(error.cause()),
             };
@@ -307,9 +308,8 @@ impl Relay {
 
     /// The bytes are over. A last event without its blank line counts if it is whole; half of one is none.
     fn end(&mut self, cause: &str, now_ms: u64) {
-        let last = self.decoder.finish().ok().flatten();
-        if let Some(event) = last.filter(|event| is_whole(event.data)) {
-            let step = read(&mut self.events, &mut self.writer, event);
+        if let Ok(Some(event)) = self.decoder.finish() {
+            let step = read(&mut self.events, &mut self.writer, event, true);
             self.step(step, now_ms);
         }
         if self.outcome.is_none() {
@@ -339,11 +339,29 @@ impl Relay {
     }
 }
 
-fn read(events: &mut EventReader, writer: &mut Writer, event: Event<'_>) -> Step {
-    match events.meaning(event.kind, event.data) {
-        Ok(meaning) => writer.take_in(meaning),
-        Err(_) => Step::Spoil("an event's data is not what the API promises"),
+/// Reads an event. Of one that the end of the bytes has cut off, what is whole counts.
+fn read(events: &mut EventReader, writer: &mut Writer, event: Event<'_>, is_cut: bool) -> Step {
+    let Event { kind, data } = event;
+    let counts = |data: &str| !is_cut || is_whole(data);
+    let spoilt = Step::Spoil("an event's data is not what the API promises");
+    if counts(data) {
+        match events.meaning(kind, data) {
+            Ok(meaning) => return writer.take_in(meaning),
+            Err(_) if !data.contains('\n') => return spoilt,
+            Err(_) => {}
+        }
     }
+    // Some servers end their events with one line end, and so make one of them all.
+    for line in data.lines().take_while(|line| counts(line)) {
+        let Ok(meaning) = events.meaning(kind, line) else {
+            return spoilt;
+        };
+        let step = writer.take_in(meaning);
+        if !matches!(step, Step::GoOn) {
+            return step;
+        }
+    }
+    Step::GoOn
 }
 
 fn millis(duration: Duration) -> u64 {

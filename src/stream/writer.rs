@@ -5,7 +5,7 @@ use crate::api::correlation::CorrelationId;
 use crate::api::error::{ApiError, ErrorCode};
 use crate::api::frame::{Ending, FrameEncoder};
 use crate::openai::failure::Failure;
-use crate::openai::{Delta, Ended, FinishReason, Meaning, Origin, Usage};
+use crate::openai::{Delta, Ended, FinishReason, Meaning, Origin, Part, Usage};
 
 /// A frame with text that went out, for the log.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -47,7 +47,7 @@ pub(super) struct Writer {
     /// Whether any text came as a delta.
     has_deltas: bool,
     /// The last part that a server said again.
-    last_part: Option<(u64, u64)>,
+    last_part: Option<Part>,
     /// Frames with text so far.
     text_frames: u64,
     usage: Option<Usage>,
@@ -149,7 +149,8 @@ impl Writer {
         if is_new && delta.origin == Origin::Lost {
             return false;
         }
-        if is_new {
+        let has_text = delta.content.is_some() || delta.refusal.is_some();
+        if is_new && has_text {
             for text in [&delta.content, &delta.refusal].into_iter().flatten() {
                 let whole = self.surrogates.join(text);
                 if whole != "\"\"" {
@@ -157,11 +158,11 @@ impl Writer {
                 }
             }
             self.refused |= delta.refusal.is_some();
-            let has_text = delta.content.is_some() || delta.refusal.is_some();
-            self.has_deltas |= has_text && delta.origin == Origin::Delta;
-        }
-        if let Origin::Part(part) = delta.origin {
-            self.last_part = part;
+            match delta.origin {
+                Origin::Delta => self.has_deltas = true,
+                Origin::Part(part) => self.last_part = part,
+                Origin::Whole | Origin::Lost => {}
+            }
         }
         self.has_begun |= delta.is_answer;
         self.end(delta.ending.as_ref());
@@ -175,7 +176,10 @@ impl Writer {
     fn is_new(&self, origin: Origin) -> bool {
         match origin {
             Origin::Delta => true,
-            Origin::Part(part) => !self.has_deltas && (part.is_none() || part != self.last_part),
+            Origin::Part(part) => {
+                let known = part.zip(self.last_part);
+                !self.has_deltas && !known.is_some_and(|(part, last)| part.is_within(last))
+            }
             Origin::Whole | Origin::Lost => self.text_frames == 0,
         }
     }

@@ -6,6 +6,7 @@
     clippy::expect_used,
     clippy::indexing_slicing,
     clippy::panic,
+    clippy::string_slice,
     clippy::too_many_lines,
     clippy::unwrap_used,
     reason = "a panic is how a test fails, and a table of cases is one thing"
@@ -15,13 +16,17 @@ mod access;
 mod canary;
 mod config;
 mod errors;
+mod events;
 mod failure;
+mod finish;
 mod fixtures;
 mod properties;
 mod redact;
+mod refusals;
 mod relay;
 mod request;
 mod route;
 mod sse;
 mod support;
 mod upstream_request;
+mod whole;
