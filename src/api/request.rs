@@ -80,6 +80,11 @@ impl Invalid {
         }
     }
 
+    /// A body that ended before its length, or inside a chunk.
+    pub fn cut_off() -> Self {
+        Self::new("body", "JSON decode error: the body ended too soon")
+    }
+
     /// The rule in words that hold nothing of the request.
     pub fn logged_rule(&self) -> &str {
         self.rule_without_input.unwrap_or(&self.rule)

@@ -7,11 +7,10 @@ use web_sys::Request;
 
 use super::body;
 use super::exchange::Exchange;
-use super::js::{self, names};
+use super::js::{self, millis, names};
 use super::source::Source;
-use super::timer::NEVER_MS;
 use super::upstream::NotOpened;
-use super::wait::Waiting;
+use super::wait::{Interrupted, Waiting};
 use crate::api::access::rate_limit_key;
 use crate::api::error::{ApiError, ErrorCode};
 use crate::api::request::{ChatRequest, Invalid, MAX_BODY_BYTES};
@@ -21,6 +20,9 @@ use crate::telemetry::record::Level;
 
 /// The longest period that the rate-limit binding counts over; it does not tell which one it has.
 const LIMIT_PERIOD_SECONDS: u64 = 60;
+
+/// The longest wait for the rate limiter, in milliseconds. It answers within a few.
+const LIMITER_MS: u64 = 2_000;
 
 /// Why a chat ends before its stream begins.
 pub(super) enum Refusal {
@@ -50,9 +52,20 @@ pub(super) async fn admit(
     config: &Config,
     waiting: &mut Waiting,
 ) -> Result<ChatRequest, Refusal> {
-    let client = authorize(request, config)
-        .inspect_err(|_| exchange.log_received(Level::Info, None, None))?;
-    let parsed = read(request, waiting).await.and_then(|body| {
+    let deadline_ms = exchange.started_ms.saturating_add(millis(config.timeout));
+    let client = match authorize(request, config) {
+        Ok(client) => client,
+        Err(refusal) => {
+            // A stranger's body is not waited for.
+            exchange.log_received(Level::Info, None, None);
+            return Err(refusal);
+        }
+    };
+    let read = match declared(request) {
+        Ok(is_length_known) => read(request, is_length_known, waiting, deadline_ms).await,
+        Err(refusal) => Err(let_in(request, refusal, waiting).await),
+    };
+    let parsed = read.and_then(|body| {
         let parsed = ChatRequest::parse(&body, config);
         parsed.map_err(Refusal::Invalid)
     });
@@ -73,31 +86,71 @@ fn authorize<'c>(request: &Request, config: &'c Config) -> Result<Option<&'c str
     name.map(Some).ok_or_else(|| ErrorCode::Unauthorized.into())
 }
 
-/// The body, as far as it may be one.
-async fn read(request: &Request, waiting: &mut Waiting) -> Result<Vec<u8>, Refusal> {
+/// Whether the headers tell the body's length. They may tell enough to refuse it.
+fn declared(request: &Request) -> Result<bool, Refusal> {
     let headers = request.headers();
     let content_type = js::header(&headers, &names::CONTENT_TYPE);
     if !is_json(&content_type.unwrap_or_default()) {
         return Err(ErrorCode::UnsupportedMediaType.into());
     }
-    let declared_bytes =
-        js::header(&headers, &names::CONTENT_LENGTH).and_then(|length| length.parse::<u64>().ok());
-    let read = match declared_bytes {
-        Some(bytes) if bytes > MAX_BODY_BYTES as u64 => {
-            return Err(ErrorCode::BodyTooLarge.into());
+    let length = js::header(&headers, &names::CONTENT_LENGTH);
+    match length.and_then(|length| length.parse::<u64>().ok()) {
+        Some(bytes) if bytes > MAX_BODY_BYTES as u64 => Err(ErrorCode::BodyTooLarge.into()),
+        length => Ok(length.is_some()),
+    }
+}
+
+/// The body, as far as it may be one.
+async fn read(
+    request: &Request,
+    is_length_known: bool,
+    waiting: &mut Waiting,
+    deadline_ms: u64,
+) -> Result<Vec<u8>, Refusal> {
+    let read = if is_length_known {
+        body::read_declared(request, waiting, deadline_ms).await
+    } else if let Some(mut source) = source_of(request, waiting) {
+        match body::read(&mut source, MAX_BODY_BYTES, waiting, deadline_ms).await {
+            Ok(body) if body.is_cut => {
+                let discarded = body::discard(&mut source, waiting).await;
+                return Err(unless_gone(ErrorCode::BodyTooLarge.into(), &discarded));
+            }
+            read => read,
         }
-        Some(_) => body::read_declared(request, waiting).await,
-        None => {
-            let body = request.body();
-            let source = body.map(|body| Source::of(&body, Rc::clone(&waiting.inbox)));
-            body::read(source, MAX_BODY_BYTES, waiting, NEVER_MS).await
-        }
+    } else {
+        return Ok(Vec::new());
     };
-    match read {
-        Ok(body) if body.is_cut => Err(ErrorCode::BodyTooLarge.into()),
-        Ok(body) => Ok(body.bytes),
-        // A body breaks off only when its sender has gone.
-        Err(_) => Err(Refusal::ClientGone { retries: 0 }),
+    read.map(|body| body.bytes)
+        .map_err(|interrupted| match interrupted {
+            Interrupted::TimeIsUp => ErrorCode::RequestTimeout.into(),
+            Interrupted::Failed(_) if !waiting.is_client_gone() => {
+                Refusal::Invalid(Invalid::cut_off())
+            }
+            _ => Refusal::ClientGone { retries: 0 },
+        })
+}
+
+fn source_of(request: &Request, waiting: &Waiting) -> Option<Source> {
+    let body = request.body()?;
+    Some(Source::of(&body, Rc::clone(&waiting.inbox)))
+}
+
+/// Refuses a request once its body has come in.
+async fn let_in(request: &Request, refusal: Refusal, waiting: &mut Waiting) -> Refusal {
+    match source_of(request, waiting) {
+        Some(mut source) => {
+            let discarded = body::discard(&mut source, waiting).await;
+            unless_gone(refusal, &discarded)
+        }
+        None => refusal,
+    }
+}
+
+/// A refusal, unless there is nobody left to be refused.
+fn unless_gone(refusal: Refusal, waited: &Result<(), Interrupted>) -> Refusal {
+    match waited {
+        Err(Interrupted::ClientGone) => Refusal::ClientGone { retries: 0 },
+        _ => refusal,
     }
 }
 
@@ -113,21 +166,22 @@ async fn limit(
     };
     let address = js::header(&request.headers(), &names::CONNECTING_IP);
     let key = rate_limit_key(client, address.as_deref());
-    match waiting.unless_gone(limiter.admits(&key)).await {
-        Err(_) => Err(Refusal::ClientGone { retries: 0 }),
-        Ok(Ok(true)) => Ok(()),
+    let deadline_ms = js::now_ms().saturating_add(LIMITER_MS);
+    let cause = match waiting.resolve(limiter.admits(&key), deadline_ms).await {
+        Ok(Ok(true)) => return Ok(()),
         Ok(Ok(false)) => {
             let mut error = ApiError::from(ErrorCode::RateLimited);
             error.retry_after_seconds = Some(LIMIT_PERIOD_SECONDS);
-            Err(Refusal::Client(error))
+            return Err(Refusal::Client(error));
         }
-        Ok(Err(error)) => {
-            exchange.log(Level::Warning, "rate_limiter_failed", |record| {
-                record.text("cause", &js::error_text(&error));
-            });
-            Ok(())
-        }
-    }
+        Ok(Err(error)) | Err(Interrupted::Failed(error)) => js::error_text(&error),
+        Err(Interrupted::TimeIsUp) => "no answer within 2 s".to_owned(),
+        Err(Interrupted::ClientGone) => return Err(Refusal::ClientGone { retries: 0 }),
+    };
+    exchange.log(Level::Warning, "rate_limiter_failed", |record| {
+        record.text("cause", &cause);
+    });
+    Ok(())
 }
 
 fn is_json(content_type: &str) -> bool {

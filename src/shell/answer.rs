@@ -11,18 +11,22 @@ extern "C" {
     #[wasm_bindgen(js_name = Answer)]
     type Promises;
 
+    /// Cannot throw: the runtime takes work for a request that it is giving us.
     #[wasm_bindgen(constructor, js_class = "Answer")]
-    fn new(context: &Context) -> Promises;
+    fn new(context: &Context, task: u32, correlation_id: &str) -> Promises;
 
+    /// Cannot throw: it is a field.
     #[wasm_bindgen(method, getter)]
     fn promise(this: &Promises) -> Promise;
 
+    /// Cannot throw: it resolves a promise.
     #[wasm_bindgen(method)]
     fn give(this: &Promises, response: &Response);
 
-    #[wasm_bindgen(method)]
-    fn fail(this: &Promises, error: &JsValue);
+    #[wasm_bindgen(method, catch)]
+    fn fail(this: &Promises) -> Result<(), JsValue>;
 
+    /// Cannot throw: it resolves a promise.
     #[wasm_bindgen(method)]
     fn end(this: &Promises);
 }
@@ -31,9 +35,9 @@ extern "C" {
 pub(super) struct Answer(Promises);
 
 impl Answer {
-    /// One whose work goes on when the client has left.
-    pub(super) fn within(context: &Context) -> Self {
-        Self(Promises::new(context))
+    /// The answer of a task, whose work goes on when the client has left.
+    pub(super) fn within(context: &Context, task: u32, correlation_id: &str) -> Self {
+        Self(Promises::new(context, task, correlation_id))
     }
 
     pub(super) fn promise(&self) -> Promise {
@@ -44,8 +48,8 @@ impl Answer {
     pub(super) fn give(&self, response: Result<Response, JsValue>) {
         match response {
             Ok(response) => self.0.give(&response),
-            // The runtime could not even build a response.
-            Err(error) => self.0.fail(&error),
+            // The runtime could not build the response. If it cannot build that one either, the client has left.
+            Err(_) => self.0.fail().unwrap_or_default(),
         }
     }
 }

@@ -1,13 +1,18 @@
-//! Bodies, read with a bound.
+//! Bodies, read with a bound and a deadline.
 
 use js_sys::{ArrayBuffer, Uint8Array};
 use wasm_bindgen::{JsCast, JsValue};
 use web_sys::Request;
 
 use super::inbox::Read;
+use super::js;
 use super::source::Source;
-use super::timer::NEVER_MS;
 use super::wait::{Interrupted, Waiting};
+
+/// Most bytes of a refused body that are read on before the refusal is sent.
+const MAX_DISCARDED_BYTES: u32 = 16 << 20;
+/// How long it may take until they have come, in milliseconds.
+const DISCARD_MS: u64 = 2_000;
 
 /// What came of reading a body.
 pub(super) struct Body {
@@ -20,18 +25,33 @@ pub(super) struct Body {
 pub(super) async fn read_declared(
     request: &Request,
     waiting: &mut Waiting,
+    deadline_ms: u64,
 ) -> Result<Body, Interrupted> {
     let whole = request.array_buffer().map_err(Interrupted::Failed)?;
-    let buffer: ArrayBuffer = waiting.settle(&whole, NEVER_MS).await?.unchecked_into();
+    let buffer: ArrayBuffer = waiting.settle(&whole, deadline_ms).await?.unchecked_into();
     Ok(Body {
         bytes: Uint8Array::new(&buffer).to_vec(),
         is_cut: false,
     })
 }
 
+/// Lets the rest of a refused body come in and forgets it. A client that is still sending does not read, so a response
+/// that comes too soon looks to it like a broken connection.
+pub(super) async fn discard(source: &mut Source, waiting: &mut Waiting) -> Result<(), Interrupted> {
+    let deadline_ms = js::now_ms().saturating_add(DISCARD_MS);
+    let mut bytes = 0_u32;
+    while bytes <= MAX_DISCARDED_BYTES {
+        match waiting.until(|| source.read(), deadline_ms).await? {
+            Read::Chunk(chunk_bytes) => bytes = bytes.saturating_add(chunk_bytes),
+            Read::End | Read::Broken => break,
+        }
+    }
+    Ok(())
+}
+
 /// Reads a body up to `max_bytes`. Only the bound and one chunk are ever held.
 pub(super) async fn read(
-    source: Option<Source>,
+    source: &mut Source,
     max_bytes: usize,
     waiting: &mut Waiting,
     deadline_ms: u64,
@@ -39,9 +59,6 @@ pub(super) async fn read(
     let mut body = Body {
         bytes: Vec::new(),
         is_cut: false,
-    };
-    let Some(mut source) = source else {
-        return Ok(body);
     };
     while !body.is_cut {
         let read = waiting.until(|| source.read(), deadline_ms).await?;

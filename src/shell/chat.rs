@@ -2,7 +2,7 @@
 
 use std::rc::Rc;
 
-use web_sys::{Request, Response};
+use web_sys::Request;
 
 use super::admission::{self, Refusal};
 use super::answer::Answer;
@@ -10,7 +10,7 @@ use super::exchange::Exchange;
 use super::inbox::Inbox;
 use super::js;
 use super::outlet::Outlet;
-use super::pump::Pump;
+use super::pump::{Delivery, Pump};
 use super::response;
 use super::upstream::{self, Upstream};
 use super::wait::Waiting;
@@ -103,8 +103,8 @@ impl Chat {
                     ..completion
                 };
                 self.exchange.log_complete(Level::Info, &completion);
-                // Nobody reads it.
-                return self.answer.give(Ok(Response::error()));
+                let response = response::for_nobody(&self.exchange.common());
+                return self.answer.give(response);
             }
         };
         let completion = self.exchange.completion(Some(error.status), end_reason);
@@ -131,14 +131,21 @@ impl Chat {
         let traces_frames = exchange.isolate.log.wants(Level::Debug);
         let relay = Relay::new(config.api, id.clone(), limits, js::now_ms(), traces_frames);
         let mut pump = Pump::new(upstream.source, relay, outlet, waiting);
-        pump.run(|relay| log_frames(&exchange, relay)).await;
+        let delivery = pump.run(|relay| log_frames(&exchange, relay)).await;
 
         let relay = &pump.relay;
         let outcome = relay.outcome();
-        if let Some(failure) = outcome.and_then(|outcome| outcome.failure.as_ref()) {
-            log_failure(&exchange, failure, "error_frame");
-        }
-        let end_reason = outcome.map_or(EndReason::ClientGone, |outcome| outcome.end_reason);
+        let end_reason = if delivery == Delivery::Stalled {
+            let cause = "the client did not read the whole answer within MAX_STREAM_SECONDS";
+            let failure = Failure::new(ErrorCode::StreamTooLong, cause);
+            log_failure(&exchange, &failure, "connection_broken_off");
+            EndReason::StreamTooLong
+        } else {
+            if let Some(failure) = outcome.and_then(|outcome| outcome.failure.as_ref()) {
+                log_failure(&exchange, failure, "error_frame");
+            }
+            outcome.map_or(EndReason::ClientGone, |outcome| outcome.end_reason)
+        };
         let completion = Completion {
             ttft_ms: relay
                 .first_text_ms()

@@ -2,8 +2,9 @@
 
 use std::cell::Cell;
 use std::thread::LocalKey;
+use std::time::Duration;
 
-use js_sys::{Date, JsString, Math, Object};
+use js_sys::{Date, JsString, Math, Object, Reflect};
 use serde::{Serialize, Serializer};
 use wasm_bindgen::prelude::wasm_bindgen;
 use wasm_bindgen::{JsCast, JsValue};
@@ -17,6 +18,7 @@ extern "C" {
     #[wasm_bindgen(extends = Object)]
     type HeaderList;
 
+    /// Cannot throw: the names are those of headers.
     #[wasm_bindgen(method)]
     fn get(this: &HeaderList, name: &JsString) -> Option<String>;
 }
@@ -41,6 +43,11 @@ pub(super) fn now_ms() -> u64 {
     let now_ms = NOW_MS.get().unwrap_or_else(|| Date::now() as u64);
     NOW_MS.set(Some(now_ms));
     now_ms
+}
+
+/// A duration in whole milliseconds, as the deadlines count them.
+pub(super) fn millis(duration: Duration) -> u64 {
+    u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
 }
 
 /// A number uniform in 0–1.
@@ -84,9 +91,8 @@ const MAX_LOGGED_ERROR: usize = 200;
 
 /// What a JavaScript error says, cut to a size fit for a log.
 pub(super) fn error_text(error: &JsValue) -> String {
-    let text = match error.dyn_ref::<js_sys::Error>() {
-        Some(error) => String::from(error.message()),
-        None => error.as_string().unwrap_or_default(),
-    };
-    cut(&text, MAX_LOGGED_ERROR).to_owned()
+    // Anything may be thrown, with a message that throws in turn.
+    let message = Reflect::get(error, &JsValue::from_str("message")).unwrap_or_default();
+    let text = message.as_string().or_else(|| error.as_string());
+    cut(&text.unwrap_or_default(), MAX_LOGGED_ERROR).to_owned()
 }

@@ -3,7 +3,6 @@
 use std::panic;
 use std::rc::Rc;
 
-use js_sys::Promise;
 use wasm_bindgen::JsValue;
 use wasm_bindgen::prelude::wasm_bindgen;
 use web_sys::{Request, Response};
@@ -21,10 +20,10 @@ mod admission;
 mod answer;
 mod body;
 mod chat;
-mod client;
 mod console;
 mod exchange;
 mod inbox;
+mod instance;
 mod isolate;
 mod js;
 mod limiter;
@@ -40,10 +39,11 @@ mod wait;
 #[event(start)]
 fn start() {
     panic::set_hook(Box::new(isolate::log_panic));
+    instance::start(respond);
 }
 
-/// Answers a request; the runtime calls it by this name. The promise is made here and not by an `async`
-/// function, whose executor would cost each request several microtasks.
+/// Answers a request; the runtime calls it by this name. The work is done in [`respond`], which JavaScript calls: so an
+/// exception that gets out of it is met there.
 #[wasm_bindgen]
 #[allow(
     missing_docs,
@@ -51,41 +51,49 @@ fn start() {
     clippy::needless_pass_by_value,
     reason = "the bindings ask for a public function that takes values, and copy no comment"
 )]
-pub fn fetch(request: Request, env: Env, context: Context) -> Promise {
+pub fn fetch(request: Request, env: Env, context: Context) -> JsValue {
+    instance::handle(&request, &env, &context)
+}
+
+/// A response, or the promise of one.
+#[allow(clippy::needless_pass_by_value, reason = "JavaScript gives values")]
+fn respond(request: Request, env: Env, context: Context) -> JsValue {
     js::begin_turn();
     let isolate = Isolate::of(&env);
     let exchange = Exchange::begin(Rc::clone(&isolate), &request);
     let route = route(&exchange.method, &exchange.path);
-    if exchange.cors.is_none() && route != Route::Health {
-        return settled(exchange.refuse(&ErrorCode::OriginNotAllowed.into()));
-    }
-    settled(match route {
-        Route::Health => exchange.health(),
-        Route::Ready => exchange.ready(),
-        Route::Preflight => exchange.preflight(),
-        Route::Chat => return answer(exchange, request, &context),
-        Route::MethodNotAllowed { allow } => {
-            let mut error = ApiError::from(ErrorCode::MethodNotAllowed);
-            error.allow = Some(allow);
-            exchange.refuse(&error)
+    let response = if exchange.cors.is_none() && route != Route::Health {
+        exchange.refuse(&ErrorCode::OriginNotAllowed.into())
+    } else {
+        match route {
+            Route::Health => exchange.health(),
+            Route::Ready => exchange.ready(),
+            Route::Preflight => exchange.preflight(),
+            Route::Chat => return answer(exchange, request, &context),
+            Route::MethodNotAllowed { allow } => {
+                let mut error = ApiError::from(ErrorCode::MethodNotAllowed);
+                error.allow = Some(allow);
+                exchange.refuse(&error)
+            }
+            Route::NotFound => exchange.refuse(&ErrorCode::NotFound.into()),
         }
-        Route::NotFound => exchange.refuse(&ErrorCode::NotFound.into()),
-    })
+    };
+    given(response)
 }
 
-/// It is rejected only where the runtime cannot even build a response.
-fn settled(response: Result<Response, JsValue>) -> Promise {
-    match response {
-        Ok(response) => Promise::resolve(&JsValue::from(response)),
-        Err(error) => Promise::reject(&error),
-    }
+/// What the runtime could not build is left to JavaScript, which has a response for that.
+fn given(response: Result<Response, JsValue>) -> JsValue {
+    response.map_or(JsValue::UNDEFINED, JsValue::from)
 }
 
 /// Runs a chat to its end under `waitUntil`, so that its last line is logged also when the client
 /// leaves, and gives its response back as soon as there is one.
-fn answer(exchange: Exchange, request: Request, context: &Context) -> Promise {
-    let answer = Answer::within(context);
-    let promise = answer.promise();
-    task::spawn(|inbox| Chat::new(exchange, answer).run(request, inbox));
+fn answer(exchange: Exchange, request: Request, context: &Context) -> JsValue {
+    let mut promise = JsValue::UNDEFINED;
+    task::spawn(|inbox| {
+        let answer = Answer::within(context, inbox.task, exchange.correlation_id.as_str());
+        promise = answer.promise().into();
+        Chat::new(exchange, answer).run(request, inbox)
+    });
     promise
 }

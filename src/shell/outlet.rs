@@ -3,33 +3,33 @@
 use std::rc::Rc;
 
 use wasm_bindgen::JsValue;
-use wasm_bindgen::prelude::{Closure, wasm_bindgen};
+use wasm_bindgen::prelude::wasm_bindgen;
 use web_sys::ReadableStream;
 
-use super::client::ON_GONE;
 use super::inbox::Inbox;
-use super::task;
 
 /// How much is written before the runtime is asked whether the client takes it, in bytes: to ask after each
 /// frame costs more than to hold a few.
 const UNASKED_BYTES: usize = 4_096;
-
-type OnPull = Closure<dyn Fn(u32)>;
 
 #[wasm_bindgen(module = "/src/shell/streams.js")]
 extern "C" {
     #[wasm_bindgen(js_name = Outlet)]
     type Body;
 
+    /// Cannot throw: a stream is made of functions that are there.
     #[wasm_bindgen(constructor, js_class = "Outlet")]
-    fn new(on_pull: &OnPull, on_cancel: &Closure<dyn Fn(u32)>, task: u32) -> Body;
+    fn new(task: u32) -> Body;
 
+    /// Cannot throw: it is a field.
     #[wasm_bindgen(method, getter)]
     fn body(this: &Body) -> ReadableStream;
 
+    /// Cannot throw: it is false before the body was first asked for.
     #[wasm_bindgen(method, getter, js_name = isTaken)]
     fn is_taken(this: &Body) -> bool;
 
+    /// Cannot throw: it does nothing before the body was first asked for.
     #[wasm_bindgen(method, js_name = askAnew)]
     fn ask_anew(this: &Body);
 
@@ -39,15 +39,9 @@ extern "C" {
     #[wasm_bindgen(method, catch)]
     fn close(this: &Body) -> Result<(), JsValue>;
 
-    #[wasm_bindgen(method, catch)]
-    fn error(this: &Body) -> Result<(), JsValue>;
-}
-
-thread_local! {
-    /// Tells a task that the runtime asks for more of its answer.
-    static ON_PULL: OnPull = Closure::new(|number| {
-        task::tell(number, |inbox| inbox.is_asked.set(true));
-    });
+    /// Cannot throw: it catches.
+    #[wasm_bindgen(method, js_name = breakOff)]
+    fn break_off(this: &Body);
 }
 
 /// What feeds a response's body. Dropping it before it was closed breaks the body off.
@@ -62,8 +56,7 @@ pub(super) struct Outlet {
 impl Outlet {
     /// An end, and the body that it feeds. A body that cannot be sent any more has lost its client.
     pub(super) fn open(inbox: Rc<Inbox>) -> (Self, ReadableStream) {
-        let body =
-            ON_PULL.with(|on_pull| ON_GONE.with(|on_gone| Body::new(on_pull, on_gone, inbox.task)));
+        let body = Body::new(inbox.task);
         let stream = body.body();
         let outlet = Self {
             body,
@@ -110,13 +103,18 @@ impl Outlet {
         self.is_closed = true;
         self.body.close()
     }
+
+    /// Breaks the body off, so that a client which still reads does not take it for whole.
+    pub(super) fn break_off(&mut self) {
+        if !self.is_closed {
+            self.is_closed = true;
+            self.body.break_off();
+        }
+    }
 }
 
 impl Drop for Outlet {
     fn drop(&mut self) {
-        if !self.is_closed {
-            // It is refused where the body has ended otherwise, or was never asked for.
-            self.body.error().unwrap_or_default();
-        }
+        self.break_off();
     }
 }

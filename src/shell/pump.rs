@@ -3,7 +3,7 @@
 //! A chunk makes two hops: it is read, and what the relay makes of it is written with one write. Nothing more
 //! is read before that write has room, and there is none while more than a little waits for the client. That is
 //! the backpressure: this little, one write and one chunk are all that is held. The pump owns source, relay and
-//! outlet.
+//! outlet. Every wait has a deadline, the last one included: a client that stops reading holds nothing for ever.
 
 use std::future::poll_fn;
 use std::task::{Poll, ready};
@@ -12,7 +12,7 @@ use super::inbox::Read;
 use super::js;
 use super::outlet::Outlet;
 use super::source::Source;
-use super::timer::{self, NEVER_MS};
+use super::timer;
 use super::wait::{Interrupted, Waiting};
 use crate::stream::outcome::EndReason;
 use crate::stream::relay::{Input, Relay};
@@ -22,6 +22,8 @@ use crate::stream::relay::{Input, Relay};
 const DRAIN_MS: u64 = timer::MAX_DELAY_MS;
 /// How much it may still send, in bytes.
 const DRAIN_BYTES: u32 = 65_536;
+/// How long the client may take for the last frames once the whole answer has to be over, in milliseconds.
+const CLOSING_MS: u64 = 2_000;
 
 /// One stream in motion.
 pub(super) struct Pump {
@@ -32,6 +34,15 @@ pub(super) struct Pump {
     stage: Stage,
 }
 
+/// What became of what was written.
+#[derive(Clone, Copy, Eq, PartialEq)]
+pub(super) enum Delivery {
+    /// The runtime has taken all of it, or the client has left.
+    Over,
+    /// The client is there, and did not read it in time.
+    Stalled,
+}
+
 #[derive(Clone, Copy)]
 enum Stage {
     /// Upstream is read.
@@ -40,7 +51,7 @@ enum Stage {
     Writing,
     /// All is written, and waits for the client to take it.
     Closing,
-    Closed,
+    Closed(Delivery),
 }
 
 impl Pump {
@@ -57,7 +68,7 @@ impl Pump {
     /// Runs the stream to its outcome. `after_write` sees the relay after each write.
     ///
     /// The stages are spelt out, for nested futures take their time to begin anew with every token.
-    pub(super) async fn run(&mut self, mut after_write: impl FnMut(&mut Relay)) {
+    pub(super) async fn run(&mut self, mut after_write: impl FnMut(&mut Relay)) -> Delivery {
         poll_fn(|_| {
             loop {
                 self.stage = match self.stage {
@@ -68,15 +79,16 @@ impl Pump {
                         next
                     }
                     Stage::Closing => ready!(self.poll_close()),
-                    Stage::Closed => return Poll::Ready(()),
+                    Stage::Closed(delivery) => return Poll::Ready(delivery),
                 };
             }
         })
-        .await;
+        .await
     }
 
     /// Reads what upstream may still send after its last event, which is the end of its answer. Then the
-    /// connection can serve the next request; it is closed when the end does not come.
+    /// connection can serve the next request; it is closed when the end does not come. Nothing is read of an
+    /// upstream that has ended already.
     pub(super) async fn drain(mut self) {
         let deadline_ms = js::now_ms().saturating_add(DRAIN_MS);
         let mut bytes = 0_u32;
@@ -131,13 +143,23 @@ impl Pump {
 
     /// Closes the answer once all that was written is taken, the final frame included.
     fn poll_close(&mut self) -> Poll<Stage> {
-        let taken = ready!(self.poll_room(NEVER_MS));
-        if taken.is_ok() && self.outlet.close().is_ok() {
-            self.relay.output_written(js::now_ms());
-        } else {
-            self.interrupt(&Interrupted::ClientGone);
-        }
-        Poll::Ready(Stage::Closed)
+        let deadline_ms = self.relay.last_deadline_ms().saturating_add(CLOSING_MS);
+        let taken = ready!(self.poll_room(deadline_ms));
+        let delivery = match taken {
+            Ok(()) if self.outlet.close().is_ok() => {
+                self.relay.output_written(js::now_ms());
+                Delivery::Over
+            }
+            Err(Interrupted::TimeIsUp) => {
+                self.outlet.break_off();
+                Delivery::Stalled
+            }
+            _ => {
+                self.interrupt(&Interrupted::ClientGone);
+                Delivery::Over
+            }
+        };
+        Poll::Ready(Stage::Closed(delivery))
     }
 
     /// Waits until there is room for a write.
@@ -166,7 +188,7 @@ impl Pump {
     }
 
     /// Closes the connection to upstream when nothing more is wanted from it.
-    fn stop_paying(&self) {
+    fn stop_paying(&mut self) {
         if self.relay.outcome().is_some() && !self.is_done() {
             self.source.close();
         }

@@ -1,13 +1,28 @@
 /** What belongs to one request and is JavaScript's: the promises around it, and whether its client still listens. */
 
-/** A request's answer, still to be given, and its work, still to be done. */
+import { instance, internalError } from "./instance.js";
+
+/** A chat's answer, still to be given, and its work, still to be done. */
 export class Answer {
+  #instance = instance;
   #answer = Promise.withResolvers();
   #work = Promise.withResolvers();
+  #task;
+  /** What feeds and drains the answer. @type {{ breakOff(): void }[]} */
+  #ends = [];
 
-  /** @param {{ waitUntil(work: Promise<void>): void }} context lets the work go on when the client has left */
-  constructor(context) {
-    context.waitUntil(this.#work.promise);
+  /**
+   * @param {{ waitUntil(work: Promise<void>): void }} context lets the work go on when the client has left
+   * @param {number} task
+   * @param {string} correlationId
+   */
+  constructor(context, task, correlationId) {
+    this.#task = task;
+    this.correlationId = correlationId;
+    this.#instance.chats.set(task, this);
+    // Whichever request loses the instance, this continuation runs as a part of its own one: the runtime lets no
+    // other request touch its streams.
+    context.waitUntil(this.#work.promise.then((isAbandoned) => isAbandoned && this.#breakOff()));
   }
 
   /** @returns {Promise<Response>} */
@@ -20,14 +35,30 @@ export class Answer {
     this.#answer.resolve(response);
   }
 
-  /** Has the runtime answer that it cannot. */
-  fail(error) {
-    this.#answer.reject(error);
+  /** Answers that this program has failed. */
+  fail() {
+    this.#answer.resolve(internalError({}, this.correlationId));
   }
 
   /** Says that the work is done. */
   end() {
-    this.#work.resolve();
+    this.#instance.chats.delete(this.#task);
+    this.#work.resolve(false);
+  }
+
+  /** Has an end of a stream broken off when the chat is abandoned. */
+  holds(end) {
+    this.#ends.push(end);
+  }
+
+  /** Ends the chat, for nobody goes on with its work. */
+  abandon() {
+    this.#work.resolve(true);
+  }
+
+  #breakOff() {
+    this.fail();
+    for (const end of this.#ends) end.breakOff();
   }
 }
 
@@ -36,10 +67,10 @@ export class Answer {
  * forgotten: a task that is done is told nothing.
  *
  * @param {Request} request
- * @param {(task: number) => void} onGone
  * @param {number} task
  */
-export function watchClient({ signal }, onGone, task) {
+export function watchClient({ signal }, task) {
+  const { onGone } = instance;
   if (signal.aborted) onGone(task);
   else signal.onabort = () => onGone(task);
 }
@@ -48,15 +79,25 @@ export function watchClient({ signal }, onGone, task) {
  * Tells a task what became of a promise.
  *
  * @param {Promise<unknown>} promise
- * @param {(task: number, serial: number, isFulfilled: boolean, result: unknown) => void} onSettled
  * @param {number} task
  * @param {number} serial of the promise
  */
-export function listen(promise, onSettled, task, serial) {
+export function listen(promise, task, serial) {
+  const { onSettled } = instance;
   promise.then(
     (value) => onSettled(task, serial, true, value),
     (error) => onSettled(task, serial, false, error),
   );
+}
+
+/** Tells a task when so many milliseconds are over. @returns {number} what stops the timer */
+export function startTimer(delayMs, task) {
+  return setTimeout(instance.onTime, delayMs, task);
+}
+
+/** @param {number} timer */
+export function stopTimer(timer) {
+  clearTimeout(timer);
 }
 
 /** Options whose headers are made once. To have the runtime make them of an object costs more than to send them. */

@@ -94,6 +94,13 @@ pub(super) fn json(
     reply.with_text(Some(body), common.correlation_id.as_str())
 }
 
+/// What the runtime is given for a client that has left before there was an answer. Nobody reads it; 499 is the status
+/// that servers log for this.
+pub(super) fn for_nobody(common: &Common<'_>) -> Result<Response, JsValue> {
+    let reply = common.reply(499, &[])?;
+    reply.with_text(None, common.correlation_id.as_str())
+}
+
 /// An error in the shape that every error has.
 pub(super) fn error(error: &ApiError, common: &Common<'_>) -> Result<Response, JsValue> {
     let mut more = Vec::new();

@@ -3,6 +3,8 @@
  * one to take what was read and one to write. So nothing of JavaScript's has to be held on its side.
  */
 
+import { instance } from "./instance.js";
+
 /** The buffer for reads at first, in bytes. Nearly all events that come alone fit, and an open stream holds little. */
 const FIRST_BYTES = 1024;
 /** How many times larger it is after a read that filled it, for then more has come than fits. */
@@ -27,11 +29,11 @@ export class Inlet {
 
   /**
    * @param {ReadableStream} body
-   * @param {(task: number, bytes?: number) => void} onRead is told how much a read brought: 0 at the end, nothing
-   *   after a failure
-   * @param {number} task
+   * @param {number} task is told how much a read brought: 0 at the end, nothing after a failure
+   * @throws {TypeError} when somebody else reads the body
    */
-  constructor(body, onRead, task) {
+  constructor(body, task) {
+    const { onRead } = instance;
     this.#reader = body.getReader({ mode: "byob" });
     this.#onResult = ({ done, value }) => {
       if (this.#isClosed) return;
@@ -48,9 +50,13 @@ export class Inlet {
       this.#hasEnded = true;
       if (!this.#isClosed) onRead(task);
     };
+    instance.chats.get(task)?.holds(this);
   }
 
-  /** Begins a read. What the last one brought is then gone. */
+  /**
+   * Begins a read. What the last one brought is then gone.
+   * @throws {TypeError} after the end
+   */
   read() {
     this.#reader.read(new Uint8Array(this.#buffer)).then(this.#onResult, this.#onError);
   }
@@ -66,6 +72,11 @@ export class Inlet {
     this.#isClosed = true;
     // Whether it could still be told changes nothing here.
     if (!this.#hasEnded) this.#reader.cancel().catch(() => {});
+  }
+
+  /** The same, for a chat that is abandoned. */
+  breakOff() {
+    this.close();
   }
 }
 
@@ -86,12 +97,9 @@ export class Outlet {
   #controller;
   #answer;
 
-  /**
-   * @param {(task: number) => void} onPull is told that all that was written has been taken
-   * @param {(task: number) => void} onCancel is told that the body cannot be sent any more
-   * @param {number} task
-   */
-  constructor(onPull, onCancel, task) {
+  /** @param {number} task is told when all that was written has been taken, and when the client has left */
+  constructor(task) {
+    const { onPull, onGone } = instance;
     const pull = (controller) => {
       const { promise, resolve } = Promise.withResolvers();
       this.#controller = controller;
@@ -100,17 +108,18 @@ export class Outlet {
       return promise;
     };
     // Nothing is asked for ahead of the client.
-    this.body = new ReadableStream({ pull, cancel: () => onCancel(task) }, { highWaterMark: 0 });
+    this.body = new ReadableStream({ pull, cancel: () => onGone(task) }, { highWaterMark: 0 });
+    instance.chats.get(task)?.holds(this);
   }
 
   /** Whether nothing that was written waits for the client. */
   get isTaken() {
-    return this.#controller.desiredSize === 0;
+    return this.#controller?.desiredSize === 0;
   }
 
   /** Has the runtime ask anew, which it does once all that was written has been taken. */
   askAnew() {
-    this.#answer();
+    this.#answer?.();
   }
 
   /**
@@ -127,9 +136,18 @@ export class Outlet {
     this.#controller.close();
   }
 
-  /** Breaks the body off. */
-  error() {
-    this.#controller.error();
+  /** Breaks the body off, unless it has ended or the client has left. */
+  breakOff() {
+    // A body that was never asked for has no controller yet, and is lost with its response.
+    // The runtime takes an error with this property for a lost connection, and writes no line of its own into the log.
+    const reason = Object.assign(new Error("The answer is broken off."), { retryable: true });
+    try {
+      this.#controller?.error(reason);
+    } catch {
+      // It has ended.
+    }
+    // Until then the runtime waits for what it asked for.
+    this.#answer?.();
   }
 }
 

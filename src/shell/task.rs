@@ -1,11 +1,8 @@
-//! Work that goes on by itself.
+//! Work that goes on by itself, a task for each chat.
 //!
-//! A task is polled at once when it is told something, within the call that tells it. The executor that comes
-//! with the bindings queues a microtask instead, which in this runtime costs more than most of what a wake-up
-//! then does.
-//!
-//! JavaScript knows a task by its number. So the functions that it calls are made once: the bindings register
-//! each one with the garbage collector, which for a few a request is dear.
+//! A task is polled at once when it is told something, within the call that tells it, and so as a part of its own
+//! request. The executor that comes with the bindings queues a microtask instead, and runs every request's work in
+//! whichever request comes first; the microtask alone costs more than most of what a wake-up then does.
 
 use std::cell::{Cell, RefCell};
 use std::collections::BTreeMap;
@@ -14,10 +11,18 @@ use std::sync::Arc;
 use std::task::{Context, Poll, Wake, Waker};
 
 use futures::future::LocalBoxFuture;
+use wasm_bindgen::prelude::wasm_bindgen;
 use worker::send::SendWrapper;
 
 use super::inbox::Inbox;
 use super::js;
+
+#[wasm_bindgen(module = "/src/shell/instance.js")]
+extern "C" {
+    /// Cannot throw: it queues a microtask.
+    #[wasm_bindgen(js_name = wakeLater)]
+    fn wake_later(task: u32);
+}
 
 thread_local! {
     /// Those that are not done, by number.
@@ -52,7 +57,7 @@ where
         is_woken: SendWrapper::new(Cell::new(false)),
     });
     TASKS.with_borrow_mut(|tasks| tasks.insert(number, Arc::clone(&task)));
-    task.wake();
+    task.run();
 }
 
 /// Puts something into a task's inbox, unless the task is done.
@@ -61,17 +66,26 @@ pub(super) fn tell(number: u32, put: impl FnOnce(&Inbox)) {
         return;
     };
     put(&task.inbox);
-    task.wake();
+    task.run();
 }
 
+/// Only futures of the bindings wake a task by its waker. Their callbacks are not guarded, so the task is polled after
+/// them.
 impl Wake for Task {
     fn wake(self: Arc<Self>) {
+        wake_later(self.inbox.task);
+    }
+}
+
+impl Task {
+    /// Polls the work until it waits, or notes that there is news for it while it is polled.
+    fn run(self: &Arc<Self>) {
         self.is_woken.set(true);
         let Some(mut work) = self.work.take() else {
             return;
         };
         js::begin_turn();
-        let waker = Waker::from(Arc::clone(&self));
+        let waker = Waker::from(Arc::clone(self));
         let mut context = Context::from_waker(&waker);
         while self.is_woken.replace(false) {
             if let Poll::Ready(()) = work.as_mut().poll(&mut context) {

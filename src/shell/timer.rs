@@ -3,10 +3,10 @@
 use std::rc::Rc;
 
 use wasm_bindgen::JsValue;
-use wasm_bindgen::prelude::{Closure, wasm_bindgen};
+use wasm_bindgen::prelude::wasm_bindgen;
 
 use super::inbox::Inbox;
-use super::{js, task};
+use super::js;
 
 /// Longest delay that is waited for at once, in milliseconds. It is short enough that the deadlines of a
 /// stream seldom come before it, for arming the timer anew costs more than letting it go off in vain.
@@ -15,23 +15,14 @@ pub(super) const MAX_DELAY_MS: u64 = 10_000;
 /// No deadline.
 pub(super) const NEVER_MS: u64 = u64::MAX;
 
-type OnTime = Closure<dyn Fn(u32)>;
-
-#[wasm_bindgen]
+#[wasm_bindgen(module = "/src/shell/request.js")]
 extern "C" {
     /// The runtime refuses a timer only to a request that has ended.
-    #[wasm_bindgen(catch, js_name = setTimeout)]
-    fn set_timeout(on_time: &OnTime, delay_ms: i32, task: u32) -> Result<i32, JsValue>;
+    #[wasm_bindgen(catch, js_name = startTimer)]
+    fn start_timer(delay_ms: i32, task: u32) -> Result<i32, JsValue>;
 
-    #[wasm_bindgen(js_name = clearTimeout)]
-    fn clear_timeout(id: i32);
-}
-
-thread_local! {
-    /// Tells a task that its timer has gone off.
-    static ON_TIME: OnTime = Closure::new(|number| {
-        task::tell(number, |inbox| inbox.is_time.set(true));
-    });
+    #[wasm_bindgen(catch, js_name = stopTimer)]
+    fn stop_timer(id: i32) -> Result<(), JsValue>;
 }
 
 /// One timer for all deadlines of a request. A deadline that moves on, as it does with every token, costs
@@ -74,10 +65,7 @@ impl Timer {
     fn arm(&mut self, now_ms: u64, deadline_ms: u64) {
         self.disarm();
         let delay_ms = deadline_ms.saturating_sub(now_ms).min(MAX_DELAY_MS);
-        let id = ON_TIME.with(|on_time| {
-            let delay_ms = i32::try_from(delay_ms).unwrap_or(i32::MAX);
-            set_timeout(on_time, delay_ms, self.inbox.task)
-        });
+        let id = start_timer(i32::try_from(delay_ms).unwrap_or(i32::MAX), self.inbox.task);
         self.armed = id.ok().map(|id| Armed {
             due_ms: now_ms.saturating_add(delay_ms),
             id,
@@ -87,7 +75,8 @@ impl Timer {
     fn disarm(&mut self) {
         self.inbox.is_time.set(false);
         if let Some(armed) = self.armed.take() {
-            clear_timeout(armed.id);
+            // A timer that goes off all the same wakes a task for nothing.
+            stop_timer(armed.id).unwrap_or_default();
         }
     }
 }

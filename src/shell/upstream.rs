@@ -141,8 +141,8 @@ extern "C" {
     #[wasm_bindgen(constructor, catch)]
     fn new(url: &str, options: &str) -> Result<Endpoint, JsValue>;
 
-    #[wasm_bindgen(method)]
-    fn call(this: &Endpoint, body: &str, correlation_id: &str) -> Promise;
+    #[wasm_bindgen(method, catch)]
+    fn call(this: &Endpoint, body: &str, correlation_id: &str) -> Result<Promise, JsValue>;
 }
 
 impl Endpoint {
@@ -210,15 +210,22 @@ impl Attempt<'_> {
     /// Asks, and waits for the headers.
     async fn fetch(&self, waiting: &mut Waiting) -> Result<Response, Missed> {
         let isolate = &self.exchange.isolate;
-        let Ok(endpoint) = isolate.endpoint(self.config) else {
-            let cause = "the request cannot be made";
-            return Err(Failure::new(ErrorCode::UpstreamUnreachable, cause).into());
-        };
         let Self {
             request, config, ..
         } = self;
         let body = config.api.body(request, config, self.dialect);
-        let fetched = endpoint.call(&body, self.exchange.correlation_id.as_str());
+        let id = self.exchange.correlation_id.as_str();
+        let called = isolate
+            .endpoint(config)
+            .and_then(|endpoint| endpoint.call(&body, id));
+        let fetched = called.map_err(|error| {
+            let cause = format!("the request cannot be made: {}", js::error_text(&error));
+            Failure {
+                // It could not be made a second time either.
+                retryable: false,
+                ..Failure::new(ErrorCode::UpstreamUnreachable, cause)
+            }
+        })?;
         let failure = match waiting.settle(&fetched, self.deadline_ms).await {
             Ok(response) => return Ok(response.unchecked_into()),
             Err(Interrupted::Failed(error)) => {
@@ -246,12 +253,15 @@ impl Attempt<'_> {
             return Failure::new(ErrorCode::UpstreamProtocol, cause).into();
         }
         let limit = failure::MAX_BODY_BYTES;
-        let bytes = match body::read(source, limit, waiting, self.deadline_ms).await {
-            Err(Interrupted::ClientGone) => return Missed::ClientGone,
-            // What upstream did not say in time is not waited for: its status says enough.
-            Err(_) => Vec::new(),
-            Ok(body) => body.bytes,
-        };
+        let mut bytes = Vec::new();
+        if let Some(mut source) = source {
+            bytes = match body::read(&mut source, limit, waiting, self.deadline_ms).await {
+                Err(Interrupted::ClientGone) => return Missed::ClientGone,
+                // What upstream did not say in time is not waited for: its status says enough.
+                Err(_) => Vec::new(),
+                Ok(body) => body.bytes,
+            };
+        }
         let retry_after_ms = retry_after_ms(&response.headers());
         let is_chat = self.config.api == Api::ChatCompletions;
         Missed::Refused(Refused {

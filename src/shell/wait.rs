@@ -7,31 +7,20 @@ use std::task::Poll;
 
 use js_sys::Promise;
 use wasm_bindgen::JsValue;
-use wasm_bindgen::prelude::{Closure, wasm_bindgen};
+use wasm_bindgen::prelude::wasm_bindgen;
 use web_sys::Request;
 
-use super::client::Client;
 use super::inbox::Inbox;
-use super::task;
 use super::timer::Timer;
-
-type OnSettled = Closure<dyn Fn(u32, u32, bool, JsValue)>;
 
 #[wasm_bindgen(module = "/src/shell/request.js")]
 extern "C" {
-    fn listen(promise: &Promise, on_settled: &OnSettled, task: u32, serial: u32);
-}
+    /// It needs the flag `enable_request_signal`.
+    #[wasm_bindgen(catch, js_name = watchClient)]
+    fn watch_client(request: &Request, task: u32) -> Result<(), JsValue>;
 
-thread_local! {
-    /// Tells a task what became of the promise that it waits for.
-    static ON_SETTLED: OnSettled = Closure::new(|number, serial, is_fulfilled, result| {
-        task::tell(number, |inbox| {
-            if inbox.promises.get() == serial {
-                let result = if is_fulfilled { Ok(result) } else { Err(result) };
-                inbox.settled.set(Some(result));
-            }
-        });
-    });
+    #[wasm_bindgen(catch)]
+    fn listen(promise: &Promise, task: u32, serial: u32) -> Result<(), JsValue>;
 }
 
 /// Why a wait brought no value.
@@ -45,14 +34,14 @@ pub(super) enum Interrupted {
 /// Everything that can end a wait of one request.
 pub(super) struct Waiting {
     pub(super) inbox: Rc<Inbox>,
-    client: Client,
     timer: Timer,
 }
 
 impl Waiting {
     pub(super) fn of(request: &Request, inbox: Rc<Inbox>) -> Self {
+        // A client that cannot be watched is missed once a write to it fails.
+        watch_client(request, inbox.task).unwrap_or_default();
         Self {
-            client: Client::of(request, Rc::clone(&inbox)),
             timer: Timer::new(Rc::clone(&inbox)),
             inbox,
         }
@@ -69,7 +58,7 @@ impl Waiting {
         let serial = inbox.promises.get().wrapping_add(1);
         inbox.promises.set(serial);
         inbox.settled.take();
-        ON_SETTLED.with(|on_settled| listen(promise, on_settled, inbox.task, serial));
+        listen(promise, inbox.task, serial).map_err(Interrupted::Failed)?;
         self.until(|| inbox.settled.take(), deadline_ms)
             .await?
             .map_err(Interrupted::Failed)
@@ -92,7 +81,7 @@ impl Waiting {
     ) -> Poll<Result<T, Interrupted>> {
         if let Some(value) = ready() {
             Poll::Ready(Ok(value))
-        } else if self.client.is_gone() {
+        } else if self.is_client_gone() {
             Poll::Ready(Err(Interrupted::ClientGone))
         } else if self.timer.is_due(deadline_ms) {
             Poll::Ready(Err(Interrupted::TimeIsUp))
@@ -101,19 +90,22 @@ impl Waiting {
         }
     }
 
-    /// A future's result, unless the client leaves first.
-    pub(super) async fn unless_gone<F: Future>(
+    /// A future's result.
+    pub(super) async fn resolve<F: Future>(
         &mut self,
         future: F,
+        deadline_ms: u64,
     ) -> Result<F::Output, Interrupted> {
         let mut future = pin!(future);
-        poll_fn(|context| {
-            if self.client.is_gone() {
-                return Poll::Ready(Err(Interrupted::ClientGone));
-            }
-            future.as_mut().poll(context).map(Ok)
+        poll_fn(|context| match future.as_mut().poll(context) {
+            Poll::Ready(output) => Poll::Ready(Ok(output)),
+            Poll::Pending => self.poll(|| None, deadline_ms),
         })
         .await
+    }
+
+    pub(super) fn is_client_gone(&self) -> bool {
+        self.inbox.is_client_gone.get()
     }
 
     /// Lets time pass. False when the client leaves meanwhile.

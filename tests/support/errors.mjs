@@ -31,6 +31,10 @@ const ERRORS = {
     "Send the body as JSON with the header 'Content-Type: application/json'.",
   ],
   configuration_error: ["Configuration error"],
+  internal_error: [
+    "Internal error",
+    "This service failed in the middle of the request. Try again in a moment.",
+  ],
   context_length_exceeded: [
     "Conversation too long",
     "The conversation does not fit the model. Shorten the message or the history, or ask for fewer tokens.",

@@ -34,6 +34,8 @@ class TestApp {
   #runtimePid;
   #watchers = new Set();
   #pages = false;
+  /** Whether the worker is one that a test harms on purpose. */
+  #isHarmed = false;
 
   async start(bindings, more) {
     keepSecret(...secretsOf(bindings));
@@ -50,6 +52,7 @@ class TestApp {
     await this.#miniflare.ready;
     this.url = (await this.#miniflare.unsafeGetDirectURL()).origin;
     this.#pages = more.pages ?? false;
+    this.#isHarmed = more.isHarmed ?? false;
     this.#runtimePid = childProcesses().find((pid) => !others.includes(pid));
     return this;
   }
@@ -183,15 +186,38 @@ class TestApp {
     return this.#miniflare.getInspectorURL();
   }
 
-  /** Ends the worker. Whatever the tests made it do, none of its log lines may tell a secret or what was said. */
+  /**
+   * Ends the worker. Whatever the tests made it do, none of its log lines may tell a secret or what was said, each of
+   * them is the worker's own, and the instance that answered first has answered all of them.
+   */
   async stop() {
     await this.#miniflare.dispose();
-    const leak = leakIn(this.logs.map((line) => line.text));
-    if (leak !== undefined) {
+    for (const fault of this.#faults()) {
       // To throw here would keep the hooks of other workers from ending them; this fails the file just as well.
-      console.error(`A log line tells ${JSON.stringify(leak.secret)}: ${leak.text}`);
+      console.error(fault);
       process.exitCode = 1;
     }
+  }
+
+  /** What the log tells that it must not. @returns {string[]} */
+  #faults() {
+    const faults = [];
+    const leak = leakIn(this.logs.map((line) => line.text));
+    if (leak !== undefined) {
+      faults.push(`A log line tells ${JSON.stringify(leak.secret)}: ${leak.text}`);
+    }
+    if (this.#isHarmed) return faults;
+    const isOurs = ({ record }) => record.event !== undefined;
+    for (const line of this.logs.filter((line) => !isOurs(line))) {
+      faults.push(`A log line is not the worker's own: ${line.text}`);
+    }
+    const events = this.logs.map((line) => line.record.event);
+    for (const event of ["instance_lost", "panic"].filter((event) => events.includes(event))) {
+      faults.push(`The log has a line '${event}'`);
+    }
+    const starts = events.filter((event) => event === "application_started").length;
+    if (starts > 1) faults.push(`The worker has started ${starts} times`);
+    return faults;
   }
 
   #hear({ level, message }) {
@@ -208,10 +234,11 @@ class TestApp {
  * unless a test says otherwise, a binding that is undefined is not there.
  *
  * @param {Record<string, unknown>} bindings
- * @param {{ env?: Record<string, object>, workers?: object[], inspectorPort?: number, pages?: boolean | string, front?: string }} [more]
+ * @param {{ env?: Record<string, object>, workers?: object[], inspectorPort?: number, pages?: boolean | string, front?: string, isHarmed?: boolean }} [more]
  *   bindings that are no plain values, workers that they lead to, and a port for the runtime's inspector, in the words
  *   of Miniflare's configuration; whether the pages (or those of a folder) are served too, by the router that
- *   production has for them; and the source of a main module in front of the worker's own
+ *   production has for them; the source of a main module in front of the worker's own; and whether that one harms the
+ *   worker on purpose, so that its log may say so
  */
 export async function startWorker(bindings = {}, more = {}) {
   const app = await launchWorker(bindings, more);
