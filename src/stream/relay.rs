@@ -19,13 +19,13 @@
 use std::time::Duration;
 
 use super::outcome::{EndReason, Outcome};
-use super::sse::{DecodeError, Decoder, Event};
+use super::sse::{DecodeError, Decoder};
 use super::writer::{Step, Writer};
 use crate::api::correlation::CorrelationId;
 use crate::api::error::ErrorCode;
 use crate::api::frame::KEEP_ALIVE;
 use crate::openai::failure::Failure;
-use crate::openai::{Api, EventReader, FinishReason, Usage, Whole, is_whole};
+use crate::openai::{Api, EventReader, FinishReason, Usage, Whole};
 
 pub use super::writer::SentFrame;
 
@@ -152,7 +152,7 @@ impl Relay {
         while self.outcome.is_none() {
             let step = match self.decoder.next_event() {
                 Ok(None) => break,
-                Ok(Some(event)) => read(&mut self.events, &mut self.writer, event, false),
+                Ok(Some(event)) => self.writer.read(&mut self.events, event, false),
                 Err(error @ DecodeError::InvalidUtf8) => Step::Spoil(error.cause()),
                 Err(error @ DecodeError::EventTooLarge) => Step::Stop(error.cause()),
             };
@@ -309,7 +309,7 @@ impl Relay {
     /// The bytes are over. A last event without its blank line counts if it is whole; half of one is none.
     fn end(&mut self, cause: &str, now_ms: u64) {
         if let Ok(Some(event)) = self.decoder.finish() {
-            let step = read(&mut self.events, &mut self.writer, event, true);
+            let step = self.writer.read(&mut self.events, event, true);
             self.step(step, now_ms);
         }
         if self.outcome.is_none() {
@@ -337,31 +337,6 @@ impl Relay {
             failure: Some(failure),
         });
     }
-}
-
-/// Reads an event. Of one that the end of the bytes has cut off, what is whole counts.
-fn read(events: &mut EventReader, writer: &mut Writer, event: Event<'_>, is_cut: bool) -> Step {
-    let Event { kind, data } = event;
-    let counts = |data: &str| !is_cut || is_whole(data);
-    let spoilt = Step::Spoil("an event's data is not what the API promises");
-    if counts(data) {
-        match events.meaning(kind, data) {
-            Ok(meaning) => return writer.take_in(meaning),
-            Err(_) if !data.contains('\n') => return spoilt,
-            Err(_) => {}
-        }
-    }
-    // Some servers end their events with one line end, and so make one of them all.
-    for line in data.lines().take_while(|line| counts(line)) {
-        let Ok(meaning) = events.meaning(kind, line) else {
-            return spoilt;
-        };
-        let step = writer.take_in(meaning);
-        if !matches!(step, Step::GoOn) {
-            return step;
-        }
-    }
-    Step::GoOn
 }
 
 fn millis(duration: Duration) -> u64 {

@@ -1,11 +1,14 @@
 //! The client's side of a stream: what events add → frames.
 
+use super::sse::Event;
 use super::surrogates::Surrogates;
 use crate::api::correlation::CorrelationId;
 use crate::api::error::{ApiError, ErrorCode};
 use crate::api::frame::{Ending, FrameEncoder};
 use crate::openai::failure::Failure;
-use crate::openai::{Delta, Ended, FinishReason, Meaning, Origin, Part, Usage};
+use crate::openai::{
+    Delta, Ended, EventReader, FinishReason, Meaning, Origin, Part, Usage, is_whole,
+};
 
 /// A frame with text that went out, for the log.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -73,8 +76,38 @@ impl Writer {
         }
     }
 
-    /// Takes in an event.
-    pub(super) fn take_in(&mut self, meaning: Meaning<'_>) -> Step {
+    /// Reads an event. Of one that the end of the bytes has cut off, what is whole counts.
+    pub(super) fn read(
+        &mut self,
+        events: &mut EventReader,
+        event: Event<'_>,
+        is_cut: bool,
+    ) -> Step {
+        let Event { kind, data } = event;
+        let counts = |data: &str| !is_cut || is_whole(data);
+        let spoilt = Step::Spoil("an event's data is not what the API promises");
+        if counts(data) {
+            match events.meaning(kind, data) {
+                Ok(meaning) => return self.take_in(meaning),
+                Err(_) if !data.contains('\n') => return spoilt,
+                Err(_) => {}
+            }
+        }
+        // Some servers end their events with one line end, and so make one of them all.
+        for line in data.lines().take_while(|line| counts(line)) {
+            let Ok(meaning) = events.meaning(kind, line) else {
+                return spoilt;
+            };
+            let step = self.take_in(meaning);
+            if !matches!(step, Step::GoOn) {
+                return step;
+            }
+        }
+        Step::GoOn
+    }
+
+    /// Takes in what an event means.
+    fn take_in(&mut self, meaning: Meaning<'_>) -> Step {
         let (delta, is_done) = match meaning {
             Meaning::Nothing => return Step::GoOn,
             Meaning::Delta(delta) => (delta, false),
