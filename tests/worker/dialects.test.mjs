@@ -125,7 +125,8 @@ test("unknown events of Responses are passed over", async () => {
 test("a parameter that upstream refuses is worded anew, once, and for the isolate's life", async (t) => {
   const refuse = (param, code, status) => (call) =>
     call.respond(status, { error: { message: `no '${param}'`, param, code } });
-  const say = (message, status) => (call) => call.respond(status, { error: { message, code: null } });
+  const say = (message, status) => (call) =>
+    call.respond(status, { error: { message, code: null } });
   const named = ({ body }) => ({
     old: body.max_tokens,
     new: body.max_completion_tokens,

@@ -66,14 +66,26 @@ test("an answer with a terminal event is complete", async (t) => {
       (call) => call.end(delta("a"), finish("stop"), usage(1, 2)),
       { ...STOP, usage: counted },
     ],
-    ["an answer before the blank line of [DONE]", (call) => call.end(delta("a"), "data: [DONE]\n"), STOP],
+    [
+      "an answer before the blank line of [DONE]",
+      (call) => call.end(delta("a"), "data: [DONE]\n"),
+      STOP,
+    ],
     [
       "finish_reason before its blank line",
       (call) => call.end(delta("a"), finish("length").slice(0, -2)),
       { finish_reason: "length" },
     ],
-    ["a word for the end that is unknown", (call) => call.end(delta("a"), finish("zeitgeist"), done), OTHER],
-    ["finish_reason, and what cannot be read", (call) => call.end(delta("a"), finish("stop"), "data: {\n\n"), STOP],
+    [
+      "a word for the end that is unknown",
+      (call) => call.end(delta("a"), finish("zeitgeist"), done),
+      OTHER,
+    ],
+    [
+      "finish_reason, and what cannot be read",
+      (call) => call.end(delta("a"), finish("stop"), "data: {\n\n"),
+      STOP,
+    ],
     [
       "finish_reason, and an error",
       (call) => call.end(delta("a"), finish("stop"), event({ error: { message: "x" } })),
@@ -220,7 +232,11 @@ test("an error event ends the answer as the same error before it", async (t) => 
       "upstream_rate_limited",
     ],
     ["quota", event({ error: { message: said, code: "insufficient_quota" } }), "upstream_quota"],
-    ["a field of that name", `error: ${JSON.stringify({ message: said })}\n\n`, "upstream_unavailable"],
+    [
+      "a field of that name",
+      `error: ${JSON.stringify({ message: said })}\n\n`,
+      "upstream_unavailable",
+    ],
     ["a line without a field", `${JSON.stringify({ error: said })}\n\n`, "upstream_unavailable"],
     ["beside no choices", event({ choices: null, error_message: said }), "upstream_unavailable"],
     ["a filter", event({ error: { message: said, code: "content_filter" } }), "content_filtered"],

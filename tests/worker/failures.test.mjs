@@ -82,14 +82,7 @@ test("an upstream failure is an HTTP error of its kind", async (t) => {
       [404, failure("model_not_found")],
       chosen,
     ],
-    [
-      "404 without a body",
-      502,
-      "model_not_found",
-      [404, ""],
-      QUESTION,
-      DETAILS.wrongAddress,
-    ],
+    ["404 without a body", 502, "model_not_found", [404, ""], QUESTION, DETAILS.wrongAddress],
     ["400 model_not_found", 400, "model_not_found", [400, failure("model_not_found")], chosen],
     ["408", 502, "upstream_unavailable", [408, ""]],
     ["409", 502, "upstream_unavailable", [409, failure(null)]],
@@ -176,7 +169,12 @@ test("an error with the status of a success is that error", async (t) => {
   for (const [what, status, code, body] of [
     ["an object", 503, "upstream_quota", failure("insufficient_quota")],
     ["in a list", 429, "upstream_rate_limited", [failure("rate_limit_exceeded")]],
-    ["beside no choices", 400, "context_length_exceeded", { choices: null, ...failure("context_length_exceeded") }],
+    [
+      "beside no choices",
+      400,
+      "context_length_exceeded",
+      { choices: null, ...failure("context_length_exceeded") },
+    ],
   ]) {
     await t.test(what, async () => {
       const scripts = [(call) => call.respond(200, body)];
@@ -187,7 +185,11 @@ test("an error with the status of a success is that error", async (t) => {
 
 test("an answer that comes whole is its text and its ending", async (t) => {
   const usage = { prompt_tokens: 9, completion_tokens: 2 };
-  const choice = { index: 0, message: { role: "assistant", content: "Hi 🎉\n" }, finish_reason: "length" };
+  const choice = {
+    index: 0,
+    message: { role: "assistant", content: "Hi 🎉\n" },
+    finish_reason: "length",
+  };
   const whole = { object: "chat.completion", choices: [choice], usage };
   const counted = { input_tokens: 9, output_tokens: 2, total_tokens: 11 };
   for (const [what, body, headers] of [
@@ -207,7 +209,13 @@ test("an answer that comes whole is its text and its ending", async (t) => {
 });
 
 test("an event stream by another name is one", async (t) => {
-  for (const type of ["text/plain; charset=utf-8", "application/octet-stream", "application/json", "", "text/event-stream, text/event-stream"]) {
+  for (const type of [
+    "text/plain; charset=utf-8",
+    "application/octet-stream",
+    "application/json",
+    "",
+    "text/event-stream, text/event-stream",
+  ]) {
     await t.test(type || "none", async () => {
       const scripts = [
         (call) => {
