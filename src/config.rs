@@ -74,12 +74,21 @@ impl Config {
     }
 }
 
-/// A scrubber that knows every secret, whether the configuration is valid or not.
+/// A scrubber that knows every secret, whether the configuration is valid or not. Where a secret breaks its
+/// rule, its words may be what was meant: tokens with a space between them, a key behind `Bearer`.
 pub fn scrubber(lookup: impl Fn(&str) -> Option<String>) -> Scrubber {
-    let key = set(&lookup, "OPENAI_API_KEY");
+    let key = set(&lookup, "OPENAI_API_KEY").unwrap_or_default();
     let tokens = set(&lookup, "ACCESS_TOKENS").unwrap_or_default();
-    let tokens = tokens_in(&tokens).map(str::to_owned);
-    let secrets: Vec<Secret> = key.into_iter().chain(tokens).map(Secret::new).collect();
+    let mut secrets = Vec::new();
+    for secret in tokens_in(&tokens).chain([key.as_str()]) {
+        secrets.push(Secret::new(secret.to_owned()));
+        for word in secret.split([' ', '\t', '\r', '\n', ';']) {
+            let word = word.split_once(':').map_or(word, |(_, token)| token);
+            if word.len() < secret.len() {
+                secrets.push(Secret::new(word.to_owned()));
+            }
+        }
+    }
     Scrubber::new(&secrets)
 }
 
@@ -111,6 +120,14 @@ pub struct ConfigError {
 }
 
 impl ConfigError {
+    /// What is wrong when the runtime's own URL parser refuses a base URL that follows the rule: a name in
+    /// Punycode that means nothing.
+    pub fn base_url() -> Self {
+        Self {
+            problems: vec![format!("OPENAI_BASE_URL {}.", BaseUrl::RULE)],
+        }
+    }
+
     /// One sentence or two for each variable that is wrong; at least one.
     pub fn problems(&self) -> &[String] {
         &self.problems

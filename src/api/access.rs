@@ -105,6 +105,21 @@ fn bearer(authorization: &str) -> Option<&str> {
     (scheme.eq_ignore_ascii_case("bearer") && is_token(token)).then_some(token)
 }
 
+/// What a 401 says in `WWW-Authenticate` to a request with this `Authorization` (RFC 6750, section 3.1). Only
+/// a client that sent a token, well-formed or not, is told that it is wrong; one that sent none, or tried
+/// another scheme, is told which scheme there is. Nothing tells one wrong token from another.
+pub fn challenge(authorization: Option<&str>) -> &'static str {
+    const SCHEME: &str = "bearer";
+    let sent = authorization.unwrap_or_default().trim();
+    let (scheme, rest) = sent.split_at_checked(SCHEME.len()).unwrap_or_default();
+    let is_bearer = scheme.eq_ignore_ascii_case(SCHEME) && rest.starts_with([' ', '\t', ',']);
+    if is_bearer {
+        "Bearer error=\"invalid_token\""
+    } else {
+        "Bearer"
+    }
+}
+
 fn digest(token: &str) -> [u8; 32] {
     Sha256::digest(token).into()
 }

@@ -2,19 +2,16 @@
 
 use std::fmt;
 
+use crate::telemetry::record::is_id;
+
 /// 1–128 characters of `[A-Za-z0-9._:-]`: safe in a header, in JSON and in a log line as it is.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct CorrelationId(String);
 
 impl CorrelationId {
-    /// Longest id accepted, in characters.
-    pub const MAX_LENGTH: usize = 128;
-
     /// Accepts a client's id, or nothing when it breaks the rule; the caller then makes a fresh one.
     pub fn parse(id: &str) -> Option<Self> {
-        let safe = |byte: u8| byte.is_ascii_alphanumeric() || b"._:-".contains(&byte);
-        let accepted = (1..=Self::MAX_LENGTH).contains(&id.len()) && id.bytes().all(safe);
-        accepted.then(|| Self(id.to_owned()))
+        is_id(id).then(|| Self(id.to_owned()))
     }
 
     /// Takes a fresh id, a UUID, for a request that brought none.

@@ -10,8 +10,9 @@ use serde::Serialize;
 use serde_json::value::RawValue;
 
 use super::error::{ApiError, ErrorCode};
+use super::value::{self, Rule};
 use crate::config::Config;
-use crate::json::{self, Fields};
+use crate::json::Fields;
 
 /// Largest body that is read, in bytes.
 pub const MAX_BODY_BYTES: usize = 65_536;
@@ -72,12 +73,17 @@ pub struct Invalid {
 }
 
 impl Invalid {
-    fn new(field: impl Into<String>, rule: impl Into<Cow<'static, str>>) -> Self {
+    fn new(field: impl Into<String>, rule: impl Into<Rule>) -> Self {
         Self {
             field: field.into(),
             rule: rule.into(),
             rule_without_input: None,
         }
+    }
+
+    /// Says of a rule in which field it was broken.
+    fn at(field: &str) -> impl FnOnce(Rule) -> Self + use<'_> {
+        move |rule| Self::new(field, rule)
     }
 
     /// A body that ended before its length, or inside a chunk.
@@ -98,6 +104,30 @@ impl From<&Invalid> for ApiError {
     }
 }
 
+/// Whether a body with these headers is read at all: it has to be JSON, and must not be compressed.
+///
+/// # Errors
+///
+/// A 415 that says which header to change.
+pub fn media(content_type: Option<&str>, content_encoding: Option<&str>) -> Result<(), ApiError> {
+    const COMPRESSED: &str = "This service takes no compressed bodies. Send the body as it is, without the header 'Content-Encoding'.";
+    let mut words = content_type.unwrap_or_default().split(';');
+    let is_json = words
+        .next()
+        .is_some_and(|essence| essence.trim().eq_ignore_ascii_case("application/json"));
+    if !is_json {
+        return Err(ErrorCode::UnsupportedMediaType.into());
+    }
+    for coding in content_encoding.unwrap_or_default().split(',') {
+        let coding = coding.trim();
+        // `identity` says that nothing was done to the body, and so does an empty header.
+        if !coding.is_empty() && !coding.eq_ignore_ascii_case("identity") {
+            return Err(ApiError::new(ErrorCode::UnsupportedMediaType, COMPRESSED));
+        }
+    }
+    Ok(())
+}
+
 impl ChatRequest {
     /// Parses a request body. Of a key that occurs twice, the last one counts.
     ///
@@ -106,7 +136,7 @@ impl ChatRequest {
     /// The first rule that the body breaks.
     pub fn parse(body: &[u8], config: &Config) -> Result<Self, Invalid> {
         let decode_error = |error| Invalid::new("body", format!("JSON decode error: {error}"));
-        let json: &RawValue = serde_json::from_slice(body).map_err(decode_error)?;
+        let json = serde_json::from_slice::<&RawValue>(utf8(body)?).map_err(decode_error)?;
         if !json.get().starts_with('{') {
             return Err(Invalid::new("body", "Input should be a valid object"));
         }
@@ -124,22 +154,23 @@ impl ChatRequest {
     }
 }
 
+/// A body without the byte order mark that some editors and shells put before it. JSON in UTF-16 or UTF-32
+/// has a NUL among its first two bytes, or that mark in their own form; JSON in UTF-8 has neither.
+fn utf8(body: &[u8]) -> Result<&[u8], Invalid> {
+    match body {
+        [0, ..] | [_, 0, ..] | [0xFE, 0xFF, ..] | [0xFF, 0xFE, ..] => {
+            let rule = "JSON decode error: expected UTF-8, found UTF-16 or UTF-32";
+            Err(Invalid::new("body", rule))
+        }
+        _ => Ok(body.strip_prefix(b"\xEF\xBB\xBF").unwrap_or(body)),
+    }
+}
+
 fn message(fields: &Fields<'_>) -> Result<(String, usize), Invalid> {
     const FIELD: &str = "body.message";
-    let text = required_text(fields, "message", FIELD)?;
-    let length = text.chars().count();
-    if length == 0 {
-        return Err(Invalid::new(
-            FIELD,
-            "String should have at least 1 character",
-        ));
-    }
-    if length > MAX_MESSAGE_CHARACTERS {
-        return Err(Invalid::new(
-            FIELD,
-            at_most("String", MAX_MESSAGE_CHARACTERS, "characters"),
-        ));
-    }
+    let json = required(fields, "message", FIELD)?;
+    let (text, length) =
+        value::text_up_to(MAX_MESSAGE_CHARACTERS, json).map_err(Invalid::at(FIELD))?;
     match text.trim() {
         "" => Err(Invalid::new(
             FIELD,
@@ -155,19 +186,7 @@ fn model(fields: &Fields<'_>, config: &Config) -> Result<Option<String>, Invalid
     let Some(json) = given(fields, "model") else {
         return Ok(None);
     };
-    let name = text(json, FIELD)?;
-    if name.is_empty() {
-        return Err(Invalid::new(
-            FIELD,
-            "String should have at least 1 character",
-        ));
-    }
-    if name.chars().count() > MAX_MODEL_CHARACTERS {
-        return Err(Invalid::new(
-            FIELD,
-            at_most("String", MAX_MODEL_CHARACTERS, "characters"),
-        ));
-    }
+    let (name, _) = value::text_up_to(MAX_MODEL_CHARACTERS, json).map_err(Invalid::at(FIELD))?;
     if !name
         .bytes()
         .all(|byte| byte.is_ascii_alphanumeric() || b"._:/-".contains(&byte))
@@ -193,28 +212,7 @@ fn max_tokens(fields: &Fields<'_>, config: &Config) -> Result<u32, Invalid> {
     let Some(json) = given(fields, "max_tokens") else {
         return Ok(config.max_tokens);
     };
-    // JSON has one kind of number: 100.0 is an integer, as in JSON Schema.
-    let number = serde_json::from_str::<f64>(json)
-        .ok()
-        .filter(|number| number.fract() == 0.0);
-    let limit = config.max_tokens_limit;
-    match number {
-        None => Err(Invalid::new(FIELD, "Input should be a valid integer")),
-        Some(number) if number < 1.0 => Err(Invalid::new(
-            FIELD,
-            "Input should be greater than or equal to 1",
-        )),
-        Some(number) if number > f64::from(limit) => Err(Invalid::new(
-            FIELD,
-            format!("Input should be less than or equal to {limit}"),
-        )),
-        #[allow(
-            clippy::cast_possible_truncation,
-            clippy::cast_sign_loss,
-            reason = "a whole number from 1 to a u32"
-        )]
-        Some(number) => Ok(number as u32),
-    }
+    value::integer_up_to(config.max_tokens_limit, json).map_err(Invalid::at(FIELD))
 }
 
 fn history(fields: &Fields<'_>) -> Result<Vec<Turn>, Invalid> {
@@ -222,16 +220,8 @@ fn history(fields: &Fields<'_>) -> Result<Vec<Turn>, Invalid> {
     let Some(json) = given(fields, "history") else {
         return Ok(Vec::new());
     };
-    let Ok(items) = serde_json::from_str::<Vec<&RawValue>>(json) else {
-        return Err(Invalid::new(FIELD, "Input should be a valid list"));
-    };
-    if items.len() > MAX_HISTORY_TURNS {
-        return Err(Invalid::new(
-            FIELD,
-            at_most("List", MAX_HISTORY_TURNS, "items"),
-        ));
-    }
-    let turns: Vec<Turn> = items
+    let turns: Vec<Turn> = value::list_up_to(MAX_HISTORY_TURNS, json)
+        .map_err(Invalid::at(FIELD))?
         .into_iter()
         .enumerate()
         .map(|(index, item)| turn(item.get(), &format!("{FIELD}[{index}]")))
@@ -251,12 +241,11 @@ fn turn(json: &str, field: &str) -> Result<Turn, Invalid> {
         return Err(Invalid::new(field, "Input should be a valid object"));
     };
     let role_field = format!("{field}.role");
-    let Some(role) = fields.get("role") else {
-        return Err(Invalid::new(role_field, "Field required"));
-    };
-    let role = match json::text(role).as_deref() {
-        Some("user") => Role::User,
-        Some("assistant") => Role::Assistant,
+    let json = required(&fields, "role", &role_field)?;
+    let role = match value::text(json) {
+        Ok(role) if role == "user" => Role::User,
+        Ok(role) if role == "assistant" => Role::Assistant,
+        Err(rule) if json.starts_with('"') => return Err(Invalid::new(role_field, rule)),
         _ => {
             return Err(Invalid::new(
                 role_field,
@@ -264,7 +253,9 @@ fn turn(json: &str, field: &str) -> Result<Turn, Invalid> {
             ));
         }
     };
-    let content = required_text(&fields, "content", &format!("{field}.content"))?;
+    let content_field = format!("{field}.content");
+    let content = required(&fields, "content", &content_field)?;
+    let content = value::text(content).map_err(Invalid::at(&content_field))?;
     Ok(Turn { role, content })
 }
 
@@ -273,24 +264,8 @@ fn given<'a>(fields: &Fields<'a>, name: &str) -> Option<&'a str> {
     fields.get(name).filter(|json| *json != "null")
 }
 
-fn required_text(fields: &Fields<'_>, name: &str, field: &str) -> Result<String, Invalid> {
-    match fields.get(name) {
-        Some(json) => text(json, field),
-        None => Err(Invalid::new(field, "Field required")),
-    }
-}
-
-fn text(json: &str, field: &str) -> Result<String, Invalid> {
-    json::text(json).ok_or_else(|| {
-        let rule = if json.starts_with('"') {
-            "Input should be a valid string, unable to parse raw data as a unicode string"
-        } else {
-            "Input should be a valid string"
-        };
-        Invalid::new(field, rule)
-    })
-}
-
-fn at_most(what: &str, limit: usize, unit: &str) -> String {
-    format!("{what} should have at most {limit} {unit}")
+fn required<'a>(fields: &Fields<'a>, name: &str, field: &str) -> Result<&'a str, Invalid> {
+    fields
+        .get(name)
+        .ok_or_else(|| Invalid::new(field, "Field required"))
 }

@@ -10,7 +10,10 @@ pub enum Route {
     /// `POST /chat`.
     Chat,
     /// `OPTIONS`, whatever the path: a browser asks what a page may do.
-    Preflight,
+    Preflight {
+        /// The methods that the path answers, as the `Allow` header wants them.
+        allow: &'static str,
+    },
     /// A known path with a method that it does not answer.
     MethodNotAllowed {
         /// The methods that it does answer, as the `Allow` header wants them.
@@ -24,22 +27,23 @@ pub enum Route {
 /// both are compared byte for byte.
 pub fn route(method: &str, path: &str) -> Route {
     match (path, method) {
-        (_, "OPTIONS") => Route::Preflight,
+        (_, "OPTIONS") => Route::Preflight {
+            allow: methods_of(path).unwrap_or("OPTIONS"),
+        },
         ("/health", "GET" | "HEAD") => Route::Health,
         ("/health/ready", "GET" | "HEAD") => Route::Ready,
-        ("/health" | "/health/ready", _) => Route::MethodNotAllowed {
-            allow: "GET, HEAD, OPTIONS",
-        },
         ("/chat", "POST") => Route::Chat,
-        ("/chat", _) => Route::MethodNotAllowed {
-            allow: "POST, OPTIONS",
-        },
-        // Whoever gets here has not been given the page: it is missing, or was asked for by another method.
-        ("/" | "/docs" | "/openapi.json", method) if !matches!(method, "GET" | "HEAD") => {
-            Route::MethodNotAllowed {
-                allow: "GET, HEAD, OPTIONS",
-            }
-        }
-        _ => Route::NotFound,
+        // A page that was asked for by a method of its own is missing: else the worker would not be asked.
+        ("/" | "/docs" | "/openapi.json", "GET" | "HEAD") => Route::NotFound,
+        _ => methods_of(path).map_or(Route::NotFound, |allow| Route::MethodNotAllowed { allow }),
+    }
+}
+
+/// The methods that a path answers; nothing when there is no such path.
+fn methods_of(path: &str) -> Option<&'static str> {
+    match path {
+        "/chat" => Some("POST, OPTIONS"),
+        "/health" | "/health/ready" | "/" | "/docs" | "/openapi.json" => Some("GET, HEAD, OPTIONS"),
+        _ => None,
     }
 }

@@ -1,6 +1,6 @@
 //! Where upstream is.
 
-use std::net::{IpAddr, Ipv6Addr};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 /// An upstream server's address, without a slash at its end: `https`, or `http` on a loopback host.
 #[derive(Clone, Debug, Default, Eq, PartialEq)]
@@ -43,7 +43,10 @@ fn is_loopback(host: &str) -> bool {
     host.eq_ignore_ascii_case("localhost") || address.is_ok_and(|address| address.is_loopback())
 }
 
-/// The host of `host[:port]`, when both are well-formed.
+/// The host of `host[:port]`, when both are well-formed. Whatever a URL parser of the WHATWG's rules refuses
+/// is refused here as well, and some that it takes: addresses in other forms than the usual one (`127.1`,
+/// `0x7f000001`), names that DNS cannot have. Names in Punycode (`xn--…`) are for the runtime to check, since
+/// that takes Unicode's tables.
 fn host_of(authority: &str) -> Option<&str> {
     let (host, port) = match authority
         .strip_prefix('[')
@@ -52,18 +55,41 @@ fn host_of(authority: &str) -> Option<&str> {
         Some((inner, port)) => (authority.get(..inner.len().saturating_add(2))?, port),
         None => authority.split_at(authority.find(':').unwrap_or(authority.len())),
     };
-    let port_ok = match port.strip_prefix(':') {
-        Some(digits) => digits.parse::<u16>().is_ok_and(|port| port > 0),
-        None => port.is_empty(),
-    };
-    let host_ok = match host.strip_prefix('[') {
+    let port_fits = port.is_empty() || port.strip_prefix(':').is_some_and(is_port);
+    let host_fits = match host.strip_prefix('[') {
         Some(inner) => inner.trim_end_matches(']').parse::<Ipv6Addr>().is_ok(),
-        None => {
-            !host.is_empty()
-                && host
-                    .bytes()
-                    .all(|b| b.is_ascii_alphanumeric() || b"-._".contains(&b))
-        }
+        None => host.parse::<Ipv4Addr>().is_ok() || is_name(host),
     };
-    (port_ok && host_ok).then_some(host)
+    (port_fits && host_fits).then_some(host)
+}
+
+fn is_port(digits: &str) -> bool {
+    // The standard library takes a sign before a number, which no URL has.
+    let is_number = digits.bytes().all(|byte| byte.is_ascii_digit());
+    is_number && digits.parse::<u16>().is_ok_and(|port| port > 0)
+}
+
+/// Whether a host is a name in DNS. One whose last label is a number would be an address, and no valid one.
+fn is_name(host: &str) -> bool {
+    let host = host.strip_suffix('.').unwrap_or(host);
+    let mut last = "";
+    for label in host.split('.') {
+        let fits = |byte: u8| byte.is_ascii_alphanumeric() || b"-_".contains(&byte);
+        if !(1..=63).contains(&label.len()) || !label.bytes().all(fits) {
+            return false;
+        }
+        last = label;
+    }
+    host.len() <= 253 && !is_number(last)
+}
+
+/// Whether a URL parser would read a label as a number: decimal, octal or hexadecimal.
+fn is_number(label: &str) -> bool {
+    let hexadecimal = label
+        .strip_prefix("0x")
+        .or_else(|| label.strip_prefix("0X"));
+    match hexadecimal {
+        Some(digits) => digits.bytes().all(|byte| byte.is_ascii_hexdigit()),
+        None => label.bytes().all(|byte| byte.is_ascii_digit()),
+    }
 }

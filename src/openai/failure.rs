@@ -108,25 +108,6 @@ const UNKNOWN_DEFAULT: &str = "The upstream API does not know this service's def
 const WRONG_ADDRESS: &str = "The upstream API does not know the model, or nothing answers at its address. \
     The owner of this service has to check OPENAI_BASE_URL, then the model.";
 
-/// First pause before trying again, in milliseconds.
-const FIRST_DELAY_MS: u64 = 500;
-
-/// How long to wait before the retry that follows `attempt`, counted from 1: what upstream asked for,
-/// else exponentially more, shortened by up to a quarter so that clients do not come back all at once.
-/// `random` is uniform in 0–1.
-pub fn retry_delay_ms(attempt: u32, retry_after_ms: Option<u64>, random: f64) -> u64 {
-    let exponent = attempt.saturating_sub(1).min(16);
-    let delay_ms = FIRST_DELAY_MS.saturating_mul(1_u64.wrapping_shl(exponent));
-    #[allow(
-        clippy::cast_possible_truncation,
-        clippy::cast_sign_loss,
-        clippy::cast_precision_loss,
-        reason = "at most 500 ms · 2^16, times 0.75 to 1"
-    )]
-    let jittered = (delay_ms as f64 * (1.0 - random.clamp(0.0, 1.0) / 4.0)) as u64;
-    retry_after_ms.unwrap_or(jittered)
-}
-
 /// What an error is. Names come before words, and words before the status, which gateways change. `says_when` tells
 /// whether upstream has said how long to wait.
 fn classify(status: Option<u16>, says_when: bool, reported: &Reported) -> Failure {

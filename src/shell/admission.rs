@@ -11,9 +11,9 @@ use super::js::{self, millis, names};
 use super::source::Source;
 use super::upstream::NotOpened;
 use super::wait::{Interrupted, Waiting};
-use crate::api::access::rate_limit_key;
+use crate::api::access::{challenge, rate_limit_key};
 use crate::api::error::{ApiError, ErrorCode};
-use crate::api::request::{ChatRequest, Invalid, MAX_BODY_BYTES};
+use crate::api::request::{ChatRequest, Invalid, MAX_BODY_BYTES, media};
 use crate::config::Config;
 use crate::openai::failure::Failure;
 use crate::telemetry::record::Level;
@@ -23,6 +23,9 @@ const LIMIT_PERIOD_SECONDS: u64 = 60;
 
 /// The longest wait for the rate limiter, in milliseconds. It answers within a few.
 const LIMITER_MS: u64 = 2_000;
+
+/// Longest cause of a limiter's failure that a log line repeats, in characters.
+const MAX_LOGGED_CAUSE: usize = 200;
 
 /// Why a chat ends before its stream begins.
 pub(super) enum Refusal {
@@ -83,16 +86,19 @@ fn authorize<'c>(request: &Request, config: &'c Config) -> Result<Option<&'c str
     }
     let authorization = js::header(&request.headers(), &names::AUTHORIZATION);
     let name = config.access_tokens.name_of(authorization.as_deref());
-    name.map(Some).ok_or_else(|| ErrorCode::Unauthorized.into())
+    name.map(Some).ok_or_else(|| {
+        let mut error = ApiError::from(ErrorCode::Unauthorized);
+        error.challenge = Some(challenge(authorization.as_deref()));
+        Refusal::Client(error)
+    })
 }
 
 /// Whether the headers tell the body's length. They may tell enough to refuse it.
 fn declared(request: &Request) -> Result<bool, Refusal> {
     let headers = request.headers();
     let content_type = js::header(&headers, &names::CONTENT_TYPE);
-    if !is_json(&content_type.unwrap_or_default()) {
-        return Err(ErrorCode::UnsupportedMediaType.into());
-    }
+    let content_encoding = js::header(&headers, &names::CONTENT_ENCODING);
+    media(content_type.as_deref(), content_encoding.as_deref()).map_err(Refusal::Client)?;
     let length = js::header(&headers, &names::CONTENT_LENGTH);
     match length.and_then(|length| length.parse::<u64>().ok()) {
         Some(bytes) if bytes > MAX_BODY_BYTES as u64 => Err(ErrorCode::BodyTooLarge.into()),
@@ -179,14 +185,9 @@ async fn limit(
         Err(Interrupted::ClientGone) => return Err(Refusal::ClientGone { retries: 0 }),
     };
     exchange.log(Level::Warning, "rate_limiter_failed", |record| {
-        record.text("cause", &cause);
+        record.outside("cause", &cause, MAX_LOGGED_CAUSE);
     });
     Ok(())
-}
-
-fn is_json(content_type: &str) -> bool {
-    let essence = content_type.split(';').next().unwrap_or_default().trim();
-    essence.eq_ignore_ascii_case("application/json")
 }
 
 impl From<ErrorCode> for Refusal {

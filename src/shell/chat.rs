@@ -12,14 +12,17 @@ use super::js;
 use super::outlet::Outlet;
 use super::pump::{Delivery, Pump};
 use super::response;
-use super::upstream::{self, Upstream};
+use super::upstream::{self, Opening, Upstream};
 use super::wait::Waiting;
 use crate::api::error::{ApiError, ErrorCode};
 use crate::config::Config;
 use crate::openai::failure::Failure;
 use crate::stream::outcome::EndReason;
-use crate::stream::relay::{Limits, Relay};
+use crate::stream::relay::{Input, Limits, Relay};
 use crate::telemetry::record::{Completion, Level};
+
+/// Longest cause of a failure that a log line repeats, in characters.
+const MAX_LOGGED_CAUSE: usize = 512;
 
 /// A chat whose response has still to be given.
 pub(super) struct Chat {
@@ -73,7 +76,7 @@ impl Chat {
             record
                 .text("model", &chat.model)
                 .number("max_tokens", u64::from(chat.max_tokens))
-                .optional_text("upstream_request_id", upstream.request_id.as_deref())
+                .optional_id("upstream_request_id", upstream.request_id.as_deref())
                 .number("upstream_latency_ms", upstream.latency_ms);
         });
         Ok(upstream)
@@ -129,11 +132,22 @@ impl Chat {
             heartbeat: config.heartbeat,
         };
         let traces_frames = exchange.isolate.log.wants(Level::Debug);
-        let relay = Relay::new(config.api, id.clone(), limits, js::now_ms(), traces_frames);
+        let now_ms = js::now_ms();
+        let mut relay = Relay::new(config.api, id.clone(), limits, now_ms, traces_frames)
+            .asking_default_model(!upstream.names_model);
+        match upstream.opening {
+            Opening::Stream(bytes) => relay.handle(Input::Chunk(&bytes), now_ms),
+            Opening::Whole(answer) => relay.answer_whole(&answer, now_ms),
+        }
         let mut pump = Pump::new(upstream.source, relay, outlet, waiting);
         let delivery = pump.run(|relay| log_frames(&exchange, relay)).await;
 
         let relay = &pump.relay;
+        if let Some(reason) = relay.unknown_finish_reason() {
+            exchange.log(Level::Warning, "unknown_finish_reason", |record| {
+                record.text("reason", reason);
+            });
+        }
         let outcome = relay.outcome();
         let end_reason = if delivery == Delivery::Stalled {
             let cause = "the client did not read the whole answer within MAX_STREAM_SECONDS";
@@ -165,7 +179,7 @@ fn log_failure(exchange: &Exchange, failure: &Failure, recovery_action: &str) {
     exchange.log(Level::Error, "stream_error", |record| {
         record
             .text("code", failure.error.code.name())
-            .text("cause", &failure.cause)
+            .outside("cause", &failure.cause, MAX_LOGGED_CAUSE)
             .text("recovery_action", recovery_action);
     });
 }

@@ -13,7 +13,7 @@ use crate::api::access::Cors;
 use crate::api::correlation::CorrelationId;
 use crate::api::error::ApiError;
 use crate::stream::outcome::EndReason;
-use crate::telemetry::record::{Completion, Level, Record, cut, timestamp};
+use crate::telemetry::record::{Completion, Level, Record, timestamp};
 
 /// Longest path that a log line repeats, in characters.
 const MAX_LOGGED_PATH: usize = 256;
@@ -68,12 +68,11 @@ impl Exchange {
         message_length: Option<usize>,
         client: Option<&str>,
     ) {
-        let path = cut(&self.path, MAX_LOGGED_PATH);
         let message_length = message_length.and_then(|length| u64::try_from(length).ok());
         self.log(level, "request_received", |record| {
             record
                 .text("method", &self.method)
-                .text("path", path)
+                .outside("path", &self.path, MAX_LOGGED_PATH)
                 .optional_number("message_length", message_length)
                 .optional_text("client", client);
         });
@@ -130,10 +129,10 @@ impl Exchange {
     }
 
     /// The answer to a browser that asks what a page may do.
-    pub(super) fn preflight(&self) -> Result<Response, JsValue> {
+    pub(super) fn preflight(&self, allow: &str) -> Result<Response, JsValue> {
         self.log_received(Level::Debug, None, None);
         self.log_complete(Level::Debug, &self.completion(Some(204), EndReason::Done));
-        response::preflight(&self.common())
+        response::preflight(allow, &self.common())
     }
 
     /// The answer to a request that goes nowhere.

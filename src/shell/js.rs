@@ -10,8 +10,6 @@ use wasm_bindgen::prelude::wasm_bindgen;
 use wasm_bindgen::{JsCast, JsValue};
 use web_sys::Headers;
 
-use crate::telemetry::record::cut;
-
 #[wasm_bindgen]
 extern "C" {
     /// Headers, whose names JavaScript has already.
@@ -19,6 +17,10 @@ extern "C" {
     type HeaderList;
 
     /// Cannot throw: the names are those of headers.
+    /// Whether the runtime can call an address.
+    #[wasm_bindgen(js_namespace = URL, js_name = canParse)]
+    pub(super) fn can_parse(url: &str) -> bool;
+
     #[wasm_bindgen(method)]
     fn get(this: &HeaderList, name: &JsString) -> Option<String>;
 }
@@ -67,6 +69,7 @@ pub(super) mod names {
     thread_local! {
         pub(in crate::shell) static AUTHORIZATION: JsString = "authorization".into();
         pub(in crate::shell) static CONNECTING_IP: JsString = "cf-connecting-ip".into();
+        pub(in crate::shell) static CONTENT_ENCODING: JsString = "content-encoding".into();
         pub(in crate::shell) static CONTENT_LENGTH: JsString = "content-length".into();
         pub(in crate::shell) static CONTENT_TYPE: JsString = "content-type".into();
         pub(in crate::shell) static CORRELATION_ID: JsString = "x-correlation-id".into();
@@ -74,6 +77,7 @@ pub(super) mod names {
         pub(in crate::shell) static REQUEST_ID: JsString = "x-request-id".into();
         pub(in crate::shell) static RETRY_AFTER: JsString = "retry-after".into();
         pub(in crate::shell) static RETRY_AFTER_MS: JsString = "retry-after-ms".into();
+        pub(in crate::shell) static SHOULD_RETRY: JsString = "x-should-retry".into();
     }
 }
 
@@ -86,13 +90,11 @@ impl Serialize for Pairs<'_> {
     }
 }
 
-/// Longest message of an error that a log line repeats, in characters.
-const MAX_LOGGED_ERROR: usize = 200;
-
-/// What a JavaScript error says, cut to a size fit for a log.
+/// What a JavaScript error says, of any length and with whatever it quotes: a line takes it by
+/// [`Record::outside`](crate::telemetry::record::Record::outside).
 pub(super) fn error_text(error: &JsValue) -> String {
     // Anything may be thrown, with a message that throws in turn.
     let message = Reflect::get(error, &JsValue::from_str("message")).unwrap_or_default();
     let text = message.as_string().or_else(|| error.as_string());
-    cut(&text.unwrap_or_default(), MAX_LOGGED_ERROR).to_owned()
+    text.unwrap_or_default()
 }

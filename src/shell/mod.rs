@@ -21,6 +21,7 @@ mod answer;
 mod body;
 mod chat;
 mod console;
+mod endpoint;
 mod exchange;
 mod inbox;
 mod instance;
@@ -68,7 +69,7 @@ fn respond(request: Request, env: Env, context: Context) -> JsValue {
         match route {
             Route::Health => exchange.health(),
             Route::Ready => exchange.ready(),
-            Route::Preflight => exchange.preflight(),
+            Route::Preflight { allow } => exchange.preflight(allow),
             Route::Chat => return answer(exchange, request, &context),
             Route::MethodNotAllowed { allow } => {
                 let mut error = ApiError::from(ErrorCode::MethodNotAllowed);

@@ -10,7 +10,7 @@ use web_sys::{ReadableStream, Response};
 use super::js::Pairs;
 use crate::api::access::Cors;
 use crate::api::correlation::CorrelationId;
-use crate::api::error::{ApiError, ErrorCode};
+use crate::api::error::ApiError;
 use crate::json;
 
 /// What every response of a request has in common.
@@ -111,8 +111,8 @@ pub(super) fn error(error: &ApiError, common: &Common<'_>) -> Result<Response, J
     if let Some(seconds) = &retry_after {
         more.push(("retry-after", seconds));
     }
-    if error.code == ErrorCode::Unauthorized {
-        more.push(("www-authenticate", "Bearer"));
+    if let Some(challenge) = error.challenge {
+        more.push(("www-authenticate", challenge));
     }
     json(
         error.status,
@@ -122,8 +122,8 @@ pub(super) fn error(error: &ApiError, common: &Common<'_>) -> Result<Response, J
     )
 }
 
-/// The answer to a browser that asks what a page may do.
-pub(super) fn preflight(common: &Common<'_>) -> Result<Response, JsValue> {
+/// The answer to a browser that asks what a page may do. `allow`: the methods that the path answers.
+pub(super) fn preflight(allow: &str, common: &Common<'_>) -> Result<Response, JsValue> {
     let reply = common.reply(
         204,
         &[
@@ -133,7 +133,7 @@ pub(super) fn preflight(common: &Common<'_>) -> Result<Response, JsValue> {
                 "Authorization, Content-Type, X-Correlation-Id",
             ),
             ("access-control-max-age", "7200"),
-            ("allow", "GET, HEAD, POST, OPTIONS"),
+            ("allow", allow),
             ("cache-control", "no-store"),
         ],
     )?;

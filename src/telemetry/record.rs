@@ -3,6 +3,8 @@
 //! A line is written straight to its text, so what is redacted never exists in a form that could be
 //! printed by accident: secret names lose their value, every text passes the [`Scrubber`].
 
+use std::any::Any;
+use std::panic::Location;
 use std::time::{Duration, UNIX_EPOCH};
 
 use serde::Serialize;
@@ -61,7 +63,29 @@ pub fn timestamp(now_ms: u64) -> String {
     text
 }
 
-/// As much of a text from outside as a line repeats.
+/// Longest id of somebody else's that a line repeats, in characters.
+pub const MAX_ID_LENGTH: usize = 128;
+
+/// Whether a text is an id: 1–128 characters of `[A-Za-z0-9._:-]`, safe in a header, in JSON and in a log line
+/// as it is. Anything else under that name could be somebody's text.
+pub fn is_id(text: &str) -> bool {
+    let is_safe = |byte: u8| byte.is_ascii_alphanumeric() || b"._:-".contains(&byte);
+    (1..=MAX_ID_LENGTH).contains(&text.len()) && text.bytes().all(is_safe)
+}
+
+/// What a panic may say of itself: where it was, and its words where they are the program's own. Words that
+/// were put together at the time may quote what was being worked on, a conversation for example.
+pub fn panic_cause(payload: &dyn Any, location: Option<&Location<'_>>) -> String {
+    let words = payload.downcast_ref::<&'static str>();
+    let words = words.copied().unwrap_or("its words may quote a text");
+    match location {
+        Some(place) => format!("panic at {place}: {words}"),
+        None => format!("panic: {words}"),
+    }
+}
+
+/// The beginning of a text, of at most `max_chars` characters. To cut a text before it is scrubbed leaves a
+/// piece of a secret that nothing recognises: what comes from outside is for [`Record::outside`].
 pub fn cut(text: &str, max_chars: usize) -> &str {
     let end = text.char_indices().nth(max_chars);
     end.and_then(|(end, _)| text.get(..end)).unwrap_or(text)
@@ -107,7 +131,7 @@ impl<'a> Record<'a> {
         self
     }
 
-    /// Adds a text.
+    /// Adds a text of this program's own making, or one that was checked to be short.
     pub fn text(&mut self, name: &str, value: &str) -> &mut Self {
         let scrubbed = self.scrubber.scrub(value);
         self.field(name, &scrubbed)
@@ -119,6 +143,17 @@ impl<'a> Record<'a> {
             self.text(name, value);
         }
         self
+    }
+
+    /// Adds at most `max_chars` characters of a text from outside, scrubbed as a whole before it is cut.
+    pub fn outside(&mut self, name: &str, value: &str, max_chars: usize) -> &mut Self {
+        let scrubbed = self.scrubber.scrub(value);
+        self.field(name, cut(&scrubbed, max_chars))
+    }
+
+    /// Adds an id that came from outside, unless there is none or it is none (see [`is_id`]).
+    pub fn optional_id(&mut self, name: &str, id: Option<&str>) -> &mut Self {
+        self.optional_text(name, id.filter(|id| is_id(id)))
     }
 
     /// Adds a whole number.

@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 use std::fmt;
 
-use memchr::{memchr_iter, memchr2_iter};
+use super::escape;
 
 /// What stands in a log where a secret stood.
 pub const REDACTED: &str = "REDACTED";
@@ -34,52 +34,77 @@ impl fmt::Debug for Secret {
     }
 }
 
-/// Removes secrets from text on its way to a log: keys that look like `sk-…`, `Bearer …` credentials
-/// and the configured secrets, plain or percent-encoded.
+/// Removes secrets from text on its way to a log: keys that look like `sk-…`, `Bearer …` credentials and the
+/// configured secrets, also where URLs or JSON have escaped their characters.
 #[derive(Clone, Default)]
 pub struct Scrubber {
-    needles: Vec<String>,
+    secrets: Vec<Secret>,
 }
 
 impl fmt::Debug for Scrubber {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "Scrubber({} secrets)", self.needles.len())
+        write!(f, "Scrubber({} secrets)", self.secrets.len())
     }
 }
 
 impl Scrubber {
     /// A scrubber that also knows `secrets` by value.
     pub fn new<'a>(secrets: impl IntoIterator<Item = &'a Secret>) -> Self {
-        let mut needles: Vec<String> = Vec::new();
-        for secret in secrets {
-            if secret.expose().len() < MIN_SECRET_BYTES {
-                continue;
-            }
-            for needle in [percent_encode(secret.expose()), secret.expose().to_owned()] {
-                // A secret that contains another one must go first, or its rest would stay.
-                let at = needles.partition_point(|other| other.len() >= needle.len());
-                if !needles.contains(&needle) {
-                    needles.insert(at, needle);
+        let is_telling = |secret: &&Secret| secret.expose().len() >= MIN_SECRET_BYTES;
+        let secrets = secrets.into_iter().filter(is_telling);
+        Self {
+            secrets: secrets.cloned().collect(),
+        }
+    }
+
+    /// `text` with every secret in it replaced by `REDACTED`. It has to be the whole text: where a secret was
+    /// cut, its rest is not known as one.
+    pub fn scrub<'t>(&self, text: &'t str) -> Cow<'t, str> {
+        let mut scrubbed = String::new();
+        let mut copied = 0_usize;
+        for Span { start, end } in self.secrets_in(text.as_bytes()) {
+            scrubbed.push_str(text.get(copied..start).unwrap_or_default());
+            scrubbed.push_str(REDACTED);
+            copied = end;
+        }
+        if scrubbed.is_empty() {
+            return Cow::Borrowed(text);
+        }
+        scrubbed.push_str(text.get(copied..).unwrap_or_default());
+        Cow::Owned(scrubbed)
+    }
+
+    /// Where secrets stand, in order. Those that overlap are one: if only the first went, the rest of the
+    /// second would stay.
+    fn secrets_in(&self, text: &[u8]) -> Vec<Span> {
+        let mut spans: Vec<Span> = Vec::new();
+        let mut shapes = Shapes::default();
+        for start in 0..text.len() {
+            let follows_secret = spans.last().is_some_and(|last| last.end == start);
+            let found = [
+                self.known_at(text, start),
+                shapes.credential_at(text, start, follows_secret),
+            ];
+            for span in found.into_iter().flatten() {
+                match spans.last_mut() {
+                    Some(last) if span.start < last.end => last.end = last.end.max(span.end),
+                    _ => spans.push(span),
                 }
             }
         }
-        Self { needles }
+        spans
     }
 
-    /// `text` with every secret in it replaced by `REDACTED`.
-    pub fn scrub<'t>(&self, text: &'t str) -> Cow<'t, str> {
-        let mut scrubbed = Cow::Borrowed(text);
-        for needle in &self.needles {
-            if holds(&scrubbed, needle) {
-                scrubbed = Cow::Owned(scrubbed.replace(needle.as_str(), REDACTED));
-            }
+    /// The longest configured secret that stands here: it may contain another one.
+    fn known_at(&self, text: &[u8], start: usize) -> Option<Span> {
+        let rest = text.get(start..)?;
+        let mut longest = 0;
+        for secret in &self.secrets {
+            let len = escape::prefix_len(rest, secret.expose().as_bytes());
+            longest = longest.max(len.unwrap_or_default());
         }
-        for pattern in [API_KEY, BEARER] {
-            if let Some(replaced) = pattern.replace(&scrubbed) {
-                scrubbed = Cow::Owned(replaced);
-            }
-        }
-        scrubbed
+        let end = start.saturating_add(longest);
+        (longest > 0).then_some(Span { start, end })
     }
 }
 
@@ -106,102 +131,101 @@ pub fn is_secret_name(name: &str) -> bool {
     has_token && !counts_tokens
 }
 
-/// Where a word stands in a text, in any case of ASCII letters.
-fn starts<'t>(text: &'t str, word: &'t str) -> impl Iterator<Item = usize> + use<'t> {
-    let (text, word) = (text.as_bytes(), word.as_bytes());
-    let first = word.first().copied().unwrap_or_default();
-    memchr2_iter(first, first.to_ascii_uppercase(), text).filter(move |at| {
-        let found = text.get(*at..at.saturating_add(word.len()));
-        found.is_some_and(|found| found.eq_ignore_ascii_case(word))
-    })
+/// Bytes of a text, from `start` up to `end`.
+struct Span {
+    start: usize,
+    end: usize,
 }
 
-/// Whether a secret stands in a text. The texts of a log are short, and hardly ever hold its first byte often.
-fn holds(text: &str, needle: &str) -> bool {
-    let (text, needle) = (text.as_bytes(), needle.as_bytes());
-    let first = needle.first().copied().unwrap_or_default();
-    memchr_iter(first, text).any(|at| {
-        let rest = text.get(at..).unwrap_or_default();
-        rest.starts_with(needle)
-    })
+/// A credential that shows by its form: a word, then a run of certain characters.
+struct Shape {
+    /// In lower case; any case counts.
+    word: &'static [u8],
+    /// Characters between the word and the credential.
+    gap: fn(u8) -> bool,
+    /// Characters of the credential.
+    body: fn(u8) -> bool,
+    /// Whether the word is part of the credential.
+    hides_word: bool,
 }
 
-/// A fixed start, then a run of certain characters.
-struct Pattern {
-    start: &'static str,
-    /// Characters between the start and the secret itself.
-    skip: fn(char) -> bool,
-    /// Characters of the secret.
-    body: fn(char) -> bool,
-    /// Whether the start stays.
-    keeps_start: bool,
+const SHAPES: [Shape; 2] = [
+    Shape {
+        word: b"sk-",
+        gap: |_| false,
+        body: |byte| byte.is_ascii_alphanumeric() || b"-_*.".contains(&byte),
+        hides_word: true,
+    },
+    Shape {
+        word: b"bearer",
+        gap: |byte| b" \t+:=".contains(&byte),
+        body: |byte| !byte.is_ascii_whitespace() && !b"\"',;".contains(&byte),
+        hides_word: false,
+    },
+];
+
+/// Looks for credentials by their form, from a text's beginning to its end.
+#[derive(Default)]
+struct Shapes {
+    /// Where the next character begins: one that is escaped has several bytes.
+    next: usize,
+    /// Whether the character before is a letter or a digit.
+    is_in_word: bool,
+    /// How far the last credential of each form went. To look at it again from its middle would take time that
+    /// grows with the square of its length.
+    ends: [usize; SHAPES.len()],
 }
 
-const API_KEY: Pattern = Pattern {
-    start: "sk-",
-    skip: |_| false,
-    body: |c| c.is_ascii_alphanumeric() || "-_*.".contains(c),
-    keeps_start: false,
-};
-
-const BEARER: Pattern = Pattern {
-    start: "bearer",
-    skip: |c| c == ' ' || c == '\t' || c == '%' || c == '+' || c == ':',
-    body: |c| !c.is_whitespace() && !"\"',;".contains(c),
-    keeps_start: true,
-};
-
-impl Pattern {
-    /// The text with each match replaced; nothing when there is none. A start that is the end of a
-    /// longer word (`task-1`) is no match.
-    fn replace(&self, text: &str) -> Option<String> {
-        let mut replaced: Option<String> = None;
-        let mut copied = 0_usize;
-        for at in starts(text, self.start) {
-            if at < copied || ends_in_word(text.get(..at).unwrap_or_default()) {
-                continue;
-            }
-            let start_end = at.saturating_add(self.start.len());
-            let rest = text.get(start_end..).unwrap_or_default();
-            let secret = rest.trim_start_matches(self.skip);
-            let after = secret.trim_start_matches(self.body);
-            if after.len() == secret.len() {
-                continue;
-            }
-            let out = replaced.get_or_insert_default();
-            let keep_until = if self.keeps_start { start_end } else { at };
-            out.push_str(text.get(copied..keep_until).unwrap_or_default());
-            out.push_str(if self.keeps_start {
-                " REDACTED"
-            } else {
-                REDACTED
-            });
-            copied = text.len().saturating_sub(after.len());
+impl Shapes {
+    /// The credential that begins here, if one does. `sk-` at the end of a longer word (`task-1`) is none,
+    /// unless what comes before is a secret of its own.
+    fn credential_at(&mut self, text: &[u8], start: usize, follows_secret: bool) -> Option<Span> {
+        let mut is_in_word = false;
+        // Within an escape another reading may begin: `%Bearer` has `%BE` in it.
+        if start >= self.next {
+            let (byte, len) = escape::character(text.get(start..)?)?;
+            is_in_word = self.is_in_word && !follows_secret;
+            self.next = start.saturating_add(len);
+            self.is_in_word = byte.is_ascii_alphanumeric();
         }
-        if let Some(out) = &mut replaced {
-            out.push_str(text.get(copied..).unwrap_or_default());
+        if is_in_word {
+            return None;
         }
-        replaced
+        let mut shapes = SHAPES.iter().zip(&mut self.ends);
+        shapes.find_map(|(shape, last_end)| {
+            let span = shape.find(text, start, *last_end)?;
+            *last_end = span.end;
+            Some(span)
+        })
     }
 }
 
-fn ends_in_word(text: &str) -> bool {
-    text.chars()
-        .next_back()
-        .is_some_and(|c| c.is_ascii_alphanumeric())
+impl Shape {
+    /// The credential whose word stands at `start`, unless it is within the one that ended at `last_end`.
+    fn find(&self, text: &[u8], start: usize, last_end: usize) -> Option<Span> {
+        let word_end = self.word.iter().try_fold(start, |at, letter| {
+            let (byte, len) = escape::character(text.get(at..)?)?;
+            let is_same = byte.eq_ignore_ascii_case(letter);
+            is_same.then(|| at.saturating_add(len))
+        })?;
+        let body_start = run_end(text, word_end, self.gap);
+        if body_start < last_end {
+            return None;
+        }
+        let end = run_end(text, body_start, self.body);
+        let start = if self.hides_word { start } else { body_start };
+        (end > body_start).then_some(Span { start, end })
+    }
 }
 
-fn percent_encode(text: &str) -> String {
-    let mut encoded = String::with_capacity(text.len());
-    for byte in text.bytes() {
-        if byte.is_ascii_alphanumeric() || b"-._~".contains(&byte) {
-            encoded.push(char::from(byte));
-        } else {
-            let digit = |half: u8| char::from_digit(half.into(), 16).unwrap_or_default();
-            let digits = [digit(byte >> 4), digit(byte & 15)];
-            encoded.push('%');
-            encoded.extend(digits.map(|digit| digit.to_ascii_uppercase()));
+/// Where a run of characters ends that begins at `start`.
+fn run_end(text: &[u8], start: usize, belongs: fn(u8) -> bool) -> usize {
+    let mut end = start;
+    while let Some((byte, len)) = escape::character(text.get(end..).unwrap_or_default()) {
+        if !belongs(byte) {
+            break;
         }
+        end = end.saturating_add(len);
     }
-    encoded
+    end
 }

@@ -1,5 +1,5 @@
 use personal_ai_assistant::api::access::{
-    AccessTokens, Cors, OriginDenied, Origins, rate_limit_key,
+    AccessTokens, Cors, OriginDenied, Origins, challenge, rate_limit_key,
 };
 
 const TOKEN: &str = "0123456789abcdef";
@@ -41,6 +41,30 @@ fn a_token_is_known_by_its_name_or_its_place() {
         AccessTokens::parse(&list).expect("valid").name_of(None),
         None
     );
+}
+
+#[test]
+fn only_a_token_that_came_is_told_to_be_wrong() {
+    let wrong = "Bearer error=\"invalid_token\"";
+    let longest = format!("Bearer {}", "a".repeat(10_000));
+    for (authorization, told) in [
+        (None, "Bearer"),
+        (Some(""), "Bearer"),
+        (Some("Bearer"), "Bearer"),
+        (Some("Bearer   "), "Bearer"),
+        (Some("Basic eDp5"), "Bearer"),
+        (Some("Basic eDp5, Bearer x"), "Bearer"),
+        (Some("Bearerx"), "Bearer"),
+        (Some(TOKEN), "Bearer"),
+        (Some("Bearer x"), wrong),
+        (Some("bEARER  x"), wrong),
+        (Some("Bearer\tx"), wrong),
+        (Some("Bearer x, Bearer y"), wrong),
+        (Some("Bearer \"quoted\""), wrong),
+        (Some(&longest), wrong),
+    ] {
+        assert_eq!(challenge(authorization), told, "{authorization:.60?}");
+    }
 }
 
 #[test]

@@ -1,5 +1,6 @@
 use personal_ai_assistant::api::error::ErrorCode;
-use personal_ai_assistant::openai::failure::{Failure, retry_delay_ms};
+use personal_ai_assistant::openai::failure::Failure;
+use personal_ai_assistant::openai::retry::{retry_after_ms, retry_delay_ms};
 
 struct Row {
     status: u16,
@@ -230,4 +231,40 @@ fn the_wait_before_a_retry_doubles_and_is_shortened_by_up_to_a_quarter() {
     assert_eq!(retry_delay_ms(u32::MAX, None, 0.0), 500 << 16);
     assert_eq!(retry_delay_ms(1, Some(0), 0.5), 0);
     assert_eq!(retry_delay_ms(3, Some(7000), 0.5), 7000);
+}
+
+#[test]
+fn upstream_says_how_long_to_wait_in_milliseconds_seconds_or_a_date_and_nonsense_says_nothing() {
+    let date = "Thu, 26 Nov 2026 12:00:00 GMT";
+    let table = [
+        (None, None, None),
+        (Some("250"), None, Some(250)),
+        (Some("250.2"), Some("9"), Some(251)),
+        (None, Some("2"), Some(2_000)),
+        (None, Some(" 1.5 "), Some(1_500)),
+        (None, Some("0"), Some(0)),
+        (None, Some(date), Some(5_000)),
+        (None, Some("Thu Nov 26 12:00:00 2026"), None),
+        // What is no time does not hide what is one.
+        (Some("-1"), Some("2"), Some(2_000)),
+        (Some("soon"), Some("2"), Some(2_000)),
+        (Some("NaN"), Some(date), Some(5_000)),
+        (Some(""), Some("2"), Some(2_000)),
+        (None, Some("-1"), None),
+        (None, Some("1s"), None),
+        (None, Some("20 minutes"), None),
+        (None, Some("Infinity"), None),
+        (None, Some("1e999"), None),
+        // A day is enough.
+        (None, Some("1e300"), Some(86_400_000)),
+        (Some("99999999999999999999"), None, Some(86_400_000)),
+    ];
+    for (milliseconds, seconds_or_date, wanted) in table {
+        let waited = retry_after_ms(milliseconds, seconds_or_date, |asked| {
+            (asked == date).then_some(5_000.0)
+        });
+        assert_eq!(waited, wanted, "{milliseconds:?} {seconds_or_date:?}");
+    }
+    // A date that has passed asks for nothing.
+    assert_eq!(retry_after_ms(None, Some(date), |_| Some(-1.0)), None);
 }

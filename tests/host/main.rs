@@ -13,6 +13,7 @@
 )]
 
 mod access;
+mod base_url;
 mod canary;
 mod config;
 mod errors;
@@ -21,11 +22,13 @@ mod failure;
 mod finish;
 mod fixtures;
 mod properties;
+mod pydantic;
 mod redact;
 mod refusals;
 mod relay;
 mod request;
 mod route;
+mod scrub;
 mod sse;
 mod support;
 mod upstream_request;

@@ -41,7 +41,7 @@ fn secrets_are_removed_by_value_and_by_shape() {
             "Authorization: Bearer abc.def",
             "Authorization: Bearer REDACTED",
         ),
-        ("\"bearer   abc\", next", "\"bearer REDACTED\", next"),
+        ("\"bearer   abc\", next", "\"bearer   REDACTED\", next"),
         ("Bearer", "Bearer"),
         ("\u{e9}sk-abc \u{1f389}", "\u{e9}REDACTED \u{1f389}"),
     ];

@@ -1,5 +1,5 @@
-use personal_ai_assistant::api::error::ApiError;
-use personal_ai_assistant::api::request::{ChatRequest, Role};
+use personal_ai_assistant::api::error::{ApiError, ErrorCode};
+use personal_ai_assistant::api::request::{ChatRequest, Role, media};
 
 use crate::support::config;
 
@@ -216,7 +216,7 @@ fn the_first_broken_rule_is_reported_in_the_contract_s_words() {
         ),
         (
             r#"{"message":"x","max_tokens":1.5}"#,
-            "Field 'body.max_tokens': Input should be a valid integer",
+            "Field 'body.max_tokens': Input should be a valid integer, got a number with a fractional part",
         ),
         (
             r#"{"message":"x","max_tokens":0}"#,
@@ -252,7 +252,7 @@ fn the_first_broken_rule_is_reported_in_the_contract_s_words() {
         ),
         (
             &turns_65,
-            "Field 'body.history': List should have at most 64 items",
+            "Field 'body.history': List should have at most 64 items after validation, not 65",
         ),
         (
             &history_32064,
@@ -279,6 +279,110 @@ fn invalid_utf8_is_a_json_error() {
         detail,
         "Field 'body': JSON decode error: invalid unicode code point at line 1 column 13"
     );
+}
+
+#[test]
+fn a_byte_order_mark_is_passed_over() {
+    let config = config(&[]);
+    let parsed = ChatRequest::parse(b"\xEF\xBB\xBF{\"message\":\"\xEF\xBB\xBFhi\"}", &config);
+    // Only before the JSON: within a text it is a character like others.
+    assert_eq!(
+        parsed.map(|request| request.message).as_deref(),
+        Ok("\u{feff}hi")
+    );
+    let eof = "Field 'body': JSON decode error: EOF while parsing a value at line 1 column 0";
+    let other = "Field 'body': JSON decode error: expected value at line 1 column 1";
+    for (body, detail) in [
+        (&b"\xEF\xBB\xBF"[..], eof),
+        (b"\xEF\xBB\xBFx", other),
+        (b"\xEF\xBB{}", other),
+        (b"\xEF\xBB\xBF\xEF\xBB\xBF{}", other),
+        (
+            b" \xEF\xBB\xBF{}",
+            "Field 'body': JSON decode error: expected value at line 1 column 2",
+        ),
+    ] {
+        assert_eq!(refused(body), detail, "{body:?}");
+    }
+}
+
+#[test]
+fn json_in_another_encoding_is_told_as_such() {
+    let json = r#"{"message":"hi"}"#;
+    let utf16 = |bytes: fn(u16) -> [u8; 2]| json.encode_utf16().flat_map(bytes).collect::<Vec<_>>();
+    let utf32 = |bytes: fn(u32) -> [u8; 4]| {
+        json.chars()
+            .map(u32::from)
+            .flat_map(bytes)
+            .collect::<Vec<_>>()
+    };
+    let bodies = [
+        utf16(u16::to_le_bytes),
+        utf16(u16::to_be_bytes),
+        utf32(u32::to_le_bytes),
+        utf32(u32::to_be_bytes),
+    ];
+    let marks: [&[u8]; 4] = [b"\xFF\xFE", b"\xFE\xFF", b"\xFF\xFE\0\0", b"\0\0\xFE\xFF"];
+    let detail = "Field 'body': JSON decode error: expected UTF-8, found UTF-16 or UTF-32";
+    for (body, mark) in bodies.iter().zip(marks) {
+        assert_eq!(refused(body), detail);
+        assert_eq!(refused(&[mark, body].concat()), detail);
+    }
+}
+
+#[test]
+fn a_body_is_read_when_it_is_plain_json() {
+    let json = Some("application/json");
+    for (content_type, content_encoding) in [
+        (json, None),
+        (Some("application/json; charset=utf-8"), Some("identity")),
+        (Some("Application/JSON;charset=\"UTF-8\""), Some("")),
+        (Some(" application/json ;a=b"), Some(" Identity , identity")),
+    ] {
+        assert_eq!(
+            media(content_type, content_encoding),
+            Ok(()),
+            "{content_type:?}"
+        );
+    }
+    let plain = ErrorCode::UnsupportedMediaType;
+    for content_type in [
+        None,
+        Some(""),
+        Some("text/plain"),
+        Some("application/jsonp"),
+        Some("x, application/json"),
+    ] {
+        assert_eq!(
+            media(content_type, None),
+            Err(plain.into()),
+            "{content_type:?}"
+        );
+        assert_eq!(
+            media(content_type, Some("gzip")),
+            Err(plain.into()),
+            "the type comes first"
+        );
+    }
+    for coding in [
+        "gzip",
+        "GZIP",
+        "br",
+        "zstd",
+        "deflate",
+        "x-gzip",
+        "compress",
+        "identity, gzip",
+        "gzip, identity",
+        "x",
+    ] {
+        let error = media(json, Some(coding)).expect_err(coding);
+        assert_eq!((error.code, error.status), (plain, 415));
+        assert_eq!(
+            error.detail,
+            "This service takes no compressed bodies. Send the body as it is, without the header 'Content-Encoding'."
+        );
+    }
 }
 
 #[test]

@@ -9,6 +9,7 @@ fn a_path_is_known_byte_for_byte_and_answers_its_own_methods() {
     let chat = Route::MethodNotAllowed {
         allow: "POST, OPTIONS",
     };
+    let asks = |allow| Route::Preflight { allow };
     let table = [
         ("GET", "/health", Route::Health),
         ("HEAD", "/health", Route::Health),
@@ -17,8 +18,11 @@ fn a_path_is_known_byte_for_byte_and_answers_its_own_methods() {
         ("GET", "/health/ready", Route::Ready),
         ("HEAD", "/health/ready", Route::Ready),
         ("POST", "/health/ready", health),
-        ("OPTIONS", "/chat", Route::Preflight),
-        ("OPTIONS", "/anything", Route::Preflight),
+        ("OPTIONS", "/chat", asks("POST, OPTIONS")),
+        ("OPTIONS", "/health", asks("GET, HEAD, OPTIONS")),
+        ("OPTIONS", "/health/ready", asks("GET, HEAD, OPTIONS")),
+        ("OPTIONS", "/docs", asks("GET, HEAD, OPTIONS")),
+        ("OPTIONS", "/anything", asks("OPTIONS")),
         ("POST", "/chat", Route::Chat),
         ("GET", "/chat", chat),
         ("HEAD", "/chat", chat),

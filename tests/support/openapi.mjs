@@ -82,9 +82,9 @@ function resolve(node) {
 
 /** What the document says of all operations that are not in it. */
 function elsewhere(method, operations) {
-  const { NotFound, MethodNotAllowed, OriginNotAllowed } = components.responses;
+  const { NotFound, MethodNotAllowed, OriginNotAllowed, Preflight } = components.responses;
   if (method === "OPTIONS") {
-    return paths["/chat"].options.responses;
+    return { 204: Preflight, 403: OriginNotAllowed };
   }
   const refusal = operations === undefined ? { 404: NotFound } : { 405: MethodNotAllowed };
   return { ...refusal, 403: OriginNotAllowed };

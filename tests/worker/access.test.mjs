@@ -28,10 +28,10 @@ beforeEach(() => upstream.reset());
 const HELLO = { message: "Hello" };
 
 /** Shows that a request was turned away without a word of why, and that upstream never heard of it. */
-function assertUnauthorized({ status, headers, text }, id) {
+function assertUnauthorized({ status, headers, text }, id, challenge = "Bearer") {
   assert.equal(status, 401);
   assert.equal(text, errorBody("unauthorized", id));
-  assert.equal(headers.get("www-authenticate"), "Bearer");
+  assert.equal(headers.get("www-authenticate"), challenge);
   assert.deepEqual(upstream.calls, [], "nothing goes upstream");
 }
 
@@ -67,7 +67,8 @@ test("who has a token is answered, and the log has its name", async (t) => {
   }
 });
 
-const WRONG = {
+/** Requests without a token of the one scheme there is. */
+const WITHOUT = {
   "no header": undefined,
   "an empty header": "",
   "no scheme": ALICE,
@@ -75,6 +76,10 @@ const WRONG = {
   "an empty token": "Bearer ",
   "another scheme": `Basic ${btoa(`alice:${ALICE}`)}`,
   "another scheme with the token": `Token ${ALICE}`,
+  "no space": `Bearer${ALICE}`,
+};
+
+const WRONG = {
   "a wrong token": "Bearer wrong-token-0123456789",
   "the token with its name": `Bearer alice:${ALICE}`,
   "the token and a character more": `Bearer ${ALICE}x`,
@@ -83,7 +88,6 @@ const WRONG = {
   "the rest of a longer token": "Bearer -and-more",
   "another case": `Bearer ${ALICE.toLowerCase()}`,
   "a tab for the space": `Bearer\t${ALICE}`,
-  "no space": `Bearer${ALICE}`,
   "a space and something behind it": `Bearer ${ALICE} x`,
   "two tokens in one header": `Bearer ${ALICE}, Bearer ${ALICE}`,
   "two tokens of a list": `Bearer ${ALICE},${BOB}`,
@@ -94,37 +98,46 @@ const WRONG = {
   "the upstream key": "Bearer sk-test-0123456789abcdefghij",
 };
 
-test("wrong and missing tokens are told apart by nobody", async (t) => {
-  const answers = new Set();
-  for (const [what, authorization] of Object.entries(WRONG)) {
-    await t.test(what, async () => {
-      const id = crypto.randomUUID();
-      const answer = await ask({ headers: { authorization, "x-correlation-id": id } });
-      assertUnauthorized(answer, id);
-      const headers = [...answer.headers].filter(([name]) => !/^date$/.test(name));
-      answers.add(JSON.stringify([headers, answer.text]).replaceAll(id, "id"));
-      const { record } = await app.log("response_complete", id);
-      assert.partialDeepStrictEqual(record, { http_status: 401, end_reason: "rejected" });
-      assert.equal((await app.log("request_received", id)).record.client, undefined);
-    });
-  }
-  assert.equal(answers.size, 1, [...answers].join("\n"));
-});
+/** RFC 6750: only who sent a token is told that it is wrong. */
+const INVALID = 'Bearer error="invalid_token"';
+
+for (const [rule, requests, challenge] of [
+  ["who sent no token is told the scheme", WITHOUT, "Bearer"],
+  ["wrong tokens are told apart by nobody", WRONG, INVALID],
+]) {
+  test(rule, async (t) => {
+    const answers = new Set();
+    for (const [what, authorization] of Object.entries(requests)) {
+      await t.test(what, async () => {
+        const id = crypto.randomUUID();
+        const answer = await ask({ headers: { authorization, "x-correlation-id": id } });
+        assertUnauthorized(answer, id, challenge);
+        const headers = [...answer.headers].filter(([name]) => !/^date$/.test(name));
+        answers.add(JSON.stringify([headers, answer.text]).replaceAll(id, "id"));
+        const { record } = await app.log("response_complete", id);
+        assert.partialDeepStrictEqual(record, { http_status: 401, end_reason: "rejected" });
+        assert.equal((await app.log("request_received", id)).record.client, undefined);
+      });
+    }
+    assert.equal(answers.size, 1, [...answers].join("\n"));
+  });
+}
 
 test("of two headers neither counts", async (t) => {
   const right = `Bearer ${ALICE}`;
-  for (const [what, pair] of Object.entries({
-    "the same twice": [right, right],
-    "right, wrong": [right, "Bearer wrong-token-0123456789"],
-    "wrong, right": ["Basic eDp5", right],
-    "right, empty": [right, ""],
+  for (const [what, [challenge, ...pair]] of Object.entries({
+    "the same twice": [INVALID, right, right],
+    "right, wrong": [INVALID, right, "Bearer wrong-token-0123456789"],
+    "wrong, right": ["Bearer", "Basic eDp5", right],
+    "right, empty": [INVALID, right, ""],
   })) {
     await t.test(what, async () => {
       const headers = pair.flatMap((value) => ["authorization", value]);
       headers.push("content-type", "application/json", "x-correlation-id", "two");
       const body = JSON.stringify(HELLO);
       const answer = await app.raw("/chat", { method: "POST", headers, body });
-      assertUnauthorized({ ...answer, headers: new Headers(answer.headers) }, "two");
+      const { status, text } = answer;
+      assertUnauthorized({ status, text, headers: new Headers(answer.headers) }, "two", challenge);
     });
   }
 });

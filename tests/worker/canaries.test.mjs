@@ -213,6 +213,54 @@ test("no route repeats what it is sent", async (t) => {
   }
 });
 
+/** As clients, proxies and hands write a character in a path. */
+const SPELLINGS = {
+  plain: (secret) => secret.replaceAll(/[?#]/g, encodeURIComponent),
+  "percent-encoded": encodeURIComponent,
+  "in lower case": (secret) =>
+    encodeURIComponent(secret).replaceAll(/%../g, (hex) => hex.toLowerCase()),
+  "every character": (secret) => Buffer.from(secret).toString("hex").replaceAll(/../g, "%$&"),
+  "encoded twice": (secret) => encodeURIComponent(encodeURIComponent(secret)),
+};
+
+const unescaped = (text) =>
+  text.replaceAll(/%([0-7][0-9a-f])/gi, (_, hex) => String.fromCharCode(Number.parseInt(hex, 16)));
+
+test("no cut of a path leaves a piece of a secret", async (t) => {
+  const app = workers["chat_completions INFO"];
+  const secrets = {
+    KEY,
+    TOKEN,
+    OTHER_TOKEN,
+    shape: "sk-proj-canary0123456789",
+    bearer: "Bearer canary0123456789",
+  };
+  for (const [how, spell] of Object.entries(SPELLINGS)) {
+    await t.test(how, async () => {
+      for (const secret of Object.values(secrets)) {
+        const spelt = spell(secret);
+        // The log repeats the first characters of a path: the secret is moved across that place, byte by byte.
+        for (let before = 256 - spelt.length - 2; before <= 258; before += 1) {
+          const id = `cut-${before}`;
+          const headers = { "x-correlation-id": id };
+          const path = `/${"x".repeat(Math.max(before - 2, 0))}/`;
+          await read(await app.get(path + spelt.replaceAll(" ", "%20"), { headers }));
+        }
+      }
+      const marker = crypto.randomUUID();
+      await read(await app.get("/marker", { headers: { "x-correlation-id": marker } }));
+      await app.log("response_complete", marker);
+      const paths = app.logs
+        .map(({ record }) => record.path)
+        .filter((path) => path?.startsWith("/x"));
+      for (const path of paths) {
+        assert.doesNotMatch(unescaped(unescaped(path)), /cana|0123|6789/i);
+        assert.ok(path.length <= 256, path);
+      }
+    });
+  }
+});
+
 test("neither address nor key of an upstream that cannot be reached is told", async () => {
   const told = await exchange(unreachable, upstream, { body: BODY, headers: AUTHORIZATION });
   assert.equal(told.response.status, 502);

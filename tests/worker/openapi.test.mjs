@@ -7,6 +7,7 @@ import { readFileSync } from "node:fs";
 import test from "node:test";
 import { fileURLToPath } from "node:url";
 import { createConfig, lint } from "@redocly/openapi-core";
+import { unstable_readConfig } from "wrangler";
 import { errorBody, errorEnding } from "../support/errors.mjs";
 import { read } from "../support/exchange.mjs";
 import { finalFrame } from "../support/frames.mjs";
@@ -55,8 +56,10 @@ test("the error codes are those of the worker", () => {
 test("every error code has an example, in the words of the worker", () => {
   const { bodies, frames } = errorExamples();
   for (const body of bodies) {
-    // These two have no words of their own: the detail names the field or the variable.
-    const free = ["validation_error", "configuration_error"].includes(body.code);
+    // The detail names the field, the variable or the header.
+    const free = ["validation_error", "configuration_error", "unsupported_media_type"].includes(
+      body.code,
+    );
     const words = errorBody(body.code, body.correlation_id, free ? body.detail : undefined);
     assert.equal(JSON.stringify(body), words);
   }
@@ -71,11 +74,38 @@ test("every error code has an example, in the words of the worker", () => {
 
 test("every code that a status or a frame may have has its example there", () => {
   for (const { enum: codes, examples } of codesAndExamples()) {
-    assert.deepEqual(
-      examples.map(({ code }) => code),
-      codes,
-    );
+    assert.deepEqual([...new Set(examples.map(({ code }) => code))], codes);
   }
+});
+
+test("a request may have any correlation id, a response has a good one", () => {
+  const { parameters, headers, schemas } = document.components;
+  assert.deepEqual(parameters.CorrelationId.schema, { type: "string", examples: ["abc-123"] });
+  const { schema } = headers["X-Correlation-Id"];
+  assert.deepEqual(schema, { $ref: "#/components/schemas/CorrelationId" });
+  assert.equal(schemas.CorrelationId.pattern, "^[A-Za-z0-9._:-]{1,128}$");
+});
+
+test("the limits of tokens are those of the shipped configuration", () => {
+  const { vars } = unstable_readConfig({ config: fileURLToPath(new URL("wrangler.toml", ROOT)) });
+  const { maximum, minimum, description } =
+    document.components.schemas.ChatRequest.properties.max_tokens;
+  assert.deepEqual([minimum, maximum], [1, Number(vars.MAX_TOKENS_LIMIT)]);
+  assert.ok(description.includes(`\`MAX_TOKENS\` (${vars.MAX_TOKENS} as shipped)`), description);
+});
+
+test("a preflight tells the methods of its own path", async (t) => {
+  const app = await startWorker({}, { pages: true });
+  for (const [path, operations] of Object.entries(document.paths)) {
+    if (operations.options === undefined) continue;
+    await t.test(path, async () => {
+      const response = await app.fetch(path, { method: "OPTIONS" });
+      const allowed = response.headers.get("allow").toLowerCase().split(", ");
+      assert.deepEqual(allowed.sort(), Object.keys(operations).sort());
+    });
+  }
+  const elsewhere = await app.fetch("/nowhere", { method: "OPTIONS" });
+  assert.equal(elsewhere.headers.get("allow"), "OPTIONS");
 });
 
 test("each path answers the methods that are documented, and no other", async (t) => {

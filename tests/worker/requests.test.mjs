@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { once } from "node:events";
 import test from "node:test";
+import { gzipSync } from "node:zlib";
 import { errorBody } from "../support/errors.mjs";
 import { assertStillServes, exchange, read } from "../support/exchange.mjs";
 import { startWorker } from "../support/harness.mjs";
@@ -20,6 +21,11 @@ const turns = (count, content = "a") => ({
   message: "Hi",
   history: Array.from({ length: count }, () => ({ role: "user", content })),
 });
+
+function utf16(text, encoding) {
+  const bytes = Buffer.from(text, "utf16le");
+  return encoding === "utf16le" ? bytes : bytes.swap16();
+}
 
 /** Bodies that break a rule, and what their sender is told, in the order of the contract. */
 const BROKEN = [
@@ -115,19 +121,46 @@ const BROKEN = [
     { message: "Hi", model: "x" },
     "Field 'body.model': Value error, model 'x' is not allowed; allowed models: house, a, b/c:1",
   ],
-  ...[1.5, "5", true, [1]].map((max_tokens) => [
+  [
+    "a byte order mark and nothing behind it",
+    Buffer.from([0xef, 0xbb, 0xbf]),
+    "Field 'body': JSON decode error: EOF while parsing a value at line 1 column 0",
+  ],
+  ...["utf16le", "utf16be"].flatMap((encoding) =>
+    ["", "\ufeff"].map((mark) => [
+      `${encoding} ${mark === "" ? "without" : "with"} a byte order mark`,
+      utf16(`${mark}{"message":"Hi"}`, encoding),
+      "Field 'body': JSON decode error: expected UTF-8, found UTF-16 or UTF-32",
+    ]),
+  ),
+  ...["5", true, [1], {}].map((max_tokens) => [
     `max_tokens: ${JSON.stringify(max_tokens)}`,
     { message: "Hi", max_tokens },
     "Field 'body.max_tokens': Input should be a valid integer",
   ]),
+  ...[1.5, -0.5].map((max_tokens) => [
+    `max_tokens: ${max_tokens}`,
+    { message: "Hi", max_tokens },
+    "Field 'body.max_tokens': Input should be a valid integer, got a number with a fractional part",
+  ]),
+  [
+    "max_tokens: 1e400",
+    '{"message":"Hi","max_tokens":1e400}',
+    "Field 'body.max_tokens': Input should be a finite number",
+  ],
+  [
+    "max_tokens: 1e300",
+    '{"message":"Hi","max_tokens":1e300}',
+    "Field 'body.max_tokens': Unable to parse input string as an integer, exceeded maximum size",
+  ],
   ...[0, -1].map((max_tokens) => [
     `max_tokens: ${max_tokens}`,
     { message: "Hi", max_tokens },
     "Field 'body.max_tokens': Input should be greater than or equal to 1",
   ]),
-  ...[4001, 1e300].map((max_tokens) => [
+  ...[4001, 5e3, "9".repeat(400)].map((max_tokens) => [
     `max_tokens: ${max_tokens}`,
-    { message: "Hi", max_tokens },
+    `{"message":"Hi","max_tokens":${max_tokens}}`,
     "Field 'body.max_tokens': Input should be less than or equal to 4000",
   ]),
   [
@@ -135,7 +168,11 @@ const BROKEN = [
     { message: "Hi", history: {} },
     "Field 'body.history': Input should be a valid list",
   ],
-  ["history: 65 turns", turns(65), "Field 'body.history': List should have at most 64 items"],
+  ...[65, 100].map((count) => [
+    `history: ${count} turns`,
+    turns(count),
+    `Field 'body.history': List should have at most 64 items after validation, not ${count}`,
+  ]),
   ["turn: a string", turn("Hi"), "Field 'body.history[1]': Input should be a valid object"],
   ["turn: no role", turn({ content: "a" }), "Field 'body.history[1].role': Field required"],
   [
@@ -191,6 +228,7 @@ test("a body at the edge of a rule is answered", async (t) => {
       { message: "Hi", stream: false, messages: [1], temperature: "hot" },
     ],
     ["the largest body", JSON.stringify({ message: "Hi" }).padEnd(LARGEST_BODY)],
+    ["max_tokens: a whole number with a fraction of zero", '{"message":"Hi","max_tokens":5.0}'],
     ["white space around it", ' \r\n\t{"message":"Hi"}\n'],
   ]) {
     await t.test(why, async () => {
@@ -198,6 +236,21 @@ test("a body at the edge of a rule is answered", async (t) => {
       assert.equal(response.status, 200);
     });
   }
+});
+
+test("a byte order mark before the JSON is passed over", async () => {
+  const body = Buffer.from('\ufeff{"message":"Hi"}');
+  const headers = { "x-correlation-id": "mark" };
+  upstream.reset();
+  upstream.script(answerWell);
+  // Sent as it is: the document tells of the JSON behind the mark.
+  const answer = await app.raw("/chat", {
+    method: "POST",
+    headers: ["content-type", "application/json", ...Object.entries(headers).flat()],
+    body,
+  });
+  assert.equal(answer.status, 200);
+  assert.equal(upstream.calls[0].body.messages.at(-1).content, "Hi");
 });
 
 test("of a key that occurs twice, the last one counts", async () => {
@@ -255,6 +308,25 @@ test("a body that is not declared as JSON is refused", async (t) => {
       await assertStillServes(app, upstream);
     });
   }
+});
+
+test("a compressed body is refused in words", async (t) => {
+  const detail =
+    "This service takes no compressed bodies. Send the body as it is, without the header 'Content-Encoding'.";
+  for (const encoding of ["gzip", "br", "deflate", "zstd", "identity, gzip", "nonsense"]) {
+    await t.test(encoding, async () => {
+      const headers = { "content-encoding": encoding, "x-correlation-id": "coding" };
+      const response = await app.chat(gzipSync('{"message":"Hi"}'), { headers });
+      assert.equal(response.status, 415);
+      assert.equal(await read(response), errorBody("unsupported_media_type", "coding", detail));
+      await assertStillServes(app, upstream);
+    });
+  }
+  await t.test("identity is none", async () => {
+    const headers = { "content-encoding": "identity" };
+    const { response } = await exchange(app, upstream, { headers });
+    assert.equal(response.status, 200);
+  });
 });
 
 test("a body that is declared as JSON is read, whatever the case and the parameters", async (t) => {

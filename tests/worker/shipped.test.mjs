@@ -1,5 +1,6 @@
 /** What the shipped `wrangler.toml` makes of a deployment, read as wrangler reads it. */
 import assert from "node:assert/strict";
+import { readFileSync } from "node:fs";
 import test, { beforeEach } from "node:test";
 import { fileURLToPath } from "node:url";
 import { unstable_readConfig } from "wrangler";
@@ -9,9 +10,8 @@ import { frames } from "../support/frames.mjs";
 import { API_KEY, startWorker } from "../support/harness.mjs";
 import { answerWell, startUpstream } from "../support/upstream.mjs";
 
-const shipped = unstable_readConfig({
-  config: fileURLToPath(new URL("../../wrangler.toml", import.meta.url)),
-});
+const ROOT = new URL("../../", import.meta.url);
+const shipped = unstable_readConfig({ config: fileURLToPath(new URL("wrangler.toml", ROOT)) });
 const limiters = shipped.ratelimits.map(({ name, namespace_id, simple }) => [
   name,
   { type: "rate-limit", namespace: namespace_id, simple: { ...simple } },
@@ -37,6 +37,32 @@ test("the file wants access tokens and has a rate limiter, and holds no secret",
     assert.ok(!(name in shipped.vars), name);
   }
   assert.match(shipped.vars.OPENAI_BASE_URL, /^https:/);
+});
+
+test("the model that answers lives, and has room and time to reason before it answers", () => {
+  const { OPENAI_MODEL, MAX_TOKENS, MAX_TOKENS_LIMIT, TIMEOUT_SECONDS, MAX_STREAM_SECONDS } =
+    shipped.vars;
+  assert.equal(OPENAI_MODEL, "gpt-6-luna");
+  assert.ok(Number(MAX_TOKENS) >= 16_000, MAX_TOKENS);
+  assert.ok(Number(MAX_TOKENS_LIMIT) >= Number(MAX_TOKENS), MAX_TOKENS_LIMIT);
+  assert.ok(Number(TIMEOUT_SECONDS) >= 120, TIMEOUT_SECONDS);
+  assert.ok(Number(MAX_STREAM_SECONDS) >= 2 * Number(TIMEOUT_SECONDS), MAX_STREAM_SECONDS);
+});
+
+test("every model that the documents name lives, but for the variable's own default", () => {
+  const types = readFileSync(new URL("node_modules/openai/resources/shared.d.ts", ROOT), "utf8");
+  const [, dying] = types.match(
+    /^\/\*\*\n \* Deprecated values:\n(.*?)\*\/\nexport type ChatModel/ms,
+  );
+  const known = new Set(types.match(/'(gpt|o\d)-[\w.-]+'/g).map((name) => name.slice(1, -1)));
+  const dead = new Set(dying.match(/"(gpt|o\d)[\w.-]*"/g).map((name) => name.slice(1, -1)));
+  for (const file of ["README.md", ".dev.vars.example", "wrangler.toml", "public/openapi.json"]) {
+    const text = readFileSync(new URL(file, ROOT), "utf8");
+    const named = text.match(/\b(gpt-\d[\w.]*(-[a-z]\w*)*|o[134](-mini)?\b)/g) ?? [];
+    for (const name of named.filter((name) => name !== "gpt-4")) {
+      assert.ok(known.has(name) && !dead.has(name), `${file} names ${name}`);
+    }
+  }
 });
 
 test("with a key alone, nobody can make the worker call upstream", async (t) => {

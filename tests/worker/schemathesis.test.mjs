@@ -1,0 +1,74 @@
+/**
+ * `openapi.json` and the worker held against each other by Schemathesis, which makes up requests from the document,
+ * good ones and bad ones, and looks whether the answers are what it says.
+ */
+import assert from "node:assert/strict";
+import { spawn } from "node:child_process";
+import { once } from "node:events";
+import test from "node:test";
+import { fileURLToPath } from "node:url";
+import { unstable_readConfig } from "wrangler";
+import { Missing, pythonEnvironment } from "../compat/python.mjs";
+import { startWorker } from "../support/harness.mjs";
+import { answerWell, startUpstream } from "../support/upstream.mjs";
+
+const VERSION = "4.32.5";
+const TOKEN = "schemathesis-token-0123456789";
+const MINUTES = 60_000;
+
+/** The same requests each time. */
+const OPTIONS = [
+  ...["--generation-deterministic", "--max-examples", "30"],
+  ...["--no-color", "--continue-on-failure"],
+];
+
+const schemathesis = await environment();
+const { vars } = unstable_readConfig({
+  config: fileURLToPath(new URL("../../wrangler.toml", import.meta.url)),
+});
+const upstream = await startUpstream(answerWell);
+// The limits that the document names are those of the shipped configuration.
+const bindings = { ...vars, OPENAI_BASE_URL: upstream.url, LOG_LEVEL: "ERROR" };
+
+for (const [what, more, headers] of [
+  ["open to anyone", { REQUIRE_AUTH: "false" }, []],
+  ["with access tokens", { ACCESS_TOKENS: TOKEN }, [`Authorization: Bearer ${TOKEN}`]],
+]) {
+  test(`Schemathesis finds nothing in a worker ${what}`, {
+    skip: schemathesis.skip,
+    timeout: 5 * MINUTES,
+  }, async () => {
+    const app = await startWorker({ ...bindings, ...more }, { pages: true });
+    const args = [...OPTIONS, ...headers.flatMap((header) => ["--header", header])];
+    const { code, output } = await run(["run", `${app.url}/openapi.json`, ...args]);
+    assert.equal(code, 0, output);
+  });
+}
+
+async function run(args) {
+  const child = spawn(schemathesis.python, ["-m", "schemathesis.cli", ...args], {
+    // It keeps what it has found in the folder that it is started in.
+    cwd: schemathesis.packages,
+    stdio: ["ignore", "pipe", "pipe"],
+  });
+  let output = "";
+  for (const stream of [child.stdout, child.stderr]) {
+    stream.setEncoding("utf8").on("data", (text) => {
+      output += text;
+    });
+  }
+  const [code] = await once(child, "close");
+  return { code, output };
+}
+
+async function environment() {
+  try {
+    return await pythonEnvironment(`schemathesis-${VERSION}`, {
+      requirements: [`schemathesis==${VERSION}`],
+      takes: "about 30 seconds",
+    });
+  } catch (error) {
+    if (!(error instanceof Missing)) throw error;
+    return { skip: error.message };
+  }
+}
