@@ -27,8 +27,8 @@ pub(super) fn body(request: &ChatRequest, config: &Config, dialect: Dialect) -> 
         max_tokens: max_tokens.filter(|_| dialect.token_limit == TokenLimit::MaxTokens),
         max_completion_tokens: max_tokens
             .filter(|_| dialect.token_limit == TokenLimit::MaxCompletionTokens),
-        stream: true,
-        stream_options: dialect.stream_options.then_some(StreamOptions {
+        stream: dialect.stream.then_some(true),
+        stream_options: (dialect.stream && dialect.stream_options).then_some(StreamOptions {
             include_usage: true,
         }),
     };
@@ -44,7 +44,8 @@ struct Body<'a> {
     max_tokens: Option<u32>,
     #[serde(skip_serializing_if = "Option::is_none")]
     max_completion_tokens: Option<u32>,
-    stream: bool,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    stream: Option<bool>,
     #[serde(skip_serializing_if = "Option::is_none")]
     stream_options: Option<StreamOptions>,
 }
@@ -69,7 +70,10 @@ pub(super) fn take_apart<'a>(
     let choice = choice(&fields);
     let usage = usage_of(&fields, choice.as_ref().ok().and_then(Option::as_ref));
     let is_answer = !matches!(choice, Ok(None));
-    let is_error = reports_error(&fields, is_answer || usage.is_some());
+    let inner = choice.as_ref().ok().and_then(Option::as_ref);
+    let inner = inner.filter(|choice| choice.says("error"));
+    let inner = inner.and_then(|choice| choice.get("error"));
+    let is_error = inner.is_some() || reports_error(&fields, is_answer || usage.is_some());
     // An error counts whatever stands beside it.
     let choice = match choice {
         Err(_) if is_error => None,
@@ -82,7 +86,7 @@ pub(super) fn take_apart<'a>(
     delta.usage = usage;
     delta.is_answer = is_answer;
     if is_error {
-        delta.ending = Some(Ended::Failed(Box::new(failure(data))));
+        delta.ending = Some(Ended::Failed(Box::new(failure(inner.unwrap_or(data)))));
     }
     Ok(Parts {
         meaning: Meaning::Delta(delta),

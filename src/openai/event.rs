@@ -18,6 +18,9 @@ pub(super) enum Event<'a> {
 /// The mark that ends a stream of Chat Completions.
 const DONE: &str = "[DONE]";
 
+/// The same from servers that write everything as JSON.
+const QUOTED_DONE: &str = "\"[DONE]\"";
+
 /// Types of events that say no more than that the server is still there.
 const KEEP_ALIVES: [&str; 5] = ["ping", "heartbeat", "keepalive", "keep-alive", "keep_alive"];
 
@@ -31,7 +34,7 @@ impl<'a> Event<'a> {
         if data.is_empty() || data == "null" || data.starts_with(':') {
             return Ok(Self::Filler);
         }
-        if data.trim_start_matches('"').starts_with(DONE) {
+        if data.starts_with(DONE) || data == QUOTED_DONE {
             return Ok(Self::Done);
         }
         if let Some(fields) = Fields::read(data) {
@@ -56,7 +59,7 @@ impl<'a> Event<'a> {
 pub fn is_whole(data: &str) -> bool {
     let data = unwrapped(data);
     let is_json = || Fields::read(data).is_some() || json::list(data).is_some();
-    data.trim_matches('"') == DONE || is_json()
+    data == DONE || data == QUOTED_DONE || is_json()
 }
 
 /// Data without the field name that some servers write twice.

@@ -61,16 +61,23 @@ impl Failure {
 
     /// Reads an error that comes as an event of a stream: an object, or a plain text.
     pub fn from_event(data: &str, names_model: bool) -> Self {
-        let mut failure = Self::from_document(data, names_model);
-        failure.retryable = false;
-        failure
+        let failure = Self::without_status(data, names_model, "upstream error event");
+        Self {
+            retryable: false,
+            ..failure
+        }
     }
 
-    /// Reads an error that has no status of its own. Nothing has gone to the client yet.
-    pub fn from_document(data: &str, names_model: bool) -> Self {
-        let reported = Reported::read(data);
+    /// Reads an error that comes as a whole document with the status of a success. Nothing has gone to the client
+    /// yet, so it may be retried.
+    pub fn from_document(json: &str, names_model: bool) -> Self {
+        Self::without_status(json, names_model, "upstream error with a success status")
+    }
+
+    fn without_status(report: &str, names_model: bool, what: &str) -> Self {
+        let reported = Reported::read(report);
         let mut failure = classify(reported.status, false, &reported);
-        failure.cause = format!("upstream error event{}", reported.names());
+        failure.cause = format!("{what}{}", reported.names());
         failure.about_model(names_model, false);
         failure
     }

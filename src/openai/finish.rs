@@ -137,6 +137,14 @@ const FAILED: &[&str] = &[
     "missing_thought_signature",
 ];
 
+const FINISHED: [(FinishReason, &[&str]); 5] = [
+    (FinishReason::Stop, STOP),
+    (FinishReason::Length, LENGTH),
+    (FinishReason::ContentFilter, CONTENT_FILTER),
+    (FinishReason::ToolCalls, TOOL_CALLS),
+    (FinishReason::Refusal, REFUSAL),
+];
+
 /// What comes before a word where it is the name of a constant.
 const PREFIXES: [&str; 2] = ["finishreason", "reason"];
 
@@ -144,39 +152,39 @@ impl Reason {
     /// What a word says; nothing when it says that the answer goes on.
     pub(super) fn read(word: &str) -> Option<Self> {
         // Some servers put the model's own word behind theirs: `content_filter: RECITATION`.
-        let known = word.split(':').find_map(Self::known);
-        match known {
-            Some(known) => known,
-            None if letters(word).is_empty() => None,
-            None => Some(Self::Unknown(machine_name(word.trim()))),
+        if let Some(reason) = word.split(':').find_map(Self::known) {
+            return Some(reason);
         }
+        let bare = bare(word);
+        let goes_on = bare.is_empty() || is_one_of(&bare, UNDER_WAY);
+        (!goes_on).then(|| Self::Unknown(machine_name(word.trim())))
     }
 
-    fn known(word: &str) -> Option<Option<Self>> {
-        let letters = letters(word);
-        let bare = PREFIXES.iter().find_map(|name| letters.strip_prefix(name));
-        let bare = bare.filter(|rest| !rest.is_empty()).unwrap_or(&letters);
-        let is_one_of = |names: &[&str]| names.iter().any(|name| self::letters(name) == bare);
-        let finished = [
-            (STOP, FinishReason::Stop),
-            (LENGTH, FinishReason::Length),
-            (CONTENT_FILTER, FinishReason::ContentFilter),
-            (TOOL_CALLS, FinishReason::ToolCalls),
-            (REFUSAL, FinishReason::Refusal),
-        ];
-        if is_one_of(UNDER_WAY) {
-            return Some(None);
+    fn known(word: &str) -> Option<Self> {
+        let bare = bare(word);
+        if is_one_of(&bare, FAILED) {
+            return Some(Self::Failed(machine_name(word.trim())));
         }
-        if is_one_of(FAILED) {
-            return Some(Some(Self::Failed(machine_name(word.trim()))));
-        }
-        let found = finished.into_iter().find(|(names, _)| is_one_of(names));
-        found.map(|(_, reason)| Some(Self::Finished(reason)))
+        let finished = FINISHED.iter().find(|(_, words)| is_one_of(&bare, words));
+        finished.map(|(reason, _)| Self::Finished(*reason))
     }
+}
+
+fn is_one_of(bare: &str, words: &[&str]) -> bool {
+    words.iter().any(|word| letters(word) == bare)
+}
+
+/// A word without what comes before it in the name of a constant.
+fn bare(word: &str) -> String {
+    let letters = letters(word);
+    let rest = PREFIXES.iter().find_map(|name| letters.strip_prefix(name));
+    rest.unwrap_or(&letters).to_owned()
 }
 
 /// A word without case and without what joins its parts.
 fn letters(word: &str) -> String {
-    let letters = word.chars().filter(|letter| letter.is_alphanumeric());
-    letters.flat_map(char::to_lowercase).collect()
+    let letters = word
+        .chars()
+        .filter(|letter| letter.is_ascii_alphanumeric() || !letter.is_ascii());
+    letters.map(|letter| letter.to_ascii_lowercase()).collect()
 }

@@ -7,7 +7,13 @@ use crate::json::{self, Fields, text};
 
 /// How deep an error may be wrapped: gateways put the error of the server behind them into theirs, sometimes as
 /// a text.
-const MAX_DEPTH: u8 = 8;
+const MAX_DEPTH: u8 = 12;
+
+/// Most bytes of an error's texts that are read. What servers say of themselves comes first, and is short.
+const MAX_WORDS_BYTES: usize = 16_384;
+
+/// Most names that are kept.
+const MAX_NAMES: usize = 64;
 
 /// Fields whose values are no part of the error: they repeat the request.
 const ECHOES: [&str; 7] = [
@@ -98,7 +104,7 @@ impl Reported {
         };
         if let Some(fields) = Fields::read(json) {
             for (name, value) in fields.iter() {
-                if NAMES.contains(&name) {
+                if NAMES.contains(&name) && self.names.len() < MAX_NAMES {
                     self.names.extend(name_of(value));
                 }
                 if !ECHOES.contains(&name) {
@@ -106,9 +112,9 @@ impl Reported {
                 }
             }
         } else if let Some(elements) = json::list(json) {
-            elements
-                .into_iter()
-                .for_each(|element| self.walk(element, depth));
+            for element in elements {
+                self.walk(element, depth);
+            }
         } else if let Some(text) = text(json) {
             if text.trim_start().starts_with(['{', '[']) {
                 self.walk(text.trim(), depth);
@@ -118,7 +124,12 @@ impl Reported {
     }
 
     fn say(&mut self, text: &str) {
-        self.words.push_str(&text.to_ascii_lowercase());
+        let room = MAX_WORDS_BYTES.saturating_sub(self.words.len());
+        let words = text
+            .chars()
+            .take(room)
+            .map(|letter| letter.to_ascii_lowercase());
+        self.words.extend(words);
         self.words.push('\n');
     }
 
@@ -143,9 +154,30 @@ impl Reported {
         self.param == param
     }
 
+    /// Whether the parameter that the error names is this one, or part of it; also where it names none.
+    pub(super) fn may_be_about(&self, param: &str) -> bool {
+        let mut parts = self.param.split(['.', '[', ']']);
+        self.param.is_empty() || parts.any(|part| part == param)
+    }
+
+    /// Where the error first mentions a parameter.
+    pub(super) fn first_mention(&self, param: &str) -> Option<usize> {
+        let goes_on = |letter: char| is_letter(letter) || letter == '_';
+        let mut mentions = self.words.match_indices(param);
+        let mention = mentions.find(|(at, _)| {
+            let before = self.words.get(..*at).unwrap_or_default();
+            let after = self
+                .words
+                .get(at.saturating_add(param.len())..)
+                .unwrap_or_default();
+            !before.ends_with(goes_on) && !after.starts_with(goes_on)
+        });
+        mention.map(|(at, _)| at)
+    }
+
     /// Whether one of the error's words is one of these, apart from punctuation. A path is no word.
     pub(super) fn has_word(&self, words: &[&str]) -> bool {
-        let is_mark = |letter: char| !letter.is_alphanumeric();
+        let is_mark = |letter: char| !is_letter(letter);
         self.words
             .split_whitespace()
             .filter(|word| !word.contains('/'))
@@ -181,7 +213,9 @@ fn innermost(json: &str, depth: u8) -> Option<Fields<'_>> {
 /// A name in lower case, or a number that is one.
 fn name_of(json: &str) -> Option<String> {
     let number = || json.parse::<u64>().ok().map(|_| json.to_owned());
-    text(json).map(|text| text.to_ascii_lowercase()).or_else(number)
+    text(json)
+        .map(|text| text.to_ascii_lowercase())
+        .or_else(number)
 }
 
 /// An HTTP status of an error, as a number or a text.
@@ -197,4 +231,9 @@ pub(super) fn machine_name(text: &str) -> Option<String> {
     let fits = |byte: u8| byte.is_ascii_alphanumeric() || b"_.-[]".contains(&byte);
     let is_name = (1..=64).contains(&text.len()) && text.bytes().all(fits);
     is_name.then(|| text.to_owned())
+}
+
+/// Beyond ASCII everything counts as a letter: Unicode's tables would cost more than they tell apart here.
+fn is_letter(character: char) -> bool {
+    character.is_ascii_alphanumeric() || !character.is_ascii()
 }

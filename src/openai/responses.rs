@@ -10,7 +10,7 @@ use super::failure::Failure;
 use super::finish::Reason;
 use super::reported::machine_name;
 use super::text::Texts;
-use super::{Delta, Ended, FinishReason, Malformed, Meaning, Message, Origin, Parts, usage};
+use super::{Delta, Ended, FinishReason, Malformed, Meaning, Message, Origin, Part, Parts, usage};
 use crate::api::error::ErrorCode;
 use crate::api::request::ChatRequest;
 use crate::config::Config;
@@ -72,8 +72,18 @@ pub(super) fn take_apart<'a>(
     let texts = match kind {
         "response.output_text.delta" => Texts::of(fields.get("delta"))?,
         "response.refusal.delta" => refusal(Texts::of(fields.get("delta"))?),
-        "response.output_text.done" => return part(&fields, "text", |texts| texts),
-        "response.refusal.done" => return part(&fields, "refusal", refusal),
+        "response.output_text.done" => {
+            let texts = Texts::of(fields.get("text"));
+            return Ok(again(&fields, texts).into());
+        }
+        "response.refusal.done" => {
+            let texts = Texts::of(fields.get("refusal")).map(refusal);
+            return Ok(again(&fields, texts).into());
+        }
+        "response.output_item.done" => {
+            let item = fields.object("item").unwrap_or_default();
+            return Ok(again(&fields, item_text(&item)).into());
+        }
         _ if kind.starts_with("response.") => {
             return ending(kind, &fields, failure).map(Parts::from);
         }
@@ -97,30 +107,25 @@ pub(super) fn take_apart<'a>(
     })
 }
 
-/// Reads an event that says a part of the answer again.
-fn part<'a>(
-    fields: &Fields<'a>,
-    name: &str,
-    place: impl FnOnce(Texts<'a>) -> Texts<'a>,
-) -> Result<Parts<'a>, Malformed> {
-    let index = |name| {
-        fields
-            .get(name)
-            .and_then(|json| serde_json::from_str(json).ok())
+/// What an event adds that says a part of the answer again, or an item with all its parts.
+fn again<'a>(fields: &Fields<'a>, texts: Result<Texts<'a>, Malformed>) -> Meaning<'a> {
+    let index = |name| serde_json::from_str(fields.get(name)?).ok();
+    let is_item = fields.get("item").is_some();
+    let part = Part {
+        output_index: index("output_index").unwrap_or_default(),
+        content_index: (!is_item).then(|| index("content_index").unwrap_or_default()),
     };
-    let key = index("output_index").zip(index("content_index"));
-    let (texts, origin) = match Texts::of(fields.get(name)) {
-        Ok(texts) => (place(texts), Origin::Part(key)),
+    let (texts, origin) = match texts {
+        Ok(texts) => (texts, Origin::Part(Some(part))),
         Err(Malformed) => (Texts::default(), Origin::Lost),
     };
-    let delta = Delta {
+    Meaning::Delta(Delta {
         content: texts.content,
         refusal: texts.refusal,
         origin,
         is_answer: true,
         ..Delta::default()
-    };
-    Ok(Meaning::Delta(delta).into())
+    })
 }
 
 /// A text by which the model refuses.
@@ -213,19 +218,22 @@ fn truncated(word: &str) -> Ended {
     Ended::Failed(Box::new(Failure::new(ErrorCode::UpstreamTruncated, cause)))
 }
 
-/// The text of a whole response. Items that are no messages hold reasoning and calls of tools.
+/// The text of a whole response.
 fn output<'a>(response: &Fields<'a>) -> Result<Texts<'a>, Malformed> {
     let mut texts = Texts::default();
     let items = response.get("output").and_then(json::list);
     for item in items.unwrap_or_default() {
         let item = Fields::read(item).ok_or(Malformed)?;
-        let is_message = item.text("type").is_none_or(|kind| kind == "message");
-        if let Some(content) = item.given("content").filter(|_| is_message) {
-            texts.add(content)?;
-        }
+        texts.append(item_text(&item)?);
     }
     if texts.is_empty() {
         return Texts::of(response.get("output_text"));
     }
     Ok(texts)
+}
+
+/// The text of an item. Those that are no messages hold reasoning and calls of tools.
+fn item_text<'a>(item: &Fields<'a>) -> Result<Texts<'a>, Malformed> {
+    let is_message = item.text("type").is_none_or(|kind| kind == "message");
+    Texts::of(item.get("content").filter(|_| is_message))
 }

@@ -40,8 +40,14 @@ impl<'a> Texts<'a> {
         self.content.is_none() && self.refusal.is_none()
     }
 
+    /// Adds more text behind this.
+    pub(super) fn append(&mut self, more: Self) {
+        join(&mut self.content, more.content);
+        join(&mut self.refusal, more.refusal);
+    }
+
     /// Adds what a list or a part holds.
-    pub(super) fn add(&mut self, value: &'a str) -> Result<(), Malformed> {
+    fn add(&mut self, value: &'a str) -> Result<(), Malformed> {
         if value.starts_with('[') {
             let parts = json::list(value).ok_or(Malformed)?;
             return parts.into_iter().try_for_each(|part| self.add_part(part));

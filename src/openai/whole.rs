@@ -46,8 +46,10 @@ pub fn sniff(content_type: Option<&str>, first_bytes: &[u8]) -> Sniffed {
     };
     let bytes = bytes.trim_ascii_start();
     if bytes.is_empty() {
-        let is_patient = first_bytes.len() <= MAX_SNIFFED_BYTES;
-        return [Sniffed::Neither, Sniffed::NeedMore][usize::from(is_patient)];
+        return match first_bytes.len() {
+            ..=MAX_SNIFFED_BYTES => Sniffed::NeedMore,
+            _ => Sniffed::Neither,
+        };
     }
     let is_lines =
         essence.ends_with("ndjson") || essence.ends_with("nd-json") || essence.ends_with("jsonl");

@@ -19,13 +19,13 @@
 use std::time::Duration;
 
 use super::outcome::{EndReason, Outcome};
-use super::sse::{DecodeError, Decoder, Event};
+use super::sse::{DecodeError, Decoder};
 use super::writer::{Step, Writer};
 use crate::api::correlation::CorrelationId;
 use crate::api::error::ErrorCode;
 use crate::api::frame::KEEP_ALIVE;
 use crate::openai::failure::Failure;
-use crate::openai::{Api, EventReader, FinishReason, Usage, Whole, is_whole};
+use crate::openai::{Api, EventReader, FinishReason, Usage, Whole};
 
 pub use super::writer::SentFrame;
 
@@ -105,6 +105,7 @@ impl Relay {
     }
 
     /// The same for a client that leaves the model to this service: an unknown model is its owner's to mend then.
+    #[must_use]
     pub fn asking_default_model(self, is_default: bool) -> Self {
         Self {
             events: self.events.asking_default_model(is_default),
@@ -151,7 +152,7 @@ impl Relay {
         while self.outcome.is_none() {
             let step = match self.decoder.next_event() {
                 Ok(None) => break,
-                Ok(Some(event)) => read(&mut self.events, &mut self.writer, event),
+                Ok(Some(event)) => self.writer.read(&mut self.events, event, false),
                 Err(error @ DecodeError::InvalidUtf8) => Step::Spoil(error.cause()),
                 Err(error @ DecodeError::EventTooLarge) => Step::Stop(error.cause()),
             };
@@ -307,9 +308,8 @@ impl Relay {
 
     /// The bytes are over. A last event without its blank line counts if it is whole; half of one is none.
     fn end(&mut self, cause: &str, now_ms: u64) {
-        let last = self.decoder.finish().ok().flatten();
-        if let Some(event) = last.filter(|event| is_whole(event.data)) {
-            let step = read(&mut self.events, &mut self.writer, event);
+        if let Ok(Some(event)) = self.decoder.finish() {
+            let step = self.writer.read(&mut self.events, event, true);
             self.step(step, now_ms);
         }
         if self.outcome.is_none() {
@@ -336,13 +336,6 @@ impl Relay {
             end_reason: failure.error.code.into(),
             failure: Some(failure),
         });
-    }
-}
-
-fn read(events: &mut EventReader, writer: &mut Writer, event: Event<'_>) -> Step {
-    match events.meaning(event.kind, event.data) {
-        Ok(meaning) => writer.take_in(meaning),
-        Err(_) => Step::Spoil("an event's data is not what the API promises"),
     }
 }
 

@@ -1,11 +1,14 @@
 //! The client's side of a stream: what events add → frames.
 
+use super::sse::Event;
 use super::surrogates::Surrogates;
 use crate::api::correlation::CorrelationId;
 use crate::api::error::{ApiError, ErrorCode};
 use crate::api::frame::{Ending, FrameEncoder};
 use crate::openai::failure::Failure;
-use crate::openai::{Delta, Ended, FinishReason, Meaning, Origin, Usage};
+use crate::openai::{
+    Delta, Ended, EventReader, FinishReason, Meaning, Origin, Part, Usage, is_whole,
+};
 
 /// A frame with text that went out, for the log.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -47,7 +50,7 @@ pub(super) struct Writer {
     /// Whether any text came as a delta.
     has_deltas: bool,
     /// The last part that a server said again.
-    last_part: Option<(u64, u64)>,
+    last_part: Option<Part>,
     /// Frames with text so far.
     text_frames: u64,
     usage: Option<Usage>,
@@ -73,8 +76,38 @@ impl Writer {
         }
     }
 
-    /// Takes in an event.
-    pub(super) fn take_in(&mut self, meaning: Meaning<'_>) -> Step {
+    /// Reads an event. Of one that the end of the bytes has cut off, what is whole counts.
+    pub(super) fn read(
+        &mut self,
+        events: &mut EventReader,
+        event: Event<'_>,
+        is_cut: bool,
+    ) -> Step {
+        let Event { kind, data } = event;
+        let counts = |data: &str| !is_cut || is_whole(data);
+        let spoilt = Step::Spoil("an event's data is not what the API promises");
+        if counts(data) {
+            match events.meaning(kind, data) {
+                Ok(meaning) => return self.take_in(meaning),
+                Err(_) if !data.contains('\n') => return spoilt,
+                Err(_) => {}
+            }
+        }
+        // Some servers end their events with one line end, and so make one of them all.
+        for line in data.lines().take_while(|line| counts(line)) {
+            let Ok(meaning) = events.meaning(kind, line) else {
+                return spoilt;
+            };
+            let step = self.take_in(meaning);
+            if !matches!(step, Step::GoOn) {
+                return step;
+            }
+        }
+        Step::GoOn
+    }
+
+    /// Takes in what an event means.
+    fn take_in(&mut self, meaning: Meaning<'_>) -> Step {
         let (delta, is_done) = match meaning {
             Meaning::Nothing => return Step::GoOn,
             Meaning::Delta(delta) => (delta, false),
@@ -149,7 +182,8 @@ impl Writer {
         if is_new && delta.origin == Origin::Lost {
             return false;
         }
-        if is_new {
+        let has_text = delta.content.is_some() || delta.refusal.is_some();
+        if is_new && has_text {
             for text in [&delta.content, &delta.refusal].into_iter().flatten() {
                 let whole = self.surrogates.join(text);
                 if whole != "\"\"" {
@@ -157,11 +191,11 @@ impl Writer {
                 }
             }
             self.refused |= delta.refusal.is_some();
-            let has_text = delta.content.is_some() || delta.refusal.is_some();
-            self.has_deltas |= has_text && delta.origin == Origin::Delta;
-        }
-        if let Origin::Part(part) = delta.origin {
-            self.last_part = part;
+            match delta.origin {
+                Origin::Delta => self.has_deltas = true,
+                Origin::Part(part) => self.last_part = part,
+                Origin::Whole | Origin::Lost => {}
+            }
         }
         self.has_begun |= delta.is_answer;
         self.end(delta.ending.as_ref());
@@ -175,7 +209,10 @@ impl Writer {
     fn is_new(&self, origin: Origin) -> bool {
         match origin {
             Origin::Delta => true,
-            Origin::Part(part) => !self.has_deltas && (part.is_none() || part != self.last_part),
+            Origin::Part(part) => {
+                let known = part.zip(self.last_part);
+                !self.has_deltas && !known.is_some_and(|(part, last)| part.is_within(last))
+            }
             Origin::Whole | Origin::Lost => self.text_frames == 0,
         }
     }

@@ -85,6 +85,16 @@ const ERRORS = {
   ],
 };
 
+/** What a client is told in place of a code's own words, where a model is not found and it could not choose another. */
+export const DETAILS = {
+  unknownDefaultModel:
+    "The upstream API does not know this service's default model, or this service may not use it. " +
+    "The owner of this service has to change OPENAI_MODEL.",
+  wrongAddress:
+    "The upstream API does not know the model, or nothing answers at its address. " +
+    "The owner of this service has to check OPENAI_BASE_URL, then the model.",
+};
+
 /** The exact body of an error response; `detail` for a code that has no words of its own. */
 export function errorBody(code, correlationId, detail = ERRORS[code][1]) {
   return JSON.stringify({ error: ERRORS[code][0], detail, correlation_id: correlationId, code });
