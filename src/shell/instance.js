@@ -39,13 +39,15 @@ class Instance {
       try {
         return callback(a, b, c, d);
       } catch (error) {
-        this.#lose(error);
+        this.lose(error);
         return undefined;
       }
     };
   }
 
-  #lose(error) {
+  /** Breaks off what is open. @param {unknown} [error] what left WebAssembly */
+  lose(error) {
+    if (this.#isLost) return;
     this.#isLost = true;
     const chats = [...this.chats.values()];
     logLoss(error, chats);
@@ -53,8 +55,9 @@ class Instance {
   }
 }
 
-/** Registers an instance, which does so when it starts. */
+/** Registers an instance, which does so when it starts. The one before it is lost, if nobody has met its exception. */
 export function connect(onRequest, onRead, onPull, onGone, onSettled, onTime, onWake) {
+  instance?.lose();
   instance = new Instance({ onRequest, onRead, onPull, onGone, onSettled, onTime, onWake });
 }
 

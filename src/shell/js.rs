@@ -16,11 +16,11 @@ extern "C" {
     #[wasm_bindgen(extends = Object)]
     type HeaderList;
 
-    /// Cannot throw: the names are those of headers.
-    /// Whether the runtime can call an address.
+    /// Whether the runtime can call an address. Cannot throw: it is made not to.
     #[wasm_bindgen(js_namespace = URL, js_name = canParse)]
     pub(super) fn can_parse(url: &str) -> bool;
 
+    /// Cannot throw: the names are those of headers.
     #[wasm_bindgen(method)]
     fn get(this: &HeaderList, name: &JsString) -> Option<String>;
 }
