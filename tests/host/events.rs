@@ -401,6 +401,8 @@ fn an_error_is_found_wherever_servers_put_it() {
         r#"{"errors":[{"message":"x"}]}"#,
         r#"{"detail":"x"}"#,
         r#"{"success":false}"#,
+        r#"{"code":500}"#,
+        r#"{"statusCode":"503","path":"/"}"#,
         r#"{"status":"failure","message":"x"}"#,
         r#"{"choices":null,"base_resp":{"status_code":1000,"status_msg":"x"}}"#,
         r#"[{"error":{"message":"x"}}]"#,
