@@ -432,6 +432,8 @@ fn an_error_is_found_wherever_servers_put_it() {
         "data: {\"choices\":[]}\nerror: x\n\n",
         "error: x\ndata: [DONE]\n\n",
         "error: x\nevent: message\n\n",
+        "data: {\"choices\":[]}\n{\"error\":\"x\"}\n\n",
+        "data: {\"choices\":[{\"delta\":{\"content\":{}},\"finish_reason\":null}],\"error\":\"x\"}\n\n",
     ] {
         let (client, relay) = relayed([format!("{}{stream}{DONE}", delta("a")).as_bytes()]);
         let reason = relay.outcome().map(|outcome| outcome.end_reason);
