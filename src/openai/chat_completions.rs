@@ -80,6 +80,7 @@ pub(super) fn take_apart<'a>(
         choice => choice?,
     };
     let mut delta = match choice {
+        Some(choice) if is_error => delta_of(&choice).unwrap_or_default(),
         Some(choice) => delta_of(&choice)?,
         None => Delta::default(),
     };

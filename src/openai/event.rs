@@ -95,13 +95,22 @@ pub(super) fn reports_error(fields: &Fields<'_>, brings_answer: bool) -> bool {
     }
     let empty = fields.given("error").is_some_and(|error| error != "false");
     let status = fields.text("status").unwrap_or_default();
+    let mut codes = ["code", "status", "status_code", "statusCode"].iter();
+    let fails = codes.any(|name| fields.get(name).is_some_and(is_failing));
     let base = fields.object("base_resp");
     empty
+        || fails
         || ERROR_FIELDS.iter().any(|name| fields.says(name))
         || ["error", "failed", "failure", "fail"].contains(&status.as_str())
         || fields.get("success") == Some("false")
         || base.is_some_and(|base| base.says("status_code"))
         || says_message(fields)
+}
+
+/// Whether a value is the HTTP status of an error.
+fn is_failing(json: &str) -> bool {
+    let status = json.trim_matches('"').parse();
+    status.is_ok_and(|status: u16| (400..600).contains(&status))
 }
 
 /// Whether an object without an answer has a sentence for one, as errors do.

@@ -12,6 +12,9 @@ const MAX_DEPTH: u8 = 12;
 /// Most bytes of an error's texts that are read. What servers say of themselves comes first, and is short.
 const MAX_WORDS_BYTES: usize = 16_384;
 
+/// Longest name that is compared.
+const MAX_NAME_BYTES: usize = 128;
+
 /// Most names that are kept.
 const MAX_NAMES: usize = 64;
 
@@ -213,9 +216,8 @@ fn innermost(json: &str, depth: u8) -> Option<Fields<'_>> {
 /// A name in lower case, or a number that is one.
 fn name_of(json: &str) -> Option<String> {
     let number = || json.parse::<u64>().ok().map(|_| json.to_owned());
-    text(json)
-        .map(|text| text.to_ascii_lowercase())
-        .or_else(number)
+    let text = text(json).filter(|text| text.len() <= MAX_NAME_BYTES);
+    text.map(|text| text.to_ascii_lowercase()).or_else(number)
 }
 
 /// An HTTP status of an error, as a number or a text.

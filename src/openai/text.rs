@@ -20,9 +20,9 @@ impl<'a> Texts<'a> {
     /// The text of a delta or a message.
     pub(super) fn of_message(fields: &Fields<'a>) -> Result<Self, Malformed> {
         let mut texts = Self::of(fields.get("content"))?;
-        if let Some(refusal) = fields.get("refusal") {
-            join(&mut texts.refusal, plain(refusal)?);
-        }
+        // A refusal is no text of tokens: `false` is none.
+        let refusal = fields.get("refusal").filter(|refusal| *refusal != "false");
+        join(&mut texts.refusal, refusal.map_or(Ok(None), plain)?);
         Ok(texts)
     }
 

@@ -80,6 +80,10 @@ impl Api {
     ///
     /// The [`Failure`] that the document reports; it may be retried as if its status had said so. What is no
     /// answer of this API is [`ErrorCode::UpstreamProtocol`].
+    #[allow(
+        clippy::result_large_err,
+        reason = "a request has one such result, and its failure goes on as it is"
+    )]
     pub fn read_whole(self, body: &[u8], names_model: bool) -> Result<Whole, Failure> {
         let protocol = |cause: &str| Failure::new(ErrorCode::UpstreamProtocol, cause);
         let json = body.strip_prefix(BOM).unwrap_or(body);

@@ -6,7 +6,7 @@
 //!
 //! Three things are read that the format would pass over, for servers report errors by them, or send a whole answer:
 //! a field `error`, which makes its event one of that type with that data; a line that begins with `{`, which is
-//! an event of its own; and, when the bytes have ended, the event whose blank line is missing.
+//! data without the field's name, and an event of its own unless it stands inside of one; and, when the bytes have ended, the event whose blank line is missing.
 
 use std::ops::Range;
 use std::str;
@@ -137,11 +137,15 @@ impl Decoder {
             // The line end counts, so that a line is as large whether it came in one piece or not.
             self.check_size(&line, 1)?;
             if !line.is_empty() {
-                if self.is_bare_object(&line) {
-                    self.add_data(line);
+                let is_alone = !self.event.has_data;
+                if !self.is_bare_object(&line) {
+                    self.field(line);
+                    continue;
+                }
+                self.add_data(line);
+                if is_alone {
                     return self.dispatch().map(Some);
                 }
-                self.field(line);
             } else if self.event.has_data {
                 return self.dispatch().map(Some);
             } else {
@@ -185,10 +189,9 @@ impl Decoder {
         Ok(())
     }
 
-    /// Whether a line is JSON without a field's name. Inside an event it could be the rest of a line that was broken,
-    /// and stays unread.
+    /// Whether a line is JSON without a field's name.
     fn is_bare_object(&self, line: &Range<usize>) -> bool {
-        !self.event.has_data && self.bytes(line).first() == Some(&b'{')
+        !self.event.is_error && self.bytes(line).first() == Some(&b'{')
     }
 
     fn field(&mut self, line: Range<usize>) {

@@ -46,7 +46,9 @@ fuzz_target!(|input: &[u8]| {
     let in_pieces = relayed(api, &chunks, largest_bytes);
     assert_eq!(in_pieces, whole, "the cuts show");
     let (client, _) = whole;
-    reader::read(&client);
+    let answer = reader::read(&client);
+    let is_said = oracle::says_complete(api, stream);
+    assert!(is_said || !answer.is_complete(), "upstream did not say so: {client}");
     assert!(client.len() <= BASE_BYTES + 8 * stream.len(), "{client}");
 });
 

@@ -401,6 +401,8 @@ fn an_error_is_found_wherever_servers_put_it() {
         r#"{"errors":[{"message":"x"}]}"#,
         r#"{"detail":"x"}"#,
         r#"{"success":false}"#,
+        r#"{"code":500}"#,
+        r#"{"statusCode":"503","path":"/"}"#,
         r#"{"status":"failure","message":"x"}"#,
         r#"{"choices":null,"base_resp":{"status_code":1000,"status_msg":"x"}}"#,
         r#"[{"error":{"message":"x"}}]"#,
@@ -430,6 +432,8 @@ fn an_error_is_found_wherever_servers_put_it() {
         "data: {\"choices\":[]}\nerror: x\n\n",
         "error: x\ndata: [DONE]\n\n",
         "error: x\nevent: message\n\n",
+        "data: {\"choices\":[]}\n{\"error\":\"x\"}\n\n",
+        "data: {\"choices\":[{\"delta\":{\"content\":{}},\"finish_reason\":null}],\"error\":\"x\"}\n\n",
     ] {
         let (client, relay) = relayed([format!("{}{stream}{DONE}", delta("a")).as_bytes()]);
         let reason = relay.outcome().map(|outcome| outcome.end_reason);

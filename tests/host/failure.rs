@@ -148,6 +148,77 @@ fn an_unknown_model_is_the_client_s_error_when_the_client_chose_it() {
 }
 
 #[test]
+fn whoever_can_mend_a_model_that_is_not_found_is_told() {
+    const CHOOSE: &str = "Choose another model.";
+    const MODEL: &str = "has to change OPENAI_MODEL.";
+    const ADDRESS: &str = "has to check OPENAI_BASE_URL, then the model.";
+    let known = r#"{"error":{"code":"model_not_found"}}"#;
+    let worded = r#"{"error":{"message":"The model `m` does not exist"}}"#;
+    let param = r#"{"error":{"message":"no","param":"model"}}"#;
+    let route = r#"{"detail":"Not Found"}"#;
+    let url = r#"{"error":{"message":"Invalid URL (POST /v1/v1/chat/completions)"}}"#;
+    let path = r#"{"error":{"message":"Nothing at /models/chat/completions"}}"#;
+    for (status, body, names_model, detail, cause) in [
+        (404, known, true, CHOOSE, None),
+        (404, known, false, MODEL, Some("OPENAI_MODEL")),
+        (400, known, false, MODEL, Some("OPENAI_MODEL")),
+        (404, worded, false, MODEL, Some("OPENAI_MODEL")),
+        (404, param, true, CHOOSE, None),
+        (404, route, false, ADDRESS, Some("OPENAI_BASE_URL")),
+        (404, route, true, ADDRESS, Some("OPENAI_BASE_URL")),
+        (
+            404,
+            "<html>no model</html>",
+            true,
+            ADDRESS,
+            Some("OPENAI_BASE_URL"),
+        ),
+        (404, url, false, ADDRESS, Some("OPENAI_BASE_URL")),
+        (404, path, false, ADDRESS, Some("OPENAI_BASE_URL")),
+        (404, "", false, ADDRESS, Some("OPENAI_BASE_URL")),
+    ] {
+        let failure = Failure::from_response(status, body.as_bytes(), None, None, names_model);
+        assert_eq!(failure.error.code, ErrorCode::ModelNotFound, "{body}");
+        assert!(
+            failure.error.detail.ends_with(detail),
+            "{body}: {}",
+            failure.error.detail
+        );
+        let named = ["OPENAI_MODEL", "OPENAI_BASE_URL"];
+        let named = named.into_iter().find(|name| failure.cause.contains(name));
+        assert_eq!(named, cause, "{body}: {}", failure.cause);
+    }
+    let event = Failure::from_event(known, false);
+    assert!(
+        event.error.detail.ends_with(MODEL),
+        "{}",
+        event.error.detail
+    );
+    let document = Failure::from_document(known, true);
+    assert!(
+        document.error.detail.ends_with(CHOOSE),
+        "{}",
+        document.error.detail
+    );
+}
+
+#[test]
+fn what_upstream_says_not_to_ask_again_is_not_asked_again() {
+    for (status, should_retry, retryable) in [
+        (503, None, true),
+        (503, Some(true), true),
+        (503, Some(false), false),
+        (429, Some(false), false),
+        // Where it cannot help, upstream's word does not make it help.
+        (401, Some(true), false),
+        (400, Some(true), false),
+    ] {
+        let failure = Failure::from_response(status, b"", None, should_retry, false);
+        assert_eq!(failure.retryable, retryable, "{status} {should_retry:?}");
+    }
+}
+
+#[test]
 fn retry_after_is_passed_on_in_whole_seconds_with_a_429_only() {
     let limited = Failure::from_response(429, b"", Some(1500), None, false);
     assert_eq!(limited.error.retry_after_seconds, Some(2));

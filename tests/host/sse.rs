@@ -1,4 +1,4 @@
-use personal_ai_assistant::stream::sse::{DecodeError, MAX_EVENT_BYTES};
+use personal_ai_assistant::stream::sse::{DecodeError, Decoder, MAX_EVENT_BYTES};
 
 use crate::support::decode;
 
@@ -67,6 +67,76 @@ fn the_type_belongs_to_its_own_event() {
         .map(|(kind, data)| (kind.as_str(), data.as_str()))
         .collect();
     assert_eq!(kinds, [("error", "a"), ("", "b"), ("y", "c")]);
+}
+
+#[test]
+fn a_field_error_makes_its_event_an_error_and_nothing_else_in_it_counts() {
+    for stream in [
+        "error: a\n\n",
+        "error:a\n\n",
+        "data: x\nevent: y\nerror: a\n\n",
+        "error: a\ndata: x\nevent: y\nid: 1\nerror: z\n{}\n\n",
+    ] {
+        let (events, _) = decode([format!("{stream}data: b\n\n").as_bytes()]);
+        let expected =
+            [("error", "a"), ("", "b")].map(|(kind, data)| (kind.to_owned(), data.to_owned()));
+        assert_eq!(events, expected, "{stream:?}");
+    }
+}
+
+#[test]
+fn a_line_that_begins_as_an_object_is_data_without_its_name() {
+    let table: [(&str, &[&str]); 6] = [
+        ("{\"a\":1}\n", &["{\"a\":1}"]),
+        (
+            "{\"a\":1}\r\n{\"b\":2}\r\n\r\ndata: c\n\n",
+            &["{\"a\":1}", "{\"b\":2}", "c"],
+        ),
+        ("data: a\n{\"b\":2}\n\n", &["a\n{\"b\":2}"]),
+        (" {\"a\":1}\n", &[]),
+        ("{\n}\n\n", &["{"]),
+        ("{", &[]),
+    ];
+    for (stream, data) in table {
+        assert_eq!(data_of(stream.as_bytes()), data, "{stream:?}");
+    }
+}
+
+#[test]
+fn at_the_end_of_the_bytes_the_last_event_needs_no_blank_line() {
+    for stream in [
+        "data: a",
+        "data: a\n",
+        "data: a\r",
+        "data: a\r\n",
+        "data: a\n\n",
+        "{a",
+        "error: a",
+    ] {
+        let mut decoder = Decoder::default();
+        decoder.feed(stream.as_bytes());
+        let mut last = None;
+        while let Ok(Some(event)) = decoder.next_event() {
+            last = Some(event.data.to_owned());
+        }
+        let finished = decoder
+            .finish()
+            .expect("text")
+            .map(|event| event.data.to_owned());
+        let data = finished.or(last).expect("an event");
+        assert_eq!(data.trim_start_matches('{'), "a", "{stream:?}");
+        assert_eq!(decoder.finish(), Ok(None), "once");
+    }
+    for nothing in ["", "\n", ": a", "event: a", "\u{feff}"] {
+        let mut decoder = Decoder::default();
+        decoder.feed(nothing.as_bytes());
+        assert_eq!(decoder.next_event(), Ok(None), "{nothing:?}");
+        assert_eq!(decoder.finish(), Ok(None), "{nothing:?}");
+    }
+    let mut cut = Decoder::default();
+    cut.feed(b"data: \xe4\xb8");
+    assert_eq!(cut.next_event(), Ok(None));
+    assert_eq!(cut.finish(), Err(DecodeError::InvalidUtf8));
 }
 
 #[test]

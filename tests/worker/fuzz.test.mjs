@@ -7,7 +7,7 @@ import { exchange } from "../support/exchange.mjs";
 import { frames } from "../support/frames.mjs";
 import { startWorker } from "../support/harness.mjs";
 import { randomOf } from "../support/random.mjs";
-import { answerWell, delta, event, startUpstream } from "../support/upstream.mjs";
+import { answerWell, delta, done, event, finish, startUpstream } from "../support/upstream.mjs";
 import { within } from "../support/within.mjs";
 
 const REQUESTS = 10_000;
@@ -31,6 +31,13 @@ const ANSWERS = [
   [[502], (call) => call.respond(500, KEY)],
   [[503], (call) => call.respond(429, { error: { code: "insufficient_quota", message: SAID } })],
   [[502], (call) => call.respond(200, SAID)],
+  [[200], (call) => call.end(delta(SAID), finish("zeitgeist"))],
+  [[200], (call) => call.end(delta(SAID), finish("error"), done)],
+  [[200], (call) => call.end(delta(SAID), `error: ${JSON.stringify({ message: KEY })}\n\n`, done)],
+  [[200], (call) => call.respond(200, { choices: [{ message: { content: SAID } }] })],
+  [[503], (call) => call.respond(200, { error: { code: "insufficient_quota", message: KEY } })],
+  [[400], (call) => call.respond(413, SAID)],
+  [[400], (call) => call.respond(400, { error: { code: "content_filter", message: SAID } })],
 ];
 
 /** The statuses that upstream's answer allows, by the correlation id of its request. */

@@ -14,7 +14,8 @@ use crate::support::Decoded;
 
 /// What the decoder has to make of these bytes, however they were cut. Four rules are ours: an event's size has a limit;
 /// invalid UTF-8 in what is dispatched is an error; a field `error` makes its event one of that type, in which nothing
-/// else counts; and a line that begins with `{` is an event of its own where none has data yet.
+/// else counts; and a line that begins with `{` is data without the field's name, and an event of its own where none has
+/// data yet.
 pub fn decode_whole(stream: &[u8]) -> Decoded {
     let stream = stream.strip_prefix(b"\xef\xbb\xbf").unwrap_or(stream);
     let (lines, unfinished) = lines(stream);
@@ -31,8 +32,9 @@ pub fn decode_whole(stream: &[u8]) -> Decoded {
             continue;
         }
         event_bytes = size_bytes;
-        let is_bare = line.starts_with(b"{") && data.is_empty();
-        if is_bare {
+        let is_object = line.starts_with(b"{") && !is_error;
+        let is_bare = is_object && data.is_empty();
+        if is_object {
             data.extend_from_slice(line);
             data.push(b'\n');
         }
