@@ -1,8 +1,9 @@
 //! JSON objects whose fields stay the text that they came as, and values on their way to a text.
 //!
-//! Whoever asks for a field says what it has to be, so nothing else is taken apart, and no tree of
-//! values is built whose shape somebody else decides.
+//! Fields are parsed only when asked for, so a field of an unexpected type costs nothing but itself, and no
+//! tree of values is built whose shape somebody else decides.
 
+use std::borrow::Cow;
 use std::fmt;
 
 use serde::de::{Deserializer, MapAccess, Visitor};
@@ -11,7 +12,7 @@ use serde_json::value::RawValue;
 
 /// The fields of an object. Of a key that occurs twice, the last one counts.
 #[derive(Debug, Default)]
-pub struct Fields<'a>(Vec<(String, &'a RawValue)>);
+pub struct Fields<'a>(Vec<(Cow<'a, str>, &'a RawValue)>);
 
 impl<'a> Fields<'a> {
     /// Reads an object; nothing when the text is none.
@@ -25,10 +26,45 @@ impl<'a> Fields<'a> {
         named.map(|(_, value)| value.get())
     }
 
+    /// A field's JSON, unless it is `null`.
+    pub fn given(&self, name: &str) -> Option<&'a str> {
+        self.get(name).filter(|json| *json != "null")
+    }
+
+    /// A field that is an object.
+    pub fn object(&self, name: &str) -> Option<Self> {
+        self.get(name).and_then(Self::read)
+    }
+
     /// A field that is a text.
     pub fn text(&self, name: &str) -> Option<String> {
         self.get(name).and_then(text)
     }
+
+    /// Names and JSON of all fields, in the order of the text.
+    pub fn iter(&self) -> impl Iterator<Item = (&str, &'a str)> {
+        self.0.iter().map(|(name, value)| (&**name, value.get()))
+    }
+
+    /// Whether a field says something: see [`is_blank`].
+    pub fn says(&self, name: &str) -> bool {
+        self.get(name).is_some_and(|json| !is_blank(json))
+    }
+}
+
+/// The elements of a list; nothing when the JSON is none.
+pub fn list(json: &str) -> Option<Vec<&str>> {
+    let elements: Vec<&RawValue> = serde_json::from_str(json).ok()?;
+    Some(elements.into_iter().map(RawValue::get).collect())
+}
+
+/// Whether a value says nothing, however a server writes that: `null`, `false`, 0, an empty text, and an
+/// object or a list with nothing else inside.
+pub fn is_blank(json: &str) -> bool {
+    let is_empty = |json: &str| matches!(json, "null" | "false" | "0" | "\"\"" | "{}" | "[]");
+    is_empty(json)
+        || Fields::read(json).is_some_and(|fields| fields.0.iter().all(|(_, v)| is_empty(v.get())))
+        || list(json).is_some_and(|elements| elements.into_iter().all(is_empty))
 }
 
 /// Adds a value's JSON to a text. It is for texts, numbers and what is made of them, which always serialise.
@@ -48,12 +84,16 @@ pub fn text(json: &str) -> Option<String> {
     serde_json::from_str(json).ok()
 }
 
+/// A key, borrowed where it has no escape.
+#[derive(Deserialize)]
+struct Key<'a>(#[serde(borrow)] Cow<'a, str>);
+
 impl<'de: 'a, 'a> Deserialize<'de> for Fields<'a> {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         struct Object;
 
         impl<'de> Visitor<'de> for Object {
-            type Value = Vec<(String, &'de RawValue)>;
+            type Value = Vec<(Cow<'de, str>, &'de RawValue)>;
 
             fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
                 f.write_str("an object")
@@ -61,8 +101,8 @@ impl<'de: 'a, 'a> Deserialize<'de> for Fields<'a> {
 
             fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
                 let mut fields = Vec::new();
-                while let Some(field) = map.next_entry()? {
-                    fields.push(field);
+                while let Some((Key(key), value)) = map.next_entry()? {
+                    fields.push((key, value));
                 }
                 Ok(fields)
             }

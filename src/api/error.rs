@@ -30,6 +30,8 @@ pub enum ErrorCode {
     UnsupportedMediaType,
     /// A variable of this service is missing or invalid.
     ConfigurationError,
+    /// This program failed. `src/shell/instance.js` says so in the same words, for this program cannot.
+    InternalError,
     /// The conversation does not fit the model.
     ContextLengthExceeded,
     /// Upstream's content filter refuses the conversation.
@@ -89,6 +91,7 @@ impl ErrorCode {
             Self::RequestTimeout => (408, "request_timeout"),
             Self::UnsupportedMediaType => (415, "unsupported_media_type"),
             Self::ConfigurationError => (500, "configuration_error"),
+            Self::InternalError => (500, "internal_error"),
             Self::ContextLengthExceeded => (400, "context_length_exceeded"),
             Self::ContentFiltered => (400, "content_filtered"),
             Self::ModelNotFound => (502, "model_not_found"),
@@ -145,6 +148,10 @@ impl ErrorCode {
             Self::ConfigurationError => (
                 "Configuration error",
                 "A variable of this service is missing or invalid.",
+            ),
+            Self::InternalError => (
+                "Internal error",
+                "This service failed in the middle of the request. Try again in a moment.",
             ),
             Self::ContextLengthExceeded => (
                 "Conversation too long",

@@ -2,16 +2,17 @@
 //!
 //! See <https://platform.openai.com/docs/api-reference/chat/create>.
 
-use std::borrow::Cow;
-
-use serde::{Deserialize, Serialize};
-use serde_json::value::RawValue;
+use serde::Serialize;
 
 use super::dialect::{Dialect, TokenLimit};
+use super::event::{Event, reports_error};
 use super::failure::Failure;
-use super::{Delta, FinishReason, Malformed, Meaning, Message, Parts, Usage, text};
+use super::finish::Reason;
+use super::text::Texts;
+use super::{Delta, Ended, Malformed, Meaning, Message, Origin, Parts, Usage, usage};
 use crate::api::request::ChatRequest;
 use crate::config::Config;
+use crate::json::{self, Fields};
 
 /// The JSON body that asks for a streamed answer, the way this server wants it.
 pub(super) fn body(request: &ChatRequest, config: &Config, dialect: Dialect) -> String {
@@ -26,8 +27,8 @@ pub(super) fn body(request: &ChatRequest, config: &Config, dialect: Dialect) -> 
         max_tokens: max_tokens.filter(|_| dialect.token_limit == TokenLimit::MaxTokens),
         max_completion_tokens: max_tokens
             .filter(|_| dialect.token_limit == TokenLimit::MaxCompletionTokens),
-        stream: true,
-        stream_options: dialect.stream_options.then_some(StreamOptions {
+        stream: dialect.stream.then_some(true),
+        stream_options: (dialect.stream && dialect.stream_options).then_some(StreamOptions {
             include_usage: true,
         }),
     };
@@ -43,7 +44,8 @@ struct Body<'a> {
     max_tokens: Option<u32>,
     #[serde(skip_serializing_if = "Option::is_none")]
     max_completion_tokens: Option<u32>,
-    stream: bool,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    stream: Option<bool>,
     #[serde(skip_serializing_if = "Option::is_none")]
     stream_options: Option<StreamOptions>,
 }
@@ -54,105 +56,105 @@ struct StreamOptions {
 }
 
 /// Reads an event. `kind` is its type, empty when it has none.
-pub(super) fn take_apart<'a>(kind: &str, data: &'a str) -> Result<Parts<'a>, Malformed> {
-    if data.starts_with("[DONE]") {
-        return Ok(Meaning::Done(Delta::default()).into());
-    }
-    // Some servers keep a connection alive with empty events.
-    if data.is_empty() {
-        return Ok(Meaning::Delta(Delta::default()).into());
-    }
-    if kind == "error" {
-        return Ok(Meaning::Failed(Failure::from_event(data)).into());
-    }
-    let chunk: Chunk<'a> = serde_json::from_str(data).map_err(|_| Malformed)?;
-    if chunk.error.is_some() || chunk.object.as_deref() == Some("error") {
-        return Ok(Meaning::Failed(Failure::from_event(data)).into());
-    }
-    let mut delta = Delta {
-        usage: chunk.usage.map(Usage::from),
-        ..Delta::default()
+pub(super) fn take_apart<'a>(
+    kind: &str,
+    data: &'a str,
+    failure: impl Fn(&str) -> Failure,
+) -> Result<Parts<'a>, Malformed> {
+    let fields = match Event::read(kind, data)? {
+        Event::Filler => return Ok(Meaning::Nothing.into()),
+        Event::Done => return Ok(Meaning::Done(Delta::default()).into()),
+        Event::Error => return Ok(Meaning::failed(failure(data)).into()),
+        Event::Object(fields) => fields,
     };
-    let first = chunk
-        .choices
-        .unwrap_or_default()
-        .into_iter()
-        .find(|choice| choice.index.unwrap_or(0) == 0);
-    if let Some(choice) = first {
-        delta.finish_reason = choice.finish_reason.as_deref().map(finish_reason);
-        if let Some(added) = choice.delta {
-            delta.content = text(added.content)?;
-            delta.refusal = text(added.refusal)?;
-        }
+    let choice = choice(&fields);
+    let usage = usage_of(&fields, choice.as_ref().ok().and_then(Option::as_ref));
+    let is_answer = !matches!(choice, Ok(None));
+    let inner = choice.as_ref().ok().and_then(Option::as_ref);
+    let inner = inner.filter(|choice| choice.says("error"));
+    let inner = inner.and_then(|choice| choice.get("error"));
+    let is_error = inner.is_some() || reports_error(&fields, is_answer || usage.is_some());
+    // An error counts whatever stands beside it.
+    let choice = match choice {
+        Err(_) if is_error => None,
+        choice => choice?,
+    };
+    let mut delta = match choice {
+        Some(choice) => delta_of(&choice)?,
+        None => Delta::default(),
+    };
+    delta.usage = usage;
+    delta.is_answer = is_answer;
+    if is_error {
+        delta.ending = Some(Ended::Failed(Box::new(failure(inner.unwrap_or(data)))));
     }
     Ok(Parts {
         meaning: Meaning::Delta(delta),
-        noise: [chunk.obfuscation, None],
+        noise: [fields.get("obfuscation"), None],
     })
 }
 
-/// A chunk, as far as it matters here. Whatever else it carries is skipped.
-#[derive(Deserialize)]
-struct Chunk<'a> {
-    #[serde(borrow, default)]
-    choices: Option<Vec<Choice<'a>>>,
-    #[serde(default)]
-    usage: Option<TokenCounts>,
-    #[serde(borrow, default)]
-    error: Option<&'a RawValue>,
-    #[serde(borrow, default)]
-    object: Option<Cow<'a, str>>,
-    /// Padding that hides a text's length.
-    #[serde(borrow, default)]
-    obfuscation: Option<&'a RawValue>,
-}
-
-#[derive(Deserialize)]
-struct Choice<'a> {
-    #[serde(default)]
-    index: Option<u64>,
-    #[serde(borrow, default)]
-    delta: Option<Added<'a>>,
-    #[serde(borrow, default)]
-    finish_reason: Option<Cow<'a, str>>,
-}
-
-#[derive(Deserialize)]
-struct Added<'a> {
-    #[serde(borrow, default)]
-    content: Option<&'a RawValue>,
-    #[serde(borrow, default)]
-    refusal: Option<&'a RawValue>,
-}
-
-#[derive(Deserialize)]
-struct TokenCounts {
-    #[serde(rename = "prompt_tokens", default)]
-    prompt: Option<u64>,
-    #[serde(rename = "completion_tokens", default)]
-    completion: Option<u64>,
-    #[serde(rename = "total_tokens", default)]
-    total: Option<u64>,
-}
-
-impl From<TokenCounts> for Usage {
-    fn from(counts: TokenCounts) -> Self {
-        Self {
-            input_tokens: counts.prompt.unwrap_or_default(),
-            output_tokens: counts.completion.unwrap_or_default(),
-            total_tokens: counts.total.unwrap_or_default(),
+/// The choice that is read. One is asked for; some servers count tokens in its index.
+fn choice<'a>(fields: &Fields<'a>) -> Result<Option<Fields<'a>>, Malformed> {
+    let Some(choices) = fields.given("choices") else {
+        return Ok(None);
+    };
+    let choices = json::list(choices).ok_or(Malformed)?;
+    let mut first = None;
+    for choice in choices {
+        let choice = Fields::read(choice).ok_or(Malformed)?;
+        if choice.given("index").unwrap_or("0") == "0" {
+            return Ok(Some(choice));
         }
+        first = first.or(Some(choice));
+    }
+    Ok(first)
+}
+
+fn delta_of<'a>(choice: &Fields<'a>) -> Result<Delta<'a>, Malformed> {
+    let mut origin = Origin::Delta;
+    let mut texts = message(choice, "delta")?;
+    if texts.is_empty() {
+        origin = match message(choice, "message") {
+            Ok(whole) if whole.is_empty() => Origin::Delta,
+            Ok(whole) => {
+                texts = whole;
+                Origin::Part(None)
+            }
+            Err(Malformed) => Origin::Lost,
+        };
+    }
+    if texts.is_empty() && origin == Origin::Delta {
+        // The name of the API that came before Chat Completions.
+        texts = Texts::of(choice.get("text"))?;
+    }
+    let reason = ["finish_reason", "finishReason"]
+        .iter()
+        .find_map(|name| Reason::read(&choice.text(name)?));
+    Ok(Delta {
+        content: texts.content,
+        refusal: texts.refusal,
+        origin,
+        ending: reason.map(Ended::from),
+        ..Delta::default()
+    })
+}
+
+/// The text of a choice's `delta` or `message`.
+fn message<'a>(choice: &Fields<'a>, name: &str) -> Result<Texts<'a>, Malformed> {
+    match choice.get(name) {
+        Some(json) if json.starts_with('{') => {
+            let fields = Fields::read(json).ok_or(Malformed)?;
+            Texts::of_message(&fields)
+        }
+        // Not the API's shape, but a text all the same. An empty list is an empty object in PHP.
+        json => Texts::of(json),
     }
 }
 
-/// Reasons that are not in the API's reference come from compatible servers, which have words of their
-/// own for an answer that came to its end.
-fn finish_reason(reason: &str) -> FinishReason {
-    match reason {
-        "length" | "max_tokens" => FinishReason::Length,
-        "content_filter" => FinishReason::ContentFilter,
-        "tool_calls" | "function_call" => FinishReason::ToolCalls,
-        "refusal" => FinishReason::Refusal,
-        _ => FinishReason::Stop,
-    }
+/// The cost, where the API has it, or where Moonshot and Groq have put it.
+fn usage_of(fields: &Fields<'_>, choice: Option<&Fields<'_>>) -> Option<Result<Usage, Malformed>> {
+    usage::read(fields.get("usage"))
+        .or_else(|| usage::read(choice?.get("usage")))
+        .or_else(|| usage::read(fields.object("x_groq")?.get("usage")))
 }

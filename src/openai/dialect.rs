@@ -1,7 +1,7 @@
 //! What servers that speak Chat Completions disagree about.
 
 use super::base_url::BaseUrl;
-use crate::json::Fields;
+use super::reported::Reported;
 
 /// Where the API comes from.
 const OPENAI_HOST: &str = "api.openai.com";
@@ -13,6 +13,8 @@ pub struct Dialect {
     pub token_limit: TokenLimit,
     /// Whether `stream_options` may ask for usage.
     pub stream_options: bool,
+    /// Whether `stream` may ask for a stream. Without it the answer comes whole.
+    pub stream: bool,
 }
 
 /// The two names of the token limit. `OpenAI`'s reasoning models refuse the old one, most other
@@ -52,66 +54,110 @@ impl Dialect {
         Self {
             token_limit,
             stream_options: true,
+            stream: true,
         }
     }
 
     /// How to ask again after an error that refuses a parameter of the request; nothing when the
-    /// error is about something else.
+    /// error is about something else. Each answer differs from this dialect.
     pub fn adapted(self, status: u16, body: &[u8]) -> Option<Self> {
-        if !matches!(status, 400 | 422) {
+        // A key, money, patience and size are not mended by other words.
+        let may_be_worded =
+            matches!(status, 400..500) && !matches!(status, 401..=403 | 408 | 413 | 429);
+        if !may_be_worded {
             return None;
         }
-        let refusal = Refusal::read(body)?;
-        if self.stream_options && refusal.names("stream_options") {
-            return Some(Self {
+        let reported = Reported::read(&String::from_utf8_lossy(body));
+        let sent = [
+            ("stream_options", self.stream_options && self.stream),
+            ("stream", self.stream),
+            (self.token_limit.name(), true),
+        ];
+        let sent = sent
+            .into_iter()
+            .filter_map(|(name, sent)| sent.then_some(name));
+        // Behind the one that is refused, an error may list those that are known.
+        let (_, refused) = sent
+            .filter(|name| reported.may_be_about(name))
+            .filter_map(|name| Some((reported.first_mention(name)?, name)))
+            .min()?;
+        match refused {
+            "stream_options" if refuses_name(&reported) => Some(Self {
                 stream_options: false,
                 ..self
-            });
-        }
-        if refusal.names(self.token_limit.name()) {
-            return Some(Self {
-                token_limit: self.token_limit.other(),
+            }),
+            "stream" if refuses_streams(&reported) => Some(Self {
+                stream: false,
                 ..self
-            });
+            }),
+            "max_tokens" | "max_completion_tokens"
+                if refuses_token_limit(&reported, self.token_limit) =>
+            {
+                Some(Self {
+                    token_limit: self.token_limit.other(),
+                    ..self
+                })
+            }
+            _ => None,
         }
-        None
     }
 }
 
-/// An error that refuses a parameter.
-struct Refusal<'a> {
-    /// The parameter, where the error names it in a field of its own.
-    param: Option<String>,
-    /// The whole error.
-    text: &'a str,
+/// `OpenAI`'s codes, and what servers say that check their requests with pydantic.
+const CODES: [&str; 3] = [
+    "unsupported_parameter",
+    "unknown_parameter",
+    "extra_forbidden",
+];
+
+/// The words of other servers for a parameter that they do not know.
+const WORDS: [&str; 18] = [
+    "unsupported_parameter",
+    "unknown_parameter",
+    "extra_forbidden",
+    "unsupported parameter",
+    "unknown parameter",
+    "unrecognized",
+    "unknown field",
+    "unknown name",
+    "unknown argument",
+    "unexpected keyword",
+    "unexpected field",
+    "unexpected property",
+    "additional propert",
+    "extra inputs are not permitted",
+    "extra fields not permitted",
+    "not supported",
+    "does not support",
+    "not allowed",
+];
+
+/// The words for a number that does not fit, whatever the parameter is called.
+const VALUE_WORDS: [&str; 9] = [
+    "too large",
+    "too high",
+    "at most",
+    "at least",
+    "must be",
+    "cannot exceed",
+    "less than",
+    "range of",
+    "value",
+];
+
+fn refuses_name(reported: &Reported) -> bool {
+    reported.is_named(&CODES) || reported.says(&WORDS)
 }
 
-impl<'a> Refusal<'a> {
-    /// `unsupported_parameter` and `unknown_parameter` are `OpenAI`'s codes, `extra_forbidden` is
-    /// what servers say that check their requests with pydantic.
-    fn read(body: &'a [u8]) -> Option<Self> {
-        let text = std::str::from_utf8(body).ok()?;
-        let outer = Fields::read(text)?;
-        let codes = [
-            "unsupported_parameter",
-            "unknown_parameter",
-            "extra_forbidden",
-        ];
-        if !codes.iter().any(|code| text.contains(code)) {
-            return None;
-        }
-        let inner = outer.get("error").and_then(Fields::read);
-        let param = inner.and_then(|error| error.text("param"));
-        Some(Self {
-            param: param.or_else(|| outer.text("param")),
-            text,
-        })
-    }
+fn refuses_streams(reported: &Reported) -> bool {
+    reported.is_named(&["unsupported_value"])
+        || reported.says(&["verified to stream", "'stream' does not support"])
+}
 
-    fn names(&self, parameter: &str) -> bool {
-        match &self.param {
-            Some(param) => param.split('.').next() == Some(parameter),
-            None => self.text.contains(parameter),
-        }
-    }
+/// Servers that do not know a name pass over it, and the answer has no limit then. So it is changed only where the
+/// name is refused, and not its number.
+fn refuses_token_limit(reported: &Reported, limit: TokenLimit) -> bool {
+    let is_plain =
+        reported.is_named(&CODES) || reported.first_mention(limit.other().name()).is_some();
+    refuses_name(reported) && (is_plain || !reported.says(&VALUE_WORDS))
 }

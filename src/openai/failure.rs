@@ -1,7 +1,8 @@
 //! What upstream says when it fails → what our client is told, and whether to try again.
 
+use super::reported::Reported;
+use super::words::{self, Kind};
 use crate::api::error::{ApiError, ErrorCode};
-use crate::json::Fields;
 
 /// Most bytes of an error body that are read.
 pub const MAX_BODY_BYTES: usize = 65_536;
@@ -34,22 +35,24 @@ impl Failure {
         }
     }
 
-    /// Reads an answer whose status is not a success. `body` may be cut off or of any format.
-    /// `names_model` tells whether the client chose the model, and so can choose another.
+    /// Reads an answer whose status is not a success. `body` may be cut off or of any format; `should_retry` is what
+    /// upstream's `x-should-retry` says; `names_model` tells whether the client chose the model, and so can choose
+    /// another.
     pub fn from_response(
         status: u16,
         body: &[u8],
         retry_after_ms: Option<u64>,
+        should_retry: Option<bool>,
         names_model: bool,
     ) -> Self {
-        let reported = Reported::read(std::str::from_utf8(body).unwrap_or_default());
-        let mut failure = classify(status, &reported);
+        let reported = Reported::read(&String::from_utf8_lossy(body));
+        let mut failure = classify(Some(status), retry_after_ms.is_some(), &reported);
         failure.upstream_status = Some(status);
         failure.retry_after_ms = retry_after_ms;
         failure.cause = format!("upstream status {status}{}", reported.names());
-        if failure.error.code == ErrorCode::ModelNotFound && names_model {
-            failure.error.status = 400;
-        }
+        failure.about_model(names_model, status == 404 && !speaks_of_model(&reported));
+        // To be told to try where it cannot help would only spend the client's time.
+        failure.retryable &= should_retry != Some(false);
         if failure.error.status == 429 {
             failure.error.retry_after_seconds = retry_after_ms.map(|ms| ms.div_ceil(1000));
         }
@@ -57,131 +60,82 @@ impl Failure {
     }
 
     /// Reads an error that comes as an event of a stream: an object, or a plain text.
-    pub fn from_event(data: &str) -> Self {
-        let reported = Reported::read(data);
-        let mut failure = classify(reported.status.unwrap_or(500), &reported);
-        failure.retryable = false;
-        failure.cause = format!("upstream error event{}", reported.names());
+    pub fn from_event(data: &str, names_model: bool) -> Self {
+        let failure = Self::without_status(data, names_model, "upstream error event");
+        Self {
+            retryable: false,
+            ..failure
+        }
+    }
+
+    /// Reads an error that comes as a whole document with the status of a success. Nothing has gone to the client
+    /// yet, so it may be retried.
+    pub fn from_document(json: &str, names_model: bool) -> Self {
+        Self::without_status(json, names_model, "upstream error with a success status")
+    }
+
+    fn without_status(report: &str, names_model: bool, what: &str) -> Self {
+        let reported = Reported::read(report);
+        let mut failure = classify(reported.status, false, &reported);
+        failure.cause = format!("{what}{}", reported.names());
+        failure.about_model(names_model, false);
         failure
     }
-}
 
-/// First pause before trying again, in milliseconds.
-const FIRST_DELAY_MS: u64 = 500;
-
-/// How long to wait before the retry that follows `attempt`, counted from 1: what upstream asked for,
-/// else exponentially more, shortened by up to a quarter so that clients do not come back all at once.
-/// `random` is uniform in 0–1.
-pub fn retry_delay_ms(attempt: u32, retry_after_ms: Option<u64>, random: f64) -> u64 {
-    let exponent = attempt.saturating_sub(1).min(16);
-    let delay_ms = FIRST_DELAY_MS.saturating_mul(1_u64.wrapping_shl(exponent));
-    #[allow(
-        clippy::cast_possible_truncation,
-        clippy::cast_sign_loss,
-        clippy::cast_precision_loss,
-        reason = "at most 500 ms · 2^16, times 0.75 to 1"
-    )]
-    let jittered = (delay_ms as f64 * (1.0 - random.clamp(0.0, 1.0) / 4.0)) as u64;
-    retry_after_ms.unwrap_or(jittered)
-}
-
-/// The machine-readable part of an error that upstream reports.
-#[derive(Debug, Default)]
-struct Reported {
-    code: String,
-    kind: String,
-    param: String,
-    status: Option<u16>,
-}
-
-impl Reported {
-    /// `{"error":{"code":…,"type":…}}`, or the same without the outer object; whatever else upstream says
-    /// has no names in it.
-    fn read(json: &str) -> Self {
-        let outer = Fields::read(json).unwrap_or_default();
-        let inner = outer.get("error").and_then(Fields::read).unwrap_or(outer);
-        let text = |name| {
-            let text = inner.text(name).filter(|text| is_name(text));
-            text.unwrap_or_default()
-        };
-        let status = ["code", "status", "status_code"]
-            .iter()
-            .filter_map(|name| inner.get(name))
-            .find_map(|json| serde_json::from_str(json).ok());
-        Self {
-            code: text("code"),
-            kind: text("type"),
-            param: text("param"),
-            status: status.filter(|status| (400..600).contains(status)),
+    /// Tells who can mend it when a model is not found: the client, or the owner of this service.
+    fn about_model(&mut self, names_model: bool, is_address: bool) {
+        if self.error.code != ErrorCode::ModelNotFound {
+            return;
+        }
+        if names_model {
+            self.error.status = 400;
+        }
+        if is_address {
+            self.error.detail = WRONG_ADDRESS.into();
+            self.cause.push_str("; OPENAI_BASE_URL may be wrong");
+        } else if !names_model {
+            self.error.detail = UNKNOWN_DEFAULT.into();
+            self.cause.push_str("; OPENAI_MODEL is unknown to upstream");
         }
     }
-
-    fn says(&self, name: &str) -> bool {
-        self.code == name || self.kind == name
-    }
-
-    /// The names, each behind a comma.
-    fn names(&self) -> String {
-        let names = [
-            (", code ", &self.code),
-            (", type ", &self.kind),
-            (", param ", &self.param),
-        ];
-        let given = names.into_iter().filter(|(_, value)| !value.is_empty());
-        given
-            .flat_map(|(label, value)| [label, value.as_str()])
-            .collect()
-    }
 }
 
-/// Names are short and made of identifier characters; anything else could be somebody's text.
-fn is_name(text: &str) -> bool {
-    text.len() <= 64
-        && text
-            .bytes()
-            .all(|byte| byte.is_ascii_alphanumeric() || b"_.-[]".contains(&byte))
-}
+/// What a client is told that named no model.
+const UNKNOWN_DEFAULT: &str = "The upstream API does not know this service's default model, or this service may not use it. \
+    The owner of this service has to change OPENAI_MODEL.";
 
-/// Errors of a used-up account, which no waiting mends.
-const QUOTA: [&str; 4] = [
-    "insufficient_quota",
-    "billing_hard_limit_reached",
-    "billing_not_active",
-    "access_terminated",
-];
+/// What a client is told when upstream answers that nothing is there, and does not speak of a model.
+const WRONG_ADDRESS: &str = "The upstream API does not know the model, or nothing answers at its address. \
+    The owner of this service has to check OPENAI_BASE_URL, then the model.";
 
-fn classify(status: u16, reported: &Reported) -> Failure {
-    let named = |names: &[&str]| names.iter().any(|name| reported.says(name));
-    if named(&["context_length_exceeded"]) {
-        return failure(ErrorCode::ContextLengthExceeded, false);
-    }
-    if named(&["model_not_found"]) {
-        return failure(ErrorCode::ModelNotFound, false);
-    }
-    if named(&QUOTA) {
-        return failure(ErrorCode::UpstreamQuota, false);
-    }
-    if named(&["rate_limit_exceeded", "slow_down"]) {
-        return failure(ErrorCode::UpstreamRateLimited, true);
-    }
-    match status {
-        404 => failure(ErrorCode::ModelNotFound, false),
-        402 => failure(ErrorCode::UpstreamQuota, false),
-        429 => failure(ErrorCode::UpstreamRateLimited, true),
-        // 529 is what some servers answer when they are overloaded.
-        503 | 529 => {
-            let mut failure = failure(ErrorCode::UpstreamUnavailable, true);
-            failure.error.status = 503;
-            failure
-        }
-        408 | 409 | 500.. => failure(ErrorCode::UpstreamUnavailable, true),
-        _ => failure(ErrorCode::UpstreamRejected, false),
-    }
-}
-
-fn failure(code: ErrorCode, retryable: bool) -> Failure {
-    Failure {
+/// What an error is. Names come before words, and words before the status, which gateways change. `says_when` tells
+/// whether upstream has said how long to wait.
+fn classify(status: Option<u16>, says_when: bool, reported: &Reported) -> Failure {
+    let kind = words::kind(status, says_when, reported);
+    let kind = kind.unwrap_or_else(|| words::kind_of_status(status));
+    let (code, retryable) = match kind {
+        Kind::Context => (ErrorCode::ContextLengthExceeded, false),
+        Kind::Filter => (ErrorCode::ContentFiltered, false),
+        Kind::Model => (ErrorCode::ModelNotFound, false),
+        Kind::Quota => (ErrorCode::UpstreamQuota, false),
+        Kind::Rate => (ErrorCode::UpstreamRateLimited, true),
+        Kind::Limit => (ErrorCode::UpstreamRateLimited, false),
+        Kind::Overloaded | Kind::Fault => (ErrorCode::UpstreamUnavailable, true),
+        Kind::Rejected => (ErrorCode::UpstreamRejected, false),
+    };
+    let mut failure = Failure {
         retryable,
         ..Failure::new(code, String::new())
+    };
+    if kind == Kind::Overloaded {
+        failure.error.status = 503;
     }
+    failure
+}
+
+/// Whether an error is about a model, or what servers call one.
+fn speaks_of_model(reported: &Reported) -> bool {
+    reported.is_about("model")
+        || words::kind(None, false, reported) == Some(Kind::Model)
+        || reported.has_word(&["model", "models", "deployment", "engine"])
 }

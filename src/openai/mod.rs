@@ -1,7 +1,8 @@
 //! What upstream speaks. Nothing outside this module knows a field of the `OpenAI` API.
 
+use std::borrow::Cow;
+
 use serde::{Deserialize, Serialize};
-use serde_json::value::RawValue;
 
 use self::dialect::Dialect;
 use self::failure::Failure;
@@ -9,12 +10,26 @@ use self::template::Template;
 use crate::api::request::{ChatRequest, Role};
 use crate::config::Config;
 
+pub use self::event::is_whole;
+pub use self::meaning::{Delta, Ended, Meaning, Origin, Part};
+pub use self::whole::{MAX_WHOLE_BYTES, Sniffed, Whole, sniff};
+
 pub mod base_url;
 mod chat_completions;
 pub mod dialect;
+pub mod dialects;
+mod event;
 pub mod failure;
+mod finish;
+mod meaning;
+mod reported;
 mod responses;
+pub mod retry;
 mod template;
+mod text;
+mod usage;
+mod whole;
+mod words;
 
 /// The two APIs by which a model is asked.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -57,10 +72,15 @@ impl Api {
         }
     }
 
-    fn take_apart<'a>(self, kind: &str, data: &'a str) -> Result<Parts<'a>, Malformed> {
+    fn take_apart<'a>(
+        self,
+        kind: &str,
+        data: &'a str,
+        failure: impl Fn(&str) -> Failure,
+    ) -> Result<Parts<'a>, Malformed> {
         match self {
-            Self::ChatCompletions => chat_completions::take_apart(kind, data),
-            Self::Responses => responses::take_apart(kind, data),
+            Self::ChatCompletions => chat_completions::take_apart(kind, data, failure),
+            Self::Responses => responses::take_apart(kind, data, failure),
         }
     }
 }
@@ -69,15 +89,26 @@ impl Api {
 #[derive(Debug)]
 pub struct EventReader {
     api: Api,
+    names_model: bool,
     template: Template,
 }
 
 impl EventReader {
-    /// The reader of a new answer.
+    /// The reader of a new answer, whose client named the model.
     pub fn new(api: Api) -> Self {
         Self {
             api,
+            names_model: true,
             template: Template::default(),
+        }
+    }
+
+    /// The same for a client that leaves the model to this service, or does not.
+    #[must_use]
+    pub fn asking_default_model(self, is_default: bool) -> Self {
+        Self {
+            names_model: !is_default,
+            ..self
         }
     }
 
@@ -88,18 +119,22 @@ impl EventReader {
     ///
     /// [`Malformed`] when the data is not what the API promises.
     pub fn meaning<'a>(&mut self, kind: &str, data: &'a str) -> Result<Meaning<'a>, Malformed> {
-        if let Some(content) = self.template.text(kind, data) {
+        if let Some(text) = self.template.text(kind, data) {
             return Ok(Meaning::Delta(Delta {
-                content: text(Some(content))?,
+                content: (text != "\"\"").then_some(Cow::Borrowed(text)),
+                is_answer: true,
                 ..Delta::default()
             }));
         }
-        let Parts { meaning, noise } = self.api.take_apart(kind, data)?;
+        let failure = |data: &str| Failure::from_event(data, self.names_model);
+        let Parts { meaning, noise } = self.api.take_apart(kind, data, failure)?;
         if let Meaning::Delta(Delta {
-            content: Some(content),
+            content: Some(Cow::Borrowed(content)),
             refusal: None,
-            finish_reason: None,
+            origin: Origin::Delta,
+            ending: None,
             usage: None,
+            is_answer: true,
         }) = meaning
         {
             self.template
@@ -113,7 +148,7 @@ impl EventReader {
 struct Parts<'a> {
     meaning: Meaning<'a>,
     /// Values that mean nothing here, and that no two events have in common.
-    noise: [Option<&'a RawValue>; 2],
+    noise: [Option<&'a str>; 2],
 }
 
 impl<'a> From<Meaning<'a>> for Parts<'a> {
@@ -159,31 +194,6 @@ impl<'a> Message<'a> {
     }
 }
 
-/// What one upstream event means to a stream.
-#[derive(Debug)]
-pub enum Meaning<'a> {
-    /// Zero or more of: text, the reason why the answer ended, what it cost.
-    Delta(Delta<'a>),
-    /// The end of the stream, and what it still brings; nothing of interest follows.
-    Done(Delta<'a>),
-    /// Upstream reports that it could not go on.
-    Failed(Failure),
-}
-
-/// What a chunk of the answer adds. Text is kept as the JSON string that upstream wrote, quotes and
-/// escapes included: it goes into a frame verbatim.
-#[derive(Debug, Default)]
-pub struct Delta<'a> {
-    /// The answer's text.
-    pub content: Option<&'a RawValue>,
-    /// Text by which the model refuses to answer.
-    pub refusal: Option<&'a RawValue>,
-    /// Set once, by the chunk that ends the answer.
-    pub finish_reason: Option<FinishReason>,
-    /// Tokens used so far; the last one given counts.
-    pub usage: Option<Usage>,
-}
-
 /// Why an answer is complete.
 #[derive(Clone, Copy, Debug, Eq, PartialEq, Serialize)]
 #[serde(rename_all = "snake_case")]
@@ -218,7 +228,6 @@ impl FinishReason {
 
 /// Tokens that an answer used, as upstream counted them.
 #[derive(Clone, Copy, Debug, Default, Deserialize, Eq, PartialEq, Serialize)]
-#[serde(default)]
 pub struct Usage {
     /// Tokens of the conversation sent.
     pub input_tokens: u64,
@@ -231,14 +240,3 @@ pub struct Usage {
 /// An event's data that is not what the API promises.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub struct Malformed;
-
-/// A text, or nothing where there is none to send. Anything but a string is not a text: passing over
-/// it would lose a part of the answer without a word.
-fn text(value: Option<&RawValue>) -> Result<Option<&RawValue>, Malformed> {
-    match value {
-        Some(json) if json.get() == "\"\"" => Ok(None),
-        Some(json) if json.get().starts_with('"') => Ok(Some(json)),
-        Some(json) if json.get() != "null" => Err(Malformed),
-        _ => Ok(None),
-    }
-}

@@ -3,16 +3,18 @@
 //! See <https://platform.openai.com/docs/api-reference/responses-streaming>. Of its many events only
 //! those that add text or end the answer matter; the others, and whatever comes next, are passed over.
 
-use std::borrow::Cow;
+use serde::Serialize;
 
-use serde::{Deserialize, Serialize};
-use serde_json::value::RawValue;
-
+use super::event::{Event, reports_error};
 use super::failure::Failure;
-use super::{Delta, FinishReason, Malformed, Meaning, Message, Parts, Usage, text};
+use super::finish::Reason;
+use super::reported::machine_name;
+use super::text::Texts;
+use super::{Delta, Ended, FinishReason, Malformed, Meaning, Message, Origin, Part, Parts, usage};
 use crate::api::error::ErrorCode;
 use crate::api::request::ChatRequest;
 use crate::config::Config;
+use crate::json::{self, Fields};
 
 /// The JSON body that asks for a streamed answer, which upstream is not to keep.
 pub(super) fn body(request: &ChatRequest, config: &Config) -> String {
@@ -54,95 +56,184 @@ struct Item<'a> {
 }
 
 /// Reads an event. `kind` is its type, empty when it has none; the data names it again.
-pub(super) fn take_apart<'a>(kind: &str, data: &'a str) -> Result<Parts<'a>, Malformed> {
-    // Some servers end the stream as Chat Completions does, behind the terminal event.
-    if data.is_empty() || data.starts_with("[DONE]") {
-        return Ok(Meaning::Delta(Delta::default()).into());
-    }
-    if kind == "error" {
-        return Ok(Meaning::Failed(Failure::from_event(data)).into());
-    }
-    let event: Event<'a> = serde_json::from_str(data).map_err(|_| Malformed)?;
-    let mut delta = Delta::default();
-    match event.kind.as_deref().unwrap_or(kind) {
-        "response.output_text.delta" => delta.content = text(event.delta)?,
-        "response.refusal.delta" => delta.refusal = text(event.delta)?,
-        "response.completed" => {
-            return ended(event.response, |_| Some(FinishReason::Stop)).map(Parts::from);
+pub(super) fn take_apart<'a>(
+    kind: &str,
+    data: &'a str,
+    failure: impl Fn(&str) -> Failure,
+) -> Result<Parts<'a>, Malformed> {
+    let fields = match Event::read(kind, data)? {
+        // Some servers end the stream as Chat Completions does, behind the terminal event.
+        Event::Filler | Event::Done => return Ok(Meaning::Nothing.into()),
+        Event::Error => return Ok(Meaning::failed(failure(data)).into()),
+        Event::Object(fields) => fields,
+    };
+    let named = fields.text("type");
+    let kind = named.as_deref().unwrap_or(kind);
+    let texts = match kind {
+        "response.output_text.delta" => Texts::of(fields.get("delta"))?,
+        "response.refusal.delta" => refusal(Texts::of(fields.get("delta"))?),
+        "response.output_text.done" => {
+            let texts = Texts::of(fields.get("text"));
+            return Ok(again(&fields, texts).into());
         }
-        "response.incomplete" => return ended(event.response, incomplete).map(Parts::from),
-        "response.failed" => {
-            let response = event.response.map_or("", RawValue::get);
-            return Ok(Meaning::Failed(Failure::from_event(response)).into());
+        "response.refusal.done" => {
+            let texts = Texts::of(fields.get("refusal")).map(refusal);
+            return Ok(again(&fields, texts).into());
         }
-        "error" => return Ok(Meaning::Failed(Failure::from_event(data)).into()),
-        _ if event.error.is_some_and(|error| error.get() != "null") => {
-            return Ok(Meaning::Failed(Failure::from_event(data)).into());
+        "response.output_item.done" => {
+            let item = fields.object("item").unwrap_or_default();
+            return Ok(again(&fields, item_text(&item)).into());
         }
-        _ => {}
+        _ if kind.starts_with("response.") => {
+            return ending(kind, &fields, failure).map(Parts::from);
+        }
+        // An event of a type that is not of this API says nothing here, unless it reports an error.
+        _ if reports_error(&fields, named.is_some()) => {
+            return Ok(Meaning::failed(failure(data)).into());
+        }
+        _ => return Ok(Meaning::Nothing.into()),
+    };
+    if fields.says("error") {
+        return Ok(Meaning::failed(failure(data)).into());
     }
     Ok(Parts {
-        meaning: Meaning::Delta(delta),
-        noise: [event.sequence_number, event.obfuscation],
+        meaning: Meaning::Delta(Delta {
+            content: texts.content,
+            refusal: texts.refusal,
+            is_answer: true,
+            ..Delta::default()
+        }),
+        noise: [fields.get("sequence_number"), fields.get("obfuscation")],
     })
 }
 
-fn ended<'a>(
-    response: Option<&RawValue>,
-    reason: impl FnOnce(&Response<'_>) -> Option<FinishReason>,
-) -> Result<Meaning<'a>, Malformed> {
-    let response = response.ok_or(Malformed)?;
-    let response: Response<'_> = serde_json::from_str(response.get()).map_err(|_| Malformed)?;
-    let Some(finish_reason) = reason(&response) else {
-        let cause = "upstream gave up on the answer for a reason unknown here";
-        return Ok(Meaning::Failed(Failure::new(
-            ErrorCode::UpstreamTruncated,
-            cause,
-        )));
+/// What an event adds that says a part of the answer again, or an item with all its parts.
+fn again<'a>(fields: &Fields<'a>, texts: Result<Texts<'a>, Malformed>) -> Meaning<'a> {
+    let index = |name| serde_json::from_str(fields.get(name)?).ok();
+    let is_item = fields.get("item").is_some();
+    let part = Part {
+        output_index: index("output_index").unwrap_or_default(),
+        content_index: (!is_item).then(|| index("content_index").unwrap_or_default()),
     };
-    Ok(Meaning::Done(Delta {
-        finish_reason: Some(finish_reason),
-        usage: response.usage,
+    let (texts, origin) = match texts {
+        Ok(texts) => (texts, Origin::Part(Some(part))),
+        Err(Malformed) => (Texts::default(), Origin::Lost),
+    };
+    Meaning::Delta(Delta {
+        content: texts.content,
+        refusal: texts.refusal,
+        origin,
+        is_answer: true,
         ..Delta::default()
-    }))
+    })
 }
 
-fn incomplete(response: &Response<'_>) -> Option<FinishReason> {
-    match response.incomplete_details.as_ref()?.reason.as_deref()? {
-        "max_output_tokens" => Some(FinishReason::Length),
-        "content_filter" => Some(FinishReason::ContentFilter),
-        _ => None,
+/// A text by which the model refuses.
+fn refusal(texts: Texts<'_>) -> Texts<'_> {
+    Texts {
+        content: None,
+        refusal: texts.content,
     }
 }
 
-/// An event, as far as it matters here.
-#[derive(Deserialize)]
-struct Event<'a> {
-    #[serde(rename = "type", borrow, default)]
-    kind: Option<Cow<'a, str>>,
-    #[serde(borrow, default)]
-    delta: Option<&'a RawValue>,
-    #[serde(borrow, default)]
-    response: Option<&'a RawValue>,
-    #[serde(borrow, default)]
-    error: Option<&'a RawValue>,
-    #[serde(borrow, default)]
-    sequence_number: Option<&'a RawValue>,
-    /// Padding that hides a text's length.
-    #[serde(borrow, default)]
-    obfuscation: Option<&'a RawValue>,
+/// Reads an event about the response as a whole, which may end it.
+fn ending<'a>(
+    kind: &str,
+    fields: &Fields<'a>,
+    failure: impl Fn(&str) -> Failure,
+) -> Result<Meaning<'a>, Malformed> {
+    let response = fields.get("response");
+    match kind {
+        "response.failed" | "response.cancelled" | "response.canceled" | "response.error" => {
+            let report = response.or(fields.get("error")).unwrap_or_default();
+            Ok(Meaning::failed(failure(report)))
+        }
+        "response.completed" | "response.done" | "response.incomplete" => {
+            let json = response.ok_or(Malformed)?;
+            let response = Fields::read(json).ok_or(Malformed)?;
+            Ok(Meaning::Done(ended(kind, &response, || failure(json))))
+        }
+        _ if fields.says("error") => {
+            let report = fields.get("error").unwrap_or_default();
+            Ok(Meaning::failed(failure(report)))
+        }
+        _ => Ok(Meaning::Nothing),
+    }
 }
 
-#[derive(Deserialize)]
-struct Response<'a> {
-    #[serde(default)]
-    usage: Option<Usage>,
-    #[serde(borrow, default)]
-    incomplete_details: Option<IncompleteDetails<'a>>,
+/// What the response inside a terminal event says. `kind` is that event's type: a response of no status has the
+/// one that the type names.
+pub(super) fn ended<'a>(
+    kind: &str,
+    response: &Fields<'a>,
+    failure: impl FnOnce() -> Failure,
+) -> Delta<'a> {
+    let (texts, origin) = match output(response) {
+        Ok(texts) => (texts, Origin::Whole),
+        Err(Malformed) => (Texts::default(), Origin::Lost),
+    };
+    let status = response.text("status");
+    let status = match kind {
+        "response.incomplete" => "incomplete",
+        "response.completed" => status.as_deref().unwrap_or("completed"),
+        _ => status.as_deref().unwrap_or_default(),
+    };
+    let details = response.object("incomplete_details").unwrap_or_default();
+    let why = details.text("reason").unwrap_or_default();
+    let ending = if response.says("error") {
+        Ended::Failed(Box::new(failure()))
+    } else if status == "incomplete" {
+        incomplete(&why)
+    } else {
+        match Reason::read(status) {
+            Some(Reason::Finished(FinishReason::Stop)) => Ended::Finished(FinishReason::Stop),
+            Some(Reason::Failed(_)) => Ended::Failed(Box::new(failure())),
+            _ => truncated(status),
+        }
+    };
+    Delta {
+        content: texts.content,
+        refusal: texts.refusal,
+        origin,
+        usage: usage::read(response.get("usage")),
+        ending: Some(ending),
+        is_answer: true,
+    }
 }
 
-#[derive(Deserialize)]
-struct IncompleteDetails<'a> {
-    #[serde(borrow, default)]
-    reason: Option<Cow<'a, str>>,
+/// Why a response is incomplete. Only the reasons that the contract knows are an ending that a reader can
+/// understand; with any other the answer is cut off, as upstream says.
+fn incomplete(why: &str) -> Ended {
+    match Reason::read(why) {
+        Some(Reason::Finished(FinishReason::Stop) | Reason::Unknown(_)) | None => truncated(why),
+        Some(reason) => reason.into(),
+    }
+}
+
+fn truncated(word: &str) -> Ended {
+    let mut cause = "upstream does not say that the answer is complete".to_owned();
+    if let Some(name) = machine_name(word) {
+        cause = format!("{cause}: {name}");
+    }
+    Ended::Failed(Box::new(Failure::new(ErrorCode::UpstreamTruncated, cause)))
+}
+
+/// The text of a whole response.
+fn output<'a>(response: &Fields<'a>) -> Result<Texts<'a>, Malformed> {
+    let mut texts = Texts::default();
+    let items = response.get("output").and_then(json::list);
+    for item in items.unwrap_or_default() {
+        let item = Fields::read(item).ok_or(Malformed)?;
+        texts.append(item_text(&item)?);
+    }
+    if texts.is_empty() {
+        return Texts::of(response.get("output_text"));
+    }
+    Ok(texts)
+}
+
+/// The text of an item. Those that are no messages hold reasoning and calls of tools.
+fn item_text<'a>(item: &Fields<'a>) -> Result<Texts<'a>, Malformed> {
+    let is_message = item.text("type").is_none_or(|kind| kind == "message");
+    Texts::of(item.get("content").filter(|_| is_message))
 }

@@ -35,20 +35,16 @@ impl Template {
         &mut self,
         kind: &str,
         data: &'a str,
-        text: &'a RawValue,
-        noise: impl IntoIterator<Item = &'a RawValue>,
+        text: &'a str,
+        noise: impl IntoIterator<Item = &'a str>,
     ) {
         self.places.clear();
         if data.len() > MAX_BYTES {
             return;
         }
-        let place = |value: &RawValue, is_text| {
-            let start = value
-                .get()
-                .as_ptr()
-                .addr()
-                .checked_sub(data.as_ptr().addr())?;
-            let end = start.checked_add(value.get().len())?;
+        let place = |value: &str, is_text| {
+            let start = value.as_ptr().addr().checked_sub(data.as_ptr().addr())?;
+            let end = start.checked_add(value.len())?;
             let range = start..end;
             Some(Place { range, is_text })
         };
@@ -62,8 +58,9 @@ impl Template {
         self.data.push_str(data);
     }
 
-    /// The text that an event adds and that is all it does, if it is like the one kept.
-    pub(super) fn text<'a>(&self, kind: &str, data: &'a str) -> Option<&'a RawValue> {
+    /// The text that an event adds and that is all it does, if it is like the one kept: a JSON string. Another
+    /// value in the text's place has other rules.
+    pub(super) fn text<'a>(&self, kind: &str, data: &'a str) -> Option<&'a str> {
         if kind != self.kind {
             return None;
         }
@@ -73,11 +70,11 @@ impl Template {
         for Place { range, is_text } in &self.places {
             rest = behind(rest, self.data.get(compared..range.start)?)?;
             let mut values = Deserializer::from_str(rest).into_iter();
-            let value = values.next()?.ok()?;
+            let value: &RawValue = values.next()?.ok()?;
             rest = rest.get(values.byte_offset()..)?;
             compared = range.end;
             if *is_text {
-                text = Some(value);
+                text = Some(value.get()).filter(|value| value.starts_with('"'));
             }
         }
         let end = behind(rest, self.data.get(compared..)?)?;

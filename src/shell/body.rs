@@ -56,25 +56,30 @@ pub(super) async fn read(
     waiting: &mut Waiting,
     deadline_ms: u64,
 ) -> Result<Body, Interrupted> {
-    let mut body = Body {
-        bytes: Vec::new(),
-        is_cut: false,
-    };
-    while !body.is_cut {
-        let read = waiting.until(|| source.read(), deadline_ms).await?;
-        match read {
-            Read::Chunk(bytes) => {
-                let len = body.bytes.len();
-                let bytes = usize::try_from(bytes).unwrap_or_default();
-                body.bytes.resize(len.saturating_add(bytes), 0);
-                source.take(body.bytes.get_mut(len..).unwrap_or_default());
-                // What fits of the last chunk lets an error body be read as far as the bound goes.
-                body.is_cut = body.bytes.len() > max_bytes;
-                body.bytes.truncate(max_bytes);
-            }
-            Read::End => break,
-            Read::Broken => return Err(Interrupted::Failed(JsValue::UNDEFINED)),
+    let mut bytes = Vec::new();
+    while bytes.len() <= max_bytes && read_chunk(source, &mut bytes, waiting, deadline_ms).await? {}
+    let is_cut = bytes.len() > max_bytes;
+    // What fits of the last chunk lets an error body be read as far as the bound goes.
+    bytes.truncate(max_bytes);
+    Ok(Body { bytes, is_cut })
+}
+
+/// Adds the next chunk of a body to `bytes`; false at its end.
+pub(super) async fn read_chunk(
+    source: &mut Source,
+    bytes: &mut Vec<u8>,
+    waiting: &mut Waiting,
+    deadline_ms: u64,
+) -> Result<bool, Interrupted> {
+    match waiting.until(|| source.read(), deadline_ms).await? {
+        Read::Chunk(chunk_bytes) => {
+            let len = bytes.len();
+            let chunk_bytes = usize::try_from(chunk_bytes).unwrap_or_default();
+            bytes.resize(len.saturating_add(chunk_bytes), 0);
+            source.take(bytes.get_mut(len..).unwrap_or_default());
+            Ok(true)
         }
+        Read::End => Ok(false),
+        Read::Broken => Err(Interrupted::Failed(JsValue::UNDEFINED)),
     }
-    Ok(body)
 }

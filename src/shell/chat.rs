@@ -12,13 +12,13 @@ use super::js;
 use super::outlet::Outlet;
 use super::pump::{Delivery, Pump};
 use super::response;
-use super::upstream::{self, Upstream};
+use super::upstream::{self, Opening, Upstream};
 use super::wait::Waiting;
 use crate::api::error::{ApiError, ErrorCode};
 use crate::config::Config;
 use crate::openai::failure::Failure;
 use crate::stream::outcome::EndReason;
-use crate::stream::relay::{Limits, Relay};
+use crate::stream::relay::{Input, Limits, Relay};
 use crate::telemetry::record::{Completion, Level};
 
 /// Longest cause of a failure that a log line repeats, in characters.
@@ -132,11 +132,22 @@ impl Chat {
             heartbeat: config.heartbeat,
         };
         let traces_frames = exchange.isolate.log.wants(Level::Debug);
-        let relay = Relay::new(config.api, id.clone(), limits, js::now_ms(), traces_frames);
+        let now_ms = js::now_ms();
+        let mut relay = Relay::new(config.api, id.clone(), limits, now_ms, traces_frames)
+            .asking_default_model(!upstream.names_model);
+        match upstream.opening {
+            Opening::Stream(bytes) => relay.handle(Input::Chunk(&bytes), now_ms),
+            Opening::Whole(answer) => relay.answer_whole(&answer, now_ms),
+        }
         let mut pump = Pump::new(upstream.source, relay, outlet, waiting);
         let delivery = pump.run(|relay| log_frames(&exchange, relay)).await;
 
         let relay = &pump.relay;
+        if let Some(reason) = relay.unknown_finish_reason() {
+            exchange.log(Level::Warning, "unknown_finish_reason", |record| {
+                record.text("reason", reason);
+            });
+        }
         let outcome = relay.outcome();
         let end_reason = if delivery == Delivery::Stalled {
             let cause = "the client did not read the whole answer within MAX_STREAM_SECONDS";

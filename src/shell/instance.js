@@ -58,8 +58,12 @@ export function connect(onRequest, onRead, onPull, onGone, onSettled, onTime, on
   instance = new Instance({ onRequest, onRead, onPull, onGone, onSettled, onTime, onWake });
 }
 
-/** Has the instance answer a request. */
-export function handle(request, env, context) {
+/**
+ * Has the instance answer a request. WebAssembly calls this, and has returned when it is called itself: a call within
+ * a call could not return from an instance that was lost in it.
+ */
+export async function handle(request, env, context) {
+  await undefined;
   return instance.onRequest(request, env, context) ?? internalError(request);
 }
 
@@ -79,7 +83,13 @@ export function internalError({ headers }, correlationId = idFor(headers)) {
   };
   return Response.json(body, {
     status: 500,
-    headers: { "cache-control": "no-store", "x-correlation-id": correlationId },
+    headers: {
+      "x-correlation-id": correlationId,
+      "x-content-type-options": "nosniff",
+      "referrer-policy": "no-referrer",
+      "cross-origin-resource-policy": "same-origin",
+      "cache-control": "no-store",
+    },
   });
 }
 

@@ -1,6 +1,6 @@
 //! What all requests of an isolate share: bindings are read once, for they never change within it.
 
-use std::cell::{Cell, OnceCell};
+use std::cell::{OnceCell, RefCell};
 use std::panic::PanicHookInfo;
 use std::rc::Rc;
 
@@ -9,12 +9,13 @@ use wasm_bindgen::JsValue;
 use worker::Env;
 
 use super::console::Log;
+use super::endpoint::Endpoint;
 use super::js;
 use super::limiter::RateLimiter;
-use super::upstream::Endpoint;
 use crate::api::access::Origins;
 use crate::config::{self, Config, ConfigError};
 use crate::openai::dialect::Dialect;
+use crate::openai::dialects::Dialects;
 use crate::telemetry::record::{Level, panic_cause};
 use crate::telemetry::redact::Scrubber;
 
@@ -28,8 +29,8 @@ pub(super) struct Isolate {
     pub(super) log: Log,
     pub(super) origins: Origins,
     pub(super) rate_limiter: Option<RateLimiter>,
-    /// How upstream wants its requests, as far as it has told; nothing while it has not.
-    pub(super) dialect: Cell<Option<Dialect>>,
+    /// How upstream wants its requests; nothing before the first one.
+    dialects: RefCell<Option<Dialects>>,
     /// Where upstream is called; the first call makes it.
     endpoint: OnceCell<Endpoint>,
 }
@@ -49,6 +50,20 @@ impl Isolate {
         Ok(self.endpoint.get_or_init(|| endpoint))
     }
 
+    /// How upstream wants a request to a model, as far as it has told.
+    pub(super) fn dialect_of(&self, config: &Config, model: &str) -> Dialect {
+        let mut dialects = self.dialects.borrow_mut();
+        let first = || Dialects::new(Dialect::of(&config.base_url));
+        dialects.get_or_insert_with(first).of(model)
+    }
+
+    /// Remembers how a model was asked with success.
+    pub(super) fn learn_dialect(&self, model: &str, dialect: Dialect) {
+        if let Some(dialects) = self.dialects.borrow_mut().as_mut() {
+            dialects.learn(model, dialect);
+        }
+    }
+
     fn start(env: &Env) -> Self {
         let lookup = |name: &str| variable(env, name);
         let isolate = Self {
@@ -56,7 +71,7 @@ impl Isolate {
             log: Log::new(config::log_level(lookup), config::scrubber(lookup)),
             origins: config::origins(lookup),
             rate_limiter: RateLimiter::bound_to(env),
-            dialect: Cell::new(None),
+            dialects: RefCell::default(),
             endpoint: OnceCell::new(),
         };
         if let Ok(config) = &isolate.config {

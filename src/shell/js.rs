@@ -77,6 +77,7 @@ pub(super) mod names {
         pub(in crate::shell) static REQUEST_ID: JsString = "x-request-id".into();
         pub(in crate::shell) static RETRY_AFTER: JsString = "retry-after".into();
         pub(in crate::shell) static RETRY_AFTER_MS: JsString = "retry-after-ms".into();
+        pub(in crate::shell) static SHOULD_RETRY: JsString = "x-should-retry".into();
     }
 }
 

@@ -21,6 +21,7 @@ mod answer;
 mod body;
 mod chat;
 mod console;
+mod endpoint;
 mod exchange;
 mod inbox;
 mod instance;

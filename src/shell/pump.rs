@@ -55,14 +55,18 @@ enum Stage {
 }
 
 impl Pump {
+    /// The relay may have taken in the beginning of the answer already.
     pub(super) fn new(source: Source, relay: Relay, outlet: Outlet, waiting: Waiting) -> Self {
-        Self {
+        let mut pump = Self {
             source,
             relay,
             outlet,
             waiting,
             stage: Stage::Reading,
-        }
+        };
+        pump.stop_paying();
+        pump.stage = pump.after_input();
+        pump
     }
 
     /// Runs the stream to its outcome. `after_write` sees the relay after each write.
@@ -113,11 +117,7 @@ impl Pump {
             Ok(read) => self.take_in(read),
             Err(interrupted) => self.interrupt(&interrupted),
         }
-        Poll::Ready(if self.relay.output().is_empty() {
-            self.after_output()
-        } else {
-            Stage::Writing
-        })
+        Poll::Ready(self.after_input())
     }
 
     /// Writes the output, once there is room for it. A client that takes too long is still sent the final frame,
@@ -166,6 +166,15 @@ impl Pump {
     fn poll_room(&mut self, deadline_ms: u64) -> Poll<Result<(), Interrupted>> {
         let room = || self.outlet.has_room().then_some(());
         self.waiting.poll(room, deadline_ms)
+    }
+
+    /// What follows once the relay has taken something in.
+    fn after_input(&mut self) -> Stage {
+        if self.relay.output().is_empty() {
+            self.after_output()
+        } else {
+            Stage::Writing
+        }
     }
 
     /// What follows when nothing is left to be written.

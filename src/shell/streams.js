@@ -139,11 +139,15 @@ export class Outlet {
   /** Breaks the body off, unless it has ended or the client has left. */
   breakOff() {
     // A body that was never asked for has no controller yet, and is lost with its response.
+    // The runtime takes an error with this property for a lost connection, and writes no line of its own into the log.
+    const reason = Object.assign(new Error("The answer is broken off."), { retryable: true });
     try {
-      this.#controller?.error();
+      this.#controller?.error(reason);
     } catch {
       // It has ended.
     }
+    // Until then the runtime waits for what it asked for.
+    this.#answer?.();
   }
 }
 

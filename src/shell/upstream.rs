@@ -6,34 +6,43 @@
 
 use std::rc::Rc;
 
-use js_sys::{Date, Promise};
-use serde::Serialize;
-use wasm_bindgen::prelude::wasm_bindgen;
-use wasm_bindgen::{JsCast, JsValue};
+use js_sys::Date;
+use wasm_bindgen::JsCast;
 use web_sys::{Headers, Response};
 
 use super::body;
 use super::exchange::Exchange;
-use super::js::{self, Pairs, header, names};
+use super::js::{self, header, names};
 use super::source::Source;
 use super::wait::{Interrupted, Waiting};
 use crate::api::error::ErrorCode;
 use crate::api::request::ChatRequest;
 use crate::config::Config;
-use crate::json;
-use crate::openai::Api;
 use crate::openai::dialect::Dialect;
 use crate::openai::failure::{self, Failure};
+
+use crate::openai::{Api, MAX_WHOLE_BYTES, Sniffed, Whole, retry, sniff};
 use crate::telemetry::record::Level;
 
 /// An answer that has begun.
 pub(super) struct Upstream {
+    pub(super) opening: Opening,
     pub(super) source: Source,
+    /// Whether the client chose the model.
+    pub(super) names_model: bool,
     /// Upstream's own id of the request.
     pub(super) request_id: Option<String>,
     /// From the attempt's start to its headers.
     pub(super) latency_ms: u64,
     pub(super) retries: u32,
+}
+
+/// How an answer begins.
+pub(super) enum Opening {
+    /// An event stream, of which these bytes were read already.
+    Stream(Vec<u8>),
+    /// An answer that came whole, for the server does not stream.
+    Whole(Whole),
 }
 
 /// Why there is no answer.
@@ -49,17 +58,12 @@ pub(super) async fn open(
     request: &ChatRequest,
     waiting: &mut Waiting,
 ) -> Result<Upstream, NotOpened> {
-    let timeout_ms = u64::try_from(config.timeout.as_millis()).unwrap_or(u64::MAX);
     let mut attempt = Attempt {
         exchange,
         config,
         request,
-        deadline_ms: js::now_ms().saturating_add(timeout_ms),
-        dialect: exchange
-            .isolate
-            .dialect
-            .get()
-            .unwrap_or_else(|| Dialect::of(&config.base_url)),
+        deadline_ms: js::now_ms().saturating_add(js::millis(config.timeout)),
+        dialect: exchange.isolate.dialect_of(config, &request.model),
     };
     let mut retries = 0_u32;
     // Asking again in other words needs no patience, so it does not count towards MAX_RETRIES.
@@ -69,7 +73,9 @@ pub(super) async fn open(
         let refused = match attempt.run(waiting).await {
             Err(Missed::ClientGone) => return Err(NotOpened::ClientGone { retries }),
             Ok(upstream) => {
-                exchange.isolate.dialect.set(Some(attempt.dialect));
+                exchange
+                    .isolate
+                    .learn_dialect(&request.model, attempt.dialect);
                 return Ok(Upstream {
                     retries,
                     ..upstream
@@ -86,7 +92,7 @@ pub(super) async fn open(
             }
             None if failure.retryable && pauses < config.max_retries => {
                 pauses = pauses.saturating_add(1);
-                failure::retry_delay_ms(pauses, failure.retry_after_ms, js::random())
+                retry::retry_delay_ms(pauses, failure.retry_after_ms, js::random())
             }
             None => return Err(NotOpened::Failed { failure, retries }),
         };
@@ -130,45 +136,6 @@ impl From<Failure> for Missed {
     }
 }
 
-#[wasm_bindgen(module = "/src/shell/request.js")]
-extern "C" {
-    /// Calls that have all but body and correlation id in common.
-    pub(super) type Endpoint;
-
-    #[wasm_bindgen(constructor, catch)]
-    fn new(url: &str, options: &str) -> Result<Endpoint, JsValue>;
-
-    #[wasm_bindgen(method, catch)]
-    fn call(this: &Endpoint, body: &str, correlation_id: &str) -> Result<Promise, JsValue>;
-}
-
-impl Endpoint {
-    /// Fails when the key cannot be sent.
-    pub(super) fn of(config: &Config) -> Result<Self, JsValue> {
-        let authorization = format!("Bearer {}", config.api_key.expose());
-        let options = Options {
-            method: "POST",
-            // A redirect would carry the key to wherever it points.
-            redirect: "manual",
-            headers: Pairs(&[
-                ("authorization", &authorization),
-                ("content-type", "application/json"),
-                ("accept", "text/event-stream"),
-            ]),
-        };
-        let url = config.base_url.join(config.api.path());
-        Self::new(&url, &json::written(&options))
-    }
-}
-
-/// What `fetch` takes.
-#[derive(Serialize)]
-struct Options<'a> {
-    method: &'static str,
-    redirect: &'static str,
-    headers: Pairs<'a>,
-}
-
 /// One try.
 struct Attempt<'a> {
     exchange: &'a Exchange,
@@ -182,23 +149,23 @@ impl Attempt<'_> {
     async fn run(&self, waiting: &mut Waiting) -> Result<Upstream, Missed> {
         let started_ms = js::now_ms();
         let response = self.fetch(waiting).await?;
+        let latency_ms = js::now_ms().saturating_sub(started_ms);
         let body = response.body();
         let source = body.map(|body| Source::of(&body, Rc::clone(&waiting.inbox)));
         if !response.ok() {
             return Err(self.refused(&response, source, waiting).await);
         }
         let headers = response.headers();
-        let Some(source) = source.filter(|_| is_event_stream(&headers)) else {
-            let cause = format!(
-                "upstream status {} without an event stream",
-                response.status()
-            );
+        let Some(mut source) = source else {
+            let cause = format!("upstream status {} without a body", response.status());
             return Err(Failure::new(ErrorCode::UpstreamProtocol, cause).into());
         };
         Ok(Upstream {
+            opening: self.begin(&mut source, &headers, waiting).await?,
             source,
+            names_model: self.request.names_model,
             request_id: header(&headers, &names::REQUEST_ID),
-            latency_ms: js::now_ms().saturating_sub(started_ms),
+            latency_ms,
             retries: 0,
         })
     }
@@ -222,18 +189,73 @@ impl Attempt<'_> {
                 ..Failure::new(ErrorCode::UpstreamUnreachable, cause)
             }
         })?;
-        let failure = match waiting.settle(&fetched, self.deadline_ms).await {
-            Ok(response) => return Ok(response.unchecked_into()),
+        match waiting.settle(&fetched, self.deadline_ms).await {
+            Ok(response) => Ok(response.unchecked_into()),
             Err(Interrupted::Failed(error)) => {
-                Failure::new(ErrorCode::UpstreamUnreachable, js::error_text(&error))
+                let cause = js::error_text(&error);
+                Err(Failure::new(ErrorCode::UpstreamUnreachable, cause).into())
             }
-            Err(Interrupted::TimeIsUp) => {
-                let cause = "no headers within TIMEOUT_SECONDS";
-                Failure::new(ErrorCode::UpstreamTimeout, cause)
+            Err(interrupted) => Err(missed(&interrupted, "no headers within TIMEOUT_SECONDS")),
+        }
+    }
+
+    /// Reads as much of a success as it takes to know what it is; a declared event stream is not looked at.
+    async fn begin(
+        &self,
+        source: &mut Source,
+        headers: &Headers,
+        waiting: &mut Waiting,
+    ) -> Result<Opening, Missed> {
+        let content_type = header(headers, &names::CONTENT_TYPE);
+        let mut bytes = Vec::new();
+        loop {
+            match sniff(content_type.as_deref(), &bytes) {
+                Sniffed::EventStream => return Ok(Opening::Stream(bytes)),
+                Sniffed::Json => break,
+                Sniffed::NeedMore if self.read_more(source, &mut bytes, waiting).await? => {}
+                Sniffed::NeedMore | Sniffed::Neither => {
+                    let cause = "a success is neither an event stream nor JSON";
+                    return Err(Failure::new(ErrorCode::UpstreamProtocol, cause).into());
+                }
             }
-            Err(Interrupted::ClientGone) => return Err(Missed::ClientGone),
-        };
-        Err(failure.into())
+        }
+        while bytes.len() <= MAX_WHOLE_BYTES && self.read_more(source, &mut bytes, waiting).await? {
+        }
+        if bytes.len() > MAX_WHOLE_BYTES {
+            let cause = "a whole answer is larger than 1 MiB";
+            return Err(Failure::new(ErrorCode::UpstreamProtocol, cause).into());
+        }
+        let Self {
+            config, request, ..
+        } = self;
+        let whole = config.api.read_whole(&bytes, request.names_model);
+        whole.map(Opening::Whole).map_err(|failure| {
+            Missed::Refused(Refused {
+                failure,
+                reworded: self.reworded(400, &bytes),
+            })
+        })
+    }
+
+    /// Adds the next chunk; false at the end.
+    async fn read_more(
+        &self,
+        source: &mut Source,
+        bytes: &mut Vec<u8>,
+        waiting: &mut Waiting,
+    ) -> Result<bool, Missed> {
+        let deadline_ms = js::now_ms().saturating_add(js::millis(self.config.timeout));
+        match body::read_chunk(source, bytes, waiting, deadline_ms).await {
+            Ok(is_more) => Ok(is_more),
+            Err(Interrupted::Failed(_)) => {
+                let cause = "the connection broke in the middle of an answer";
+                Err(Failure::new(ErrorCode::UpstreamTruncated, cause).into())
+            }
+            Err(interrupted) => {
+                let cause = "upstream was silent for TIMEOUT_SECONDS";
+                Err(missed(&interrupted, cause))
+            }
+        }
     }
 
     /// Reads an answer that is no success, as far as the bound and the deadline allow.
@@ -258,44 +280,37 @@ impl Attempt<'_> {
                 Ok(body) => body.bytes,
             };
         }
-        let retry_after_ms = retry_after_ms(&response.headers());
-        let is_chat = self.config.api == Api::ChatCompletions;
-        Missed::Refused(Refused {
-            failure: Failure::from_response(
-                status,
-                &bytes,
-                retry_after_ms,
-                self.request.names_model,
+        let headers = response.headers();
+        let should_retry = header(&headers, &names::SHOULD_RETRY);
+        let until_ms = |date: &str| Some(Date::parse(date) - Date::now());
+        let failure = Failure::from_response(
+            status,
+            &bytes,
+            retry::retry_after_ms(
+                header(&headers, &names::RETRY_AFTER_MS).as_deref(),
+                header(&headers, &names::RETRY_AFTER).as_deref(),
+                until_ms,
             ),
-            reworded: self.dialect.adapted(status, &bytes).filter(|_| is_chat),
+            should_retry.map(|value| !value.eq_ignore_ascii_case("false")),
+            self.request.names_model,
+        );
+        Missed::Refused(Refused {
+            failure,
+            reworded: self.reworded(status, &bytes),
         })
+    }
+
+    /// How to word the request so that upstream may take it.
+    fn reworded(&self, status: u16, body: &[u8]) -> Option<Dialect> {
+        let is_chat = self.config.api == Api::ChatCompletions;
+        self.dialect.adapted(status, body).filter(|_| is_chat)
     }
 }
 
-fn is_event_stream(headers: &Headers) -> bool {
-    let content_type = header(headers, &names::CONTENT_TYPE).unwrap_or_default();
-    let essence = content_type.split(';').next().unwrap_or_default().trim();
-    essence.eq_ignore_ascii_case("text/event-stream")
-}
-
-/// How long upstream asks to wait: milliseconds, seconds, or a date.
-fn retry_after_ms(headers: &Headers) -> Option<u64> {
-    let number = |text: String, unit_ms: f64| {
-        let number = serde_json::from_str::<f64>(text.trim());
-        number.ok().map(|number| number * unit_ms)
-    };
-    let until = |text: String| {
-        let date_ms = Date::parse(&text);
-        (!date_ms.is_nan()).then(|| date_ms - Date::now())
-    };
-    let wait_ms = header(headers, &names::RETRY_AFTER_MS)
-        .and_then(|text| number(text, 1.0))
-        .or_else(|| header(headers, &names::RETRY_AFTER).and_then(|text| number(text, 1000.0)))
-        .or_else(|| header(headers, &names::RETRY_AFTER).and_then(until))?;
-    #[allow(
-        clippy::cast_possible_truncation,
-        clippy::cast_sign_loss,
-        reason = "positive, and saturating where it is not a sensible time"
-    )]
-    (wait_ms >= 0.0).then(|| wait_ms.ceil() as u64)
+/// A wait for upstream that ended without it.
+fn missed(interrupted: &Interrupted, cause: &str) -> Missed {
+    match interrupted {
+        Interrupted::ClientGone => Missed::ClientGone,
+        _ => Failure::new(ErrorCode::UpstreamTimeout, cause).into(),
+    }
 }

@@ -4,3 +4,4 @@ pub mod outcome;
 pub mod relay;
 pub mod sse;
 mod surrogates;
+mod writer;

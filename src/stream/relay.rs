@@ -6,23 +6,31 @@
 //! # Invariants
 //!
 //! 1. Exactly one final frame per stream unless the client is gone; nothing after it.
-//! 2. The end of the bytes without a terminal event is `upstream_truncated`.
-//! 3. Output does not depend on how upstream's bytes were split.
-//! 4. No upstream error text reaches a frame or a log unredacted.
-//! 5. Memory per stream is bounded, whatever upstream sends.
-//! 6. Time is an input. The relay reads no clock and makes no random numbers.
-//! 7. It never panics.
+//! 2. An answer is told as complete only if upstream said so, in words that mean it.
+//! 3. After upstream has said so, nothing that follows turns the answer into a failure.
+//! 4. Output does not depend on how upstream's bytes were split.
+//! 5. No upstream text reaches a frame or a log unless it is part of the answer (frame) or a machine-readable
+//!    name (log).
+//! 6. Memory and time per stream are bounded, whatever upstream or the client does.
+//! 7. Time is an input. The relay reads no clock and makes no random numbers.
+//! 8. It never panics.
+//! 9. It shares nothing with the relay of another stream.
 
 use std::time::Duration;
 
 use super::outcome::{EndReason, Outcome};
-use super::sse::Decoder;
-use super::surrogates::Surrogates;
+use super::sse::{DecodeError, Decoder};
+use super::writer::{Step, Writer};
 use crate::api::correlation::CorrelationId;
 use crate::api::error::ErrorCode;
-use crate::api::frame::{Ending, FrameEncoder, KEEP_ALIVE};
+use crate::api::frame::KEEP_ALIVE;
 use crate::openai::failure::Failure;
-use crate::openai::{Api, Delta, EventReader, FinishReason, Meaning, Usage};
+use crate::openai::{Api, EventReader, FinishReason, Usage, Whole};
+
+pub use super::writer::SentFrame;
+
+/// How long upstream may still send what the answer cost and the end mark, once it has said why the answer ended.
+const GRACE_MS: u64 = 2_000;
 
 /// Something that happened to a stream.
 #[derive(Clone, Copy, Debug)]
@@ -50,15 +58,6 @@ pub struct Limits {
     pub heartbeat: Duration,
 }
 
-/// A frame with text that went out, for the log.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub struct SentFrame {
-    /// Its number.
-    pub sequence: u64,
-    /// Its text's length, in Unicode scalar values.
-    pub content_length: usize,
-}
-
 /// The state of one stream.
 #[derive(Debug)]
 pub struct Relay {
@@ -74,22 +73,10 @@ pub struct Relay {
     handled_ms: u64,
     sent_ms: u64,
     first_text_ms: Option<u64>,
+    /// When upstream first said why the answer ended, put off like `progress_ms`, and how many frames had gone
+    /// out then.
+    ended: Option<(u64, u64)>,
     outcome: Option<Outcome>,
-}
-
-/// The client's side of a stream. It is apart from the decoder, whose events it reads.
-#[derive(Debug)]
-struct Writer {
-    frames: FrameEncoder,
-    surrogates: Surrogates,
-    output: Vec<u8>,
-    finish_reason: Option<FinishReason>,
-    refused: bool,
-    /// Frames with text so far.
-    text_frames: u64,
-    usage: Option<Usage>,
-    /// Frames since the last [`Relay::take_sent`]; kept only when somebody wants to know.
-    sent: Option<Vec<SentFrame>>,
 }
 
 impl Relay {
@@ -104,16 +91,7 @@ impl Relay {
         Self {
             decoder: Decoder::default(),
             events: EventReader::new(api),
-            writer: Writer {
-                frames: FrameEncoder::new(correlation_id),
-                surrogates: Surrogates::default(),
-                output: Vec::new(),
-                finish_reason: None,
-                refused: false,
-                text_frames: 0,
-                usage: None,
-                sent: traces_frames.then(Vec::new),
-            },
+            writer: Writer::new(correlation_id, traces_frames),
             idle_ms: millis(limits.idle),
             heartbeat_ms: millis(limits.heartbeat),
             last_deadline_ms: now_ms.saturating_add(millis(limits.total)),
@@ -121,7 +99,17 @@ impl Relay {
             handled_ms: now_ms,
             sent_ms: now_ms,
             first_text_ms: None,
+            ended: None,
             outcome: None,
+        }
+    }
+
+    /// The same for a client that leaves the model to this service: an unknown model is its owner's to mend then.
+    #[must_use]
+    pub fn asking_default_model(self, is_default: bool) -> Self {
+        Self {
+            events: self.events.asking_default_model(is_default),
+            ..self
         }
     }
 
@@ -137,8 +125,11 @@ impl Relay {
             Input::Chunk(chunk) => {
                 self.receive(chunk.len(), |space| space.copy_from_slice(chunk), now_ms);
             }
-            Input::End => self.end("the bytes ended without a terminal event"),
-            Input::Broken => self.end("the connection broke without a terminal event"),
+            Input::End => self.end("the bytes ended before the answer was complete", now_ms),
+            Input::Broken => self.end(
+                "the connection broke before the answer was complete",
+                now_ms,
+            ),
             Input::Tick => self.tick(now_ms),
             Input::ClientGone => {
                 self.writer.output.clear();
@@ -159,27 +150,52 @@ impl Relay {
         self.progress_ms = now_ms;
         self.decoder.feed_with(len, fill);
         while self.outcome.is_none() {
-            match self.decoder.next_event() {
+            let step = match self.decoder.next_event() {
                 Ok(None) => break,
-                Ok(Some(event)) => match self.events.meaning(event.kind, event.data) {
-                    Ok(Meaning::Delta(delta)) => self.writer.delta(&delta),
-                    Ok(Meaning::Done(delta)) => {
-                        self.writer.delta(&delta);
-                        self.finish();
-                    }
-                    Ok(Meaning::Failed(failure)) => self.fail(failure),
-                    Err(_) => self.fail_with(
-                        ErrorCode::UpstreamProtocol,
-                        "an event's data is not what the API promises",
-                    ),
-                },
-                Err(error) => self.fail_with(ErrorCode::UpstreamProtocol, error.cause()),
+                Ok(Some(event)) => self.writer.read(&mut self.events, event, false),
+                Err(error @ DecodeError::InvalidUtf8) => Step::Spoil(error.cause()),
+                Err(error @ DecodeError::EventTooLarge) => Step::Stop(error.cause()),
+            };
+            self.step(step, now_ms);
+        }
+        self.note_output(now_ms);
+    }
+
+    /// Gives an answer that came whole: its text and the final frame.
+    pub fn answer_whole(&mut self, whole: &Whole, now_ms: u64) {
+        if self.outcome.is_some() {
+            return;
+        }
+        self.handled_ms = now_ms;
+        self.writer.delta(&whole.0);
+        self.finish();
+        self.note_output(now_ms);
+    }
+
+    /// Does what an event asks for. Once the answer is complete, nothing can make it a failure.
+    fn step(&mut self, step: Step, now_ms: u64) {
+        let is_complete = self.writer.finish_reason().is_some();
+        match step {
+            Step::Finish => self.finish(),
+            Step::Stop(_) if is_complete => self.finish(),
+            _ if is_complete => {}
+            Step::GoOn => {}
+            Step::Fail(failure) => self.fail(*failure),
+            Step::Spoil(cause) | Step::Stop(cause) => {
+                self.fail_with(ErrorCode::UpstreamProtocol, cause);
             }
         }
+        if is_complete {
+            let ended = (now_ms, self.writer.text_frames());
+            self.ended.get_or_insert(ended);
+        }
+    }
+
+    fn note_output(&mut self, now_ms: u64) {
         if !self.writer.output.is_empty() {
             self.sent_ms = now_ms;
         }
-        if self.writer.text_frames > 0 {
+        if self.writer.text_frames() > 0 {
             self.first_text_ms.get_or_insert(now_ms);
         }
     }
@@ -195,12 +211,15 @@ impl Relay {
         self.writer.output.clear();
         let writing_ms = now_ms.saturating_sub(self.handled_ms);
         self.progress_ms = self.progress_ms.saturating_add(writing_ms);
+        if let Some((ended_ms, _)) = &mut self.ended {
+            *ended_ms = ended_ms.saturating_add(writing_ms);
+        }
         self.handled_ms = now_ms;
     }
 
     /// When [`Input::Tick`] is due, unless something else happens first.
     pub fn deadline_ms(&self) -> u64 {
-        self.idle_deadline_ms()
+        self.silence_deadline_ms()
             .min(self.heartbeat_deadline_ms())
             .min(self.last_deadline_ms)
     }
@@ -210,8 +229,16 @@ impl Relay {
         self.last_deadline_ms
     }
 
-    fn idle_deadline_ms(&self) -> u64 {
-        self.progress_ms.saturating_add(self.idle_ms)
+    /// When nothing more is waited for. Text after the reason shows that it was not the end: some servers give
+    /// one with every chunk. Then it takes the usual silence.
+    fn silence_deadline_ms(&self) -> u64 {
+        let idle_ms = self.progress_ms.saturating_add(self.idle_ms);
+        match self.ended {
+            Some((ended_ms, frames)) if frames == self.writer.text_frames() => {
+                idle_ms.min(ended_ms.saturating_add(GRACE_MS))
+            }
+            _ => idle_ms,
+        }
     }
 
     fn heartbeat_deadline_ms(&self) -> u64 {
@@ -225,7 +252,7 @@ impl Relay {
 
     /// Frames with text produced so far.
     pub fn text_frame_count(&self) -> u64 {
-        self.writer.text_frames
+        self.writer.text_frames()
     }
 
     /// When the first frame with text was ready.
@@ -235,24 +262,22 @@ impl Relay {
 
     /// Why the answer ended, once upstream has said.
     pub fn finish_reason(&self) -> Option<FinishReason> {
-        match self.writer.finish_reason {
-            Some(_) if self.writer.refused => Some(FinishReason::Refusal),
-            reason => reason,
-        }
+        self.writer.finish_reason()
+    }
+
+    /// Upstream's word for a reason that is told as [`FinishReason::Other`], if it is a machine-readable name.
+    pub fn unknown_finish_reason(&self) -> Option<&str> {
+        self.writer.unknown_finish_reason()
     }
 
     /// What the answer cost, as far as upstream has said.
     pub fn usage(&self) -> Option<Usage> {
-        self.writer.usage
+        self.writer.usage()
     }
 
     /// The frames with text since the last call.
     pub fn take_sent(&mut self) -> Vec<SentFrame> {
-        self.writer
-            .sent
-            .as_mut()
-            .map(std::mem::take)
-            .unwrap_or_default()
+        self.writer.take_sent()
     }
 
     fn tick(&mut self, now_ms: u64) {
@@ -261,7 +286,7 @@ impl Relay {
                 ErrorCode::StreamTooLong,
                 "the answer took longer than MAX_STREAM_SECONDS",
             );
-        } else if now_ms >= self.idle_deadline_ms() {
+        } else if now_ms >= self.silence_deadline_ms() {
             self.expire(
                 ErrorCode::UpstreamTimeout,
                 "upstream was silent for TIMEOUT_SECONDS",
@@ -272,29 +297,29 @@ impl Relay {
         }
     }
 
-    /// A terminal event makes an answer complete; what upstream could still add is its cost.
+    /// An answer that has its reason is complete; what upstream could still add is its cost.
     fn expire(&mut self, code: ErrorCode, cause: &str) {
-        if self.writer.finish_reason.is_some() {
+        if self.writer.finish_reason().is_some() {
             self.finish();
         } else {
             self.fail_with(code, cause);
         }
     }
 
-    fn end(&mut self, cause: &str) {
-        self.expire(ErrorCode::UpstreamTruncated, cause);
+    /// The bytes are over. A last event without its blank line counts if it is whole; half of one is none.
+    fn end(&mut self, cause: &str, now_ms: u64) {
+        if let Ok(Some(event)) = self.decoder.finish() {
+            let step = self.writer.read(&mut self.events, event, true);
+            self.step(step, now_ms);
+        }
+        if self.outcome.is_none() {
+            self.expire(ErrorCode::UpstreamTruncated, cause);
+        }
+        self.note_output(now_ms);
     }
 
     fn finish(&mut self) {
-        self.writer.finish_reason.get_or_insert(FinishReason::Stop);
-        if let Some(text) = self.writer.surrogates.finish() {
-            self.writer.content(&text);
-        }
-        let ending = Ending::Finished {
-            finish_reason: self.finish_reason().unwrap_or(FinishReason::Stop),
-            usage: self.writer.usage,
-        };
-        self.writer.frames.ending(ending, &mut self.writer.output);
+        self.writer.finish();
         self.outcome = Some(Outcome {
             end_reason: EndReason::Done,
             failure: None,
@@ -306,39 +331,11 @@ impl Relay {
     }
 
     fn fail(&mut self, failure: Failure) {
-        self.writer
-            .frames
-            .ending(Ending::Failed(&failure.error), &mut self.writer.output);
+        self.writer.fail(&failure.error);
         self.outcome = Some(Outcome {
             end_reason: failure.error.code.into(),
             failure: Some(failure),
         });
-    }
-}
-
-impl Writer {
-    fn delta(&mut self, delta: &Delta<'_>) {
-        for text in [delta.content, delta.refusal].into_iter().flatten() {
-            let whole = self.surrogates.join(text.get());
-            if whole != "\"\"" {
-                self.content(&whole);
-            }
-        }
-        self.refused |= delta.refusal.is_some();
-        self.finish_reason = delta.finish_reason.or(self.finish_reason);
-        self.usage = delta.usage.or(self.usage);
-    }
-
-    fn content(&mut self, json: &str) {
-        if let Some(sent) = &mut self.sent {
-            let text: String = serde_json::from_str(json).unwrap_or_default();
-            sent.push(SentFrame {
-                sequence: self.frames.next_sequence(),
-                content_length: text.chars().count(),
-            });
-        }
-        self.text_frames = self.text_frames.saturating_add(1);
-        self.frames.content(json, &mut self.output);
     }
 }
 

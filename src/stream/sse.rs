@@ -3,6 +3,10 @@
 //! See <https://html.spec.whatwg.org/multipage/server-sent-events.html#parsing-an-event-stream>.
 //! `id` and `retry` serve reconnection, which a streamed answer does not have, and are passed over.
 //! Unlike a browser, invalid UTF-8 is an error: replacing it would change the answer.
+//!
+//! Three things are read that the format would pass over, for servers report errors by them, or send a whole answer:
+//! a field `error`, which makes its event one of that type with that data; a line that begins with `{`, which is
+//! an event of its own; and, when the bytes have ended, the event whose blank line is missing.
 
 use std::ops::Range;
 use std::str;
@@ -72,11 +76,16 @@ pub struct Decoder {
     dispatched: bool,
 }
 
+/// The type of an event that has a field `error`.
+const ERROR: &[u8] = b"error";
+
 /// The fields of the event that is being read.
 #[derive(Debug, Default)]
 struct Pending {
     size_bytes: usize,
     kind: Vec<u8>,
+    /// Whether a field `error` has said all that counts.
+    is_error: bool,
     has_data: bool,
     /// The only `data` line so far, as a range of the buffer: nearly every event has just one, which
     /// is best left where it is.
@@ -99,12 +108,23 @@ impl Decoder {
         fill(self.buffer.get_mut(old_len..).unwrap_or_default());
     }
 
-    /// The next event whose blank line has come. An event without `data` is passed over, one that the
-    /// end of the bytes cuts off is never dispatched.
+    /// Takes note of the end of the bytes: what there is of a last event is dispatched as if its blank line had
+    /// come. Whoever reads it has to see whether it is whole.
     ///
     /// # Errors
     ///
-    /// [`DecodeError`]; the decoder is of no use afterwards.
+    /// [`DecodeError`], also where the bytes end inside a character.
+    pub fn finish(&mut self) -> Result<Option<Event<'_>>, DecodeError> {
+        self.feed(b"\n\n");
+        self.next_event()
+    }
+
+    /// The next event whose blank line has come. An event without `data` is passed over.
+    ///
+    /// # Errors
+    ///
+    /// [`DecodeError::InvalidUtf8`] for this event alone. After [`DecodeError::EventTooLarge`] the decoder is
+    /// of no use.
     pub fn next_event(&mut self) -> Result<Option<Event<'_>>, DecodeError> {
         if self.dispatched {
             self.event.clear();
@@ -117,6 +137,10 @@ impl Decoder {
             // The line end counts, so that a line is as large whether it came in one piece or not.
             self.check_size(&line, 1)?;
             if !line.is_empty() {
+                if self.is_bare_object(&line) {
+                    self.add_data(line);
+                    return self.dispatch().map(Some);
+                }
                 self.field(line);
             } else if self.event.has_data {
                 return self.dispatch().map(Some);
@@ -161,18 +185,31 @@ impl Decoder {
         Ok(())
     }
 
+    /// Whether a line is JSON without a field's name. Inside an event it could be the rest of a line that was broken,
+    /// and stays unread.
+    fn is_bare_object(&self, line: &Range<usize>) -> bool {
+        !self.event.has_data && self.bytes(line).first() == Some(&b'{')
+    }
+
     fn field(&mut self, line: Range<usize>) {
         let bytes = self.bytes(&line);
         let colon = memchr(b':', bytes);
         let (name, value) = bytes.split_at(colon.unwrap_or(bytes.len()));
         let value = value.strip_prefix(b":").unwrap_or(value);
         let value = value.strip_prefix(b" ").unwrap_or(value);
+        let value = line.end.saturating_sub(value.len())..line.end;
         match name {
-            b"data" => {
-                let value_start = line.end.saturating_sub(value.len());
-                self.add_data(value_start..line.end);
+            _ if self.event.is_error => {}
+            b"data" => self.add_data(value),
+            b"event" => self.event.kind = self.bytes(&value).to_vec(),
+            ERROR => {
+                let size_bytes = self.event.size_bytes;
+                self.event.clear();
+                self.event.size_bytes = size_bytes;
+                self.event.is_error = true;
+                self.event.kind.extend_from_slice(ERROR);
+                self.add_data(value);
             }
-            b"event" => self.event.kind = value.to_vec(),
             _ => {}
         }
     }
@@ -257,6 +294,7 @@ impl Pending {
     fn clear(&mut self) {
         self.size_bytes = 0;
         self.kind.clear();
+        self.is_error = false;
         self.has_data = false;
         self.line = None;
         self.data.clear();

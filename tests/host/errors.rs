@@ -30,6 +30,7 @@ fn each_code_has_its_status_its_name_and_its_end_reason() {
             "configuration_error",
             "rejected",
         ),
+        (E::InternalError, 500, "internal_error", "rejected"),
         (
             E::ContextLengthExceeded,
             400,

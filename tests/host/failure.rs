@@ -1,5 +1,6 @@
 use personal_ai_assistant::api::error::ErrorCode;
-use personal_ai_assistant::openai::failure::{Failure, retry_delay_ms};
+use personal_ai_assistant::openai::failure::Failure;
+use personal_ai_assistant::openai::retry::{retry_after_ms, retry_delay_ms};
 
 struct Row {
     status: u16,
@@ -120,7 +121,7 @@ fn each_upstream_error_becomes_one_of_ours() {
     ];
     for expected in table {
         let failure =
-            Failure::from_response(expected.status, expected.body.as_bytes(), None, false);
+            Failure::from_response(expected.status, expected.body.as_bytes(), None, None, false);
         let context = format!("{} {}", expected.status, expected.body);
         assert_eq!(failure.error.code, expected.code, "{context}");
         assert_eq!(failure.error.status, expected.client_status, "{context}");
@@ -133,21 +134,25 @@ fn each_upstream_error_becomes_one_of_ours() {
 fn an_unknown_model_is_the_client_s_error_when_the_client_chose_it() {
     let body = br#"{"error":{"code":"model_not_found"}}"#;
     assert_eq!(
-        Failure::from_response(404, body, None, true).error.status,
+        Failure::from_response(404, body, None, None, true)
+            .error
+            .status,
         400
     );
     assert_eq!(
-        Failure::from_response(404, body, None, false).error.status,
+        Failure::from_response(404, body, None, None, false)
+            .error
+            .status,
         502
     );
 }
 
 #[test]
 fn retry_after_is_passed_on_in_whole_seconds_with_a_429_only() {
-    let limited = Failure::from_response(429, b"", Some(1500), false);
+    let limited = Failure::from_response(429, b"", Some(1500), None, false);
     assert_eq!(limited.error.retry_after_seconds, Some(2));
     assert_eq!(limited.retry_after_ms, Some(1500));
-    let unavailable = Failure::from_response(503, b"", Some(1500), false);
+    let unavailable = Failure::from_response(503, b"", Some(1500), None, false);
     assert_eq!(unavailable.error.retry_after_seconds, None);
     assert_eq!(unavailable.retry_after_ms, Some(1500));
 }
@@ -163,8 +168,8 @@ fn neither_client_nor_log_hears_what_upstream_says_in_its_own_words() {
     ];
     for body in bodies {
         for failure in [
-            Failure::from_response(500, body.as_bytes(), None, false),
-            Failure::from_event(body),
+            Failure::from_response(500, body.as_bytes(), None, None, false),
+            Failure::from_event(body, true),
         ] {
             assert!(!failure.cause.contains(canary), "{body}: {}", failure.cause);
             assert!(
@@ -179,7 +184,7 @@ fn neither_client_nor_log_hears_what_upstream_says_in_its_own_words() {
 #[test]
 fn the_log_s_cause_has_upstream_s_machine_readable_names() {
     let body = br#"{"error":{"message":"m","code":"unsupported_value","type":"invalid_request_error","param":"messages[0].role"}}"#;
-    let cause = Failure::from_response(400, body, None, false).cause;
+    let cause = Failure::from_response(400, body, None, None, false).cause;
     assert_eq!(
         cause,
         "upstream status 400, code unsupported_value, type invalid_request_error, param messages[0].role"
@@ -207,7 +212,7 @@ fn an_error_event_is_classified_like_an_answer_and_not_retried() {
         ("no JSON", ErrorCode::UpstreamUnavailable),
     ];
     for (data, code) in table {
-        let failure = Failure::from_event(data);
+        let failure = Failure::from_event(data, true);
         assert_eq!(failure.error.code, code, "{data}");
         assert!(!failure.retryable, "{data}");
     }
@@ -226,4 +231,40 @@ fn the_wait_before_a_retry_doubles_and_is_shortened_by_up_to_a_quarter() {
     assert_eq!(retry_delay_ms(u32::MAX, None, 0.0), 500 << 16);
     assert_eq!(retry_delay_ms(1, Some(0), 0.5), 0);
     assert_eq!(retry_delay_ms(3, Some(7000), 0.5), 7000);
+}
+
+#[test]
+fn upstream_says_how_long_to_wait_in_milliseconds_seconds_or_a_date_and_nonsense_says_nothing() {
+    let date = "Thu, 26 Nov 2026 12:00:00 GMT";
+    let table = [
+        (None, None, None),
+        (Some("250"), None, Some(250)),
+        (Some("250.2"), Some("9"), Some(251)),
+        (None, Some("2"), Some(2_000)),
+        (None, Some(" 1.5 "), Some(1_500)),
+        (None, Some("0"), Some(0)),
+        (None, Some(date), Some(5_000)),
+        (None, Some("Thu Nov 26 12:00:00 2026"), None),
+        // What is no time does not hide what is one.
+        (Some("-1"), Some("2"), Some(2_000)),
+        (Some("soon"), Some("2"), Some(2_000)),
+        (Some("NaN"), Some(date), Some(5_000)),
+        (Some(""), Some("2"), Some(2_000)),
+        (None, Some("-1"), None),
+        (None, Some("1s"), None),
+        (None, Some("20 minutes"), None),
+        (None, Some("Infinity"), None),
+        (None, Some("1e999"), None),
+        // A day is enough.
+        (None, Some("1e300"), Some(86_400_000)),
+        (Some("99999999999999999999"), None, Some(86_400_000)),
+    ];
+    for (milliseconds, seconds_or_date, wanted) in table {
+        let waited = retry_after_ms(milliseconds, seconds_or_date, |asked| {
+            (asked == date).then_some(5_000.0)
+        });
+        assert_eq!(waited, wanted, "{milliseconds:?} {seconds_or_date:?}");
+    }
+    // A date that has passed asks for nothing.
+    assert_eq!(retry_after_ms(None, Some(date), |_| Some(-1.0)), None);
 }

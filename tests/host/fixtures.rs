@@ -4,12 +4,13 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use personal_ai_assistant::openai::Api;
+use personal_ai_assistant::stream::relay::Input;
 
-use crate::support::relayed_of;
+use crate::support::{relay_of, relayed_of};
 
 #[test]
 fn every_fixture_becomes_its_client_stream_wherever_it_is_cut() {
-    for (api, at_least) in [(Api::ChatCompletions, 36), (Api::Responses, 14)] {
+    for (api, at_least) in [(Api::ChatCompletions, 120), (Api::Responses, 36)] {
         let fixtures = upstream_streams(api.name());
         assert!(
             fixtures.len() >= at_least,
@@ -32,6 +33,11 @@ fn assert_becomes_its_client_stream(api: Api, path: &Path) {
         client,
         "{name} in one chunk"
     );
+    assert_eq!(
+        broken_off(api, &upstream),
+        client,
+        "{name}, and the connection breaks"
+    );
     for cut in 0..=upstream.len() {
         let (head, tail) = upstream.split_at(cut);
         assert_eq!(
@@ -45,6 +51,14 @@ fn assert_becomes_its_client_stream(api: Api, path: &Path) {
         client,
         "{name} byte by byte"
     );
+}
+
+/// What a client reads when the connection breaks behind the last byte: the same as when the bytes end in order.
+fn broken_off(api: Api, upstream: &[u8]) -> String {
+    let mut relay = relay_of(api);
+    relay.handle(Input::Chunk(upstream), 0);
+    relay.handle(Input::Broken, 0);
+    String::from_utf8(relay.output().to_vec()).expect("frames are UTF-8")
 }
 
 fn upstream_streams(api: &str) -> Vec<PathBuf> {

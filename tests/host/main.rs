@@ -6,6 +6,7 @@
     clippy::expect_used,
     clippy::indexing_slicing,
     clippy::panic,
+    clippy::string_slice,
     clippy::too_many_lines,
     clippy::unwrap_used,
     reason = "a panic is how a test fails, and a table of cases is one thing"
@@ -16,11 +17,14 @@ mod base_url;
 mod canary;
 mod config;
 mod errors;
+mod events;
 mod failure;
+mod finish;
 mod fixtures;
 mod properties;
 mod pydantic;
 mod redact;
+mod refusals;
 mod relay;
 mod request;
 mod route;
@@ -28,3 +32,4 @@ mod scrub;
 mod sse;
 mod support;
 mod upstream_request;
+mod whole;

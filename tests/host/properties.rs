@@ -7,14 +7,16 @@ use proptest::sample::select;
 use proptest::test_runner::{Config, TestRunner};
 
 use personal_ai_assistant::openai::{Api, EventReader};
+use personal_ai_assistant::stream::outcome::EndReason;
+use personal_ai_assistant::stream::relay::Input;
 use personal_ai_assistant::stream::sse::MAX_EVENT_BYTES;
 
-use self::oracle::decode_whole;
+use self::oracle::{decode_whole, says_complete};
 use self::streams::{
     Bytes, COMPLETED, alike, any_api, any_bytes, code_unit, content, cuts, damaged_upstream,
     event_stream, line_end, pieces, quoted, upstream,
 };
-use crate::support::{DONE, STOP, decode, relayed_of};
+use crate::support::{DONE, STOP, decode, relay_of, relayed_of};
 
 mod clocks;
 mod oracle;
@@ -113,7 +115,11 @@ fn the_client_reads_exactly_the_text_that_upstream_sent() {
     let endings = select(vec![
         (Api::ChatCompletions, format!("{STOP}{DONE}"), "stop"),
         (Api::ChatCompletions, STOP.to_owned(), "stop"),
-        (Api::ChatCompletions, DONE.to_owned(), "stop"),
+        (
+            Api::ChatCompletions,
+            format!("{}{DONE}", content(Api::ChatCompletions, "\"\"")),
+            "stop",
+        ),
         (Api::ChatCompletions, String::new(), "upstream_truncated"),
         (Api::Responses, COMPLETED.to_owned(), "stop"),
         (Api::Responses, DONE.to_owned(), "upstream_truncated"),
@@ -139,6 +145,51 @@ fn the_client_reads_exactly_the_text_that_upstream_sent() {
 }
 
 #[test]
+fn no_answer_is_told_as_complete_whose_upstream_did_not_say_so() {
+    let streams = prop_oneof![any_bytes(), upstream(), damaged_upstream()];
+    let breaks = any::<bool>();
+    for_any(
+        (any_api(), streams, breaks),
+        |(api, Bytes(stream), breaks)| {
+            let mut relay = relay_of(api);
+            relay.handle(Input::Chunk(&stream), 0);
+            let end = if breaks { Input::Broken } else { Input::End };
+            relay.handle(end, 0);
+            let client = String::from_utf8(relay.output().to_vec()).expect("frames are UTF-8");
+            let is_said = says_complete(api, &stream);
+            assert!(is_said || !reader::read(&client).is_complete(), "{client}");
+        },
+    );
+}
+
+#[test]
+fn a_complete_answer_stays_complete_whatever_follows() {
+    let reasons = select(vec!["stop", "length", "content_filter", "Zeit-Geist"]);
+    let follows = prop_oneof![
+        any_bytes(),
+        upstream(),
+        damaged_upstream(),
+        Just(Bytes(vec![b'a'; MAX_EVENT_BYTES + 1])),
+    ];
+    let inputs = (vec(any::<String>(), 0..4), reasons, follows, cuts());
+    for_any(inputs, |(texts, reason, Bytes(follows), cuts)| {
+        let texts: String = texts
+            .iter()
+            .map(|text| content(Api::ChatCompletions, &serde_json::json!(text).to_string()))
+            .collect();
+        let said = format!("{texts}{}", STOP.replace("stop", reason));
+        let mut relay = relay_of(Api::ChatCompletions);
+        relay.handle(Input::Chunk(said.as_bytes()), 0);
+        for chunk in pieces(&follows, &cuts) {
+            relay.handle(Input::Chunk(chunk), 0);
+        }
+        relay.handle(Input::Broken, 0);
+        let outcome = relay.outcome().expect("an outcome");
+        assert_eq!(outcome.end_reason, EndReason::Done);
+    });
+}
+
+#[test]
 fn what_an_event_means_does_not_depend_on_the_events_before() {
     let streams = any_api().prop_flat_map(|api| (Just(api), vec(alike(api), 1..8)));
     for_any(streams, |(api, events)| {
@@ -154,7 +205,7 @@ fn what_an_event_means_does_not_depend_on_the_events_before() {
 #[test]
 fn characters_whose_halves_upstream_splits_between_deltas_arrive_whole() {
     let ends = select(vec![
-        (Api::ChatCompletions, DONE),
+        (Api::ChatCompletions, STOP),
         (Api::Responses, COMPLETED),
     ]);
     let inputs = (ends, vec(code_unit(), 0..24), cuts(), any::<u64>());

@@ -71,14 +71,36 @@ fn exactly_one_final_frame_per_stream_unless_the_client_is_gone_and_nothing_afte
 #[test]
 fn a_client_that_leaves_before_it_took_the_final_frame_is_gone() {
     let mut relay = relay();
-    relay.handle(Input::Chunk(DONE.as_bytes()), 0);
+    relay.handle(Input::Chunk(format!("{STOP}{DONE}").as_bytes()), 0);
     assert_eq!(end_reason(&relay), Some(EndReason::Done));
     relay.handle(Input::ClientGone, 0);
     assert_eq!(end_reason(&relay), Some(EndReason::ClientGone));
 }
 
 #[test]
-fn the_end_of_the_bytes_without_a_terminal_event_is_upstream_truncated() {
+fn an_answer_is_told_as_complete_only_if_upstream_said_so_in_words_that_mean_it() {
+    let silent = STOP.replace("\"stop\"", "\"\"");
+    for (stream, expected) in [
+        (STOP.to_owned(), EndReason::Done),
+        (format!("{}{DONE}", delta("a")), EndReason::Done),
+        (format!("{silent}{DONE}"), EndReason::Done),
+        (DONE.to_owned(), EndReason::UpstreamTruncated),
+        (format!(": hello\n\n{DONE}"), EndReason::UpstreamTruncated),
+        (
+            format!("data: {{\"choices\":[]}}\n\n{DONE}"),
+            EndReason::UpstreamTruncated,
+        ),
+        (silent.repeat(3), EndReason::UpstreamTruncated),
+        (String::new(), EndReason::UpstreamTruncated),
+        (STOP.replace("stop", "error"), EndReason::UpstreamError),
+    ] {
+        for input in [Input::End, Input::Broken] {
+            let mut relay = relay();
+            relay.handle(Input::Chunk(stream.as_bytes()), 0);
+            relay.handle(input, 0);
+            assert_eq!(end_reason(&relay), Some(expected), "{stream}");
+        }
+    }
     for input in [Input::End, Input::Broken] {
         for count in [0, 1, 50] {
             let mut relay = relay();
@@ -92,15 +114,195 @@ fn the_end_of_the_bytes_without_a_terminal_event_is_upstream_truncated() {
 }
 
 #[test]
-fn a_connection_that_breaks_after_the_terminal_event_has_brought_the_whole_answer() {
+fn after_upstream_has_said_so_nothing_that_follows_turns_the_answer_into_a_failure() {
+    let usage =
+        "data: {\"choices\":[],\"usage\":{\"prompt_tokens\":7,\"completion_tokens\":2}}\n\n";
+    for bad in [
+        "data: hello\n\n".as_bytes(),
+        b"data: {\n\n",
+        b"data: \xff\n\n",
+        b"data: {\"error\":{\"message\":\"x\"}}\n\n",
+        b"event: error\ndata: x\n\n",
+        b"error: x\n\n",
+        b"data: {\"choices\":[{\"delta\":{},\"finish_reason\":\"error\"}]}\n\n",
+        b"data: {\"choices\":[{\"delta\":{\"content\":{\"a\":1}}}]}\n\n",
+        b"data: {\"choices\":7}\n\n",
+        b"data: DONE\n\n",
+    ] {
+        let mut relay = relay();
+        relay.handle(Input::Chunk(STOP.as_bytes()), 0);
+        relay.handle(Input::Chunk(bad), 0);
+        assert_eq!(end_reason(&relay), None, "{}", bad.escape_ascii());
+        relay.handle(Input::Chunk(usage.as_bytes()), 0);
+        relay.handle(Input::Broken, 0);
+        assert_eq!(
+            end_reason(&relay),
+            Some(EndReason::Done),
+            "{}",
+            bad.escape_ascii()
+        );
+        let counts = relay.usage().map(|usage| usage.total_tokens);
+        assert_eq!(
+            counts,
+            Some(9),
+            "what follows is still read: {}",
+            bad.escape_ascii()
+        );
+    }
+    let mut flooded = relay();
+    flooded.handle(Input::Chunk(STOP.as_bytes()), 0);
+    flooded.handle(Input::Chunk(&vec![b'a'; (1 << 20) + 1]), 0);
+    assert_eq!(
+        end_reason(&flooded),
+        Some(EndReason::Done),
+        "nothing more can be read"
+    );
+}
+
+#[test]
+fn the_final_frame_comes_two_seconds_after_the_reason_at_the_latest() {
     let mut relay = relay();
-    relay.handle(Input::Chunk(STOP.as_bytes()), 0);
-    relay.handle(Input::Broken, 0);
+    relay.handle(Input::Chunk(delta("a").as_bytes()), 1_000);
+    assert_eq!(relay.deadline_ms(), 16_000, "a heartbeat");
+    output(&mut relay, 1_000);
+    relay.handle(Input::Chunk(STOP.as_bytes()), 5_000);
+    assert_eq!(relay.deadline_ms(), 7_000);
+    for now_ms in [5_500, 6_000, 6_500] {
+        relay.handle(Input::Chunk(b": still here\n\n"), now_ms);
+    }
+    relay.handle(Input::Tick, 6_999);
+    assert_eq!(
+        (end_reason(&relay), relay.deadline_ms()),
+        (None, 7_000),
+        "a comment is no reason to wait"
+    );
+    let usage =
+        "data: {\"choices\":[],\"usage\":{\"prompt_tokens\":7,\"completion_tokens\":2}}\n\n";
+    relay.handle(Input::Chunk(usage.as_bytes()), 6_999);
+    relay.handle(Input::Tick, 7_000);
+    assert_eq!(end_reason(&relay), Some(EndReason::Done));
+    assert!(output(&mut relay, 7_000).contains("\"total_tokens\":9"));
+}
+
+#[test]
+fn the_wait_for_what_follows_the_reason_is_not_run_down_by_a_client_that_reads_slowly() {
+    let mut relay = relay();
+    let last = STOP.replace("{}", "{\"content\":\"a\"}");
+    relay.handle(Input::Chunk(last.as_bytes()), 1_000);
+    output(&mut relay, 9_000);
+    assert_eq!(relay.deadline_ms(), 11_000);
+}
+
+#[test]
+fn the_wait_for_what_follows_the_reason_never_outlasts_the_whole_answer() {
+    let mut relay = relay();
+    for now_ms in (0..=299_000).step_by(1_000) {
+        relay.handle(Input::Chunk(delta("a").as_bytes()), now_ms);
+        output(&mut relay, now_ms);
+    }
+    relay.handle(Input::Chunk(STOP.as_bytes()), 299_000);
+    assert_eq!(relay.deadline_ms(), 300_000);
+    relay.handle(Input::Tick, 300_000);
     assert_eq!(end_reason(&relay), Some(EndReason::Done));
 }
 
 #[test]
-fn memory_per_stream_is_bounded_whatever_upstream_sends() {
+fn text_after_the_reason_is_a_part_of_the_answer_and_shows_that_the_reason_was_not_the_end() {
+    let stop_with = |text: &str| STOP.replace("{}", &format!("{{\"content\":\"{text}\"}}"));
+    let mut relay = relay();
+    relay.handle(Input::Chunk(stop_with("a").as_bytes()), 0);
+    output(&mut relay, 0);
+    assert_eq!(relay.deadline_ms(), 2_000);
+    relay.handle(Input::Chunk(stop_with("b").as_bytes()), 1_000);
+    assert!(output(&mut relay, 1_000).contains("\"content\":\"b\""));
+    assert_eq!(relay.deadline_ms(), 16_000, "a heartbeat, and no end");
+    relay.handle(Input::Chunk(stop_with("c").as_bytes()), 14_000);
+    assert!(output(&mut relay, 14_000).contains("\"content\":\"c\""));
+    relay.handle(Input::Tick, 29_000);
+    assert_eq!(output(&mut relay, 29_000), ": keep-alive\n\n");
+    relay.handle(Input::Tick, 44_000);
+    assert_eq!(
+        end_reason(&relay),
+        Some(EndReason::Done),
+        "silence ends it, in order"
+    );
+}
+
+#[test]
+fn output_does_not_depend_on_how_upstream_s_bytes_were_split() {
+    let stream = format!(
+        "{}\r\n\r\n{}{STOP}{DONE}",
+        delta("\u{1f389}").trim_end(),
+        delta("b")
+    );
+    let whole = relayed([stream.as_bytes()]).0;
+    for cut in 0..=stream.len() {
+        let (head, tail) = stream.as_bytes().split_at(cut);
+        assert_eq!(relayed([head, tail]).0, whole, "cut at byte {cut}");
+    }
+}
+
+#[test]
+fn no_upstream_text_reaches_a_frame_or_a_log_unless_it_is_part_of_the_answer_or_a_name() {
+    for stream in [
+        "data: {\"error\":{\"message\":\"CANARY said\",\"code\":\"CANARY code\"}}\n\n",
+        "event: error\ndata: CANARY said\n\n",
+        "error: CANARY said\n\n",
+        "data: CANARY said\n\n",
+        "data: {\"choices\":[{\"delta\":{},\"finish_reason\":\"CANARY said\"}]}\n\n",
+        "data: {\"choices\":[{\"delta\":{},\"finish_reason\":\"error: CANARY said\"}]}\n\n",
+        "data: {\"choices\":[{\"delta\":{\"reasoning\":\"CANARY said\"},\"finish_reason\":\"stop\"}]}\n\n",
+        "upstream error: CANARY said\n\n",
+    ] {
+        let (client, relay) = relayed([stream.as_bytes()]);
+        let told = format!(
+            "{client}{:?}{:?}",
+            relay.outcome(),
+            relay.unknown_finish_reason()
+        );
+        assert!(!told.contains("CANARY"), "{stream}: {told}");
+    }
+}
+
+#[test]
+fn time_is_an_input_and_may_be_any() {
+    for (first, then) in [(0, u64::MAX), (u64::MAX, 0), (u64::MAX, u64::MAX)] {
+        let mut relay = relay();
+        relay.handle(
+            Input::Chunk(format!("{}{STOP}", delta("a")).as_bytes()),
+            first,
+        );
+        output(&mut relay, then);
+        relay.handle(Input::Tick, then);
+        relay.handle(Input::End, then);
+        assert_eq!(end_reason(&relay), Some(EndReason::Done));
+    }
+}
+
+#[test]
+fn whatever_happens_to_one_stream_its_neighbours_do_not_notice() {
+    let good = format!("{}{}{STOP}{DONE}", delta("a"), delta("b"));
+    let alone = relayed([good.as_bytes()]).0;
+    let mut neighbour = relay();
+    let mut client = String::new();
+    for byte in good.as_bytes().chunks(1) {
+        for bad in [
+            b"data: \xff\n\n".as_slice(),
+            b"data: {\"error\":7}\n\n",
+            &[b'a'; 4_096],
+        ] {
+            let mut other = relay();
+            other.handle(Input::Chunk(bad), 0);
+            other.handle(Input::Broken, 0);
+        }
+        neighbour.handle(Input::Chunk(byte), 0);
+        client += &output(&mut neighbour, 0);
+    }
+    assert_eq!(client, alone);
+}
+
+#[test]
+fn memory_and_time_per_stream_are_bounded_whatever_upstream_sends() {
     let mut relay = relay();
     let mut fed_bytes = 0;
     while relay.outcome().is_none() {
@@ -181,7 +383,7 @@ fn a_whole_answer_may_take_the_total_time_and_no_longer() {
 
 #[test]
 fn an_answer_that_is_complete_does_not_fail_for_want_of_the_end_mark() {
-    for now_ms in [30_000, 300_000] {
+    for now_ms in [2_000, 30_000, 300_000] {
         let mut relay = relay();
         relay.handle(Input::Chunk(STOP.as_bytes()), 0);
         relay.handle(Input::Tick, now_ms);

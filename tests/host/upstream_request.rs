@@ -18,6 +18,7 @@ const CONVERSATION: &str = r#"{"message":" and \"now\"?\n","model":"gpt-4o","max
 const LOCAL: Dialect = Dialect {
     token_limit: TokenLimit::MaxTokens,
     stream_options: true,
+    stream: true,
 };
 
 #[test]
@@ -118,7 +119,19 @@ fn a_refused_parameter_is_left_out_or_called_by_its_other_name() {
             r#"{"error":{"code":"unsupported_parameter","param":"max_tokens"}}"#,
             None,
         ),
-        (400, "unsupported_parameter max_tokens, but no JSON", None),
+        (
+            400,
+            "Unsupported parameter: max_tokens, in plain text",
+            Some(new_name),
+        ),
+        (400, "<html>unsupported_parameter max_tokens</html>", None),
+        (401, "Unsupported parameter: max_tokens", None),
+        (429, "Unsupported parameter: max_tokens", None),
+        (
+            400,
+            "max_tokens is not supported above a value of 4096",
+            None,
+        ),
         (400, "", None),
     ];
     for (status, body, adapted) in table {

@@ -31,6 +31,10 @@ const ERRORS = {
     "Send the body as JSON with the header 'Content-Type: application/json'.",
   ],
   configuration_error: ["Configuration error"],
+  internal_error: [
+    "Internal error",
+    "This service failed in the middle of the request. Try again in a moment.",
+  ],
   context_length_exceeded: [
     "Conversation too long",
     "The conversation does not fit the model. Shorten the message or the history, or ask for fewer tokens.",
@@ -79,6 +83,16 @@ const ERRORS = {
     "The answer took too long",
     "The answer took longer than this service allows. Ask for a shorter one.",
   ],
+};
+
+/** What a client is told in place of a code's own words, where a model is not found and it could not choose another. */
+export const DETAILS = {
+  unknownDefaultModel:
+    "The upstream API does not know this service's default model, or this service may not use it. " +
+    "The owner of this service has to change OPENAI_MODEL.",
+  wrongAddress:
+    "The upstream API does not know the model, or nothing answers at its address. " +
+    "The owner of this service has to check OPENAI_BASE_URL, then the model.",
 };
 
 /** The exact body of an error response; `detail` for a code that has no words of its own. */

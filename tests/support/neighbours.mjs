@@ -40,6 +40,20 @@ class Neighbour {
     this.#sequence += 1;
   }
 
+  /** Shows that the client is told at once that nothing more comes, and that upstream is let go of. */
+  async assertIsBrokenOff() {
+    await assert.rejects(this.#next(), TypeError, "the client's connection breaks");
+    assert.equal(
+      await within(this.#chat.call.closed, "the end of the neighbour's call"),
+      "aborted",
+    );
+  }
+
+  /** The correlation id. */
+  get id() {
+    return this.#chat.id;
+  }
+
   /** The bytes of the next frame, whatever heartbeats come before it. */
   async #next() {
     let read = await this.#frames.next();
@@ -92,6 +106,15 @@ export class Neighbours {
   /** Shows that each of them still flows. */
   async assertGoOn() {
     for (const each of this.#all) await each.assertGoesOn();
+  }
+
+  /** Shows that each of them is broken off. */
+  async assertAreBrokenOff() {
+    for (const each of this.#all) await each.assertIsBrokenOff();
+  }
+
+  get ids() {
+    return this.#all.map((each) => each.id);
   }
 
   /** Ends them one after the other. */

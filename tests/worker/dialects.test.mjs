@@ -125,6 +125,8 @@ test("unknown events of Responses are passed over", async () => {
 test("a parameter that upstream refuses is worded anew, once, and for the isolate's life", async (t) => {
   const refuse = (param, code, status) => (call) =>
     call.respond(status, { error: { message: `no '${param}'`, param, code } });
+  const say = (message, status) => (call) =>
+    call.respond(status, { error: { message, code: null } });
   const named = ({ body }) => ({
     old: body.max_tokens,
     new: body.max_completion_tokens,
@@ -159,6 +161,37 @@ test("a parameter that upstream refuses is worded anew, once, and for the isolat
       assert.deepEqual(later.calls.map(named), [after], "the isolate remembers");
     });
   }
+
+  for (const [what, message, status, after] of [
+    [
+      "in words",
+      "Unrecognized request argument supplied: stream_options",
+      400,
+      { old: 2000, new: undefined, options: undefined },
+    ],
+    [
+      "in a gateway's words",
+      "p error: Unsupported parameter: 'max_tokens' is not supported with this model. Use 'max_completion_tokens' instead.",
+      422,
+      { old: undefined, new: 2000, options },
+    ],
+  ]) {
+    await t.test(what, async () => {
+      const app = await start({ MAX_RETRIES: "0" });
+      const scripts = [say(message, status), answerWell];
+      const { id, text, calls } = await exchange(app, upstream, { scripts });
+      assert.equal(text, frames(id, ["Hi"], { finish_reason: "stop" }));
+      assert.deepEqual(named(calls.at(-1)), after);
+    });
+  }
+
+  await t.test("a number that is too large is not worded anew", async () => {
+    const app = await start({ MAX_RETRIES: "0" });
+    const scripts = [say("max_tokens is too large: 2000. This model supports at most 100.", 400)];
+    const { id, text, calls } = await exchange(app, upstream, { scripts });
+    assert.equal(text, errorBody("upstream_rejected", id));
+    assert.equal(calls.length, 1);
+  });
 
   await t.test("both, one after the other", async () => {
     const app = await start({ MAX_RETRIES: "0" });

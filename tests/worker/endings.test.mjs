@@ -14,6 +14,7 @@ beforeEach(() => upstream.reset());
 
 const MEBIBYTE = 1_048_576;
 const STOP = { finish_reason: "stop" };
+const OTHER = { finish_reason: "other" };
 
 /** The first bytes of a text, up to and including the first byte of `last`. */
 function upTo(text, last) {
@@ -66,6 +67,31 @@ test("an answer with a terminal event is complete", async (t) => {
       { ...STOP, usage: counted },
     ],
     [
+      "an answer before the blank line of [DONE]",
+      (call) => call.end(delta("a"), "data: [DONE]\n"),
+      STOP,
+    ],
+    [
+      "finish_reason before its blank line",
+      (call) => call.end(delta("a"), finish("length").slice(0, -2)),
+      { finish_reason: "length" },
+    ],
+    [
+      "a word for the end that is unknown",
+      (call) => call.end(delta("a"), finish("zeitgeist"), done),
+      OTHER,
+    ],
+    [
+      "finish_reason, and what cannot be read",
+      (call) => call.end(delta("a"), finish("stop"), "data: {\n\n"),
+      STOP,
+    ],
+    [
+      "finish_reason, and an error",
+      (call) => call.end(delta("a"), finish("stop"), event({ error: { message: "x" } })),
+      STOP,
+    ],
+    [
       "[DONE], and the connection stays open",
       (call) => call.write(delta("a"), finish("stop"), done),
       STOP,
@@ -94,8 +120,10 @@ test("an end without a terminal event is truncation", async (t) => {
     ["no event", (call) => call.end(": hello\n\n"), []],
     ["closed in good form", (call) => call.end(delta("a")), ["a"]],
     ["inside an event", (call) => call.end(delta("a"), open), ["a"]],
-    ["before the blank line", (call) => call.end(delta("a"), delta("b").slice(0, -1)), ["a"]],
-    ["before the blank line of [DONE]", (call) => call.end(delta("a"), "data: [DONE]\n"), ["a"]],
+    ["before the blank line", (call) => call.end(delta("a"), delta("b").slice(0, -1)), ["a", "b"]],
+    ["inside [DONE]", (call) => call.end(delta("a"), "data: [DONE"), ["a"]],
+    ["[DONE] alone", (call) => call.end(done), []],
+    ["an empty finish_reason", (call) => call.end(delta("a"), finish("")), ["a"]],
     ["inside a UTF-8 character", (call) => call.end(delta("a"), upTo(delta("🙂"), "🙂")), ["a"]],
     ["inside a JSON escape", (call) => call.end(delta("a"), `${open}\\ud83`), ["a"]],
   ]) {
@@ -156,7 +184,7 @@ test("what is no event of the API ends the answer at once", async (t) => {
     ["invalid JSON among good events", 'data: {"choices":[}\n\n'],
     ["a text", "data: hello\n\n"],
     ["a JSON string", 'data: "hello"\n\n'],
-    ["content that is no text", 'data: {"choices":[{"index":0,"delta":{"content":1}}]}\n\n'],
+    ["content that is no text", 'data: {"choices":[{"index":0,"delta":{"content":{"a":1}}}]}\n\n'],
     ["nesting without end", `data: {"choices":${"[".repeat(100_000)}\n\n`],
     ["a byte that is never UTF-8", content(Buffer.from([0xff]))],
     ["an overlong form", content(Buffer.from([0xc0, 0xaf]))],
@@ -169,6 +197,18 @@ test("what is no event of the API ends the answer at once", async (t) => {
     const expected = { contents: ["a"], ending, endReason: "upstream_protocol", closed: "aborted" };
     await t.test(what, () => assertActEnds(act, expected));
   }
+});
+
+test("the final frame comes soon after the reason, though upstream neither says [DONE] nor ends", async () => {
+  const { id, call, response } = await begin(app, upstream);
+  call.write(delta("a"), finish("stop"), usage(1, 2));
+  const startedMs = performance.now();
+  const text = await read(await response);
+  const waitedMs = performance.now() - startedMs;
+  const counted = { input_tokens: 1, output_tokens: 2, total_tokens: 3 };
+  const expected = { contents: ["a"], ending: { ...STOP, usage: counted }, endReason: "done" };
+  await assertEnding({ id, call, text }, { ...expected, closed: "aborted" });
+  assert.ok(waitedMs < 4_000, `after ${waitedMs} ms`);
 });
 
 test("an error event ends the answer as the same error before it", async (t) => {
@@ -192,6 +232,15 @@ test("an error event ends the answer as the same error before it", async (t) => 
       "upstream_rate_limited",
     ],
     ["quota", event({ error: { message: said, code: "insufficient_quota" } }), "upstream_quota"],
+    [
+      "a field of that name",
+      `error: ${JSON.stringify({ message: said })}\n\n`,
+      "upstream_unavailable",
+    ],
+    ["a line without a field", `${JSON.stringify({ error: said })}\n\n`, "upstream_unavailable"],
+    ["beside no choices", event({ choices: null, error_message: said }), "upstream_unavailable"],
+    ["a filter", event({ error: { message: said, code: "content_filter" } }), "content_filtered"],
+    ["a reason that is none", finish("error"), "upstream_unavailable"],
     [
       "context",
       event({ error: { message: said, code: "context_length_exceeded" } }),

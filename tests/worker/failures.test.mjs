@@ -1,7 +1,8 @@
 import assert from "node:assert/strict";
 import test from "node:test";
-import { errorBody } from "../support/errors.mjs";
+import { DETAILS, errorBody } from "../support/errors.mjs";
 import { assertStillServes, begin, exchange, read } from "../support/exchange.mjs";
+import { frames } from "../support/frames.mjs";
 import { API_KEY, startWorker } from "../support/harness.mjs";
 import { answerWell, startUpstream, unreachableUrl } from "../support/upstream.mjs";
 import { within } from "../support/within.mjs";
@@ -20,15 +21,15 @@ const app = await startWorker({ OPENAI_BASE_URL: upstream.url, MAX_RETRIES: "0" 
 const QUESTION = { message: "canary-question" };
 
 /** Shows what the client and the log are told about a failure, and that neither is told what upstream said. */
-async function assertFailure({ id, response, text }, status, code, endReason = "upstream_error") {
-  assert.equal(text, errorBody(code, id));
+async function assertFailure({ id, response, text }, status, code, endReason, detail) {
+  assert.equal(text, errorBody(code, id, detail));
   assert.equal(response.status, status);
   assert.equal(response.headers.get("content-type"), "application/json");
   assert.equal(response.headers.get("x-correlation-id"), id);
   const complete = (await app.log("response_complete", id)).record;
   assert.partialDeepStrictEqual(complete, {
     http_status: status,
-    end_reason: endReason,
+    end_reason: endReason ?? "upstream_error",
     retries: 0,
   });
   const error = await app.log("stream_error", id);
@@ -42,7 +43,7 @@ async function assertFailure({ id, response, text }, status, code, endReason = "
 
 test("an upstream failure is an HTTP error of its kind", async (t) => {
   const chosen = { ...QUESTION, model: "gpt-99" };
-  for (const [what, status, code, respond, body] of [
+  for (const [what, status, code, respond, body, detail] of [
     [
       "400 context length",
       400,
@@ -52,7 +53,28 @@ test("an upstream failure is an HTTP error of its kind", async (t) => {
     ["400 otherwise", 502, "upstream_rejected", [400, failure("unsupported_parameter")]],
     ["401", 502, "upstream_rejected", [401, failure("invalid_api_key")]],
     ["403", 502, "upstream_rejected", [403, failure("unsupported_country")]],
-    ["404 for our model", 502, "model_not_found", [404, failure("model_not_found")]],
+    [
+      "413 of any kind",
+      400,
+      "context_length_exceeded",
+      [413, "<html>canary-sentence</html>", html],
+    ],
+    [
+      "400 in words",
+      400,
+      "context_length_exceeded",
+      [400, { message: `canary-sentence: maximum context length ${API_KEY}`, code: 400 }],
+    ],
+    ["400 filter", 400, "content_filtered", [400, failure("content_filter")]],
+    ["403 quota", 503, "upstream_quota", [403, failure("insufficient_user_quota")]],
+    [
+      "404 for our model",
+      502,
+      "model_not_found",
+      [404, failure("model_not_found")],
+      QUESTION,
+      DETAILS.unknownDefaultModel,
+    ],
     [
       "404 for the client's model",
       400,
@@ -60,7 +82,7 @@ test("an upstream failure is an HTTP error of its kind", async (t) => {
       [404, failure("model_not_found")],
       chosen,
     ],
-    ["404 without a body", 502, "model_not_found", [404, ""]],
+    ["404 without a body", 502, "model_not_found", [404, ""], QUESTION, DETAILS.wrongAddress],
     ["400 model_not_found", 400, "model_not_found", [400, failure("model_not_found")], chosen],
     ["408", 502, "upstream_unavailable", [408, ""]],
     ["409", 502, "upstream_unavailable", [409, failure(null)]],
@@ -91,10 +113,22 @@ test("an upstream failure is an HTTP error of its kind", async (t) => {
     await t.test(what, async () => {
       const scripts = [(call) => call.respond(...respond)];
       const exchanged = await exchange(app, upstream, { scripts, body: body ?? QUESTION });
-      await assertFailure(exchanged, status, code);
+      await assertFailure(exchanged, status, code, undefined, detail);
       assert.equal(exchanged.calls.length, 1);
       await assertStillServes(app, upstream);
     });
+  }
+});
+
+test("the log names the variable that has to be changed when a model is not found", async () => {
+  for (const [respond, variable] of [
+    [[404, failure("model_not_found")], "OPENAI_MODEL"],
+    [[404, "<html>canary-sentence</html>", html], "OPENAI_BASE_URL"],
+  ]) {
+    const scripts = [(call) => call.respond(...respond)];
+    const { id } = await exchange(app, upstream, { scripts, body: QUESTION });
+    const { record } = await app.log("stream_error", id);
+    assert.match(record.cause, new RegExp(`; ${variable} `));
   }
 });
 
@@ -113,11 +147,12 @@ test("a 429 tells when to try again as upstream told it", async (t) => {
   }
 });
 
-test("a success that is not an event stream is not an answer", async (t) => {
+test("a success that is neither an event stream nor an answer is none", async (t) => {
   for (const [what, respond] of [
-    ["JSON", [200, { choices: [{ message: { content: "canary-sentence" } }] }]],
+    ["JSON of another shape", [200, { message: { content: 7 } }]],
+    ["half of an answer", [200, '{"choices":[{"message":{"content":"canary-sentence"}}']],
     ["HTML", [200, "<html>canary-sentence</html>", html]],
-    ["no type", [200, "data: [DONE]\n\n", { "content-type": "" }]],
+    ["a text", [200, "canary-sentence", { "content-type": "text/plain" }]],
     ["no content", [204, ""]],
   ]) {
     await t.test(what, async () => {
@@ -126,6 +161,70 @@ test("a success that is not an event stream is not an answer", async (t) => {
       });
       await assertFailure(exchanged, 502, "upstream_protocol", "upstream_protocol");
       await assertStillServes(app, upstream);
+    });
+  }
+});
+
+test("an error with the status of a success is that error", async (t) => {
+  for (const [what, status, code, body] of [
+    ["an object", 503, "upstream_quota", failure("insufficient_quota")],
+    ["in a list", 429, "upstream_rate_limited", [failure("rate_limit_exceeded")]],
+    [
+      "beside no choices",
+      400,
+      "context_length_exceeded",
+      { choices: null, ...failure("context_length_exceeded") },
+    ],
+  ]) {
+    await t.test(what, async () => {
+      const scripts = [(call) => call.respond(200, body)];
+      await assertFailure(await exchange(app, upstream, { scripts }), status, code);
+    });
+  }
+});
+
+test("an answer that comes whole is its text and its ending", async (t) => {
+  const usage = { prompt_tokens: 9, completion_tokens: 2 };
+  const choice = {
+    index: 0,
+    message: { role: "assistant", content: "Hi 🎉\n" },
+    finish_reason: "length",
+  };
+  const whole = { object: "chat.completion", choices: [choice], usage };
+  const counted = { input_tokens: 9, output_tokens: 2, total_tokens: 11 };
+  for (const [what, body, headers] of [
+    ["as JSON", JSON.stringify(whole)],
+    ["as JSON that is set out", JSON.stringify(whole, null, 2)],
+    ["behind line ends", `\n\n\n${JSON.stringify(whole)}`],
+    ["by no name", JSON.stringify(whole), { "content-type": "" }],
+  ]) {
+    await t.test(what, async () => {
+      const scripts = [(call) => call.respond(200, body, headers)];
+      const { id, response, text } = await exchange(app, upstream, { scripts });
+      assert.equal(response.status, 200);
+      assert.equal(text, frames(id, ["Hi 🎉\n"], { finish_reason: "length", usage: counted }));
+      await assertStillServes(app, upstream);
+    });
+  }
+});
+
+test("an event stream by another name is one", async (t) => {
+  for (const type of [
+    "text/plain; charset=utf-8",
+    "application/octet-stream",
+    "application/json",
+    "",
+    "text/event-stream, text/event-stream",
+  ]) {
+    await t.test(type || "none", async () => {
+      const scripts = [
+        (call) => {
+          call.open(200, { "content-type": type });
+          answerWell(call);
+        },
+      ];
+      const { id, text } = await exchange(app, upstream, { scripts });
+      assert.equal(text, frames(id, ["Hi"], { finish_reason: "stop" }));
     });
   }
 });

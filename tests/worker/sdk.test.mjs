@@ -17,6 +17,9 @@ import { within } from "../support/within.mjs";
  * @property {object} [usage]
  */
 
+/** The SDK refuses the whole stream. */
+const MALFORMED = { throws: /malformed server-sent event JSON/ };
+
 /**
  * Where the SDK and our contract part on purpose: why, and what the SDK makes of the stream, told as what it
  * changes about our answer or as the error that it throws.
@@ -24,28 +27,82 @@ import { within } from "../support/within.mjs";
  * @type {Record<string, { why: string, sdk?: (ours: Answer) => Answer, throws?: RegExp }>}
  */
 const DIFFERENCES = {
-  "chat_completions/done_without_finish": {
-    why: "[DONE] ends an answer for us; the SDK leaves a reason that no chunk gave to its caller",
-    sdk: (ours) => ({ ...ours, finish_reason: undefined }),
-  },
-  "chat_completions/nulls_and_escapes": {
-    why: "our counts are always numbers; the SDK hands on what upstream left out or set to null",
-    sdk: (ours) => ({
-      ...ours,
-      usage: { input_tokens: 9, output_tokens: null, total_tokens: undefined },
-    }),
-  },
-  "chat_completions/other_fields": {
-    why: "an event without data is none in an event stream; the SDK reads its emptiness as JSON",
-    throws: /malformed server-sent event JSON/,
+  ...many("a word of another server's is told by its meaning; the SDK hands on the word", {
+    "chat_completions/filter_by_another_name": reason("sensitive"),
+    "chat_completions/filter_with_a_hyphen": reason("content-filter"),
+    "chat_completions/filter_with_its_cause_behind_a_colon": reason(
+      "content_filter: PROHIBITED_CONTENT",
+    ),
+    "chat_completions/finish_reason_end": reason("end"),
+    "chat_completions/finish_reason_load": reason("load"),
+    "chat_completions/finish_reason_repetition": reason("repetition_truncation"),
+    "chat_completions/finish_reason_that_is_unknown": reason("zeitgeist"),
+    "chat_completions/length_in_capitals": reason("MAX_TOKENS"),
+    "chat_completions/reason_in_camel_case": reason(undefined),
+  }),
+  ...many(
+    "[DONE] ends an answer for us; the SDK leaves a reason that no chunk gave to its caller",
+    {
+      "chat_completions/done_without_finish": reason(undefined),
+      "chat_completions/no_reason_but_done": reason(undefined),
+    },
+  ),
+  ...many("our counts are whole numbers or none; the SDK hands on what upstream wrote", {
+    "chat_completions/nulls_and_escapes": usage(9, null, undefined),
+    "chat_completions/usage_of_digits_in_text": usage("7", "2", "9"),
+    "chat_completions/usage_of_nulls": usage(null, null, null),
+    "chat_completions/usage_that_cannot_be_read_after_one_that_can": usage("oops", 2, undefined),
+    "chat_completions/usage_that_is_an_empty_object": usage(undefined, undefined, undefined),
+    "chat_completions/usage_with_a_fraction": usage(37.25, 2, 39.25),
+    "chat_completions/usage_without_total": usage(7, 2, undefined),
+    "responses/all_tokens_spent_on_thought": usage(0, 0, 0),
+  }),
+  ...many("counts are read where Moonshot and Groq put them; the SDK knows OpenAI's place only", {
+    "chat_completions/usage_in_a_vendors_field": { sdk: (ours) => ({ ...ours, usage: undefined }) },
+    "chat_completions/usage_inside_the_choice": { sdk: (ours) => ({ ...ours, usage: undefined }) },
+  }),
+  ...many("text is read in every shape that holds one; the SDK's types know one", {
+    "chat_completions/content_as_parts_with_thinking": text("[object Object][object Object] day"),
+    "chat_completions/thought_and_text_in_one_content": text(
+      "[object Object],[object Object][object Object]",
+    ),
+    "chat_completions/message_in_place_of_delta": text(""),
+    "chat_completions/index_that_counts_tokens": {
+      sdk: () => ({ text: "Mur", finish_reason: undefined, usage: undefined }),
+    },
+    "responses/text_in_completed_only": text(""),
+    "responses/text_in_output_item_done": text(""),
+    "responses/text_in_output_text_done": text(""),
+    "responses/refusal_in_completed_only": {
+      sdk: (ours) => ({ ...ours, text: "", finish_reason: "stop" }),
+    },
+  }),
+  ...many("what is no JSON and says nothing is passed over; the SDK reads all of it as JSON", {
+    "chat_completions/data_named_twice": MALFORMED,
+    "chat_completions/end_mark_without_brackets_after_finish": MALFORMED,
+    "chat_completions/heartbeats_of_three_kinds": MALFORMED,
+    "chat_completions/keep_alive_as_data_after_finish": MALFORMED,
+    "chat_completions/other_fields": MALFORMED,
+    "chat_completions/ping_that_is_no_json": MALFORMED,
+    "chat_completions/spaces_behind_done": MALFORMED,
+  }),
+  ...many("a last event is read without its blank line, and an object without a field's name", {
+    "chat_completions/lines_of_json": {
+      sdk: () => ({ text: "", finish_reason: undefined, usage: undefined }),
+    },
+    "chat_completions/stop_before_its_blank_line": reason(undefined),
+  }),
+  "responses/response_done": {
+    why: "response.done ends an answer by the status inside; the SDK does not know it",
+    sdk: (ours) => ({ ...ours, finish_reason: undefined, usage: undefined }),
   },
   "chat_completions/split_surrogates": {
     why: "half a surrogate pair has no UTF-8, so ours is U+FFFD; in the SDK's strings it stays half",
-    sdk: (ours) => ({ ...ours, text: "a😀b\ud83dc\ude00\\ud83d\ud83d" }),
+    ...text("a😀b\ud83dc\ude00\\ud83d\ud83d"),
   },
   "responses/bytes_after_the_end": {
     why: "nothing counts behind the event that ends an answer; the SDK reads on while there are bytes",
-    sdk: (ours) => ({ ...ours, text: "anever" }),
+    ...text("anever"),
   },
 };
 
@@ -94,6 +151,27 @@ test("every difference is about a well-formed stream", () => {
     [],
   );
 });
+
+/** Differences for one reason. */
+function many(why, differences) {
+  const entries = Object.entries(differences);
+  return Object.fromEntries(entries.map(([name, difference]) => [name, { why, ...difference }]));
+}
+
+/** The SDK tells another text. */
+function text(text) {
+  return { sdk: (ours) => ({ ...ours, text }) };
+}
+
+/** The SDK tells another reason. */
+function reason(finish_reason) {
+  return { sdk: (ours) => ({ ...ours, finish_reason }) };
+}
+
+/** The SDK tells other counts. */
+function usage(input_tokens, output_tokens, total_tokens) {
+  return { sdk: (ours) => ({ ...ours, usage: { input_tokens, output_tokens, total_tokens } }) };
+}
 
 /** @returns {Promise<Answer>} */
 async function askChatCompletions() {

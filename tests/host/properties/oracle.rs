@@ -5,17 +5,22 @@
 
 use std::mem::take;
 
+use serde_json::Value;
+
+use personal_ai_assistant::openai::Api;
 use personal_ai_assistant::stream::sse::{DecodeError, MAX_EVENT_BYTES};
 
 use crate::support::Decoded;
 
-/// What the decoder has to make of these bytes, however they were cut. Two rules are ours: an event's size has a limit,
-/// and invalid UTF-8 in what is dispatched is an error.
+/// What the decoder has to make of these bytes, however they were cut. Four rules are ours: an event's size has a limit;
+/// invalid UTF-8 in what is dispatched is an error; a field `error` makes its event one of that type, in which nothing
+/// else counts; and a line that begins with `{` is an event of its own where none has data yet.
 pub fn decode_whole(stream: &[u8]) -> Decoded {
     let stream = stream.strip_prefix(b"\xef\xbb\xbf").unwrap_or(stream);
     let (lines, unfinished) = lines(stream);
     let mut events = Vec::new();
     let (mut kind, mut data, mut event_bytes) = (Vec::new(), Vec::new(), 0);
+    let mut is_error = false;
     for line in lines {
         let is_comment = line.starts_with(b":");
         let size_bytes = line.len() + 1 + if is_comment { 0 } else { event_bytes };
@@ -26,8 +31,14 @@ pub fn decode_whole(stream: &[u8]) -> Decoded {
             continue;
         }
         event_bytes = size_bytes;
-        if line.is_empty() {
+        let is_bare = line.starts_with(b"{") && data.is_empty();
+        if is_bare {
+            data.extend_from_slice(line);
+            data.push(b'\n');
+        }
+        if line.is_empty() || is_bare {
             event_bytes = 0;
+            is_error = false;
             let (kind, mut data) = (take(&mut kind), take(&mut data));
             if data.pop().is_some() {
                 match (String::from_utf8(kind), String::from_utf8(data)) {
@@ -38,6 +49,12 @@ pub fn decode_whole(stream: &[u8]) -> Decoded {
             continue;
         }
         match field(line) {
+            _ if is_error => {}
+            (b"error", value) => {
+                is_error = true;
+                kind = b"error".to_vec();
+                data = [value, b"\n"].concat();
+            }
             (b"event", value) => kind = value.to_vec(),
             (b"data", value) => {
                 data.extend_from_slice(value);
@@ -62,6 +79,70 @@ pub fn lines(stream: &[u8]) -> (Vec<&[u8]>, &[u8]) {
         rest = end.strip_prefix(b"\r\n").unwrap_or(&end[1..]);
     }
     (lines, rest)
+}
+
+/// Whether upstream said, in words that mean it, that its answer is complete. It reads a stream's bytes as a person
+/// would who looks for such words, and shares nothing with the relay but the list of words that are none.
+pub fn says_complete(api: Api, stream: &[u8]) -> bool {
+    // A last event without its blank line may be whole.
+    let (events, _) = decode_whole(&[stream, b"\n\n"].concat());
+    let mut has_begun = false;
+    events.iter().any(|(kind, data)| {
+        // Some servers make one event of several.
+        [data.as_str()].into_iter().chain(data.lines()).any(|data| {
+            let data = data.trim().trim_start_matches("data:").trim();
+            let json = serde_json::from_str(data).unwrap_or(Value::Null);
+            match api {
+                Api::ChatCompletions => {
+                    let choices = json["choices"].as_array().map_or(&[][..], Vec::as_slice);
+                    has_begun |= !choices.is_empty();
+                    let is_mark = data.trim_matches('"').starts_with("[DONE]");
+                    is_mark && has_begun || choices.iter().any(gives_reason)
+                }
+                Api::Responses => completes(kind, &json),
+            }
+        })
+    })
+}
+
+/// Words that are no end of an answer, or the end of none.
+const NO_REASONS: [&str; 12] = [
+    "",
+    "null",
+    "none",
+    "error",
+    "abort",
+    "aborted",
+    "cancelled",
+    "failed",
+    "timeout",
+    "network_error",
+    "not_finished",
+    "in_progress",
+];
+
+fn gives_reason(choice: &Value) -> bool {
+    let words = [&choice["finish_reason"], &choice["finishReason"]];
+    words.iter().filter_map(|word| word.as_str()).any(|word| {
+        let word = word.trim().to_lowercase();
+        !NO_REASONS.contains(&word.as_str())
+    })
+}
+
+fn completes(kind: &str, event: &Value) -> bool {
+    let response = &event["response"];
+    let status = response["status"].as_str();
+    let why = response["incomplete_details"]["reason"].as_str();
+    if !response.is_object() || !response["error"].is_null() {
+        return false;
+    }
+    match event["type"].as_str().unwrap_or(kind) {
+        "response.incomplete" => why.is_some(),
+        "response.completed" | "response.done" if status == Some("incomplete") => why.is_some(),
+        "response.completed" => matches!(status, None | Some("completed")),
+        "response.done" => status == Some("completed"),
+        _ => false,
+    }
 }
 
 fn field(line: &[u8]) -> (&[u8], &[u8]) {

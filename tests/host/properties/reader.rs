@@ -10,11 +10,19 @@ use personal_ai_assistant::openai::Usage;
 const CORRELATION_ID: &str = "abc-123";
 
 /// Why an answer may be said to be complete.
-const FINISH_REASONS: [&str; 5] = ["stop", "length", "content_filter", "refusal", "tool_calls"];
+const FINISH_REASONS: [&str; 6] = [
+    "stop",
+    "length",
+    "content_filter",
+    "refusal",
+    "tool_calls",
+    "other",
+];
 
 /// What may go wrong once a stream has begun. No words but ours may reach a client.
-const FAILURES: [ErrorCode; 10] = [
+const FAILURES: [ErrorCode; 11] = [
     ErrorCode::ContextLengthExceeded,
+    ErrorCode::ContentFiltered,
     ErrorCode::ModelNotFound,
     ErrorCode::UpstreamRejected,
     ErrorCode::UpstreamRateLimited,
@@ -33,6 +41,13 @@ pub struct Answer {
     pub text: String,
     /// The final frame's `finish_reason`, else its `code`.
     pub ending: String,
+}
+
+impl Answer {
+    /// Whether the client was told that the answer is complete.
+    pub fn is_complete(&self) -> bool {
+        FINISH_REASONS.contains(&self.ending.as_str())
+    }
 }
 
 /// A frame, its keys in the contract's order.

@@ -1,0 +1,330 @@
+//! How known servers word their errors, in lower case. Machine-readable names are listed before sentences, and
+//! count before them.
+
+use super::reported::Reported;
+
+/// What an error comes to for whoever is told.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(super) enum Kind {
+    /// The conversation does not fit the model.
+    Context,
+    /// A content filter refuses the conversation.
+    Filter,
+    /// There is no such model.
+    Model,
+    /// The account is used up; its owner has to act.
+    Quota,
+    /// Too many requests or tokens at once: waiting a little helps.
+    Rate,
+    /// A limit that ends by itself, but not within a request's time.
+    Limit,
+    /// The server is too busy, or still starts.
+    Overloaded,
+    /// The server has a fault of its own.
+    Fault,
+    /// Anything else about the request or the key.
+    Rejected,
+}
+
+const FILTER_NAMES: &[&str] = &[
+    "content_filter",
+    "content_filtered",
+    "responsibleaipolicyviolation",
+    "content_policy_violation",
+    "contentpolicyviolationerror",
+    "data_inspection_failed",
+    "datainspectionfailed",
+    "moderation_blocked",
+    "prompt_blocked",
+    "content_blocked",
+    "inputtextsensitivecontentdetected",
+    "sensitivecontentdetected",
+    // Zhipu, then MiniMax.
+    "1301",
+    "1026",
+    "1027",
+];
+
+const FILTER_WORDS: &[&str] = &[
+    "responsibleaipolicyviolation",
+    "content_policy_violation",
+    "contentpolicyviolation",
+    "content management policy",
+    "datainspectionfailed",
+    "inappropriate content",
+    "content exists risk",
+    "considered high risk",
+    "requires moderation",
+    "input was flagged",
+    "prompt was flagged",
+    "flagged as potentially violating",
+    "flagged for possible",
+    "violates our usage policies",
+    "violates usage guidelines",
+    "our safety system",
+    "敏感内容",
+];
+
+const CONTEXT_NAMES: &[&str] = &[
+    "context_length_exceeded",
+    "context_window_exceeded",
+    "contextwindowexceedederror",
+    "context_exceeded",
+    "exceed_context_size_error",
+    "model_context_window_exceeded",
+    "tokens_limit_reached",
+    "model_max_prompt_tokens_exceeded",
+    "max_prompt_tokens_exceeded",
+    "prompt_too_long",
+    "input_too_long",
+    "string_above_max_length",
+    "request_too_large",
+    "invalid_request_prompt",
+    // Zhipu, then Mistral.
+    "1261",
+    "3051",
+];
+
+const CONTEXT_WORDS: &[&str] = &[
+    "context_length_exceeded",
+    "contextwindowexceedederror",
+    "context length",
+    "context window",
+    "context size",
+    "context the overflows",
+    "maximum context",
+    "max_model_len",
+    "max_seq_len",
+    "prompt is too long",
+    "prompt too long",
+    "input is too long",
+    "input too long",
+    "input length",
+    "maximum prompt length",
+    "prompt token count",
+    "input token count",
+    "maximum number of tokens",
+    "model token limit",
+    "too many tokens",
+    "reduce the length of the messages",
+    "max_tokens must be at least 1, got -",
+    "`max_new_tokens` must be <=",
+    "`inputs` must have less than",
+    "上下文过长",
+    "超过最大长度",
+    "超出最大上下文",
+    "超长",
+];
+
+/// One request is more than the account may send at once, which no waiting mends.
+const TOO_LARGE_WORDS: &[&str] = &["request too large for", "request body too large for"];
+
+const MODEL_NAMES: &[&str] = &[
+    "model_not_found",
+    "modelnotfound",
+    "model_not_available",
+    "model_not_supported",
+    "model_not_exist",
+    "model_decommissioned",
+    "invalid_model",
+    "unknown_model",
+    "deploymentnotfound",
+    "resource_does_not_exist",
+    // Zhipu.
+    "1211",
+    "1311",
+];
+
+const MODEL_WORDS: &[&str] = &[
+    "model_not_found",
+    "model not found",
+    "model not exist",
+    "model does not exist",
+    "no such model",
+    "not a valid model",
+    "invalid model",
+    "unknown model",
+    "unsupported model",
+    "failed to load model",
+    "does not have access to model",
+    "not authorized to access model",
+    "try pulling it first",
+    "has been decommissioned",
+    "not supported by any provider",
+    "no available channel for model",
+    "not found for account",
+    "无可用渠道",
+    "模型不存在",
+];
+
+const QUOTA_NAMES: &[&str] = &[
+    "access_terminated",
+    "arrearage",
+    // Zhipu, MiniMax, Workers AI.
+    "1113",
+    "1309",
+    "1008",
+    "4006",
+];
+
+/// Parts of names: every server has its own.
+const QUOTA_STEMS: &[&str] = &[
+    "insufficient_quota",
+    "insufficient_user_quota",
+    "insufficient_balance",
+    "exceeded_current_quota",
+    "pre_consume_token_quota",
+    "quota_exhausted",
+    "credit_balance",
+    "billing",
+    "budget_exceeded",
+    "spending-limit",
+    "overdue",
+    "perday",
+];
+
+const QUOTA_WORDS: &[&str] = &[
+    "insufficient_quota",
+    "insufficient balance",
+    "insufficient account balance",
+    "insufficient credits",
+    "insufficient quota",
+    "exceeded current quota",
+    "exceeded your current quota",
+    "exceeded_current_quota",
+    "credit balance is too low",
+    "out of credits",
+    "more credits",
+    "included credits",
+    "monthly limit",
+    "daily free allocation",
+    "daily request limit",
+    "budget has been exceeded",
+    "hard billing limit",
+    "billing hard limit",
+    "billing details",
+    "overdue account",
+    "overdue-payment",
+    "in good standing",
+    "余额不足",
+    "请充值",
+    "欠费",
+];
+
+const LIMIT_NAMES: &[&str] = &["usage_limit_reached", "1304", "1308", "1310"];
+
+const LIMIT_WORDS: &[&str] = &["usage limit", "per day (", "per-day"];
+
+const RATE_NAMES: &[&str] = &[
+    "slow_down",
+    "throttling",
+    "throttlingexception",
+    "too_many_requests",
+    "request_limit_exceeded",
+    "resource_exhausted",
+    "engine_overloaded_error",
+];
+
+const RATE_STEMS: &[&str] = &["rate_limit", "ratelimit"];
+
+const RATE_WORDS: &[&str] = &[
+    "rate limit",
+    "too many requests",
+    "request limit reached",
+    "resourceexhausted",
+];
+
+/// Bedrock's words for a rate sound like a conversation that is too long.
+const TOKEN_RATE_WORDS: &[&str] = &["too many tokens, please wait"];
+
+const OVERLOADED_NAMES: &[&str] = &[
+    "overloaded",
+    "overloaded_error",
+    "server_overloaded",
+    "service_unavailable",
+    "service_unavailable_error",
+    "unavailable",
+    "unavailable_error",
+    "capacity_exceeded",
+];
+
+const REJECTED_NAMES: &[&str] = &[
+    "invalid_request_error",
+    "badrequesterror",
+    "invalid_argument",
+    "invalid_prompt",
+    "invalid_api_key",
+    "authentication_error",
+    "authenticationerror",
+    "unauthenticated",
+    "unauthorized",
+    "permission_error",
+    "permission_denied",
+    "permissiondeniederror",
+    "forbidden",
+];
+
+/// What an error's names and words say, if they say anything. `status` is its HTTP status, where it has one; `says_when`
+/// tells whether upstream has said how long to wait, which does not mend an empty account.
+pub(super) fn kind(status: Option<u16>, says_when: bool, reported: &Reported) -> Option<Kind> {
+    let named = |names| reported.is_named(names);
+    let says = |words| reported.says(words);
+    let is_one_of = |statuses: &[u16]| status.is_some_and(|status| statuses.contains(&status));
+    if status == Some(413) || says(TOO_LARGE_WORDS) || named(CONTEXT_NAMES) {
+        return Some(Kind::Context);
+    }
+    if named(FILTER_NAMES) || !is_one_of(&[401, 429]) && says(FILTER_WORDS) {
+        return Some(Kind::Filter);
+    }
+    if named(MODEL_NAMES) {
+        return Some(Kind::Model);
+    }
+    if named(QUOTA_NAMES) || reported.has_name_with(QUOTA_STEMS) {
+        return Some(Kind::Quota);
+    }
+    if named(LIMIT_NAMES) || is_one_of(&[429]) && says(LIMIT_WORDS) {
+        return Some(Kind::Limit);
+    }
+    if named(RATE_NAMES) || reported.has_name_with(RATE_STEMS) || says(TOKEN_RATE_WORDS) {
+        return Some(Kind::Rate);
+    }
+    let is_rate = is_one_of(&[429]) && says_when;
+    let may_be_quota = status.is_none() || is_one_of(&[400, 402, 403, 429, 500]);
+    if may_be_quota && !is_rate && says(QUOTA_WORDS) {
+        return Some(Kind::Quota);
+    }
+    if !is_one_of(&[401, 402, 403, 429]) && says(CONTEXT_WORDS) {
+        return Some(Kind::Context);
+    }
+    if !is_one_of(&[401, 429]) && (says(MODEL_WORDS) || misses_model(status, reported)) {
+        return Some(Kind::Model);
+    }
+    if named(OVERLOADED_NAMES) {
+        return Some(Kind::Overloaded);
+    }
+    if status.is_none() && says(RATE_WORDS) {
+        return Some(Kind::Rate);
+    }
+    (status.is_none() && named(REJECTED_NAMES)).then_some(Kind::Rejected)
+}
+
+/// Whether an error says of a model that it is not there: ``The model `m` does not exist``.
+fn misses_model(status: Option<u16>, reported: &Reported) -> bool {
+    matches!(status, None | Some(400 | 403 | 404 | 422))
+        && reported.says(&["does not exist", "not found", "not exist"])
+        && reported.has_word(&["model"])
+}
+
+/// What an error is of which only the status tells something.
+pub(super) fn kind_of_status(status: Option<u16>) -> Kind {
+    match status {
+        Some(402) => Kind::Quota,
+        Some(404) => Kind::Model,
+        Some(413) => Kind::Context,
+        Some(429) => Kind::Rate,
+        // 529 is what some servers answer when they are overloaded.
+        Some(503 | 529) => Kind::Overloaded,
+        None | Some(408 | 409 | 500..) => Kind::Fault,
+        Some(_) => Kind::Rejected,
+    }
+}

@@ -1,0 +1,53 @@
+//! The prepared call: where upstream is, and the headers that every request to it has.
+
+use js_sys::Promise;
+use serde::Serialize;
+use wasm_bindgen::JsValue;
+use wasm_bindgen::prelude::wasm_bindgen;
+
+use super::js::Pairs;
+use crate::config::Config;
+use crate::json;
+
+#[wasm_bindgen(module = "/src/shell/request.js")]
+extern "C" {
+    /// Calls that have all but body and correlation id in common.
+    pub(super) type Endpoint;
+
+    #[wasm_bindgen(constructor, catch)]
+    fn new(url: &str, options: &str) -> Result<Endpoint, JsValue>;
+
+    #[wasm_bindgen(method, catch)]
+    pub(super) fn call(
+        this: &Endpoint,
+        body: &str,
+        correlation_id: &str,
+    ) -> Result<Promise, JsValue>;
+}
+
+impl Endpoint {
+    /// Fails when the key cannot be sent.
+    pub(super) fn of(config: &Config) -> Result<Self, JsValue> {
+        let authorization = format!("Bearer {}", config.api_key.expose());
+        let options = Options {
+            method: "POST",
+            // A redirect would carry the key to wherever it points.
+            redirect: "manual",
+            headers: Pairs(&[
+                ("authorization", &authorization),
+                ("content-type", "application/json"),
+                ("accept", "text/event-stream"),
+            ]),
+        };
+        let url = config.base_url.join(config.api.path());
+        Self::new(&url, &json::written(&options))
+    }
+}
+
+/// What `fetch` takes.
+#[derive(Serialize)]
+struct Options<'a> {
+    method: &'static str,
+    redirect: &'static str,
+    headers: Pairs<'a>,
+}
