@@ -16,11 +16,11 @@ extern "C" {
     #[wasm_bindgen(extends = Object)]
     type HeaderList;
 
-    /// Cannot throw: the names are those of headers.
     /// Whether the runtime can call an address.
-    #[wasm_bindgen(js_namespace = URL, js_name = canParse)]
-    pub(super) fn can_parse(url: &str) -> bool;
+    #[wasm_bindgen(catch, js_namespace = URL, js_name = canParse)]
+    pub(super) fn can_parse(url: &str) -> Result<bool, JsValue>;
 
+    /// Cannot throw: the names are those of headers.
     #[wasm_bindgen(method)]
     fn get(this: &HeaderList, name: &JsString) -> Option<String>;
 }
