@@ -1,7 +1,5 @@
 //! What models have taught about the way that they want to be asked.
 
-use std::collections::BTreeMap;
-
 use super::dialect::Dialect;
 
 /// Most models that are remembered. A client may name any, so there is no end to them.
@@ -12,7 +10,8 @@ const MAX_MODELS: usize = 128;
 #[derive(Debug)]
 pub struct Dialects {
     first: Dialect,
-    learnt: BTreeMap<String, Dialect>,
+    /// By model, the latest one last.
+    learnt: Vec<(String, Dialect)>,
 }
 
 impl Dialects {
@@ -20,13 +19,14 @@ impl Dialects {
     pub fn new(first: Dialect) -> Self {
         Self {
             first,
-            learnt: BTreeMap::new(),
+            learnt: Vec::new(),
         }
     }
 
     /// How to ask a model.
     pub fn of(&self, model: &str) -> Dialect {
-        self.learnt.get(model).copied().unwrap_or(self.first)
+        let learnt = self.learnt.iter().find(|(name, _)| name == model);
+        learnt.map_or(self.first, |(_, dialect)| *dialect)
     }
 
     /// Remembers how a model was asked with success.
@@ -34,9 +34,10 @@ impl Dialects {
         if self.of(model) == dialect {
             return;
         }
+        self.learnt.retain(|(name, _)| name != model);
         if self.learnt.len() >= MAX_MODELS {
-            self.learnt.pop_first();
+            self.learnt.remove(0);
         }
-        self.learnt.insert(model.to_owned(), dialect);
+        self.learnt.push((model.to_owned(), dialect));
     }
 }

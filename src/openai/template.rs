@@ -49,9 +49,11 @@ impl Template {
             Some(Place { range, is_text })
         };
         let noise = noise.into_iter().map(|value| place(value, false));
-        self.places
-            .extend(noise.chain([place(text, true)]).flatten());
-        self.places.sort_unstable_by_key(|place| place.range.start);
+        for place in noise.chain([place(text, true)]).flatten() {
+            let later = |other: &Place| other.range.start < place.range.start;
+            let at = self.places.partition_point(later);
+            self.places.insert(at, place);
+        }
         self.kind.clear();
         self.kind.push_str(kind);
         self.data.clear();

@@ -5,7 +5,6 @@
 //! whichever request comes first; the microtask alone costs more than most of what a wake-up then does.
 
 use std::cell::{Cell, RefCell};
-use std::collections::BTreeMap;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::task::{Context, Poll, Wake, Waker};
@@ -25,8 +24,8 @@ extern "C" {
 }
 
 thread_local! {
-    /// Those that are not done, by number.
-    static TASKS: RefCell<BTreeMap<u32, Arc<Task>>> = const { RefCell::new(BTreeMap::new()) };
+    /// Those that are not done, in the order of their numbers.
+    static TASKS: RefCell<Vec<Arc<Task>>> = const { RefCell::new(Vec::new()) };
     static LAST_NUMBER: Cell<u32> = const { Cell::new(0) };
 }
 
@@ -56,17 +55,28 @@ where
         work: SendWrapper::new(RefCell::new(Some(work))),
         is_woken: SendWrapper::new(Cell::new(false)),
     });
-    TASKS.with_borrow_mut(|tasks| tasks.insert(number, Arc::clone(&task)));
+    TASKS.with_borrow_mut(|tasks| match place_of(number, tasks) {
+        Ok(place) | Err(place) => tasks.insert(place, Arc::clone(&task)),
+    });
     task.run();
 }
 
 /// Puts something into a task's inbox, unless the task is done.
 pub(super) fn tell(number: u32, put: impl FnOnce(&Inbox)) {
-    let Some(task) = TASKS.with_borrow(|tasks| tasks.get(&number).cloned()) else {
+    let found = TASKS.with_borrow(|tasks| {
+        let place = place_of(number, tasks).ok()?;
+        tasks.get(place).cloned()
+    });
+    let Some(task) = found else {
         return;
     };
     put(&task.inbox);
     task.run();
+}
+
+/// Where a task is, or would be.
+fn place_of(number: u32, tasks: &[Arc<Task>]) -> Result<usize, usize> {
+    tasks.binary_search_by_key(&number, |task| task.inbox.task)
 }
 
 /// Only futures of the bindings wake a task by its waker. Their callbacks are not guarded, so the task is polled after
@@ -89,7 +99,11 @@ impl Task {
         let mut context = Context::from_waker(&waker);
         while self.is_woken.replace(false) {
             if let Poll::Ready(()) = work.as_mut().poll(&mut context) {
-                TASKS.with_borrow_mut(|tasks| tasks.remove(&self.inbox.task));
+                TASKS.with_borrow_mut(|tasks| {
+                    if let Ok(place) = place_of(self.inbox.task, tasks) {
+                        tasks.remove(place);
+                    }
+                });
                 return;
             }
         }
