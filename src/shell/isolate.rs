@@ -95,10 +95,10 @@ impl Isolate {
 
 /// A configuration whose base URL is one to the runtime as well.
 fn callable(config: Config) -> Result<Config, ConfigError> {
-    if js::can_parse(&config.base_url.join("/")) {
-        Ok(config)
-    } else {
-        Err(ConfigError::base_url())
+    match js::can_parse(&config.base_url.join("/")) {
+        Ok(false) => Err(ConfigError::base_url()),
+        // Where it could not be asked, the first call tells.
+        Ok(true) | Err(_) => Ok(config),
     }
 }
 

@@ -82,12 +82,16 @@ function resolve(node) {
 
 /** What the document says of all operations that are not in it. */
 function elsewhere(method, operations) {
-  const { NotFound, MethodNotAllowed, OriginNotAllowed, Preflight } = components.responses;
+  const { NotFound, MethodNotAllowed, OriginNotAllowed, MalformedHost, Preflight } =
+    components.responses;
+  const refusals = { 400: MalformedHost, 403: OriginNotAllowed };
   if (method === "OPTIONS") {
-    return { 204: Preflight, 403: OriginNotAllowed };
+    return { 204: Preflight, ...refusals };
   }
-  const refusal = operations === undefined ? { 404: NotFound } : { 405: MethodNotAllowed };
-  return { ...refusal, 403: OriginNotAllowed };
+  return {
+    ...(operations === undefined ? { 404: NotFound } : { 405: MethodNotAllowed }),
+    ...refusals,
+  };
 }
 
 function checkHeaders(what, documented, headers) {

@@ -5,6 +5,7 @@ import { gzipSync } from "node:zlib";
 import { errorBody } from "../support/errors.mjs";
 import { assertStillServes, exchange, read } from "../support/exchange.mjs";
 import { startWorker } from "../support/harness.mjs";
+import { document } from "../support/openapi.mjs";
 import { answerWell, startUpstream } from "../support/upstream.mjs";
 import { within } from "../support/within.mjs";
 
@@ -21,6 +22,8 @@ const turns = (count, content = "a") => ({
   message: "Hi",
   history: Array.from({ length: count }, () => ({ role: "user", content })),
 });
+
+const name = (character) => `U+${character.codePointAt(0).toString(16).padStart(4, "0")}`;
 
 function utf16(text, encoding) {
   const bytes = Buffer.from(text, "utf16le");
@@ -206,6 +209,28 @@ test("a body that breaks a rule is refused in the words of that rule", async (t)
       assert.equal(response.status, 400);
       assert.equal(response.headers.get("content-type"), "application/json");
       await assertStillServes(app, upstream);
+    });
+  }
+});
+
+test("white space is what Unicode calls so, in the worker and in its document", async (t) => {
+  const { pattern } = document.components.schemas.ChatRequest.properties.message;
+  const detail = "Field 'body.message': Value error, message must not be blank";
+  for (const blank of "\t\n\v\f\r \u0085\u00a0\u1680\u2000\u200a\u2028\u2029\u202f\u205f\u3000") {
+    await t.test(name(blank), async () => {
+      assert.doesNotMatch(blank, new RegExp(pattern, "u"));
+      const response = await app.chat(
+        { message: blank.repeat(2) },
+        { headers: { "x-correlation-id": "blank" } },
+      );
+      assert.equal(await read(response), errorBody("validation_error", "blank", detail));
+    });
+  }
+  for (const message of "\ufeff\u200b\u180e\u2060\0\u001f") {
+    await t.test(name(message), async () => {
+      assert.match(message, new RegExp(pattern, "u"));
+      const { calls } = await exchange(app, upstream, { body: { message } });
+      assert.equal(calls[0].body.messages.at(-1).content, message);
     });
   }
 });

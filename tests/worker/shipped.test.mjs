@@ -56,7 +56,8 @@ test("every model that the documents name lives, but for the variable's own defa
   );
   const known = new Set(types.match(/'(gpt|o\d)-[\w.-]+'/g).map((name) => name.slice(1, -1)));
   const dead = new Set(dying.match(/"(gpt|o\d)[\w.-]*"/g).map((name) => name.slice(1, -1)));
-  for (const file of ["README.md", ".dev.vars.example", "wrangler.toml", "public/openapi.json"]) {
+  const files = ["README.md", ".dev.vars.example", "wrangler.toml", "public/openapi.json"];
+  for (const file of [...files, "public/index.html"]) {
     const text = readFileSync(new URL(file, ROOT), "utf8");
     const named = text.match(/\b(gpt-\d[\w.]*(-[a-z]\w*)*|o[134](-mini)?\b)/g) ?? [];
     for (const name of named.filter((name) => name !== "gpt-4")) {
