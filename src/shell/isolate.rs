@@ -11,7 +11,7 @@ use worker::Env;
 use super::console::Log;
 use super::limiter::RateLimiter;
 use super::upstream::Endpoint;
-use crate::api::access::Origins;
+use crate::api::access::Gate;
 use crate::config::{self, Config, ConfigError};
 use crate::openai::dialect::Dialect;
 use crate::telemetry::record::Level;
@@ -25,7 +25,7 @@ thread_local! {
 pub(super) struct Isolate {
     pub(super) config: Result<Config, ConfigError>,
     pub(super) log: Log,
-    pub(super) origins: Origins,
+    pub(super) gate: Gate,
     pub(super) rate_limiter: Option<RateLimiter>,
     /// How upstream wants its requests, as far as it has told; nothing while it has not.
     pub(super) dialect: Cell<Option<Dialect>>,
@@ -53,7 +53,7 @@ impl Isolate {
         let isolate = Self {
             config: Config::load(lookup),
             log: Log::new(config::log_level(lookup), config::scrubber(lookup)),
-            origins: config::origins(lookup),
+            gate: config::gate(lookup),
             rate_limiter: RateLimiter::bound_to(env),
             dialect: Cell::new(None),
             endpoint: OnceCell::new(),

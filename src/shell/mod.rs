@@ -14,6 +14,7 @@ use self::answer::Answer;
 use self::chat::Chat;
 use self::exchange::Exchange;
 use self::isolate::Isolate;
+use crate::api::access::Denied;
 use crate::api::error::{ApiError, ErrorCode};
 use crate::api::route::{Route, route};
 
@@ -56,8 +57,10 @@ pub fn fetch(request: Request, env: Env, context: Context) -> Promise {
     let isolate = Isolate::of(&env);
     let exchange = Exchange::begin(Rc::clone(&isolate), &request);
     let route = route(&exchange.method, &exchange.path);
-    if exchange.cors.is_none() && route != Route::Health {
-        return settled(exchange.refuse(&ErrorCode::OriginNotAllowed.into()));
+    if let Err(denied) = exchange.cors
+        && (route != Route::Health || denied == Denied::MalformedHost)
+    {
+        return settled(exchange.refuse(&denied.into()));
     }
     settled(match route {
         Route::Health => exchange.health(),
