@@ -37,7 +37,6 @@ async function serve() {
     { assistant: assistant() },
     {
       address,
-      isBehindProxy: true,
       env,
       // The runtime itself has something to say at times.
       onLine: (line) => (line.startsWith("{") ? printRecord(line) : say(line)),

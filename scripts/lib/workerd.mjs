@@ -38,16 +38,14 @@ export class Workerd {
 
   /**
    * @param {Record<string, Worker>} workers by name; the first one gets the requests
-   * @param {{ address?: string, isBehindProxy?: boolean, env?: NodeJS.ProcessEnv, onLine?: (line: string) => void, log?: number, within?: string[] }} [options]
-   *   where to listen (a free port on loopback, unless told), whether `X-Forwarded-Proto` says how the client came,
-   *   what to do with each line that the workers log, or the open file that has them, and the command of a program
-   *   that the runtime runs within, such as a profiler
+   * @param {{ address?: string, env?: NodeJS.ProcessEnv, onLine?: (line: string) => void, log?: number, within?: string[] }} [options]
+   *   where to listen (a free port on loopback, unless told), what to do with each line that the workers log, or the
+   *   open file that has them, and the command of a program that the runtime runs within, such as a profiler
    */
   constructor(
     workers,
     {
       address = "127.0.0.1:0",
-      isBehindProxy = false,
       env = process.env,
       onLine = console.log,
       log,
@@ -57,7 +55,7 @@ export class Workerd {
     // Not in the checkout, where a service may not write.
     this.#folder = mkdtempSync(join(tmpdir(), "personal-ai-assistant-"));
     const config = join(this.#folder, "config.capnp");
-    writeFileSync(config, configuration(workers, { address, isBehindProxy }));
+    writeFileSync(config, configuration(workers, address));
     // The package gives the path of the program itself. It is there only once the node modules are.
     const { default: program } = require("workerd");
     const [command, ...before] = [...within, program];
@@ -107,14 +105,13 @@ function remove(folder) {
 }
 
 /** What the runtime reads: see <https://github.com/cloudflare/workerd/blob/main/src/workerd/server/workerd.capnp>. */
-function configuration(workers, { address, isBehindProxy }) {
+function configuration(workers, address) {
   const services = Object.entries(workers).flatMap(([name, worker]) => [
     `(name = ${text(name)}, worker = ${workerOf(name, worker)})`,
     ...Object.entries(worker.folders ?? {}).map(
       ([binding, path]) => `(name = ${text(`${name}:${binding}`)}, disk = (path = ${text(path)}))`,
     ),
   ]);
-  const http = isBehindProxy ? '(forwardedProtoHeader = "X-Forwarded-Proto")' : "()";
   const [first] = Object.keys(workers);
   return `using Workerd = import "/workerd/workerd.capnp";
 
@@ -123,7 +120,7 @@ const config :Workerd.Config = (
     ${services.join(",\n    ")},
     (name = "internet", network = (allow = ["public", "private"], tlsOptions = (trustBrowserCas = true)))
   ],
-  sockets = [(name = "http", address = ${text(address)}, http = ${http}, service = ${text(first)})]
+  sockets = [(name = "http", address = ${text(address)}, http = (), service = ${text(first)})]
 );
 `;
 }

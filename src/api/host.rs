@@ -55,13 +55,11 @@ impl<'a> Address<'a> {
     }
 
     fn is_loopback(&self) -> bool {
-        match ip(self.host) {
-            Some(address) => address.to_canonical().is_loopback(),
-            None => {
-                let name = without_root(self.host).to_ascii_lowercase();
-                name == "localhost" || name.ends_with(".localhost")
-            }
-        }
+        let is_name = || {
+            let name = without_root(self.host).to_ascii_lowercase();
+            name == "localhost" || name.ends_with(".localhost")
+        };
+        ip(self.host).map_or_else(is_name, |address| address.to_canonical().is_loopback())
     }
 }
 
