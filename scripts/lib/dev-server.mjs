@@ -30,6 +30,7 @@ export class DevServer {
     const [program, programArgs, env] = wrangler([...args, ...look, ...given]);
     this.#child = launch(program, programArgs, {
       env: { ...process.env, ...env },
+      guarded: true,
       stdio: ["ignore", "pipe", "pipe"],
     });
     this.ended = new Promise((resolve) => this.#child.once("close", resolve));

@@ -44,16 +44,11 @@ export class Workerd {
    */
   constructor(
     workers,
-    {
-      address = "127.0.0.1:0",
-      env = process.env,
-      onLine = console.log,
-      log,
-      within = [],
-    } = {},
+    { address = "127.0.0.1:0", env = process.env, onLine = console.log, log, within = [] } = {},
   ) {
     // Not in the checkout, where a service may not write.
     this.#folder = mkdtempSync(join(tmpdir(), "personal-ai-assistant-"));
+    folders.add(this.#folder);
     const config = join(this.#folder, "config.capnp");
     writeFileSync(config, configuration(workers, address));
     // The package gives the path of the program itself. It is there only once the node modules are.
@@ -62,14 +57,16 @@ export class Workerd {
     const args = [...before, "serve", "--control-fd=3", "--import-path=/", config];
     this.#child = launch(command, args, {
       env,
+      guarded: true,
       stdio: ["ignore", log ?? "pipe", log ?? "pipe", "pipe"],
     });
     for (const stream of [this.#child.stdout, this.#child.stderr]) {
       if (stream) createInterface({ input: stream }).on("line", onLine);
     }
-    /** Resolves when the process has ended. */
-    this.ended = new Promise((resolve) => this.#child.once("close", resolve));
-    folders.add(this.#folder);
+    /** Resolves when the process has ended and all that it said was heard. @type {Promise<string>} how it ended */
+    this.ended = new Promise((resolve) =>
+      this.#child.once("close", (code, signal) => resolve(signal ?? `exit code ${code}`)),
+    );
     this.ended.then(() => remove(this.#folder));
   }
 

@@ -31,6 +31,10 @@ class Script {
     this.ended = new Promise((resolve) => this.#child.once("close", resolve));
   }
 
+  get pid() {
+    return this.#child.pid;
+  }
+
   signal(name) {
     this.#child.kill(name);
   }
