@@ -7,13 +7,18 @@ import { logPrinter } from "./lib/log-format.mjs";
 import { main } from "./lib/main.mjs";
 import { ROOT } from "./lib/paths.mjs";
 import { ensureFree, wantedPort } from "./lib/port.mjs";
-import { Failure } from "./lib/process.mjs";
+import { Failure, isStopping } from "./lib/process.mjs";
 import { upstreamHost } from "./lib/upstream-host.mjs";
 import { say, sayOnStderr } from "./lib/voice.mjs";
 import { Workerd } from "./lib/workerd.mjs";
 import { wranglerConfig, wranglerVars } from "./lib/wrangler-toml.mjs";
+import { OpenRequests } from "./serve/open-requests.mjs";
+import { supervise } from "./serve/supervisor.mjs";
 
 const COMMAND = "npm run serve";
+
+/** Names this machine's own hosts, which count wherever any are listed. */
+const LOCAL = "localhost";
 
 /** What answers that are under way when the server is told to end have to end by themselves. */
 const PATIENCE_MS = 30_000;
@@ -29,27 +34,55 @@ async function serve() {
   const printRecord = logPrinter("json");
   await ensureFree(port, { host, command: COMMAND });
   await build();
-  const env = { ...process.env, ...configuration() };
+  const configured = { ...process.env, ...configuration() };
+  const env = { ...configured, ...hosts(configured, host) };
   await ensureReady(env);
 
-  const address = `${isIPv6(host) ? `[${host}]` : host}:${port}`;
-  const runtime = new Workerd(
-    { assistant: assistant() },
-    {
-      address,
-      isBehindProxy: true,
-      env,
-      // The runtime itself has something to say at times.
-      onLine: (line) => (line.startsWith("{") ? printRecord(line) : say(line)),
-    },
-  );
-  await runtime.listening();
-  say(
-    `The assistant is at http://${address}, answered by ${env.OPENAI_MODEL ?? "its default model"} at ` +
-      `${upstreamHost(env.OPENAI_BASE_URL)}. Its log lines follow.`,
-  );
-  await runtime.ended;
-  throw new Failure("The server has ended by itself; the lines above may say why.");
+  const address = `${urlHost(host)}:${port}`;
+  const open = new OpenRequests();
+  await supervise({
+    start: () => new Workerd({ assistant: assistant() }, { address, env, onLine: hear }),
+    open,
+    isStopping,
+    log: printRecord,
+    onListening: () => say(greeting(address, env)),
+  });
+
+  function hear(line) {
+    open.hear(line);
+    // The runtime itself has something to say at times.
+    if (line.startsWith("{")) printRecord(line);
+    else say(line);
+  }
+}
+
+function greeting(address, env) {
+  const model = env.OPENAI_MODEL ?? "its default model";
+  const lines = [
+    `The assistant is at http://${address}, answered by ${model} at ${upstreamHost(env.OPENAI_BASE_URL)}. ` +
+      "Its log lines follow.",
+  ];
+  if (!env.ACCESS_TOKENS?.trim()) {
+    lines.unshift(
+      `There are no ACCESS_TOKENS, so anyone may chat who reaches it, by these hosts: ${env.ALLOWED_HOSTS}.`,
+    );
+  }
+  return lines.join("\n");
+}
+
+/** A host as a URL has it. */
+function urlHost(host) {
+  return isIPv6(host) ? `[${host}]` : host;
+}
+
+/**
+ * Where nobody needs a token, any page that reaches the server could chat, and a page can reach it by a name of its own
+ * that it has lead here. So then it answers only by the hosts that somebody has named.
+ */
+function hosts(env, host) {
+  if (env.ACCESS_TOKENS?.trim() || env.ALLOWED_HOSTS?.trim()) return {};
+  const isAll = host === "0.0.0.0" || /^[0:]+$/.test(host);
+  return { ALLOWED_HOSTS: isAll ? LOCAL : [LOCAL, urlHost(host)].join(",") };
 }
 
 /** `[vars]` of wrangler.toml, so that what is safe there is safe here, and before them what the environment has. */

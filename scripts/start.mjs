@@ -20,6 +20,7 @@ async function start() {
   await ensureFree(port);
   const server = new DevServer(port, { ...access(), ...upstream.vars }, printRecord);
   await step("Starting the worker", () => server.ready());
+  ensureReady(await server.problems());
   say(greeting(server.address, upstream.name));
   server.showLogs();
   await server.ended;
@@ -39,9 +40,24 @@ Ctrl-C stops it. The worker's log lines follow.
 `;
 }
 
-/** Only this machine reaches the worker, so anyone may chat unless .dev.vars says otherwise. */
+/** Nobody wants a worker whose every answer is that its configuration is wrong. */
+function ensureReady(problems) {
+  if (problems.length === 0) return;
+  throw new Failure(
+    `The assistant cannot answer as it is configured:\n\n  ${problems.join("\n  ")}\n\n` +
+      "Variables are set in .dev.vars, else in wrangler.toml; .dev.vars.example explains them.",
+  );
+}
+
+/**
+ * Only this machine reaches the worker, so anyone may chat unless .dev.vars says otherwise. But a browser on this machine
+ * shows pages of all the world, which are not to spend the key: so without tokens the worker answers only by this
+ * machine's own hosts, and then no pages but its own, unless others are named.
+ */
 function access() {
-  return { REQUIRE_AUTH: ownVar("REQUIRE_AUTH") ?? "false" };
+  const vars = { REQUIRE_AUTH: ownVar("REQUIRE_AUTH") ?? "false" };
+  const isOpen = !devVar("ACCESS_TOKENS") && !devVar("ALLOWED_HOSTS");
+  return isOpen ? { ...vars, ALLOWED_HOSTS: "localhost" } : vars;
 }
 
 /** The header that a request needs besides, without the token itself. */

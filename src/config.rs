@@ -4,7 +4,8 @@ use std::fmt;
 use std::ops::RangeInclusive;
 use std::time::Duration;
 
-use crate::api::access::{AccessTokens, Origins, tokens_in};
+use crate::api::access::{AccessTokens, Gate, Origins, tokens_in};
+use crate::api::host::Hosts;
 use crate::openai::Api;
 use crate::openai::base_url::BaseUrl;
 use crate::telemetry::record::Level;
@@ -58,7 +59,7 @@ impl Config {
             problems: Vec::new(),
         };
         let config = reader.config();
-        reader.check_origins();
+        reader.check_gate();
         if reader.problems.is_empty() {
             Ok(config)
         } else {
@@ -92,12 +93,27 @@ pub fn scrubber(lookup: impl Fn(&str) -> Option<String>) -> Scrubber {
     Scrubber::new(&secrets)
 }
 
-/// `ALLOWED_ORIGINS`, whether the rest of the configuration is valid or not: a page has to be able to
-/// read what is wrong. Where it is invalid itself, only the worker's own pages are allowed.
-pub fn origins(lookup: impl Fn(&str) -> Option<String>) -> Origins {
-    let list = set(&lookup, "ALLOWED_ORIGINS");
-    list.map_or(Some(Origins::Any), |list| Origins::parse(&list))
-        .unwrap_or(Origins::Listed(Vec::new()))
+/// `ALLOWED_HOSTS` and `ALLOWED_ORIGINS`, whether the rest of the configuration is valid or not: a page
+/// has to be able to read what is wrong. Where one of them is invalid itself, it allows only this
+/// machine's hosts, or only the worker's own pages.
+///
+/// Someone who names hosts wants no strangers' pages: origins that are not set are then only the
+/// worker's own.
+pub fn gate(lookup: impl Fn(&str) -> Option<String>) -> Gate {
+    let hosts = set(&lookup, "ALLOWED_HOSTS");
+    let hosts = hosts
+        .map_or(Some(Hosts::Any), |list| Hosts::parse(&list))
+        .unwrap_or(Hosts::Listed(Vec::new()));
+    let origins = match set(&lookup, "ALLOWED_ORIGINS") {
+        Some(list) => Origins::parse(&list),
+        None => (hosts == Hosts::Any).then_some(Origins::Any),
+    };
+    let tokens = set(&lookup, "ACCESS_TOKENS").and_then(|list| AccessTokens::parse(&list));
+    Gate {
+        hosts,
+        origins: origins.unwrap_or(Origins::Listed(Vec::new())),
+        is_anonymous: tokens.is_none(),
+    }
 }
 
 /// `LOG_LEVEL`, or its default where it is unset or invalid: what is wrong still has to be logged.
@@ -270,7 +286,10 @@ impl Reader<'_> {
         })
     }
 
-    fn check_origins(&mut self) {
+    fn check_gate(&mut self) {
+        if (self.lookup)("ALLOWED_HOSTS").is_some_and(|list| Hosts::parse(&list).is_none()) {
+            self.problem("ALLOWED_HOSTS", Hosts::RULE);
+        }
         if (self.lookup)("ALLOWED_ORIGINS").is_some_and(|list| Origins::parse(&list).is_none()) {
             self.problem(
                 "ALLOWED_ORIGINS",

@@ -61,11 +61,13 @@ export class AnswerText {
   }
 
   #draw(isWhole) {
-    const deadline = performance.now() + BUDGET_MS;
+    const started = performance.now();
+    if (started < this.#restUntil && !isWhole) return false;
+    const deadline = started + BUDGET_MS;
     while (this.#settled < this.#text.length) {
       if (performance.now() > deadline) return false;
       if (this.#isPlain) return this.#drawPlain();
-      if (!this.#settleSome(isWhole)) return this.#drawLive();
+      if (!this.#settleSome(isWhole)) return this.#drawLive(started);
     }
     this.#showLive("");
     return true;
@@ -98,16 +100,11 @@ export class AnswerText {
     this.#showLive("");
   }
 
-  /** Renders the block that is still growing; a large one rests far longer than it took. */
-  #drawLive() {
-    const text = this.#text.slice(this.#settled);
-    const started = performance.now();
-    if (text !== this.#liveText) {
-      if (started < this.#restUntil) return false;
-      this.#showLive(text);
-      const ended = performance.now();
-      this.#restUntil = ended + 6 * (ended - started);
-    }
+  /** Renders the block that is still growing; a large one rests far longer than all of this took. */
+  #drawLive(started) {
+    this.#showLive(this.#text.slice(this.#settled));
+    const ended = performance.now();
+    this.#restUntil = ended + 6 * (ended - started);
     return true;
   }
 

@@ -3,6 +3,7 @@ import { copyOnClick } from "./copy.js";
 
 /** What is said of an answer that ended otherwise than by its own last word. */
 const ENDINGS = {
+  stop: "",
   length: "Cut at the token limit",
   content_filter: "Withheld by the content filter",
   refusal: "Declined by the model",
@@ -10,6 +11,9 @@ const ENDINGS = {
   stopped: "Stopped",
   interrupted: "Interrupted: the page was closed or reloaded",
 };
+
+/** What is said where the API has no name for the reason, or this page no words. */
+const OTHER = "Ended by the model's server for a reason that this page does not know";
 
 /** To listen to more than this is to read it on the page. */
 const LONGEST_SPOKEN = 2000;
@@ -70,7 +74,9 @@ export class ExchangeView {
   /** Why the answer ended, unless it is whole or failed. */
   ending() {
     const { state, finishReason } = this.#exchange;
-    return ENDINGS[state] ?? ENDINGS[finishReason] ?? "";
+    if (Object.hasOwn(ENDINGS, state)) return ENDINGS[state];
+    if (finishReason === undefined) return "";
+    return Object.hasOwn(ENDINGS, finishReason) ? ENDINGS[finishReason] : OTHER;
   }
 
   /** What a listener is told when the answer has ended. */

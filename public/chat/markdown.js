@@ -1,5 +1,6 @@
 import DOMPurify from "dompurify";
-import { Lexer, Marked } from "marked";
+import { Marked } from "marked";
+import { BOUNDS, BoundedLexer } from "./bounds.js";
 import { copyOnClick } from "./copy.js";
 
 /**
@@ -7,13 +8,13 @@ import { copyOnClick } from "./copy.js";
  * loaded, run or sent anywhere by itself.
  */
 
-const OPTIONS = { gfm: true, breaks: true };
-
 /** HTML that models write in the middle of Markdown for lack of another way, and that can do nothing. */
 const HARMLESS_HTML = /^<\/?(?:br|kbd|mark|sub|sup|u) ?\/?>$/i;
 
 const marked = new Marked({
-  ...OPTIONS,
+  gfm: true,
+  breaks: true,
+  ...BOUNDS,
   renderer: {
     html: ({ text, block }) => {
       if (HARMLESS_HTML.test(text.trim())) return text;
@@ -51,7 +52,7 @@ const CLEAN = {
 export function blockLengths(text) {
   const lengths = [];
   let blank = 0;
-  for (const { type, raw } of new Lexer(OPTIONS).blockTokens(text, [])) {
+  for (const { type, raw } of new BoundedLexer(marked.defaults).blockTokens(text, [])) {
     if (type === "space") blank += raw.length;
     else {
       lengths.push(blank + raw.length);

@@ -1,5 +1,6 @@
 import { createInterface } from "node:readline";
 import { setTimeout as sleep } from "node:timers/promises";
+import { withoutHost } from "./dev-config.mjs";
 import { Failure, launch } from "./process.mjs";
 import { wrangler } from "./wrangler.mjs";
 
@@ -24,12 +25,13 @@ export class DevServer {
   constructor(port, vars, printRecord = console.log) {
     this.#printRecord = printRecord;
     this.address = `http://127.0.0.1:${port}`;
-    const args = ["dev", "--ip", "127.0.0.1", "--port", `${port}`, "--inspector-port", "0"];
-    const look = ["--show-interactive-dev-session=false", "--log-level", "log"];
+    const args = ["dev", ...withoutHost(), "--ip", "127.0.0.1", "--port", `${port}`];
+    const look = ["--inspector-port=0", "--show-interactive-dev-session=false", "--log-level=log"];
     const given = Object.entries(vars).flatMap(([name, value]) => ["--var", `${name}:${value}`]);
     const [program, programArgs, env] = wrangler([...args, ...look, ...given]);
     this.#child = launch(program, programArgs, {
       env: { ...process.env, ...env },
+      guarded: true,
       stdio: ["ignore", "pipe", "pipe"],
     });
     this.ended = new Promise((resolve) => this.#child.once("close", resolve));
@@ -57,6 +59,13 @@ export class DevServer {
         );
       await sleep(100);
     }
+  }
+
+  /** What the worker finds wrong with its configuration. @returns {Promise<string[]>} its words, a variable each */
+  async problems() {
+    const answer = await fetch(`${this.address}/health/ready`);
+    const { problems = [] } = await answer.json();
+    return problems;
   }
 
   /** Prints the worker's log lines: those so far, and from now on every one when it comes. */

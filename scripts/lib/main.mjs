@@ -1,9 +1,13 @@
+import { setTimeout as sleep } from "node:timers/promises";
 import { Failure, killAll, stopAll } from "./process.mjs";
 import { say } from "./voice.mjs";
 
 export { say };
 
 const SIGNALS = { SIGHUP: 129, SIGINT: 130, SIGTERM: 143 };
+
+/** How long a script may take to say its last once all that it started has ended. */
+const LAST_WORDS_MS = 1000;
 
 /** A size as people read it. @param {number} bytes */
 export function kib(bytes) {
@@ -19,11 +23,16 @@ export function kib(bytes) {
  */
 export async function main(work, { stoppedCode, patienceMs, parting } = {}) {
   let stopped = false;
+  let done;
+  const worked = new Promise((resolve) => {
+    done = resolve;
+  });
   async function stop(code) {
     if (stopped) killAll();
     else if (parting) say(parting);
     stopped = true;
     await stopAll(patienceMs);
+    await Promise.race([worked, sleep(LAST_WORDS_MS)]);
     process.exit(stoppedCode ?? code);
   }
   for (const [signal, code] of Object.entries(SIGNALS)) process.on(signal, () => stop(code));
@@ -37,6 +46,8 @@ export async function main(work, { stoppedCode, patienceMs, parting } = {}) {
     console.error(error instanceof Failure ? `\n${error.message}` : error);
     await stopAll();
     process.exit(1);
+  } finally {
+    done();
   }
 }
 

@@ -15,14 +15,19 @@ let stopping = false;
  * Starts a program in a process group of its own, so that ending it ends whatever it started.
  * @param {string} command
  * @param {string[]} args
- * @param {import("node:child_process").SpawnOptions} [options]
+ * @param {import("node:child_process").SpawnOptions & { guarded?: boolean }} [options] `guarded` ends it also when this
+ *   process is killed and can end nothing any more
  */
-export function launch(command, args, options = {}) {
+export function launch(command, args, { guarded = false, ...options } = {}) {
   if (stopping) throw new Failure("Stopped.");
-  const child = spawn(command, args, {
+  const stdio = options.stdio ?? ["ignore", "inherit", "inherit"];
+  const [program, programArgs] = guarded
+    ? ["/bin/sh", ["-c", guardBehind(stdio.length), "sh", command, ...args]]
+    : [command, args];
+  const child = spawn(program, programArgs, {
     cwd: ROOT,
-    stdio: ["ignore", "inherit", "inherit"],
     ...options,
+    stdio: guarded ? [...stdio, "pipe"] : stdio,
     detached: true,
   });
   children.add(child);
@@ -32,6 +37,18 @@ export function launch(command, args, options = {}) {
     children.delete(child);
   });
   return child;
+}
+
+/**
+ * The shell's part in guarding a program: it leaves a guard in the program's group and becomes the program. The guard
+ * reads from a pipe to this process, on which nothing is ever written. The pipe's end is this process's end, however that
+ * came about, and then the guard kills the group. Signals that end the program in good order do not end the guard.
+ * @param {number} pipe its descriptor, behind those of the program
+ */
+function guardBehind(pipe) {
+  const others = Array.from({ length: pipe - 3 }, (_, index) => `${index + 3}>&-`).join(" ");
+  const guard = `trap '' HUP INT TERM; exec >/dev/null 2>&1 ${others}; read -r line <&${pipe}; kill -s KILL -- "-$$"`;
+  return `( ${guard} ) & exec "$@" ${pipe}<&-`;
 }
 
 /**
@@ -95,6 +112,11 @@ export async function tryOutput(command, args, options = {}) {
   } catch {
     return undefined;
   }
+}
+
+/** Whether what was launched is being ended; nothing can be launched any more. */
+export function isStopping() {
+  return stopping;
 }
 
 /** Ends everything that was launched: politely, and in the end for good. */

@@ -38,40 +38,35 @@ export class Workerd {
 
   /**
    * @param {Record<string, Worker>} workers by name; the first one gets the requests
-   * @param {{ address?: string, isBehindProxy?: boolean, env?: NodeJS.ProcessEnv, onLine?: (line: string) => void, log?: number, within?: string[] }} [options]
-   *   where to listen (a free port on loopback, unless told), whether `X-Forwarded-Proto` says how the client came,
-   *   what to do with each line that the workers log, or the open file that has them, and the command of a program
-   *   that the runtime runs within, such as a profiler
+   * @param {{ address?: string, env?: NodeJS.ProcessEnv, onLine?: (line: string) => void, log?: number, within?: string[] }} [options]
+   *   where to listen (a free port on loopback, unless told), what to do with each line that the workers log, or the
+   *   open file that has them, and the command of a program that the runtime runs within, such as a profiler
    */
   constructor(
     workers,
-    {
-      address = "127.0.0.1:0",
-      isBehindProxy = false,
-      env = process.env,
-      onLine = console.log,
-      log,
-      within = [],
-    } = {},
+    { address = "127.0.0.1:0", env = process.env, onLine = console.log, log, within = [] } = {},
   ) {
     // Not in the checkout, where a service may not write.
     this.#folder = mkdtempSync(join(tmpdir(), "personal-ai-assistant-"));
+    folders.add(this.#folder);
     const config = join(this.#folder, "config.capnp");
-    writeFileSync(config, configuration(workers, { address, isBehindProxy }));
+    writeFileSync(config, configuration(workers, address));
     // The package gives the path of the program itself. It is there only once the node modules are.
     const { default: program } = require("workerd");
     const [command, ...before] = [...within, program];
     const args = [...before, "serve", "--control-fd=3", "--import-path=/", config];
     this.#child = launch(command, args, {
       env,
+      guarded: true,
       stdio: ["ignore", log ?? "pipe", log ?? "pipe", "pipe"],
     });
     for (const stream of [this.#child.stdout, this.#child.stderr]) {
       if (stream) createInterface({ input: stream }).on("line", onLine);
     }
-    /** Resolves when the process has ended. */
-    this.ended = new Promise((resolve) => this.#child.once("close", resolve));
-    folders.add(this.#folder);
+    /** Resolves when the process has ended and all that it said was heard. @type {Promise<string>} how it ended */
+    this.ended = new Promise((resolve) =>
+      this.#child.once("close", (code, signal) => resolve(signal ?? `exit code ${code}`)),
+    );
     this.ended.then(() => remove(this.#folder));
   }
 
@@ -107,14 +102,13 @@ function remove(folder) {
 }
 
 /** What the runtime reads: see <https://github.com/cloudflare/workerd/blob/main/src/workerd/server/workerd.capnp>. */
-function configuration(workers, { address, isBehindProxy }) {
+function configuration(workers, address) {
   const services = Object.entries(workers).flatMap(([name, worker]) => [
     `(name = ${text(name)}, worker = ${workerOf(name, worker)})`,
     ...Object.entries(worker.folders ?? {}).map(
       ([binding, path]) => `(name = ${text(`${name}:${binding}`)}, disk = (path = ${text(path)}))`,
     ),
   ]);
-  const http = isBehindProxy ? '(forwardedProtoHeader = "X-Forwarded-Proto")' : "()";
   const [first] = Object.keys(workers);
   return `using Workerd = import "/workerd/workerd.capnp";
 
@@ -123,7 +117,7 @@ const config :Workerd.Config = (
     ${services.join(",\n    ")},
     (name = "internet", network = (allow = ["public", "private"], tlsOptions = (trustBrowserCas = true)))
   ],
-  sockets = [(name = "http", address = ${text(address)}, http = ${http}, service = ${text(first)})]
+  sockets = [(name = "http", address = ${text(address)}, http = (), service = ${text(first)})]
 );
 `;
 }

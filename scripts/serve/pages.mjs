@@ -8,6 +8,12 @@
 // The built worker, which is beside this module in the runtime.
 import Assistant from "./index.js";
 
+/**
+ * A request's address: its path and its query. The runtime puts it together from what `Host` says, whatever that is. If
+ * it is no host, the assistant has words for it, and no page is looked for.
+ */
+const ADDRESS = /^http:\/\/(?:\[[\da-f:.]+\]|[\w.-]+)(?::\d{0,5})?(\/[^?#]*)(\?[^#]*)?/i;
+
 /** @type {Map<string, Page> | undefined} by the paths that they are asked by */
 let pages;
 
@@ -15,23 +21,25 @@ export default class extends Assistant {
   /** @param {Request} request */
   fetch(request) {
     pages ??= new Map(Object.entries(JSON.parse(this.env.PAGES)));
-    const url = new URL(request.url);
-    const page = pages.get(url.pathname);
-    return page ? answer(request, url, page, this.env) : super.fetch(request);
+    const [, path, search = ""] = request.url.match(ADDRESS) ?? [];
+    const page = pages.get(path);
+    return page ? answer(request, search, page, this.env) : super.fetch(request);
   }
 }
 
 /**
+ * @param {Request} request
+ * @param {string} search its query
  * @param {Page} page
  * @param {Env} env
  * @returns {Promise<Response>}
  */
-async function answer(request, url, { file, movedTo, ruled, headers }, env) {
+async function answer(request, search, { file, movedTo, ruled, headers }, env) {
   if (request.method !== "GET" && request.method !== "HEAD") {
     return new Response(null, { status: 405, headers: ruled });
   }
   if (movedTo) {
-    const location = `${movedTo}${url.search}`;
+    const location = `${movedTo}${search}`;
     return new Response(null, { status: 307, headers: { ...ruled, location } });
   }
   if (isKnown(request.headers.get("if-none-match"), headers.etag)) {

@@ -1,10 +1,13 @@
-//! Who may ask: bearer tokens and origins.
+//! Who may ask: bearer tokens, hosts and origins.
 
 use std::fmt;
 use std::net::IpAddr;
 
 use sha2::{Digest, Sha256};
 use subtle::{Choice, ConstantTimeEq};
+
+use super::error::{ApiError, ErrorCode};
+use super::host::{Address, Hosts};
 
 /// Shortest token, in characters; random ones of this length cannot be guessed.
 const MIN_TOKEN_LENGTH: usize = 16;
@@ -142,9 +145,70 @@ pub struct Cors {
     pub varies: bool,
 }
 
-/// The page that asks is of an origin that may not.
+/// Why a request goes no further than its `Host` and its `Origin`.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub struct OriginDenied;
+pub enum Denied {
+    /// `Host` is no host.
+    MalformedHost,
+    /// The worker does not answer by this name.
+    UnknownHost,
+    /// The page that asks is of an origin that may not.
+    Origin,
+}
+
+impl From<Denied> for ApiError {
+    fn from(denied: Denied) -> Self {
+        match denied {
+            Denied::MalformedHost => Self::new(
+                ErrorCode::ValidationError,
+                "Field 'header.host': Input should be a host, with or without a port",
+            ),
+            Denied::UnknownHost => Self::new(
+                ErrorCode::OriginNotAllowed,
+                "This service does not answer by this host name. Its owner can add the name to ALLOWED_HOSTS.",
+            ),
+            Denied::Origin => ErrorCode::OriginNotAllowed.into(),
+        }
+    }
+}
+
+/// What a request's `Host` and `Origin` have to be.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Gate {
+    /// The hosts by which the worker may be called.
+    pub hosts: Hosts,
+    /// The origins whose pages may ask, apart from the worker's own.
+    pub origins: Origins,
+    /// Whether no access token is wanted.
+    pub is_anonymous: bool,
+}
+
+impl Gate {
+    /// Decides about a request to `url_origin`, the origin of its URL. `forwarded_proto` is
+    /// `X-Forwarded-Proto`, and `origin` is `Origin`, which a request has unless it comes from no page.
+    ///
+    /// Where nobody needs a token, a name that may be rebound makes no origin the worker's own unless it
+    /// is listed: `Host` is then all that such an origin has to show.
+    ///
+    /// # Errors
+    ///
+    /// [`Denied`] when the host is malformed or not listed, or when the origin is neither allowed nor the
+    /// worker's own.
+    pub fn admit(
+        &self,
+        url_origin: &str,
+        forwarded_proto: Option<&str>,
+        origin: Option<&str>,
+    ) -> Result<Cors, Denied> {
+        let address = Address::parse(url_origin, forwarded_proto).ok_or(Denied::MalformedHost)?;
+        if !self.hosts.admit(&address) {
+            return Err(Denied::UnknownHost);
+        }
+        let is_known = self.hosts != Hosts::Any || !address.may_be_rebound();
+        let is_own = |origin: &str| (is_known || !self.is_anonymous) && origin == address.origin();
+        self.origins.admit(origin, is_own)
+    }
+}
 
 impl Origins {
     /// Reads `*` or origins separated by commas.
@@ -165,8 +229,12 @@ impl Origins {
     ///
     /// # Errors
     ///
-    /// [`OriginDenied`] when the origin is neither allowed nor `own`, the worker's.
-    pub fn admit(&self, origin: Option<&str>, own: &str) -> Result<Cors, OriginDenied> {
+    /// [`Denied::Origin`] when the origin is neither allowed nor the worker's own.
+    fn admit(
+        &self,
+        origin: Option<&str>,
+        is_own: impl FnOnce(&str) -> bool,
+    ) -> Result<Cors, Denied> {
         let cors = |allow_origin: Option<&str>, varies| Cors {
             allow_origin: allow_origin.map(str::to_owned),
             varies,
@@ -175,10 +243,10 @@ impl Origins {
             (Self::Any, _) => Ok(cors(Some("*"), false)),
             (Self::Listed(_), None) => Ok(cors(None, true)),
             (Self::Listed(listed), Some(origin)) => {
-                let is_allowed = origin == own || listed.iter().any(|allowed| allowed == origin);
+                let is_allowed = listed.iter().any(|allowed| allowed == origin) || is_own(origin);
                 is_allowed
                     .then(|| cors(Some(origin), true))
-                    .ok_or(OriginDenied)
+                    .ok_or(Denied::Origin)
             }
         }
     }

@@ -4,6 +4,7 @@ pub mod access;
 pub mod correlation;
 pub mod error;
 pub mod frame;
+pub mod host;
 pub mod request;
 pub mod route;
 mod value;

@@ -9,7 +9,7 @@ use web_sys::{Headers, Request, Response};
 use super::isolate::Isolate;
 use super::js::{self, names};
 use super::response::{self, Common};
-use crate::api::access::Cors;
+use crate::api::access::{Cors, Denied};
 use crate::api::correlation::CorrelationId;
 use crate::api::error::ApiError;
 use crate::stream::outcome::EndReason;
@@ -24,8 +24,8 @@ pub(super) struct Exchange {
     pub(super) correlation_id: CorrelationId,
     pub(super) method: String,
     pub(super) path: String,
-    /// Who may read the answer; nothing for a page whose origin may not.
-    pub(super) cors: Option<Cors>,
+    /// Who may read the answer, or why nobody may.
+    pub(super) cors: Result<Cors, Denied>,
     pub(super) started_ms: u64,
 }
 
@@ -36,7 +36,12 @@ impl Exchange {
         let (own_origin, path) = split_url(&url);
         let headers = request.headers();
         let origin = js::header(&headers, &names::ORIGIN);
-        let cors = isolate.origins.admit(origin.as_deref(), own_origin).ok();
+        // It matters only to a page, whose origin has a scheme.
+        let proto = origin
+            .as_ref()
+            .and_then(|_| js::header(&headers, &names::FORWARDED_PROTO));
+        let gate = &isolate.gate;
+        let cors = gate.admit(own_origin, proto.as_deref(), origin.as_deref());
         Self {
             isolate,
             correlation_id: correlation_id(&headers),
@@ -51,7 +56,7 @@ impl Exchange {
     pub(super) fn common(&self) -> Common<'_> {
         Common {
             correlation_id: &self.correlation_id,
-            cors: self.cors.as_ref(),
+            cors: self.cors.as_ref().ok(),
         }
     }
 
@@ -158,7 +163,8 @@ fn correlation_id(headers: &Headers) -> CorrelationId {
 fn split_url(url: &str) -> (&str, &str) {
     let host_start = url.find("://").map_or(0, |at| at.saturating_add(3));
     let host = url.get(host_start..).unwrap_or_default();
-    let origin_len = host_start.saturating_add(host.find(['/', '?', '#']).unwrap_or(host.len()));
+    let origin_len =
+        host_start.saturating_add(host.find(['/', '?', '#', '*']).unwrap_or(host.len()));
     let (origin, rest) = url.split_at_checked(origin_len).unwrap_or((url, ""));
     let path = rest.split(['?', '#']).next().unwrap_or_default();
     (origin, if path.is_empty() { "/" } else { path })

@@ -12,7 +12,7 @@ use super::console::Log;
 use super::endpoint::Endpoint;
 use super::js;
 use super::limiter::RateLimiter;
-use crate::api::access::Origins;
+use crate::api::access::Gate;
 use crate::config::{self, Config, ConfigError};
 use crate::openai::dialect::Dialect;
 use crate::openai::dialects::Dialects;
@@ -27,7 +27,7 @@ thread_local! {
 pub(super) struct Isolate {
     pub(super) config: Result<Config, ConfigError>,
     pub(super) log: Log,
-    pub(super) origins: Origins,
+    pub(super) gate: Gate,
     pub(super) rate_limiter: Option<RateLimiter>,
     /// How upstream wants its requests; nothing before the first one.
     dialects: RefCell<Option<Dialects>>,
@@ -69,7 +69,7 @@ impl Isolate {
         let isolate = Self {
             config: Config::load(lookup).and_then(callable),
             log: Log::new(config::log_level(lookup), config::scrubber(lookup)),
-            origins: config::origins(lookup),
+            gate: config::gate(lookup),
             rate_limiter: RateLimiter::bound_to(env),
             dialects: RefCell::default(),
             endpoint: OnceCell::new(),

@@ -16,9 +16,9 @@ extern "C" {
     #[wasm_bindgen(extends = Object)]
     type HeaderList;
 
-    /// Whether the runtime can call an address. Cannot throw: it is made not to.
-    #[wasm_bindgen(js_namespace = URL, js_name = canParse)]
-    pub(super) fn can_parse(url: &str) -> bool;
+    /// Whether the runtime can call an address.
+    #[wasm_bindgen(catch, js_namespace = URL, js_name = canParse)]
+    pub(super) fn can_parse(url: &str) -> Result<bool, JsValue>;
 
     /// Cannot throw: the names are those of headers.
     #[wasm_bindgen(method)]
@@ -73,6 +73,7 @@ pub(super) mod names {
         pub(in crate::shell) static CONTENT_LENGTH: JsString = "content-length".into();
         pub(in crate::shell) static CONTENT_TYPE: JsString = "content-type".into();
         pub(in crate::shell) static CORRELATION_ID: JsString = "x-correlation-id".into();
+        pub(in crate::shell) static FORWARDED_PROTO: JsString = "x-forwarded-proto".into();
         pub(in crate::shell) static ORIGIN: JsString = "origin".into();
         pub(in crate::shell) static REQUEST_ID: JsString = "x-request-id".into();
         pub(in crate::shell) static RETRY_AFTER: JsString = "retry-after".into();

@@ -13,6 +13,7 @@ use self::answer::Answer;
 use self::chat::Chat;
 use self::exchange::Exchange;
 use self::isolate::Isolate;
+use crate::api::access::Denied;
 use crate::api::error::{ApiError, ErrorCode};
 use crate::api::route::{Route, route};
 
@@ -63,23 +64,23 @@ fn respond(request: Request, env: Env, context: Context) -> JsValue {
     let isolate = Isolate::of(&env);
     let exchange = Exchange::begin(Rc::clone(&isolate), &request);
     let route = route(&exchange.method, &exchange.path);
-    let response = if exchange.cors.is_none() && route != Route::Health {
-        exchange.refuse(&ErrorCode::OriginNotAllowed.into())
-    } else {
-        match route {
-            Route::Health => exchange.health(),
-            Route::Ready => exchange.ready(),
-            Route::Preflight { allow } => exchange.preflight(allow),
-            Route::Chat => return answer(exchange, request, &context),
-            Route::MethodNotAllowed { allow } => {
-                let mut error = ApiError::from(ErrorCode::MethodNotAllowed);
-                error.allow = Some(allow);
-                exchange.refuse(&error)
-            }
-            Route::NotFound => exchange.refuse(&ErrorCode::NotFound.into()),
+    if let Err(denied) = exchange.cors
+        && (route != Route::Health || denied == Denied::MalformedHost)
+    {
+        return given(exchange.refuse(&denied.into()));
+    }
+    given(match route {
+        Route::Health => exchange.health(),
+        Route::Ready => exchange.ready(),
+        Route::Preflight { allow } => exchange.preflight(allow),
+        Route::Chat => return answer(exchange, request, &context),
+        Route::MethodNotAllowed { allow } => {
+            let mut error = ApiError::from(ErrorCode::MethodNotAllowed);
+            error.allow = Some(allow);
+            exchange.refuse(&error)
         }
-    };
-    given(response)
+        Route::NotFound => exchange.refuse(&ErrorCode::NotFound.into()),
+    })
 }
 
 /// What the runtime could not build is left to JavaScript, which has a response for that.

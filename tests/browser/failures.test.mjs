@@ -91,6 +91,45 @@ test("when to come back is told", async (t) => {
   await assertTold(exchangeOn(page), { error, detail: `${detail} (17 seconds)`, code });
 });
 
+test("a prompt that is filtered and a request that came too late are told in the API's words", async (t) => {
+  const { page } = await visit(t, app.url, { expected });
+  for (const [status, code] of [
+    [400, "content_filtered"],
+    [408, "request_timeout"],
+  ]) {
+    const json = { ...errorEnding(code), correlation_id: "abc-123" };
+    await page.route("**/chat", (route) => route.fulfill({ status, json }));
+    await say(page, `Hello in spite of ${code}`);
+    await assertTold(exchangeOn(page), errorEnding(code));
+    assert.equal(await correlationIdOn(exchangeOn(page)), "abc-123");
+    await page.unroute("**/chat");
+  }
+});
+
+test("an answer that ended for a reason that nobody knows is whole, and the page says so", async (t) => {
+  const { page } = await visit(t, app.url);
+  const frame = (fields) => `data: ${JSON.stringify({ correlation_id: "x", ...fields })}\n\n`;
+  const OTHER = "Ended by the model's server for a reason that this page does not know";
+  for (const [reason, words] of [
+    ["other", OTHER],
+    ["a-reason-of-tomorrow", OTHER],
+    ["constructor", OTHER],
+    ["stop", ""],
+  ]) {
+    const body =
+      frame({ content: "Hi", sequence: 0, is_final: false }) +
+      frame({ content: "", sequence: 1, is_final: true, finish_reason: reason });
+    const contentType = "text/event-stream; charset=utf-8";
+    await page.route("**/chat", (route) => route.fulfill({ contentType, body }));
+    await say(page, `Hello, ending with ${reason}`);
+    const exchange = exchangeOn(page);
+    await exchange.is("done");
+    assert.equal(await exchange.ending.textContent(), words);
+    assert.equal(await exchange.failure.isVisible(), false);
+    await page.unroute("**/chat");
+  }
+});
+
 test("a service that cannot be reached", async (t) => {
   const { page } = await visit(t, app.url, { expected });
   await page.route("**/chat", (route) => route.abort("connectionrefused"));

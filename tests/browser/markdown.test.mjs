@@ -217,6 +217,56 @@ test("a text streamed in any pieces is shown as in one", async (t) => {
 /** The longest that the page may leave a key or a finger without an answer, on a busy machine. */
 const LONGEST_TASK_MS = 500;
 
+/** Has the page note the longest of its tasks, as `window.longest`. */
+function watchTasks(page) {
+  return page.evaluate(() => {
+    window.longest = 0;
+    new PerformanceObserver((list) => {
+      for (const { duration } of list.getEntries())
+        window.longest = Math.max(window.longest, duration);
+    }).observe({ type: "longtask" });
+  });
+}
+
+test("no paragraph that is rendered freezes the page, whole or as it grows", async (t) => {
+  for (const piece of [
+    "__a*",
+    "_*a",
+    "__a__",
+    "**a**",
+    "[*a",
+    "*_a ",
+    "- ",
+    "> - ",
+    "``a`",
+    "<a ",
+    "a.b_",
+  ]) {
+    await t.test(piece, async (t) => {
+      const { page } = await visit(t, app.url);
+      await watchTasks(page);
+      const text = piece
+        .repeat(Math.ceil(16_000 / piece.length))
+        .slice(0, 15_900)
+        .concat("x");
+      for (const size of [text.length, 300]) {
+        await say(page, `Please write something odd in pieces of ${size}`);
+        const call = await upstream.nextCall();
+        for (let at = 0; at < text.length; at += size) {
+          call.write(delta(text.slice(at, at + size)));
+          if (size < text.length) await page.evaluate(() => new Promise(requestAnimationFrame));
+        }
+        call.end(finish("stop"), done);
+        await exchangeOn(page).is("done");
+        await drawn(page);
+      }
+      const longest = await page.evaluate(() => window.longest);
+      t.diagnostic(`${piece}: longest task ${longest} ms`);
+      assert.ok(longest <= LONGEST_TASK_MS, `the longest task took ${longest} ms`);
+    });
+  }
+});
+
 test("a megabyte of text does not freeze the page", async (t) => {
   for (const [what, piece, last] of [
     [
@@ -235,13 +285,7 @@ test("a megabyte of text does not freeze the page", async (t) => {
   ]) {
     await t.test(what, async (t) => {
       const { page } = await visit(t, app.url);
-      await page.evaluate(() => {
-        window.longest = 0;
-        new PerformanceObserver((list) => {
-          for (const { duration } of list.getEntries())
-            window.longest = Math.max(window.longest, duration);
-        }).observe({ type: "longtask" });
-      });
+      await watchTasks(page);
       const start =
         { "one code block": "```\n", "one table": "| a | b | c |\n|-|-|-|\n" }[what] ?? "";
       const chunk = piece.repeat(Math.ceil(10_000 / piece.length));

@@ -6,21 +6,14 @@ import { join } from "node:path";
 import { after, test } from "node:test";
 import { fileURLToPath } from "node:url";
 import { freePort, startScript } from "../support/script.mjs";
+import { KEY, serve as serveFor, TOKEN, usualEnv } from "../support/serve.mjs";
 import { answer, delta, done, finish, startUpstream } from "../support/upstream.mjs";
 import { within } from "../support/within.mjs";
 
-const KEY = "sk-test-0123456789abcdefghij";
-const TOKEN = "a-token-of-at-least-sixteen";
-const READY = /^The assistant is at /;
-
 const upstream = await startUpstream();
 
-const USUAL = {
-  OPENAI_API_KEY: KEY,
-  OPENAI_BASE_URL: upstream.url,
-  OPENAI_MODEL: "from-the-environment",
-  ACCESS_TOKENS: `me:${TOKEN}`,
-};
+const USUAL = usualEnv(upstream);
+const serve = (env) => serveFor(upstream, env);
 
 test("an answer streams, and standard output has the log lines as JSON and nothing else", async () => {
   const server = await serve();
@@ -179,22 +172,6 @@ test("a taken port is named", async () => {
     new RegExp(`^Port ${port} is taken .*PORT=${+port + 1} npm run serve$`, "m"),
   );
 });
-
-async function serve(env) {
-  const port = await freePort();
-  const script = startScript("serve.mjs", { env: { ...USUAL, PORT: `${port}`, ...env } });
-  await script.line(READY);
-  const address = `http://127.0.0.1:${port}`;
-  const chat = (headers, signal) => {
-    const usual = { "content-type": "application/json", authorization: `Bearer ${TOKEN}` };
-    const sent = Object.entries({ ...usual, ...headers }).filter(
-      ([, value]) => value !== undefined,
-    );
-    const init = { method: "POST", headers: sent, body: '{"message":"Hello"}', signal };
-    return within(fetch(`${address}/chat`, init), "an answer");
-  };
-  return { address, script, chat };
-}
 
 function filesIn(folder) {
   return readdirSync(folder, { recursive: true })

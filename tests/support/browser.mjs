@@ -15,8 +15,27 @@ if (!executablePath)
     "There is no Chromium: run 'npm run test:browser', which installs it or says how",
   );
 const root = process.getuid?.() === 0 ? ["--no-sandbox"] : [];
-const browser = await chromium.launch({ executablePath, args: [...ARGS.split(" "), ...root] });
+/** A stranger's name that leads to this machine. */
+export const REBOUND = "rebound.test";
+const names = `--host-resolver-rules=MAP ${REBOUND} 127.0.0.1`;
+const args = [...ARGS.split(" "), names, ...root];
+const browser = await chromium.launch({ executablePath, args });
 after(() => browser.close());
+
+/**
+ * A page in a browser of its own that may do whatever it likes, as a stranger's may.
+ *
+ * @param {import("node:test").TestContext} t
+ * @param {string} url
+ */
+export async function strangersPage(t, url) {
+  const context = await browser.newContext();
+  t.after(() => context.close());
+  context.setDefaultTimeout(15_000);
+  const page = await context.newPage();
+  await page.goto(url);
+  return page;
+}
 
 /**
  * A page, with what it has done that it should not have done.

@@ -10,7 +10,7 @@ import { fileURLToPath } from "node:url";
 import { modernNode } from "../../scripts/lib/node-modules.mjs";
 import { within } from "./within.mjs";
 
-const SCRIPTS = new URL("../../scripts/", import.meta.url);
+const ROOT = fileURLToPath(new URL("../../", import.meta.url));
 
 class Script {
   /** Lines so far on standard output. @type {string[]} */
@@ -20,8 +20,8 @@ class Script {
   #child;
   #watchers = new Set();
 
-  constructor(name, args, env) {
-    this.#child = spawn(modernNode(), [fileURLToPath(new URL(name, SCRIPTS)), ...args], {
+  constructor(path, args, env) {
+    this.#child = spawn(modernNode(), [path, ...args], {
       env: { PATH: process.env.PATH, HOME: process.env.HOME, ...env },
       stdio: ["ignore", "pipe", "pipe"],
     });
@@ -29,6 +29,10 @@ class Script {
     this.#hear(this.#child.stderr, this.words);
     /** The exit code. @type {Promise<number>} */
     this.ended = new Promise((resolve) => this.#child.once("close", resolve));
+  }
+
+  get pid() {
+    return this.#child.pid;
   }
 
   signal(name) {
@@ -70,11 +74,12 @@ class Script {
  * Starts a script, which ends with the test or the file that started it.
  *
  * @param {string} name Its file in `scripts/`.
- * @param {{ args?: string[], env?: Record<string, string> }} [options]
- *   `env` is all of its environment but for `PATH` and `HOME`.
+ * @param {{ args?: string[], env?: Record<string, string>, folder?: string }} [options]
+ *   `env` is all of its environment but for `PATH` and `HOME`; `folder` the checkout that it belongs to, this one unless
+ *   told.
  */
-export function startScript(name, { args = [], env = {} } = {}) {
-  const script = new Script(name, args, env);
+export function startScript(name, { args = [], env = {}, folder = ROOT } = {}) {
+  const script = new Script(join(folder, "scripts", name), args, env);
   after(() => {
     // Asked once it goes in good order, which may take its time; asked twice it goes at once.
     script.signal("SIGTERM");

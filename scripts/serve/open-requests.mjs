@@ -1,0 +1,65 @@
+/**
+ * The requests that are under way, as far as the log tells: of each there is a first line and a last one. When the runtime
+ * goes, its requests go with it and cannot write their last line any more. It is written for them here.
+ *
+ * @typedef {{ id: string, since: number, httpStatus?: number, retries: number }} Request
+ */
+
+/** The beginning of a line that tells how far a request has come. */
+const TOLD =
+  /^\{"timestamp":"([^"]*)","level":"[^"]*","event":"(request_received|stream_started|upstream_retry|response_complete)","correlation_id":"([^"]*)"/;
+
+export class OpenRequests {
+  /** Several clients may have chosen one id. @type {Map<string, Request[]>} */
+  #byId = new Map();
+
+  /** Hears a log line of the worker. @param {string} line */
+  hear(line) {
+    const [, timestamp, event, id] = line.match(TOLD) ?? [];
+    if (event === undefined) return;
+    const requests = this.#byId.get(id) ?? [];
+    const [oldest] = requests;
+    if (event === "request_received") {
+      this.#byId.set(id, [...requests, { id, since: Date.parse(timestamp), retries: 0 }]);
+    } else if (event === "response_complete") {
+      if (requests.length > 1) requests.shift();
+      else this.#byId.delete(id);
+    } else if (oldest && event === "stream_started") oldest.httpStatus = 200;
+    else if (oldest) oldest.retries += 1;
+  }
+
+  /**
+   * Ends all that is open, and tells the last line of each. What only the worker knew is not in it.
+   *
+   * @param {string} cause what has cut them off
+   * @param {number} [now]
+   * @returns {string[]}
+   */
+  cut(cause, now = Date.now()) {
+    const requests = [...this.#byId.values()].flat();
+    this.#byId.clear();
+    return requests.map(({ id, since, httpStatus, retries }) =>
+      logLine("INFO", "response_complete", {
+        correlation_id: id,
+        status: "error",
+        http_status: httpStatus,
+        end_reason: "cut_off",
+        cause,
+        duration_ms: Math.max(0, now - since),
+        retries,
+      }),
+    );
+  }
+}
+
+/**
+ * A log line in the worker's own form.
+ *
+ * @param {"INFO" | "WARNING" | "ERROR"} level
+ * @param {string} event
+ * @param {Record<string, unknown>} fields
+ */
+export function logLine(level, event, fields) {
+  const timestamp = new Date().toISOString().replace("Z", "000+00:00");
+  return JSON.stringify({ timestamp, level, event, ...fields });
+}

@@ -1,0 +1,132 @@
+/** `npm start` with a person's own `.dev.vars`: a real key, and nobody who may spend it but this machine. */
+import assert from "node:assert/strict";
+import { readdirSync } from "node:fs";
+import { beforeEach, test } from "node:test";
+import { checkout } from "../support/checkout.mjs";
+import { freePort, startScript } from "../support/script.mjs";
+import { wire } from "../support/serve.mjs";
+import { answerWell, startUpstream } from "../support/upstream.mjs";
+
+const KEY = "sk-test-0123456789abcdefghij";
+const upstream = await startUpstream(answerWell);
+
+beforeEach(() => upstream.reset());
+
+/** Starts it with a key of the model's server, and waits until it is ready. */
+async function start({ devVars, ...options } = {}) {
+  const own = { OPENAI_API_KEY: KEY, OPENAI_BASE_URL: upstream.url, ...devVars };
+  const folder = checkout({ devVars: own, ...options });
+  const port = await freePort();
+  const script = startScript("start.mjs", { folder, env: { PORT: `${port}` } });
+  await script.line(/^The assistant is ready/);
+  return { port, script, folder };
+}
+
+/** The status of a chat, and how often the model's server was asked for it. */
+async function chat(port, headers) {
+  const body = '{"message":"Hello"}';
+  const all = {
+    "Content-Type": "application/json",
+    "Content-Length": body.length,
+    Connection: "close",
+    ...headers,
+  };
+  const lines = Object.entries(all).map(([name, value]) => `${name}: ${value}\r\n`);
+  const before = upstream.calls.length;
+  const { status, text } = await wire(port, `POST /chat HTTP/1.1\r\n${lines.join("")}\r\n${body}`);
+  return { status, text, asked: upstream.calls.length - before };
+}
+
+const ANSWERED = { status: 200, asked: 1 };
+const REFUSED = { status: 403, asked: 0 };
+
+/** Shows who is answered by a worker without tokens of which nothing else was said. */
+async function assertLocal(t, port) {
+  for (const [host, origin, expected] of [
+    ["127.0.0.1", undefined, ANSWERED],
+    ["localhost", undefined, ANSWERED],
+    ["localhost", "http://localhost", ANSWERED],
+    ["127.0.0.1", "http://127.0.0.1", ANSWERED],
+    ["[::1]", "http://[::1]", ANSWERED],
+    ["chat.localhost", undefined, ANSWERED],
+    ["rebound.test", undefined, REFUSED],
+    ["rebound.test", "http://rebound.test", REFUSED],
+    ["127.0.0.1.rebound.test", "http://127.0.0.1.rebound.test", REFUSED],
+    ["127.0.0.1", "http://rebound.test", REFUSED],
+    ["localhost", "http://127.0.0.1", REFUSED],
+    ["assistant.example.com", "http://assistant.example.com", REFUSED],
+  ]) {
+    await t.test(`${host}, a page of ${origin}: ${expected.status}`, async () => {
+      const headers = { Host: `${host}:${port}` };
+      if (origin) headers.Origin = `${origin}:${port}`;
+      const { status, asked, text } = await chat(port, headers);
+      assert.deepEqual({ status, asked }, expected, text);
+    });
+  }
+  await t.test("no page", async () => {
+    const Host = `127.0.0.1:${port}`;
+    const { status, asked } = await chat(port, { Host, Origin: "null" });
+    assert.deepEqual({ status, asked }, REFUSED);
+  });
+  await t.test("headers by which wrangler speaks to itself", async () => {
+    const Host = `rebound.test:${port}`;
+    const Origin = `http://${Host}`;
+    const own = {
+      "MF-Original-URL": `http://localhost:${port}/chat`,
+      "X-Forwarded-Proto": "https",
+    };
+    const { asked } = await chat(port, { Host, Origin, ...own });
+    assert.equal(asked, 0);
+  });
+}
+
+test("with the shipped settings and a real key, only this machine's own pages are answered", async (t) => {
+  const { port, script } = await start();
+  assert.equal((await chat(port, { Host: `127.0.0.1:${port}` })).status, 200);
+  assert.equal(upstream.calls[0].headers.authorization, `Bearer ${KEY}`);
+  await script.line(/ at 127\.0\.0\.1:\d+:$/);
+  await assertLocal(t, port);
+});
+
+test("a route of the deployment, by which wrangler dev would call every request, changes nothing of that", async (t) => {
+  const routes = 'routes = [{ pattern = "assistant.example.com", custom_domain = true }]\n';
+  const { port, script, folder } = await start({ wranglerToml: (text) => routes + text });
+  await assertLocal(t, port);
+  script.signal("SIGTERM");
+  await script.end();
+  assert.deepEqual(
+    readdirSync(folder).filter((name) => /start.*toml/.test(name)),
+    [],
+  );
+});
+
+test("hosts and origins that .dev.vars names are answered", async () => {
+  const devVars = { ALLOWED_HOSTS: "assistant.lan", ALLOWED_ORIGINS: "http://localhost:5173" };
+  const { port } = await start({ devVars });
+  const Host = `assistant.lan:${port}`;
+  assert.equal((await chat(port, { Host, Origin: `http://${Host}` })).status, 200);
+  assert.equal((await chat(port, { Host, Origin: "http://localhost:5173" })).status, 200);
+  assert.equal((await chat(port, { Host: `rebound.test:${port}` })).status, 403);
+});
+
+test("with tokens, a page has to know one", async () => {
+  const token = "a-token-of-at-least-sixteen";
+  const { port } = await start({ devVars: { ACCESS_TOKENS: `me:${token}` } });
+  const Host = `assistant.lan:${port}`;
+  assert.equal((await chat(port, { Host, Origin: `http://${Host}` })).status, 401);
+  assert.equal((await chat(port, { Host, Authorization: `Bearer ${token}` })).status, 200);
+});
+
+test("what is wrong with the configuration is said, and nothing is served", async () => {
+  const devVars = { OPENAI_API_KEY: KEY, MAX_TOKENS: "many", REQUIRE_AUTH: "true" };
+  const folder = checkout({ devVars });
+  const port = await freePort();
+  const script = startScript("start.mjs", { folder, env: { PORT: `${port}` } });
+  assert.equal(await script.end(), 1);
+  const said = script.words.join("\n");
+  assert.match(said, /^The assistant cannot answer as it is configured:$/m);
+  assert.match(said, /^ {2}MAX_TOKENS must be a whole number/m);
+  assert.match(said, /^ {2}ACCESS_TOKENS is required/m);
+  assert.match(said, /\.dev\.vars, else in wrangler\.toml/);
+  assert.ok(!said.includes(KEY));
+});

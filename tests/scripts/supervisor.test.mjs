@@ -1,0 +1,129 @@
+/** What keeps the runtime of `npm run serve` running, in a time of its own. */
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { OpenRequests } from "../../scripts/serve/open-requests.mjs";
+import { supervise } from "../../scripts/serve/supervisor.mjs";
+
+/**
+ * Lets a runtime live and die, life by life, until nothing more is planned: then the server is stopped.
+ *
+ * @param {(number | "unborn")[]} lives how long each lives, in milliseconds
+ */
+async function watch(lives, open = new OpenRequests()) {
+  let now = 0;
+  const pauses = [];
+  const lines = [];
+  let started = 0;
+  const options = {
+    start() {
+      const life = lives[started++];
+      return {
+        listening: async () => {
+          if (life === "unborn") throw new Error("workerd ended before it listened");
+        },
+        get ended() {
+          now += Number(life) || 0;
+          return Promise.resolve("SIGSEGV");
+        },
+      };
+    },
+    open,
+    isStopping: () => started === lives.length,
+    log: (line) => lines.push(JSON.parse(line)),
+    onListening: () => {},
+    wait: async (ms) => pauses.push(ms),
+    now: () => now,
+  };
+  const failure = await supervise(options).then(
+    () => undefined,
+    (error) => error.message,
+  );
+  return { pauses, lines, started, failure };
+}
+
+test("the pause grows with each end in a row, and in the end it gives up", async () => {
+  const { pauses, lines, started, failure } = await watch(Array(20).fill(1000));
+  assert.deepEqual(pauses, [500, 1000, 2000, 4000, 8000]);
+  assert.equal(started, 6);
+  assert.match(failure, /^The runtime has ended 6 times in a row within a minute each/);
+  const told = lines.map(({ event, restart_in_ms }) => [event, restart_in_ms]);
+  const expected = [500, 1000, 2000, 4000, 8000, undefined].map((ms) => ["runtime_ended", ms]);
+  assert.deepEqual(told, expected);
+});
+
+test("a runtime that has lived for a minute begins anew", async () => {
+  const { pauses, failure } = await watch([1, 1, 60_000, 1, 60_000, 1]);
+  assert.deepEqual(pauses, [500, 1000, 500, 1000, 500]);
+  assert.equal(failure, undefined);
+});
+
+test("one that cannot begin at first is a failure at once, and later one end more", async () => {
+  assert.equal((await watch(["unborn", 1])).failure, "workerd ended before it listened");
+  const { pauses, failure } = await watch([1, "unborn", "unborn", 1]);
+  assert.deepEqual(pauses, [500, 1000, 2000]);
+  assert.equal(failure, undefined);
+});
+
+const line = (event, id, more = "") =>
+  `{"timestamp":"2026-11-26T10:00:00.000000+00:00","level":"INFO","event":"${event}","correlation_id":"${id}"${more}}`;
+const AT = Date.parse("2026-11-26T10:00:02.500Z");
+
+/** What is cut of the requests that these lines tell of. */
+function cut(...lines) {
+  const open = new OpenRequests();
+  for (const each of lines) open.hear(each);
+  const records = open.cut("a test", AT).map((each) => JSON.parse(each));
+  assert.deepEqual(open.cut("a test"), [], "each has one last line");
+  return records;
+}
+
+test("a request is open from its first line to its last one", () => {
+  const [record, ...others] = cut(
+    line("request_received", "a"),
+    line("request_received", "b"),
+    line("upstream_retry", "b"),
+    line("upstream_retry", "b"),
+    line("stream_started", "b"),
+    line("response_complete", "a"),
+    line("response_complete", "unknown"),
+    line("stream_started", "unknown"),
+  );
+  assert.deepEqual(others, []);
+  const { timestamp, ...told } = record;
+  assert.deepEqual(told, {
+    level: "INFO",
+    event: "response_complete",
+    correlation_id: "b",
+    status: "error",
+    http_status: 200,
+    end_reason: "cut_off",
+    cause: "a test",
+    duration_ms: 2500,
+    retries: 2,
+  });
+});
+
+test("before the stream there was no status", () => {
+  assert.ok(!("http_status" in cut(line("request_received", "a"))[0]));
+});
+
+test("clients may have chosen the same id", () => {
+  const both = [line("request_received", "a"), line("request_received", "a")];
+  assert.equal(cut(...both).length, 2);
+  assert.equal(cut(...both, line("response_complete", "a")).length, 1);
+  assert.equal(
+    cut(...both, line("response_complete", "a"), line("response_complete", "a")).length,
+    0,
+  );
+});
+
+test("lines of others and values of fields are no requests", () => {
+  const open = cut(
+    "",
+    "workerd: request_received",
+    line("chunk_sent", "a"),
+    line("stream_error", "a", ',"cause":"\\"event\\":\\"request_received\\""'),
+    `{"timestamp":"x","level":"INFO","event":"application_started","model":"${"request_received"}"}`,
+  );
+  assert.deepEqual(open, []);
+});
