@@ -15,7 +15,14 @@ const BUILD = join(ROOT, "build");
 const STAMP = join(BUILD, ".built-from");
 
 /** Everything that goes into the build: folders stand for all files in them. */
-const INPUTS = ["Cargo.toml", "Cargo.lock", "src", "package-lock.json", "scripts/lib/build.mjs"];
+const INPUTS = [
+  ".cargo/config.toml",
+  "Cargo.toml",
+  "Cargo.lock",
+  "src",
+  "package-lock.json",
+  "scripts/lib/build.mjs",
+];
 
 /** Builds the worker into `build/` and the pages into `build/public/`, each unless it is up to date. */
 export async function build() {
