@@ -108,15 +108,19 @@ fn bearer(authorization: &str) -> Option<&str> {
     (scheme.eq_ignore_ascii_case("bearer") && is_token(token)).then_some(token)
 }
 
-/// What a 401 says in `WWW-Authenticate` to a request with this `Authorization` (RFC 6750, section 3.1). Only
-/// a client that sent a token, well-formed or not, is told that it is wrong; one that sent none, or tried
-/// another scheme, is told which scheme there is. Nothing tells one wrong token from another.
-pub fn challenge(authorization: Option<&str>) -> &'static str {
+/// Whether an `Authorization` brings a token of the one scheme there is, well-formed or not.
+pub fn brings_token(authorization: Option<&str>) -> bool {
     const SCHEME: &str = "bearer";
     let sent = authorization.unwrap_or_default().trim();
     let (scheme, rest) = sent.split_at_checked(SCHEME.len()).unwrap_or_default();
-    let is_bearer = scheme.eq_ignore_ascii_case(SCHEME) && rest.starts_with([' ', '\t', ',']);
-    if is_bearer {
+    scheme.eq_ignore_ascii_case(SCHEME) && rest.starts_with([' ', '\t', ','])
+}
+
+/// What a 401 says in `WWW-Authenticate` (RFC 6750, section 3.1). Only a client that sent a token is told that
+/// it is wrong; one that sent none, or tried another scheme, is told which scheme there is. Nothing tells one
+/// wrong token from another.
+pub const fn challenge(brings_token: bool) -> &'static str {
+    if brings_token {
         "Bearer error=\"invalid_token\""
     } else {
         "Bearer"

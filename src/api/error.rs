@@ -216,8 +216,8 @@ pub struct ApiError {
     pub detail: Cow<'static, str>,
     /// Value of `Allow`, with a 405.
     pub allow: Option<&'static str>,
-    /// Value of `WWW-Authenticate`, with a 401.
-    pub challenge: Option<&'static str>,
+    /// With a 401, whether a token came and was wrong.
+    pub is_token_wrong: bool,
     /// Value of `Retry-After` in seconds, where waiting helps.
     pub retry_after_seconds: Option<u64>,
 }
@@ -230,7 +230,7 @@ impl ApiError {
             status: code.status(),
             detail: detail.into(),
             allow: None,
-            challenge: None,
+            is_token_wrong: false,
             retry_after_seconds: None,
         }
     }

@@ -11,7 +11,7 @@ use super::js::{self, millis, names};
 use super::source::Source;
 use super::upstream::NotOpened;
 use super::wait::{Interrupted, Waiting};
-use crate::api::access::{challenge, rate_limit_key};
+use crate::api::access::{brings_token, rate_limit_key};
 use crate::api::error::{ApiError, ErrorCode};
 use crate::api::request::{ChatRequest, Invalid, MAX_BODY_BYTES, media};
 use crate::config::Config;
@@ -88,7 +88,7 @@ fn authorize<'c>(request: &Request, config: &'c Config) -> Result<Option<&'c str
     let name = config.access_tokens.name_of(authorization.as_deref());
     name.map(Some).ok_or_else(|| {
         let mut error = ApiError::from(ErrorCode::Unauthorized);
-        error.challenge = Some(challenge(authorization.as_deref()));
+        error.is_token_wrong = brings_token(authorization.as_deref());
         Refusal::Client(error)
     })
 }

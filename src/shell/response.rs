@@ -8,9 +8,9 @@ use wasm_bindgen::prelude::wasm_bindgen;
 use web_sys::{ReadableStream, Response};
 
 use super::js::Pairs;
-use crate::api::access::Cors;
+use crate::api::access::{Cors, challenge};
 use crate::api::correlation::CorrelationId;
-use crate::api::error::ApiError;
+use crate::api::error::{ApiError, ErrorCode};
 use crate::json;
 
 /// What every response of a request has in common.
@@ -111,8 +111,8 @@ pub(super) fn error(error: &ApiError, common: &Common<'_>) -> Result<Response, J
     if let Some(seconds) = &retry_after {
         more.push(("retry-after", seconds));
     }
-    if let Some(challenge) = error.challenge {
-        more.push(("www-authenticate", challenge));
+    if error.code == ErrorCode::Unauthorized {
+        more.push(("www-authenticate", challenge(error.is_token_wrong)));
     }
     json(
         error.status,
