@@ -164,7 +164,8 @@ fn correlation_id(headers: &Headers) -> CorrelationId {
 fn split_url(url: &str) -> (&str, &str) {
     let host_start = url.find("://").map_or(0, |at| at.saturating_add(3));
     let host = url.get(host_start..).unwrap_or_default();
-    let origin_len = host_start.saturating_add(host.find(['/', '?', '#', '*']).unwrap_or(host.len()));
+    let origin_len =
+        host_start.saturating_add(host.find(['/', '?', '#', '*']).unwrap_or(host.len()));
     let (origin, rest) = url.split_at_checked(origin_len).unwrap_or((url, ""));
     let path = rest.split(['?', '#']).next().unwrap_or_default();
     (origin, if path.is_empty() { "/" } else { path })
