@@ -89,6 +89,10 @@ fn gate(origins: &str) -> Gate {
     }
 }
 
+#[allow(
+    clippy::unnecessary_wraps,
+    reason = "it stands beside refusals in tables"
+)]
 fn readable_by(origin: &str) -> Result<Cors, Denied> {
     Ok(Cors {
         allow_origin: Some(origin.to_owned()),
