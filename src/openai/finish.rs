@@ -183,7 +183,7 @@ fn bare(word: &str) -> String {
 
 /// A word without case and without what joins its parts.
 fn letters(word: &str) -> String {
-    let joins = |letter: char| letter.is_whitespace() || "_-.".contains(letter);
+    let joins = |letter: char| letter.is_ascii_whitespace() || "_-.".contains(letter);
     let letters = word.chars().filter(|letter| !joins(*letter));
-    letters.flat_map(char::to_lowercase).collect()
+    letters.map(|letter| letter.to_ascii_lowercase()).collect()
 }

@@ -128,7 +128,10 @@ impl Reported {
 
     fn say(&mut self, text: &str) {
         let room = MAX_WORDS_BYTES.saturating_sub(self.words.len());
-        let words = text.chars().take(room).flat_map(char::to_lowercase);
+        let words = text
+            .chars()
+            .take(room)
+            .map(|letter| letter.to_ascii_lowercase());
         self.words.extend(words);
         self.words.push('\n');
     }
@@ -162,7 +165,7 @@ impl Reported {
 
     /// Where the error first mentions a parameter.
     pub(super) fn first_mention(&self, param: &str) -> Option<usize> {
-        let goes_on = |letter: char| letter.is_alphanumeric() || letter == '_';
+        let goes_on = |letter: char| letter.is_ascii_alphanumeric() || letter == '_';
         let mut mentions = self.words.match_indices(param);
         let mention = mentions.find(|(at, _)| {
             let before = self.words.get(..*at).unwrap_or_default();
@@ -177,7 +180,7 @@ impl Reported {
 
     /// Whether one of the error's words is one of these, apart from punctuation. A path is no word.
     pub(super) fn has_word(&self, words: &[&str]) -> bool {
-        let is_mark = |letter: char| !letter.is_alphanumeric();
+        let is_mark = |letter: char| !letter.is_ascii_alphanumeric();
         self.words
             .split_whitespace()
             .filter(|word| !word.contains('/'))
@@ -214,7 +217,7 @@ fn innermost(json: &str, depth: u8) -> Option<Fields<'_>> {
 fn name_of(json: &str) -> Option<String> {
     let number = || json.parse::<u64>().ok().map(|_| json.to_owned());
     let text = text(json).filter(|text| text.len() <= MAX_NAME_BYTES);
-    text.map(|text| text.to_lowercase()).or_else(number)
+    text.map(|text| text.to_ascii_lowercase()).or_else(number)
 }
 
 /// An HTTP status of an error, as a number or a text.
