@@ -183,8 +183,7 @@ fn bare(word: &str) -> String {
 
 /// A word without case and without what joins its parts.
 fn letters(word: &str) -> String {
-    let letters = word
-        .chars()
-        .filter(|letter| letter.is_ascii_alphanumeric() || !letter.is_ascii());
+    let joins = |letter: char| letter.is_ascii_whitespace() || "_-.".contains(letter);
+    let letters = word.chars().filter(|letter| !joins(*letter));
     letters.map(|letter| letter.to_ascii_lowercase()).collect()
 }

@@ -165,7 +165,7 @@ impl Reported {
 
     /// Where the error first mentions a parameter.
     pub(super) fn first_mention(&self, param: &str) -> Option<usize> {
-        let goes_on = |letter: char| is_letter(letter) || letter == '_';
+        let goes_on = |letter: char| letter.is_ascii_alphanumeric() || letter == '_';
         let mut mentions = self.words.match_indices(param);
         let mention = mentions.find(|(at, _)| {
             let before = self.words.get(..*at).unwrap_or_default();
@@ -180,7 +180,7 @@ impl Reported {
 
     /// Whether one of the error's words is one of these, apart from punctuation. A path is no word.
     pub(super) fn has_word(&self, words: &[&str]) -> bool {
-        let is_mark = |letter: char| !is_letter(letter);
+        let is_mark = |letter: char| !letter.is_ascii_alphanumeric();
         self.words
             .split_whitespace()
             .filter(|word| !word.contains('/'))
@@ -233,9 +233,4 @@ pub(super) fn machine_name(text: &str) -> Option<String> {
     let fits = |byte: u8| byte.is_ascii_alphanumeric() || b"_.-[]".contains(&byte);
     let is_name = (1..=64).contains(&text.len()) && text.bytes().all(fits);
     is_name.then(|| text.to_owned())
-}
-
-/// Beyond ASCII everything counts as a letter: Unicode's tables would cost more than they tell apart here.
-fn is_letter(character: char) -> bool {
-    character.is_ascii_alphanumeric() || !character.is_ascii()
 }

@@ -161,6 +161,9 @@ fn ending<'a>(
     }
 }
 
+/// The statuses of a response that is complete: the API's, and what some servers call it.
+const COMPLETED: [&str; 4] = ["completed", "complete", "succeeded", "success"];
+
 /// What the response inside a terminal event says. `kind` is that event's type: a response of no status has the
 /// one that the type names.
 pub(super) fn ended<'a>(
@@ -186,7 +189,12 @@ pub(super) fn ended<'a>(
         incomplete(&why)
     } else {
         match Reason::read(status) {
-            Some(Reason::Finished(FinishReason::Stop)) => Ended::Finished(FinishReason::Stop),
+            _ if COMPLETED
+                .iter()
+                .any(|word| status.eq_ignore_ascii_case(word)) =>
+            {
+                Ended::Finished(FinishReason::Stop)
+            }
             Some(Reason::Failed(_)) => Ended::Failed(Box::new(failure())),
             _ => truncated(status),
         }

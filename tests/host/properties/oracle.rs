@@ -93,7 +93,9 @@ pub fn says_complete(api: Api, stream: &[u8]) -> bool {
         // Some servers make one event of several.
         [data.as_str()].into_iter().chain(data.lines()).any(|data| {
             let data = data.trim().trim_start_matches("data:").trim();
-            let json = serde_json::from_str(data).unwrap_or(Value::Null);
+            // Half a surrogate pair is JSON all the same; which character it is does not matter here.
+            let whole = data.replace("\\ud", "\\u0").replace("\\uD", "\\u0");
+            let json = serde_json::from_str(&whole).unwrap_or(Value::Null);
             match api {
                 Api::ChatCompletions => {
                     let choices = json["choices"].as_array().map_or(&[][..], Vec::as_slice);
@@ -133,16 +135,20 @@ fn gives_reason(choice: &Value) -> bool {
 
 fn completes(kind: &str, event: &Value) -> bool {
     let response = &event["response"];
-    let status = response["status"].as_str();
+    let status = response["status"].as_str().map(str::to_ascii_lowercase);
+    let is_complete =
+        |status: &str| ["completed", "complete", "succeeded", "success"].contains(&status);
     let why = response["incomplete_details"]["reason"].as_str();
     if !response.is_object() || !response["error"].is_null() {
         return false;
     }
     match event["type"].as_str().unwrap_or(kind) {
         "response.incomplete" => why.is_some(),
-        "response.completed" | "response.done" if status == Some("incomplete") => why.is_some(),
-        "response.completed" => matches!(status, None | Some("completed")),
-        "response.done" => status == Some("completed"),
+        "response.completed" | "response.done" if status.as_deref() == Some("incomplete") => {
+            why.is_some()
+        }
+        "response.completed" => status.as_deref().is_none_or(is_complete),
+        "response.done" => status.as_deref().is_some_and(is_complete),
         _ => false,
     }
 }
