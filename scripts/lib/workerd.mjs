@@ -53,16 +53,16 @@ export class Workerd {
     writeFileSync(config, configuration(workers, address));
     // The package gives the path of the program itself. It is there only once the node modules are.
     const { default: program } = require("workerd");
-    const [command, ...before] = [...within, program];
+    // Both outputs go through one pipe: nobody can tell in which order the lines of two were written.
+    const [command, ...before] = ["/bin/sh", "-c", 'exec "$@" 2>&1', "sh", ...within, program];
     const args = [...before, "serve", "--control-fd=3", "--import-path=/", config];
     this.#child = launch(command, args, {
       env,
       guarded: true,
-      stdio: ["ignore", log ?? "pipe", log ?? "pipe", "pipe"],
+      stdio: ["ignore", log ?? "pipe", "ignore", "pipe"],
     });
-    for (const stream of [this.#child.stdout, this.#child.stderr]) {
-      if (stream) createInterface({ input: stream }).on("line", onLine);
-    }
+    const { stdout } = this.#child;
+    if (stdout) createInterface({ input: stdout }).on("line", onLine);
     /** Resolves when the process has ended and all that it said was heard. @type {Promise<string>} how it ended */
     this.ended = new Promise((resolve) =>
       this.#child.once("close", (code, signal) => resolve(signal ?? `exit code ${code}`)),

@@ -43,7 +43,7 @@ export class OpenRequests {
         correlation_id: id,
         status: "error",
         http_status: httpStatus,
-        end_reason: "cut_off",
+        end_reason: "interrupted",
         cause,
         duration_ms: Math.max(0, now - since),
         retries,

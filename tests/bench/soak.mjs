@@ -7,9 +7,11 @@ import { launchWorker } from "../support/harness.mjs";
 import { randomOf } from "../support/random.mjs";
 import { launchUpstream } from "../support/upstream.mjs";
 import { within } from "../support/within.mjs";
+import { Crowd } from "./soak/crowd.mjs";
 import { Round } from "./soak/round.mjs";
 
-const USAGE = "Usage: npm run soak -- [--streams 500] [--rounds 3] [--seed <number>]";
+const USAGE =
+  "Usage: npm run soak -- [--streams 500] [--rounds 3] [--requests 20000] [--aborts 3000] [--seed <number>]";
 
 const BINDINGS = { TIMEOUT_SECONDS: "8", HEARTBEAT_SECONDS: "1", LOG_LEVEL: "INFO" };
 
@@ -18,6 +20,9 @@ const MAX_GROWTH = 0.1;
 
 /** Longest time for a round, in milliseconds. */
 const ROUND_MS = 180_000;
+
+/** Longest time for the crowd, in milliseconds. */
+const CROWD_MS = 900_000;
 
 /** How many violations are told one by one. */
 const SHOWN_VIOLATIONS = 40;
@@ -61,7 +66,7 @@ console.log(
 process.exit(violations.length === 0 ? 0 : 1);
 
 /** @returns {Promise<string[]>} what was violated */
-async function soak({ streams, rounds, seed }) {
+async function soak({ streams, rounds, requests, aborts, seed }) {
   console.log(`Soak: rounds: ${rounds}, streams in each: ${streams}, seed ${seed}\n`);
   console.log(row(([title]) => title));
   const random = randomOf(seed);
@@ -80,12 +85,20 @@ async function soak({ streams, rounds, seed }) {
       console.log(row(([, , show]) => show(done.at(-1))));
       upstream.reset();
     }
+    round = new Crowd(app, upstream, { requests, aborts }, random.below(2 ** 32));
+    const crowd = await within(round.run(), "the end of the crowd", CROWD_MS);
+    violations.push(...round.violations);
     console.log(LEGEND);
+    console.log(
+      `Then a crowd of short requests of every kind: ${crowd.requests}, cut off by their clients at random moments: ` +
+        `${crowd.aborts}; last log lines: ${crowd.completed}, sockets left open: ${crowd.openSockets}, ` +
+        `${seconds(crowd.durationMs)}.\n`,
+    );
     violations.push(...brokenByMemory("JS heap", done, "heapBytes"));
     violations.push(...brokenByMemory("RSS", done, "rssBytes"));
     await app.stop();
     if (process.exitCode) {
-      violations.push("a log line tells a secret, as shown above");
+      violations.push("the log has lines that it must not have, as shown above");
     }
   } catch (error) {
     violations.push(...round.violations, error.stack);
@@ -120,13 +133,19 @@ function mebibytes(bytes) {
 
 function readOptions() {
   try {
-    const usual = { streams: "500", rounds: "3", seed: String(Date.now() % 1_000_000) };
+    const usual = {
+      streams: "500",
+      rounds: "3",
+      requests: "20000",
+      aborts: "3000",
+      seed: String(Date.now() % 1_000_000),
+    };
     const { values } = parseArgs({
       options: Object.fromEntries(Object.keys(usual).map((name) => [name, { type: "string" }])),
     });
     const entries = Object.entries({ ...usual, ...values });
     for (const [name, value] of entries) {
-      const least = name === "seed" ? 0 : 1;
+      const least = ["streams", "rounds"].includes(name) ? 1 : 0;
       if (!/^\d{1,9}$/.test(value) || Number(value) < least) {
         throw new Error(`--${name} must be a whole number from ${least}.`);
       }

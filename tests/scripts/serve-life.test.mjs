@@ -42,7 +42,7 @@ const cutOff = (id, cause) => ({
   correlation_id: id,
   status: "error",
   http_status: 200,
-  end_reason: "cut_off",
+  end_reason: "interrupted",
   cause,
   retries: 0,
 });
@@ -97,7 +97,7 @@ test("a runtime that dies is started again, and what it cut off has its last lin
     cut_requests: 2,
     restart_in_ms: 500,
   });
-  await script.line(/"correlation_id":"second".*"end_reason":"cut_off"/);
+  await script.line(/"correlation_id":"second".*"end_reason":"interrupted"/);
   for (const id of ["first", "second"]) {
     const lines = linesOf(script, id);
     const events = lines.map(({ event }) => event);
@@ -141,5 +141,5 @@ test("an end in good order says nothing of cut answers", async () => {
   server.script.signal("SIGTERM");
   assert.equal(await server.script.end(), 0);
   assert.equal(linesOf(server.script, "whole").length, 3);
-  assert.doesNotMatch(server.script.output.join("\n"), /cut_off|server_stopped|runtime_ended/);
+  assert.doesNotMatch(server.script.output.join("\n"), /interrupted|server_stopped|runtime_ended/);
 });

@@ -38,6 +38,21 @@ test("an answer streams, and standard output has the log lines as JSON and nothi
   );
 });
 
+test("the lines of a request are in the order in which they were written, whatever their level", async () => {
+  const server = await serve({ LOG_FORMAT: "json" });
+  for (let asked = 0; asked < 20; asked++) {
+    const chat = server.chat({ "x-correlation-id": `failure-${asked}` });
+    const call = await upstream.nextCall();
+    call.end(delta("a"));
+    await (await chat).text();
+    await server.script.line(new RegExp(`"response_complete","correlation_id":"failure-${asked}"`));
+  }
+  const records = server.script.output.map((line) => JSON.parse(line));
+  const events = records.filter((record) => record.correlation_id).map((record) => record.event);
+  const one = ["request_received", "stream_started", "stream_error", "response_complete"];
+  assert.deepEqual(events, Array(20).fill(one).flat());
+});
+
 test("it is closed to strangers unless told otherwise", async () => {
   const server = await serve();
   const refused = await server.chat({ authorization: undefined });

@@ -96,7 +96,7 @@ test("a request is open from its first line to its last one", () => {
     correlation_id: "b",
     status: "error",
     http_status: 200,
-    end_reason: "cut_off",
+    end_reason: "interrupted",
     cause: "a test",
     duration_ms: 2500,
     retries: 2,

@@ -14,7 +14,10 @@ export const ENDING = {
   usage: { input_tokens: 9, output_tokens: 40, total_tokens: 49 },
 };
 
-const END = finish("stop") + usage(9, 40) + done;
+/** The end of an answer whose server leaves the last event out. */
+export const WITHOUT_DONE = finish("stop") + usage(9, 40);
+
+const END = WITHOUT_DONE + done;
 
 /** How often upstream shows that it lives while it waits for the other streams, in milliseconds. */
 const SIGN_OF_LIFE_MS = 1000;
@@ -39,9 +42,9 @@ export async function sayUntilTurn(call, stream) {
 }
 
 /** Gives the whole answer, and leaves the connection open. */
-export async function sayWhole(call, stream) {
+export async function sayWhole(call, stream, end = END) {
   await open(call, stream);
-  await stream.say(call, stream.events(0, stream.contents.length) + END);
+  await stream.say(call, stream.events(0, stream.contents.length) + end);
 }
 
 export async function answerWhole(call, stream) {

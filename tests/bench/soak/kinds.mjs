@@ -1,5 +1,5 @@
 /** The kinds of streams: what upstream does, what the client does, and how that has to end. */
-import { event } from "../../support/upstream.mjs";
+import { done, event, finish } from "../../support/upstream.mjs";
 import {
   answerWhole,
   atFirst,
@@ -12,6 +12,7 @@ import {
   sayUntilTurn,
   sayWhole,
   stay,
+  WITHOUT_DONE,
 } from "./acts.mjs";
 
 /**
@@ -43,6 +44,35 @@ export const WHOLE = [
     ...STAYS,
     name: "a whole answer on a connection that stays open",
     serve: sayWhole,
+  },
+  {
+    ...STAYS,
+    name: "a finish reason without [DONE], then the end",
+    async serve(call, stream) {
+      await sayWhole(call, stream, WITHOUT_DONE);
+      call.end();
+    },
+  },
+  {
+    ...STAYS,
+    name: "a finish reason without [DONE], then a broken connection",
+    async serve(call, stream) {
+      await sayWhole(call, stream, WITHOUT_DONE);
+      call.cut();
+    },
+  },
+  {
+    ...STAYS,
+    name: "a finish reason without [DONE], then silence",
+    serve: (call, stream) => sayWhole(call, stream, WITHOUT_DONE),
+  },
+  {
+    ...STAYS,
+    name: "a whole answer, then rubbish",
+    async serve(call, stream) {
+      await sayWhole(call, stream, `${WITHOUT_DONE}data: }\n\n`);
+      call.end();
+    },
   },
 ];
 
@@ -92,6 +122,68 @@ export const LEAVING = [
 /** Upstream fails. @type {Kind[]} */
 export const FAILING = [
   {
+    ...CUT,
+    name: "upstream gives up with a finish reason that is a failure",
+    endReason: "upstream_error",
+    code: "upstream_unavailable",
+    async serve(call, stream) {
+      await sayUntilTurn(call, stream);
+      call.end(finish("abort"), done);
+    },
+  },
+  {
+    ...TRUNCATED,
+    name: "upstream closes after an empty finish reason",
+    async serve(call, stream) {
+      await sayUntilTurn(call, stream);
+      call.end(finish(""));
+    },
+  },
+  {
+    ...CUT,
+    name: "upstream sends bytes that are no text",
+    endReason: "upstream_protocol",
+    code: "upstream_protocol",
+    async serve(call, stream) {
+      await sayUntilTurn(call, stream);
+      call.write(Buffer.from("data: \xff\n\n", "latin1"));
+    },
+  },
+  {
+    ...CUT,
+    name: "upstream sends an event of 2 MiB",
+    endReason: "upstream_protocol",
+    code: "upstream_protocol",
+    async serve(call, stream) {
+      await sayUntilTurn(call, stream);
+      call.write(`data: ${"x".repeat(2 << 20)}\n\n`);
+    },
+  },
+  {
+    ...FAILS,
+    name: "upstream answers with a page",
+    endReason: "upstream_protocol",
+    code: "upstream_protocol",
+    status: 502,
+    async serve(call, stream) {
+      await stream.everyone;
+      call.respond(200, "<html>", { "content-type": "text/html" });
+    },
+  },
+  {
+    ...FAILS,
+    name: "upstream breaks off a whole answer",
+    endReason: "upstream_truncated",
+    code: "upstream_truncated",
+    status: 502,
+    async serve(call, stream) {
+      await stream.everyone;
+      call.open(200, { "content-type": "application/json" });
+      call.write('{"choices":[{"message":{"content":"half');
+      call.reset();
+    },
+  },
+  {
     ...TRUNCATED,
     name: "upstream resets",
     async serve(call, stream) {
@@ -114,7 +206,7 @@ export const FAILING = [
     name: "upstream closes inside an event",
     async serve(call, stream) {
       await sayUntilTurn(call, stream);
-      call.end(stream.events(0, 1).slice(0, -2));
+      call.end(stream.events(0, 1).slice(0, -4));
     },
   },
   {
