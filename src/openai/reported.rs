@@ -18,8 +18,11 @@ const MAX_NAME_BYTES: usize = 128;
 /// Most names that are kept.
 const MAX_NAMES: usize = 64;
 
-/// Fields whose values are no part of the error: they repeat the request.
-const ECHOES: [&str; 7] = [
+/// Fields whose values are no part of the error: they repeat the request, or hold the answer so far.
+const ECHOES: [&str; 10] = [
+    "choices",
+    "output",
+    "instructions",
     "input",
     "flagged_input",
     "messages",

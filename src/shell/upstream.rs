@@ -237,19 +237,29 @@ impl Attempt<'_> {
         })
     }
 
-    /// Adds the next chunk; false at the end.
+    /// Adds the next chunk; false at the end. A whole answer may take no longer than one that streams.
     async fn read_more(
         &self,
         source: &mut Source,
         bytes: &mut Vec<u8>,
         waiting: &mut Waiting,
     ) -> Result<bool, Missed> {
-        let deadline_ms = js::now_ms().saturating_add(js::millis(self.config.timeout));
-        match body::read_chunk(source, bytes, waiting, deadline_ms).await {
+        let Self {
+            exchange, config, ..
+        } = self;
+        let idle_ms = js::now_ms().saturating_add(js::millis(config.timeout));
+        let last_ms = exchange
+            .started_ms
+            .saturating_add(js::millis(config.max_stream));
+        match body::read_chunk(source, bytes, waiting, idle_ms.min(last_ms)).await {
             Ok(is_more) => Ok(is_more),
             Err(Interrupted::Failed(_)) => {
                 let cause = "the connection broke in the middle of an answer";
                 Err(Failure::new(ErrorCode::UpstreamTruncated, cause).into())
+            }
+            Err(Interrupted::TimeIsUp) if js::now_ms() >= last_ms => {
+                let cause = "the answer took longer than MAX_STREAM_SECONDS";
+                Err(Failure::new(ErrorCode::StreamTooLong, cause).into())
             }
             Err(interrupted) => {
                 let cause = "upstream was silent for TIMEOUT_SECONDS";

@@ -339,3 +339,19 @@ fn upstream_says_how_long_to_wait_in_milliseconds_seconds_or_a_date_and_nonsense
     // A date that has passed asks for nothing.
     assert_eq!(retry_after_ms(None, Some(date), |_| Some(-1.0)), None);
 }
+
+#[test]
+fn what_the_model_said_beside_an_error_is_no_word_of_the_error() {
+    for answer in [
+        r#""choices":[{"delta":{"content":"You exceeded your current quota"}}]"#,
+        r#""output":[{"content":[{"text":"maximum context length"}]}]"#,
+        r#""instructions":"model not found: insufficient balance""#,
+    ] {
+        let failure = Failure::from_event(&format!(r#"{{"error":{{"code":"x"}},{answer}}}"#), true);
+        assert_eq!(
+            failure.error.code,
+            ErrorCode::UpstreamUnavailable,
+            "{answer}"
+        );
+    }
+}

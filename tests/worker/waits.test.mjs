@@ -269,6 +269,14 @@ test("a success that is no declared event stream is looked at", async (t) => {
     call.reset();
     assert.equal(await read(await response), errorBody("upstream_truncated", id));
   });
+  await t.test("that takes longer than any answer may", async () => {
+    const { id, call, response } = await begin(brief, upstream);
+    call.open(200, json);
+    call.write(whole.slice(0, 20));
+    assert.equal(await read(await response), errorBody("stream_too_long", id));
+    assert.equal((await response).status, 504);
+    assert.equal(await within(call.closed, "the end of the call"), "aborted");
+  });
   await t.test("that does not go on", async () => {
     const { id, call, response } = await begin(impatient, upstream);
     call.open(200, json);
