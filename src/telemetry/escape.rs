@@ -39,6 +39,20 @@ pub(super) fn character(text: &[u8]) -> Option<(u8, usize)> {
     last
 }
 
+/// A text whose escapes are undone once; nothing when it has none.
+pub(super) fn undo(text: &[u8]) -> Option<Vec<u8>> {
+    let mut undone = Vec::with_capacity(text.len());
+    let mut rest = text;
+    while let Some(first) = rest.first() {
+        let mut readings = Readings::of(rest);
+        readings.next();
+        let (byte, len) = readings.next().unwrap_or((*first, 1));
+        undone.push(byte);
+        rest = rest.get(len..).unwrap_or_default();
+    }
+    (undone.len() < text.len()).then_some(undone)
+}
+
 /// What the beginning of a text may mean, a byte and its length as written: itself, then, where it is an escape,
 /// what that stands for. In `%252541` each `25` is a percent sign that was escaped again.
 struct Readings<'a> {

@@ -147,7 +147,7 @@ impl<'a> Record<'a> {
 
     /// Adds at most `max_chars` characters of a text from outside, scrubbed as a whole before it is cut.
     pub fn outside(&mut self, name: &str, value: &str, max_chars: usize) -> &mut Self {
-        let scrubbed = self.scrubber.scrub(value);
+        let scrubbed = self.scrubber.scrub_outside(value);
         self.field(name, cut(&scrubbed, max_chars))
     }
 

@@ -12,6 +12,9 @@ pub const REDACTED: &str = "REDACTED";
 /// wherever they occur would garble the log and protect nothing.
 const MIN_SECRET_BYTES: usize = 8;
 
+/// How often escapes are undone in a text from outside.
+const MAX_ESCAPE_LAYERS: usize = 8;
+
 /// A secret. It prints as `REDACTED`, does not serialise and is read only by [`Secret::expose`].
 #[derive(Clone, Eq, PartialEq)]
 pub struct Secret(String);
@@ -74,6 +77,25 @@ impl Scrubber {
         Cow::Owned(scrubbed)
     }
 
+    /// The same for a text that a stranger may have made up to get a secret past this: nothing stays of a text in
+    /// which a piece of a configured secret is left, or comes to light when escapes are undone, one layer after the
+    /// other.
+    pub fn scrub_outside<'t>(&self, text: &'t str) -> Cow<'t, str> {
+        let scrubbed = self.scrub(text);
+        let mut layer = Cow::Borrowed(scrubbed.as_bytes());
+        for _ in 0..MAX_ESCAPE_LAYERS {
+            if self.secrets.iter().any(|secret| has_piece(&layer, secret)) {
+                return Cow::Borrowed(REDACTED);
+            }
+            match escape::undo(&layer) {
+                Some(undone) => layer = Cow::Owned(undone),
+                None => return scrubbed,
+            }
+        }
+        // Nobody escapes a text so often who has nothing to hide.
+        Cow::Borrowed(REDACTED)
+    }
+
     /// Where secrets stand, in order. Those that overlap are one: if only the first went, the rest of the
     /// second would stay.
     fn secrets_in(&self, text: &[u8]) -> Vec<Span> {
@@ -129,6 +151,13 @@ pub fn is_secret_name(name: &str) -> bool {
         rest = rest.get(1..).unwrap_or_default();
     }
     has_token && !counts_tokens
+}
+
+/// Whether a text has a piece of a secret in it.
+fn has_piece(text: &[u8], secret: &Secret) -> bool {
+    let pieces = secret.expose().as_bytes().windows(MIN_SECRET_BYTES);
+    let mut places = text.windows(MIN_SECRET_BYTES);
+    places.any(|place| pieces.clone().any(|piece| piece == place))
 }
 
 /// Bytes of a text, from `start` up to `end`.

@@ -303,3 +303,35 @@ proptest! {
         prop_assert_eq!(known().scrub(&text), text.as_str());
     }
 }
+
+#[test]
+fn nothing_stays_of_a_text_whose_escapes_hide_a_piece_of_a_secret() {
+    let scrubber = scrubber(|name| match name {
+        "OPENAI_API_KEY" => Some("sk-proj-Zq7Vxk93LmWb_Tn4Yd-R8hJfPc2G".to_owned()),
+        "ACCESS_TOKENS" => Some(
+            r#"me:Xw9kRz5vQn2mJy7tBd4h,w"Kq\8zV/xJ<9%2bTn5Rb,Gz4Jqvw/xk51NpL+t3ycQa"#.to_owned(),
+        ),
+        _ => None,
+    });
+    for text in [
+        // The digits of an escape are escaped.
+        "/%25%35%38w9kRz5vQn2mJy7tBd4h",
+        "/Xw9kRz5vQn%25%33%32mJy7tBd4h",
+        "/%2%35%358w9kRz5vQn2mJy7tBd4h",
+        "/%5cu0058w9kRz5vQn2mJy7tBd4h",
+        "/sk-proj-%25%35%61q7Vxk93LmWb_Tn4Yd-R8hJfPc2G",
+        // JSON within a URL.
+        "/%22w%5C%22Kq%5C%5C8zV%2FxJ%3C9%252bTn5Rb%22",
+        "/Gz4Jqvw%5C%2Fxk51NpL%2Bt3ycQa",
+        // A part of a secret.
+        "/xJ<9%2bTn5Rb/zz",
+        "/9kRz5vQn",
+        // Nobody writes so who has nothing to hide.
+        "/%2525252525252525252525252558",
+    ] {
+        assert_eq!(logged(&scrubber, text, 256), "REDACTED", "{text}");
+    }
+    for text in ["/chat", "/caf%C3%A9/%2525", "/a\\b%", "/%zz%u0058"] {
+        assert_eq!(logged(&scrubber, text, 256), text);
+    }
+}
