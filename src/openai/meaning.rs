@@ -44,6 +44,19 @@ pub struct Delta<'a> {
     pub usage: Option<Result<Usage, Malformed>>,
     /// Whether this is a part of the answer, with text or without.
     pub is_answer: bool,
+    /// All parts of the answer again, in order, at its end.
+    pub parts: Vec<PartText<'a>>,
+}
+
+/// A part of an answer, as [`Delta`] has its text.
+#[derive(Debug)]
+pub struct PartText<'a> {
+    /// Which one.
+    pub part: Part,
+    /// The answer's text.
+    pub content: Option<Cow<'a, str>>,
+    /// Text by which the model refuses to answer.
+    pub refusal: Option<Cow<'a, str>>,
 }
 
 /// How a text relates to those before it.
@@ -52,6 +65,8 @@ pub enum Origin {
     /// It goes on where they end.
     #[default]
     Delta,
+    /// It goes on with this part.
+    DeltaOf(Part),
     /// It says a part of the answer again that deltas have said, if any came.
     Part(Option<Part>),
     /// It says the whole answer again, if any of it came.
@@ -78,7 +93,7 @@ impl Part {
 }
 
 /// What upstream says about the end of an answer.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub enum Ended {
     /// The answer is complete.
     Finished(FinishReason),

@@ -11,7 +11,7 @@ use crate::api::request::{ChatRequest, Role};
 use crate::config::Config;
 
 pub use self::event::is_whole;
-pub use self::meaning::{Delta, Ended, Meaning, Origin, Part};
+pub use self::meaning::{Delta, Ended, Meaning, Origin, Part, PartText};
 pub use self::whole::{MAX_WHOLE_BYTES, Sniffed, Whole, sniff};
 
 pub mod base_url;
@@ -131,10 +131,11 @@ impl EventReader {
         if let Meaning::Delta(Delta {
             content: Some(Cow::Borrowed(content)),
             refusal: None,
-            origin: Origin::Delta,
+            origin: Origin::Delta | Origin::DeltaOf(_),
             ending: None,
             usage: None,
             is_answer: true,
+            parts: _,
         }) = meaning
         {
             self.template

@@ -10,7 +10,9 @@ use super::failure::Failure;
 use super::finish::Reason;
 use super::reported::machine_name;
 use super::text::Texts;
-use super::{Delta, Ended, FinishReason, Malformed, Meaning, Message, Origin, Part, Parts, usage};
+use super::{
+    Delta, Ended, FinishReason, Malformed, Meaning, Message, Origin, Part, PartText, Parts, usage,
+};
 use crate::api::error::ErrorCode;
 use crate::api::request::ChatRequest;
 use crate::config::Config;
@@ -100,10 +102,20 @@ pub(super) fn take_apart<'a>(
         meaning: Meaning::Delta(Delta {
             content: texts.content,
             refusal: texts.refusal,
+            origin: part_of(&fields).map_or(Origin::Delta, Origin::DeltaOf),
             is_answer: true,
             ..Delta::default()
         }),
         noise: [fields.get("sequence_number"), fields.get("obfuscation")],
+    })
+}
+
+/// The part that an event names by its indices, if it does.
+fn part_of(fields: &Fields<'_>) -> Option<Part> {
+    let index = |name| serde_json::from_str(fields.get(name)?).ok();
+    Some(Part {
+        output_index: index("output_index")?,
+        content_index: Some(index("content_index")?),
     })
 }
 
@@ -171,9 +183,9 @@ pub(super) fn ended<'a>(
     response: &Fields<'a>,
     failure: impl FnOnce() -> Failure,
 ) -> Delta<'a> {
-    let (texts, origin) = match output(response) {
-        Ok(texts) => (texts, Origin::Whole),
-        Err(Malformed) => (Texts::default(), Origin::Lost),
+    let (texts, parts, origin) = match output(response) {
+        Ok((texts, parts)) => (texts, parts, Origin::Whole),
+        Err(Malformed) => (Texts::default(), Vec::new(), Origin::Lost),
     };
     let status = response.text("status");
     let status = match kind {
@@ -206,6 +218,7 @@ pub(super) fn ended<'a>(
         usage: usage::read(response.get("usage")),
         ending: Some(ending),
         is_answer: true,
+        parts,
     }
 }
 
@@ -226,22 +239,43 @@ fn truncated(word: &str) -> Ended {
     Ended::Failed(Box::new(Failure::new(ErrorCode::UpstreamTruncated, cause)))
 }
 
-/// The text of a whole response.
-fn output<'a>(response: &Fields<'a>) -> Result<Texts<'a>, Malformed> {
-    let mut texts = Texts::default();
+/// The text of a whole response: that of no part, and its parts.
+fn output<'a>(response: &Fields<'a>) -> Result<(Texts<'a>, Vec<PartText<'a>>), Malformed> {
+    let mut parts = Vec::new();
     let items = response.get("output").and_then(json::list);
-    for item in items.unwrap_or_default() {
+    for (output_index, item) in (0..).zip(items.unwrap_or_default()) {
         let item = Fields::read(item).ok_or(Malformed)?;
-        texts.append(item_text(&item)?);
+        let Some(content) = item.get("content").filter(|_| is_message(&item)) else {
+            continue;
+        };
+        let contents = json::list(content).unwrap_or_else(|| vec![content]);
+        for (content_index, content) in (0..).zip(contents) {
+            let texts = Texts::of(Some(content))?;
+            if !texts.is_empty() {
+                parts.push(PartText {
+                    part: Part {
+                        output_index,
+                        content_index: Some(content_index),
+                    },
+                    content: texts.content,
+                    refusal: texts.refusal,
+                });
+            }
+        }
     }
-    if texts.is_empty() {
-        return Texts::of(response.get("output_text"));
-    }
-    Ok(texts)
+    let texts = match parts.as_slice() {
+        [] => Texts::of(response.get("output_text"))?,
+        _ => Texts::default(),
+    };
+    Ok((texts, parts))
 }
 
-/// The text of an item. Those that are no messages hold reasoning and calls of tools.
+/// The text of an item.
 fn item_text<'a>(item: &Fields<'a>) -> Result<Texts<'a>, Malformed> {
-    let is_message = item.text("type").is_none_or(|kind| kind == "message");
-    Texts::of(item.get("content").filter(|_| is_message))
+    Texts::of(item.get("content").filter(|_| is_message(item)))
+}
+
+/// Items that are no messages hold reasoning and calls of tools.
+fn is_message(item: &Fields<'_>) -> bool {
+    item.text("type").is_none_or(|kind| kind == "message")
 }

@@ -3,9 +3,8 @@
 use std::borrow::Cow;
 
 use super::failure::Failure;
-use super::{
-    Api, Delta, Ended, FinishReason, Malformed, Meaning, Origin, chat_completions, responses,
-};
+use super::text::Texts;
+use super::{Api, Delta, Ended, Malformed, Meaning, Origin, chat_completions, responses};
 use crate::api::error::ErrorCode;
 use crate::json::Fields;
 
@@ -96,24 +95,42 @@ impl Api {
         let delta = read.map_err(|Malformed| {
             protocol("a success is neither an event stream nor an answer of the API")
         })?;
-        match delta.ending {
-            Some(Ended::Failed(failure)) => Err(*failure),
-            None => {
-                let cause = "an answer without a stream is not complete";
-                Err(Failure::new(ErrorCode::UpstreamTruncated, cause))
-            }
-            Some(_) if delta.origin == Origin::Lost => {
-                Err(protocol("an answer's text cannot be read"))
-            }
-            Some(ending) => Ok(Whole(Delta {
-                content: delta.content.map(|text| Cow::Owned(text.into_owned())),
-                refusal: delta.refusal.map(|text| Cow::Owned(text.into_owned())),
-                origin: Origin::Whole,
-                ending: Some(ending),
-                usage: delta.usage,
-                is_answer: true,
-            })),
+        if delta.origin == Origin::Lost && !matches!(delta.ending, Some(Ended::Failed(_))) {
+            return Err(protocol("an answer's text cannot be read"));
         }
+        let mut texts = Texts {
+            content: delta.content,
+            refusal: delta.refusal,
+        };
+        for part in delta.parts {
+            texts.append(Texts {
+                content: part.content,
+                refusal: part.refusal,
+            });
+        }
+        // What can be read of an answer is not held back for its end.
+        let has_text = !texts.is_empty();
+        let ending = match delta.ending {
+            Some(Ended::Failed(failure)) if !has_text => return Err(*failure),
+            Some(ending) => ending,
+            None => {
+                let cause = "an answer without a stream does not say that it is complete";
+                let failure = Failure::new(ErrorCode::UpstreamTruncated, cause);
+                if !has_text {
+                    return Err(failure);
+                }
+                Ended::Failed(Box::new(failure))
+            }
+        };
+        Ok(Whole(Delta {
+            content: texts.content.map(|text| Cow::Owned(text.into_owned())),
+            refusal: texts.refusal.map(|text| Cow::Owned(text.into_owned())),
+            origin: Origin::Whole,
+            ending: Some(ending),
+            usage: delta.usage,
+            is_answer: true,
+            parts: Vec::new(),
+        }))
     }
 }
 
@@ -126,18 +143,10 @@ fn without_end_mark(json: &str) -> &str {
 }
 
 fn whole_chat(json: &str, failure: impl Fn(&str) -> Failure) -> Result<Delta<'_>, Malformed> {
-    let Meaning::Delta(mut delta) = chat_completions::take_apart("", json, failure)?.meaning else {
-        return Err(Malformed);
-    };
-    if delta.ending.is_none() {
-        if !delta.is_answer {
-            return Err(Malformed);
-        }
-        // A whole message is as much an end as `[DONE]`; a chunk of one is none.
-        let is_message = matches!(delta.origin, Origin::Part(_) | Origin::Lost);
-        delta.ending = is_message.then_some(Ended::Finished(FinishReason::Stop));
+    match chat_completions::take_apart("", json, failure)?.meaning {
+        Meaning::Delta(delta) if delta.ending.is_some() || delta.is_answer => Ok(delta),
+        _ => Err(Malformed),
     }
-    Ok(delta)
 }
 
 fn whole_response(json: &str, failure: impl Fn(&str) -> Failure) -> Result<Delta<'_>, Malformed> {
@@ -147,7 +156,5 @@ fn whole_response(json: &str, failure: impl Fn(&str) -> Failure) -> Result<Delta
             _ => Err(Malformed),
         };
     };
-    Ok(responses::ended("response.completed", &fields, || {
-        failure(json)
-    }))
+    Ok(responses::ended("", &fields, || failure(json)))
 }

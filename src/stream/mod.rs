@@ -4,4 +4,5 @@ pub mod outcome;
 pub mod relay;
 pub mod sse;
 mod surrogates;
+mod told;
 mod writer;

@@ -25,7 +25,7 @@ use crate::api::correlation::CorrelationId;
 use crate::api::error::ErrorCode;
 use crate::api::frame::KEEP_ALIVE;
 use crate::openai::failure::Failure;
-use crate::openai::{Api, EventReader, FinishReason, Usage, Whole};
+use crate::openai::{Api, Ended, EventReader, FinishReason, Usage, Whole};
 
 pub use super::writer::SentFrame;
 
@@ -161,14 +161,18 @@ impl Relay {
         self.note_output(now_ms);
     }
 
-    /// Gives an answer that came whole: its text and the final frame.
+    /// Gives an answer that came whole: its text, and the final frame, which is that of a failure if the answer does
+    /// not say that it is complete.
     pub fn answer_whole(&mut self, whole: &Whole, now_ms: u64) {
         if self.outcome.is_some() {
             return;
         }
         self.handled_ms = now_ms;
         self.writer.delta(&whole.0);
-        self.finish();
+        match &whole.0.ending {
+            Some(Ended::Failed(failure)) => self.fail((**failure).clone()),
+            _ => self.finish(),
+        }
         self.note_output(now_ms);
     }
 

@@ -2,12 +2,13 @@
 
 use super::sse::Event;
 use super::surrogates::Surrogates;
+use super::told::Told;
 use crate::api::correlation::CorrelationId;
 use crate::api::error::{ApiError, ErrorCode};
 use crate::api::frame::{Ending, FrameEncoder};
 use crate::openai::failure::Failure;
 use crate::openai::{
-    Delta, Ended, EventReader, FinishReason, Meaning, Origin, Part, Usage, is_whole,
+    Delta, Ended, EventReader, FinishReason, Meaning, Origin, PartText, Usage, is_whole,
 };
 
 /// A frame with text that went out, for the log.
@@ -47,10 +48,10 @@ pub(super) struct Writer {
     refused: bool,
     /// Whether any part of the answer came, with text or without.
     has_begun: bool,
-    /// Whether any text came as a delta.
+    /// Whether any text came as a delta of no part that has a name.
     has_deltas: bool,
-    /// The last part that a server said again.
-    last_part: Option<Part>,
+    /// The parts whose text came.
+    told: Told,
     /// Frames with text so far.
     text_frames: u64,
     usage: Option<Usage>,
@@ -69,7 +70,7 @@ impl Writer {
             refused: false,
             has_begun: false,
             has_deltas: false,
-            last_part: None,
+            told: Told::default(),
             text_frames: 0,
             usage: None,
             sent: traces_frames.then(Vec::new),
@@ -184,19 +185,19 @@ impl Writer {
         }
         let has_text = delta.content.is_some() || delta.refusal.is_some();
         if is_new && has_text {
-            for text in [&delta.content, &delta.refusal].into_iter().flatten() {
-                let whole = self.surrogates.join(text);
-                if whole != "\"\"" {
-                    self.content(&whole);
-                }
-            }
-            self.refused |= delta.refusal.is_some();
+            self.text(delta.content.as_deref(), delta.refusal.as_deref());
             match delta.origin {
-                Origin::Delta => self.has_deltas = true,
-                Origin::Part(part) => self.last_part = part,
-                Origin::Whole | Origin::Lost => {}
+                // One that is like the one before it has its part.
+                Origin::Delta => self.has_deltas |= self.told.is_empty(),
+                Origin::DeltaOf(part) => self.told.add(part),
+                Origin::Part(Some(part)) => {
+                    self.told.add(part);
+                    self.told.hear_again(part);
+                }
+                Origin::Part(None) | Origin::Whole | Origin::Lost => {}
             }
         }
+        self.missing_parts(&delta.parts);
         self.has_begun |= delta.is_answer;
         self.end(delta.ending.as_ref());
         if let Some(usage) = delta.usage {
@@ -206,15 +207,44 @@ impl Writer {
     }
 
     /// Whether a text was not read before.
-    fn is_new(&self, origin: Origin) -> bool {
+    fn is_new(&mut self, origin: Origin) -> bool {
         match origin {
-            Origin::Delta => true,
-            Origin::Part(part) => {
-                let known = part.zip(self.last_part);
-                !self.has_deltas && !known.is_some_and(|(part, last)| part.is_within(last))
+            Origin::Delta | Origin::DeltaOf(_) => true,
+            Origin::Part(None) => !self.has_deltas,
+            Origin::Part(Some(part)) => {
+                self.told.hear_again(part);
+                !self.has_deltas && self.told.lacks(part)
             }
             Origin::Whole | Origin::Lost => self.text_frames == 0,
         }
+    }
+
+    /// Adds the text of those parts that did not come before.
+    fn missing_parts(&mut self, parts: &[PartText<'_>]) {
+        let numbers = parts.iter().map(|part| part.part);
+        if self.has_deltas || !self.told.is_less_than(numbers) {
+            return;
+        }
+        for PartText {
+            part,
+            content,
+            refusal,
+        } in parts
+        {
+            if !self.told.holds(*part) {
+                self.text(content.as_deref(), refusal.as_deref());
+            }
+        }
+    }
+
+    fn text(&mut self, content: Option<&str>, refusal: Option<&str>) {
+        for text in [content, refusal].into_iter().flatten() {
+            let whole = self.surrogates.join(text);
+            if whole != "\"\"" {
+                self.content(&whole);
+            }
+        }
+        self.refused |= refusal.is_some();
     }
 
     /// Takes note of why the answer ended. A gateway may put a `stop` of its own behind the model's reason, which

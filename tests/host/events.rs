@@ -200,6 +200,23 @@ fn the_text_of_a_response_is_in_its_deltas_or_where_it_is_said_again() {
             &format!(r#""response":{{"status":"completed","output":{output}}}"#),
         )
     };
+    let named = |kind: &str, index: u32, field: &str, text: &str| {
+        let fields = format!(r#""output_index":{index},"content_index":0,"{field}":"{text}""#);
+        event(kind, &fields)
+    };
+    let named_delta = |index, text| named("response.output_text.delta", index, "delta", text);
+    let done_of = |index, text| named("response.output_text.done", index, "text", text);
+    let message = |text| {
+        format!(r#"{{"type":"message","content":[{{"type":"output_text","text":"{text}"}}]}}"#)
+    };
+    let both = event(
+        "response.completed",
+        &format!(
+            r#""response":{{"status":"completed","output":[{},{}]}}"#,
+            message("a"),
+            message("b")
+        ),
+    );
     for (stream, text) in [
         (
             [
@@ -240,6 +257,25 @@ fn the_text_of_a_response_is_in_its_deltas_or_where_it_is_said_again() {
         ),
         ([item(0, "message", "a"), completed("")].concat(), "a"),
         ([completed("a")].concat(), "a"),
+        // A part that no delta has said, beside one that deltas have.
+        (
+            [named_delta(0, "a"), done_of(0, "a"), done_of(1, "b")].concat() + &both,
+            "ab",
+        ),
+        ([named_delta(0, "a"), both.clone()].concat(), "ab"),
+        (
+            [named_delta(0, "a"), named_delta(1, "b"), both.clone()].concat(),
+            "ab",
+        ),
+        // A server that counts its parts otherwise at the end.
+        (
+            [named_delta(4, "a"), named_delta(5, "b"), both.clone()].concat(),
+            "ab",
+        ),
+        (
+            [named_delta(1, "a"), named_delta(2, "b"), both.clone()].concat(),
+            "ab",
+        ),
         // Gateways number parts as they like: what deltas have said is never said again.
         (
             [

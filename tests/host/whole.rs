@@ -94,7 +94,6 @@ fn a_whole_answer_is_one_frame_and_its_final_frame() {
         (Api::ChatCompletions, CHAT.to_owned()),
         (Api::ChatCompletions, format!("\u{feff}\n\n {CHAT}\n")),
         (Api::ChatCompletions, format!("{CHAT}\n\ndata: [DONE]\n\n")),
-        (Api::ChatCompletions, CHAT.replace("\"stop\"", "null")),
         (
             Api::ChatCompletions,
             CHAT.replace(
@@ -103,10 +102,6 @@ fn a_whole_answer_is_one_frame_and_its_final_frame() {
             ),
         ),
         (Api::Responses, RESPONSE.to_owned()),
-        (
-            Api::Responses,
-            RESPONSE.replace("\"status\":\"completed\",", ""),
-        ),
         (Api::Responses, RESPONSE.replace("output_text", "text")),
     ] {
         assert_eq!(told(api, &body), Ok(HELLO.to_owned()), "{body}");
@@ -203,7 +198,7 @@ fn an_error_in_a_success_is_that_error_and_is_retried_like_it() {
         ),
         (
             Api::ChatCompletions,
-            r#"{"choices":[{"message":{"content":"Hel"},"finish_reason":"error"}]}"#,
+            r#"{"choices":[{"message":{"content":""},"finish_reason":"error"}]}"#,
             E::UpstreamUnavailable,
             false,
         ),
@@ -263,7 +258,7 @@ fn a_whole_document_that_does_not_say_so_is_no_complete_answer() {
     for (api, body) in [
         (
             Api::ChatCompletions,
-            r#"{"choices":[{"delta":{"content":"Hel"},"finish_reason":null}]}"#,
+            r#"{"choices":[{"message":{"content":""},"finish_reason":null}]}"#,
         ),
         (Api::Responses, r#"{"status":"in_progress","output":[]}"#),
         (Api::Responses, r#"{"status":"incomplete","output":[]}"#),
@@ -272,6 +267,50 @@ fn a_whole_document_that_does_not_say_so_is_no_complete_answer() {
             told(api, body),
             Err((ErrorCode::UpstreamTruncated, false)),
             "{body}"
+        );
+    }
+}
+
+#[test]
+fn the_text_of_a_whole_document_that_is_no_complete_answer_is_told_and_that_it_is_cut_off() {
+    let cut = ("upstream_truncated", EndReason::UpstreamTruncated);
+    let failed = ("upstream_unavailable", EndReason::UpstreamError);
+    for (api, body, (code, end_reason)) in [
+        (Api::ChatCompletions, CHAT.replace("\"stop\"", "null"), cut),
+        (Api::ChatCompletions, CHAT.replace("\"stop\"", "\"\""), cut),
+        (Api::ChatCompletions, CHAT.replace("\"stop\"", "0"), cut),
+        (
+            Api::ChatCompletions,
+            CHAT.replace("\"stop\"", "\"in_progress\""),
+            cut,
+        ),
+        (Api::ChatCompletions, CHAT.replace("finish_", "x"), cut),
+        (
+            Api::ChatCompletions,
+            CHAT.replace("\"stop\"", "\"abort\""),
+            failed,
+        ),
+        (
+            Api::Responses,
+            RESPONSE.replace("\"status\":\"completed\",", ""),
+            cut,
+        ),
+        (
+            Api::Responses,
+            RESPONSE.replace("\"completed\"", "null"),
+            cut,
+        ),
+    ] {
+        let whole = api.read_whole(body.as_bytes(), true).expect("a text");
+        let mut relay = relay_of(api);
+        relay.answer_whole(&whole, 7);
+        let outcome = relay.outcome().expect("an outcome");
+        assert_eq!(outcome.end_reason, end_reason, "{body}");
+        let client = String::from_utf8(relay.output().to_vec()).expect("frames are UTF-8");
+        assert!(client.contains("\"content\":\"Hello\""), "{body}: {client}");
+        assert!(
+            client.contains(&format!("\"code\":\"{code}\"")),
+            "{body}: {client}"
         );
     }
 }
