@@ -190,7 +190,7 @@ pub(super) fn ended<'a>(
     let status = response.text("status");
     let status = match kind {
         "response.incomplete" => "incomplete",
-        "response.completed" => status.as_deref().unwrap_or("completed"),
+        "response.completed" if response.given("status").is_none() => "completed",
         _ => status.as_deref().unwrap_or_default(),
     };
     let details = response.object("incomplete_details").unwrap_or_default();

@@ -119,7 +119,7 @@ impl Decoder {
         self.next_event()
     }
 
-    /// The next event whose blank line has come. An event without `data` is passed over.
+    /// The next event whose blank line has come. An event without `data` is passed over, unless it is called an error.
     ///
     /// # Errors
     ///
@@ -146,7 +146,7 @@ impl Decoder {
                 if is_alone {
                     return self.dispatch().map(Some);
                 }
-            } else if self.event.has_data {
+            } else if self.event.has_data || self.event.kind == b"error" {
                 return self.dispatch().map(Some);
             } else {
                 self.event.clear();
