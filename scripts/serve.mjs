@@ -49,10 +49,10 @@ async function serve() {
   });
 
   function hear(line) {
-    open.hear(line);
     // The runtime itself has something to say at times.
     if (line.startsWith("{")) printRecord(line);
     else say(line);
+    for (const last of open.hear(line)) printRecord(last);
   }
 }
 

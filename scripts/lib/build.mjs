@@ -37,7 +37,7 @@ async function buildWorker() {
 
   const toolchain = await ensureWasmToolchain();
   const { workerBuild, env } = await ensureBuildTools();
-  say("Building the worker");
+  say("Building the worker (two to three minutes the first time)");
   rmSync(STAMP, { force: true });
   await compile(workerBuild, {
     ...env,
@@ -68,7 +68,10 @@ function isBuiltFrom(inputs) {
   return complete && readFileSync(STAMP, "utf8") === inputs;
 }
 
-/** The sizes of what is deployed; gzipped as wrangler counts it, all modules together. */
+/**
+ * The sizes of the modules, and of all together when compressed. A deployment is a few hundred bytes larger, for wrangler
+ * bundles index.js once more: `npm run deploy -- --dry-run` tells its size.
+ */
 function sizes() {
   const modules = MODULES.map((name) => readFileSync(join(BUILD, name)));
   const each = MODULES.map((name, index) => `${name} ${kib(modules[index].length)}`).join(", ");

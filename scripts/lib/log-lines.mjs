@@ -1,12 +1,14 @@
 /**
  * What is said of an event, phrase by phrase: a field's name in braces stands for its value. A phrase is left out when
- * none of its fields is there. Fields and events that are not named here are told as `name=value`.
+ * it has fields and none of them is there. Fields and events that are not named here are told as `name=value`.
  * @type {Record<string, string[]>}
  */
 const PHRASES = {
   application_started: ["{model}", "{api}", "log level {log_level}"],
+  anonymous_access: ["anyone who reaches the worker may chat"],
   request_received: ["{method} {path}", "{message_length} characters"],
   validation_error: ["{field}", "{rule}"],
+  rate_limiter_failed: ["the request was let through", "{cause}"],
   upstream_retry: [
     "attempt {attempt} in {delay_ms} ms",
     "{code}",
@@ -18,6 +20,7 @@ const PHRASES = {
     "upstream answered after {upstream_latency_ms} ms",
   ],
   chunk_sent: ["frame {sequence}", "{content_length} characters", "after {elapsed_ms} ms"],
+  unknown_finish_reason: ["{reason} was told as other"],
   stream_error: ["{code}", "{cause}", "{recovery_action}"],
   response_complete: [
     "{http_status} {status} {end_reason}",
@@ -28,7 +31,17 @@ const PHRASES = {
     "{usage.input_tokens}+{usage.output_tokens} tokens",
   ],
   panic: ["{cause}"],
+  instance_lost: ["{cause}", "broken off: {correlation_ids}"],
+  runtime_ended: [
+    "{cause}",
+    "{cut_requests} requests cut off",
+    "starts again in {restart_in_ms} ms",
+  ],
+  server_stopped: ["{cut_requests} requests cut off"],
 };
+
+/** As wide as the longest name of an event, so that what follows stands below each other. */
+const EVENT_WIDTH = Math.max(...Object.keys(PHRASES).map((event) => event.length));
 
 /** Before every event's own fields. */
 const HEAD = ["timestamp", "level", "event", "correlation_id"];
@@ -67,7 +80,7 @@ export function readable(line, { color = false } = {}) {
     timeOfDay(record.timestamp),
     paint(levelColor, safe(level).padEnd(5)),
     paint(FAINT, shortId(record.correlation_id).padEnd(8)),
-    safe(record.event).padEnd(17),
+    safe(record.event).padEnd(EVENT_WIDTH),
     facts(record),
   ];
   return columns.join("  ").trimEnd();
@@ -127,16 +140,16 @@ function fieldsOf(record) {
   return new Map(fields);
 }
 
-/** A phrase with the values of its fields, which are told then; none when there are none. */
+/** A phrase with the values of its fields, which are told then; none when it has fields and none of them is there. */
 function filled(phrase, fields, told) {
-  let known = 0;
+  let known = phrase.includes("{") ? 0 : 1;
   const text = phrase.replace(/\{([^}]+)\} ?/g, (place, name) => {
     if (!fields.has(name)) return "";
     known += 1;
     told.add(name);
     return place.replace(`{${name}}`, () => safe(asText(fields.get(name))));
   });
-  return known > 0 ? [text.trim().replace(/^1 (character|chunk)s$/, "1 $1")] : [];
+  return known > 0 ? [text.trim().replace(/^1 (character|chunk|request)s\b/, "1 $1")] : [];
 }
 
 /** Not what says nothing new: that there was no retry, and a sum of two numbers that are told. */

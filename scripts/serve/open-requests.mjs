@@ -1,6 +1,6 @@
 /**
- * The requests that are under way, as far as the log tells: of each there is a first line and a last one. When the runtime
- * goes, its requests go with it and cannot write their last line any more. It is written for them here.
+ * The requests that are under way, as far as the log tells: of each there is a first line and a last one. A request cannot
+ * write its last line when the runtime dies, or the WebAssembly instance in it. Then it is written here.
  *
  * @typedef {{ id: string, since: number, httpStatus?: number, retries: number }} Request
  */
@@ -9,18 +9,32 @@
 const TOLD =
   /^\{"timestamp":"([^"]*)","level":"[^"]*","event":"(request_received|stream_started|upstream_retry|response_complete)","correlation_id":"([^"]*)"/;
 
+/** The beginning of the line that tells of a lost instance. The runtime has one at a time, so all that is open is lost. */
+const INSTANCE_LOST = /^\{"timestamp":"([^"]*)","level":"ERROR","event":"instance_lost",/;
+
 export class OpenRequests {
   /** Several clients may have chosen one id. @type {Map<string, Request[]>} */
   #byId = new Map();
 
-  /** Hears a log line of the worker. @param {string} line */
+  /**
+   * Hears a log line of the worker.
+   *
+   * @param {string} line
+   * @returns {string[]} the lines that follow it: the last ones of the requests that it ends
+   */
   hear(line) {
+    const [, lost] = line.match(INSTANCE_LOST) ?? [];
+    if (lost !== undefined) return this.cut("the instance was lost", Date.parse(lost));
     const [, timestamp, event, id] = line.match(TOLD) ?? [];
-    if (event === undefined) return;
+    if (event !== undefined) this.#follow(id, event, Date.parse(timestamp));
+    return [];
+  }
+
+  #follow(id, event, since) {
     const requests = this.#byId.get(id) ?? [];
     const [oldest] = requests;
     if (event === "request_received") {
-      this.#byId.set(id, [...requests, { id, since: Date.parse(timestamp), retries: 0 }]);
+      this.#byId.set(id, [...requests, { id, since, retries: 0 }]);
     } else if (event === "response_complete") {
       if (requests.length > 1) requests.shift();
       else this.#byId.delete(id);

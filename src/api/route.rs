@@ -33,7 +33,7 @@ pub fn route(method: &str, path: &str) -> Route {
         ("/health", "GET" | "HEAD") => Route::Health,
         ("/health/ready", "GET" | "HEAD") => Route::Ready,
         ("/chat", "POST") => Route::Chat,
-        // A page that was asked for by a method of its own is missing: else the worker would not be asked.
+        // The worker sees these only when the asset is missing: the assets are served in front of it.
         ("/" | "/docs" | "/openapi.json", "GET" | "HEAD") => Route::NotFound,
         _ => methods_of(path).map_or(Route::NotFound, |allow| Route::MethodNotAllowed { allow }),
     }

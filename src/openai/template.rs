@@ -1,8 +1,7 @@
-//! Most events of an answer need not be taken apart, for they are the one before but for a few values.
+//! Most events of an answer need not be parsed in full: they repeat the one before but for a few values.
 //!
-//! Wherever a JSON text has a value, any other value makes another JSON text that says the same otherwise.
-//! So an event that repeats what stands around the values of an event that was taken apart means what that
-//! one did, with other values. These are still read as JSON.
+//! Swapping one JSON value for another leaves the rest of the document's meaning unchanged. So an event that
+//! repeats the text around those values means the same, with other values. These are still read as JSON.
 
 use std::ops::Range;
 

@@ -96,7 +96,10 @@ export function internalError({ headers }, correlationId = idFor(headers)) {
   });
 }
 
-/** The line names the kind of the exception and the requests that it cost; its words may quote anything. */
+/**
+ * The line names the kind of the exception and the requests that it cost; its words may quote anything. The ids need no
+ * escapes: each is a UUID, or the client's own of at most 128 characters of `[A-Za-z0-9._:-]`.
+ */
 function logLoss(error, chats) {
   const line = {
     timestamp: new Date().toISOString().replace("Z", "000+00:00"),

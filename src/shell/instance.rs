@@ -14,16 +14,12 @@ use super::task;
 
 #[wasm_bindgen(module = "/src/shell/instance.js")]
 extern "C" {
-    /// Cannot throw: it keeps what it is given.
-    fn connect(
-        on_request: JsValue,
-        on_read: JsValue,
-        on_pull: JsValue,
-        on_gone: JsValue,
-        on_settled: JsValue,
-        on_time: JsValue,
-        on_wake: JsValue,
-    );
+    /// Takes the functions in the order of [`start`]. Cannot throw: it keeps what it is given.
+    ///
+    /// As a list, they are passed on by a function of the bindings. Two functions that need none would have the
+    /// bindings import their module twice under one key, for which esbuild warns.
+    #[wasm_bindgen(variadic)]
+    fn connect(callbacks: Vec<JsValue>);
 
     /// Calls `on_request`. Cannot throw: whatever that does, there is a response.
     pub(super) fn handle(request: &Request, env: &Env, context: &Context) -> JsValue;
@@ -65,7 +61,7 @@ pub(super) fn start(on_request: fn(Request, Env, Context) -> JsValue) {
         task::tell(number, |inbox| inbox.is_time.set(true));
     });
     let on_wake = Closure::<dyn Fn(u32)>::new(|number| task::tell(number, |_| {}));
-    connect(
+    connect(vec![
         on_request.into_js_value(),
         on_read.into_js_value(),
         on_pull.into_js_value(),
@@ -73,5 +69,5 @@ pub(super) fn start(on_request: fn(Request, Env, Context) -> JsValue) {
         on_settled.into_js_value(),
         on_time.into_js_value(),
         on_wake.into_js_value(),
-    );
+    ]);
 }

@@ -1,9 +1,8 @@
 //! Upstream's reader → relay → the client's outlet.
 //!
-//! A chunk makes two hops: it is read, and what the relay makes of it is written with one write. Nothing more
-//! is read before that write has room, and there is none while more than a little waits for the client. That is
-//! the backpressure: this little, one write and one chunk are all that is held. The pump owns source, relay and
-//! outlet. Every wait has a deadline, the last one included: a client that stops reading holds nothing for ever.
+//! A chunk is read, and what the relay makes of it is written with one write. Backpressure: at most 4 KiB, one
+//! write and one chunk are buffered for a client before upstream is no longer read. Every wait has a deadline, the
+//! last one included: a client that stops reading holds nothing for ever.
 
 use std::future::poll_fn;
 use std::task::{Poll, ready};

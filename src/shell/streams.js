@@ -128,7 +128,7 @@ export class Outlet {
    * @throws {TypeError} when nobody can read it any more
    */
   write(bytes) {
-    this.#controller.enqueue(bytes.length > SMALL_BYTES ? bytes.slice() : shelve(bytes));
+    this.#controller.enqueue(bytes.length > SMALL_BYTES ? bytes.slice() : copySmall(bytes));
   }
 
   /** Ends the body in order. */
@@ -151,11 +151,11 @@ export class Outlet {
   }
 }
 
-/** Filled once from its start to its end, then left to those who have yet to read it. */
+/** The buffer that small writes share now. Once it is full, those who have yet to read it keep it, and a new one follows. */
 let shared = new ArrayBuffer(SHARED_BYTES);
 let usedBytes = 0;
 
-function shelve(bytes) {
+function copySmall(bytes) {
   if (bytes.length > SHARED_BYTES - usedBytes) {
     shared = new ArrayBuffer(SHARED_BYTES);
     usedBytes = 0;

@@ -12,9 +12,6 @@ use super::js;
 /// stream seldom come before it, for arming the timer anew costs more than letting it go off in vain.
 pub(super) const MAX_DELAY_MS: u64 = 10_000;
 
-/// No deadline.
-pub(super) const NEVER_MS: u64 = u64::MAX;
-
 #[wasm_bindgen(module = "/src/shell/request.js")]
 extern "C" {
     /// The runtime refuses a timer only to a request that has ended.
@@ -44,9 +41,6 @@ impl Timer {
 
     /// Whether `deadline_ms` has come. If not, the task is woken by then.
     pub(super) fn is_due(&mut self, deadline_ms: u64) -> bool {
-        if deadline_ms == NEVER_MS {
-            return false;
-        }
         let goes_off_in_time = self
             .armed
             .as_ref()

@@ -54,7 +54,7 @@ impl Waiting {
         deadline_ms: u64,
     ) -> Result<JsValue, Interrupted> {
         let inbox = Rc::clone(&self.inbox);
-        // One that nobody waits for any more may still settle, or have settled.
+        // An abandoned promise may still settle; its result is ignored.
         let serial = inbox.promises.get().wrapping_add(1);
         inbox.promises.set(serial);
         inbox.settled.take();

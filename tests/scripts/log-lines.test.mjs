@@ -30,7 +30,7 @@ const LINES = [
   [
     "a whole answer is told in the order in which one asks",
     line("INFO", "response_complete", DONE),
-    "21:47:38.768  INFO   abc-123   response_complete  200 success done, 1234 ms, first text 312 ms, 58 chunks, stop, 9+57 tokens",
+    "21:47:38.768  INFO   abc-123   response_complete      200 success done, 1234 ms, first text 312 ms, 58 chunks, stop, 9+57 tokens",
   ],
   [
     "a client that left before the status has no status, and one chunk is one chunk",
@@ -41,14 +41,14 @@ const LINES = [
       chunk_count: 1,
       retries: 2,
     }),
-    "21:47:38.768  INFO   abc-123   response_complete  cancelled client_gone, 40 ms, 1 chunk, retries=2",
+    "21:47:38.768  INFO   abc-123   response_complete      cancelled client_gone, 40 ms, 1 chunk, retries=2",
   ],
   [
     "a sum that is none of the two counts is told, and so are counts of other kinds",
     line("INFO", "response_complete", {
       usage: { input_tokens: 9, output_tokens: 57, total_tokens: 70, cached_tokens: 4 },
     }),
-    "21:47:38.768  INFO   abc-123   response_complete  9+57 tokens, usage.total_tokens=70 usage.cached_tokens=4",
+    "21:47:38.768  INFO   abc-123   response_complete      9+57 tokens, usage.total_tokens=70 usage.cached_tokens=4",
   ],
   [
     "a request says who asked",
@@ -59,7 +59,7 @@ const LINES = [
       message_length: 5,
       client: "me",
     }),
-    "21:47:38.768  INFO   c4101074  request_received   POST /chat, 5 characters, client=me",
+    "21:47:38.768  INFO   c4101074  request_received       POST /chat, 5 characters, client=me",
   ],
   [
     "a stream says whom upstream knows it as",
@@ -69,12 +69,12 @@ const LINES = [
       upstream_request_id: "req_1",
       upstream_latency_ms: 90,
     }),
-    "21:47:38.768  INFO   abc-123   stream_started     gpt-4, at most 2000 tokens, upstream answered after 90 ms, upstream_request_id=req_1",
+    "21:47:38.768  INFO   abc-123   stream_started         gpt-4, at most 2000 tokens, upstream answered after 90 ms, upstream_request_id=req_1",
   ],
   [
     "a broken request",
     line("WARNING", "validation_error", { field: "body.message", rule: "Field required" }),
-    "21:47:38.768  WARN   abc-123   validation_error   body.message, Field required",
+    "21:47:38.768  WARN   abc-123   validation_error       body.message, Field required",
   ],
   [
     "a retry",
@@ -84,7 +84,7 @@ const LINES = [
       upstream_status: 503,
       delay_ms: 466,
     }),
-    "21:47:38.768  WARN   abc-123   upstream_retry     attempt 1 in 466 ms, upstream_unavailable, upstream said 503",
+    "21:47:38.768  WARN   abc-123   upstream_retry         attempt 1 in 466 ms, upstream_unavailable, upstream said 503",
   ],
   [
     "a failure",
@@ -93,7 +93,7 @@ const LINES = [
       cause: "Network connection lost.",
       recovery_action: "error_response",
     }),
-    "21:47:38.768  ERROR  abc-123   stream_error       upstream_unreachable, Network connection lost., error_response",
+    "21:47:38.768  ERROR  abc-123   stream_error           upstream_unreachable, Network connection lost., error_response",
   ],
   [
     "a line of no request",
@@ -103,7 +103,55 @@ const LINES = [
       log_level: "INFO",
       api: "responses",
     }),
-    "21:47:38.768  INFO   -         application_started  gpt-4, responses, log level INFO",
+    "21:47:38.768  INFO   -         application_started    gpt-4, responses, log level INFO",
+  ],
+  [
+    "no access tokens: that anyone may chat is said in words",
+    line("WARNING", "anonymous_access", { correlation_id: undefined }),
+    "21:47:38.768  WARN   -         anonymous_access       anyone who reaches the worker may chat",
+  ],
+  [
+    "a limiter that fails, and what that means",
+    line("WARNING", "rate_limiter_failed", { cause: "no answer within 2 s" }),
+    "21:47:38.768  WARN   abc-123   rate_limiter_failed    the request was let through, no answer within 2 s",
+  ],
+  [
+    "a finish reason that nobody knows",
+    line("WARNING", "unknown_finish_reason", { reason: "bored" }),
+    "21:47:38.768  WARN   abc-123   unknown_finish_reason  bored was told as other",
+  ],
+  [
+    "a lost instance, and all that it broke off",
+    line("ERROR", "instance_lost", {
+      correlation_id: undefined,
+      cause: "RuntimeError",
+      correlation_ids: ["abc-123", UUID],
+    }),
+    `21:47:38.768  ERROR  -         instance_lost          RuntimeError, broken off: ["abc-123","${UUID}"]`,
+  ],
+  [
+    "a runtime that ended and starts again",
+    line("ERROR", "runtime_ended", {
+      correlation_id: undefined,
+      cause: "SIGSEGV",
+      cut_requests: 2,
+      restart_in_ms: 500,
+    }),
+    "21:47:38.768  ERROR  -         runtime_ended          SIGSEGV, 2 requests cut off, starts again in 500 ms",
+  ],
+  [
+    "one that does not start again",
+    line("ERROR", "runtime_ended", {
+      correlation_id: undefined,
+      cause: "exit code 1",
+      cut_requests: 0,
+    }),
+    "21:47:38.768  ERROR  -         runtime_ended          exit code 1, 0 requests cut off",
+  ],
+  [
+    "a server that was stopped, and one request is one request",
+    line("WARNING", "server_stopped", { correlation_id: undefined, cut_requests: 1 }),
+    "21:47:38.768  WARN   -         server_stopped         1 request cut off",
   ],
   [
     "an event and a level of the future are told field by field",
@@ -114,12 +162,12 @@ const LINES = [
       list: [1, "b"],
       deep: { er: null },
     }),
-    '21:47:38.768  NOTICE  abc-123   new_event          a=1 text="two words" empty="" list=[1,"b"] deep.er=null',
+    '21:47:38.768  NOTICE  abc-123   new_event              a=1 text="two words" empty="" list=[1,"b"] deep.er=null',
   ],
   [
     "names that every object has are events and levels like others",
     line("constructor", "toString", { __proto: 1 }),
-    "21:47:38.768  constructor  abc-123   toString           __proto=1",
+    "21:47:38.768  constructor  abc-123   toString               __proto=1",
   ],
   [
     "a time that is none is told as it is",
@@ -169,6 +217,6 @@ test("text of any language is told as it is", () => {
 test("colour marks the level and steps back for the id, and only where it is wanted", () => {
   assert.equal(
     readable(line("WARNING", "anonymous_access"), { color: true }),
-    "21:47:38.768  \x1b[33mWARN \x1b[0m  \x1b[2mabc-123 \x1b[0m  anonymous_access",
+    "21:47:38.768  \x1b[33mWARN \x1b[0m  \x1b[2mabc-123 \x1b[0m  anonymous_access       anyone who reaches the worker may chat",
   );
 });

@@ -116,7 +116,7 @@ test("lines are for people, and notes are apart from them", async () => {
   const { script, calls } = await logs(["--status", "error"], { ...LOGGED_IN, tail: TAIL });
   assert.deepEqual(calls, ["whoami --json", "tail --format json --status error"]);
   assert.deepEqual(script.output, [
-    "21:47:38.825  INFO   abc-123   request_received   POST /chat, 5 characters",
+    "21:47:38.825  INFO   abc-123   request_received       POST /chat, 5 characters",
   ]);
   assert.ok(
     script.words.includes(

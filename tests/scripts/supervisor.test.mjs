@@ -117,6 +117,41 @@ test("clients may have chosen the same id", () => {
   );
 });
 
+test("a lost instance ends all that was open on it, and nothing that begins after it", () => {
+  const open = new OpenRequests();
+  const hear = (each) => open.hear(each).map((last) => JSON.parse(last));
+  for (const each of [
+    line("request_received", "a"),
+    line("stream_started", "a"),
+    line("request_received", "b"),
+    line("request_received", "b"),
+    // Its response is whole, and its work not yet done.
+    line("request_received", "drains"),
+    line("response_complete", "drains"),
+    // It was lost before the instance knew it as a chat.
+    line("request_received", "unlisted"),
+  ]) {
+    assert.deepEqual(hear(each), []);
+  }
+  const lost = hear(
+    '{"timestamp":"2026-11-26T10:00:02.500000+00:00","level":"ERROR","event":"instance_lost","cause":"RuntimeError","correlation_ids":["a","b","b","drains"]}',
+  );
+  const last = { level: "INFO", event: "response_complete", status: "error" };
+  const rest = { end_reason: "interrupted", cause: "the instance was lost", duration_ms: 2500 };
+  assert.deepEqual(
+    lost.map(({ timestamp, ...told }) => told),
+    [
+      { ...last, correlation_id: "a", http_status: 200, ...rest, retries: 0 },
+      { ...last, correlation_id: "b", ...rest, retries: 0 },
+      { ...last, correlation_id: "b", ...rest, retries: 0 },
+      { ...last, correlation_id: "unlisted", ...rest, retries: 0 },
+    ],
+  );
+  hear(line("request_received", "later"));
+  const cut = open.cut("a test").map((each) => JSON.parse(each).correlation_id);
+  assert.deepEqual(cut, ["later"]);
+});
+
 test("lines of others and values of fields are no requests", () => {
   const open = cut(
     "",
