@@ -115,6 +115,14 @@ fn split_port(authority: &str) -> (&str, &str) {
 }
 
 /// A name, an IPv4 address, or an IPv6 address in brackets.
+/// Whether the `Host` header ends where a host ends. The runtime pastes it into the request's URL as it is, so what
+/// follows a slash would be taken for the path.
+pub fn ends_as_host(header: &str) -> bool {
+    !header
+        .bytes()
+        .any(|byte| b"/?#\\@".contains(&byte) || byte.is_ascii_whitespace())
+}
+
 fn is_host(text: &str) -> bool {
     let is_name = || {
         !text.is_empty()

@@ -12,6 +12,7 @@ use super::response::{self, Common};
 use crate::api::access::{Cors, Denied};
 use crate::api::correlation::CorrelationId;
 use crate::api::error::ApiError;
+use crate::api::host::ends_as_host;
 use crate::stream::outcome::EndReason;
 use crate::telemetry::record::{Completion, Level, Record, timestamp};
 
@@ -41,7 +42,12 @@ impl Exchange {
             .as_ref()
             .and_then(|_| js::header(&headers, &names::FORWARDED_PROTO));
         let gate = &isolate.gate;
-        let cors = gate.admit(own_origin, proto.as_deref(), origin.as_deref());
+        let host = js::header(&headers, &names::HOST);
+        let cors = if host.as_deref().is_none_or(ends_as_host) {
+            gate.admit(own_origin, proto.as_deref(), origin.as_deref())
+        } else {
+            Err(Denied::MalformedHost)
+        };
         Self {
             isolate,
             correlation_id: correlation_id(&headers),

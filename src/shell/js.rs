@@ -74,6 +74,7 @@ pub(super) mod names {
         pub(in crate::shell) static CONTENT_TYPE: JsString = "content-type".into();
         pub(in crate::shell) static CORRELATION_ID: JsString = "x-correlation-id".into();
         pub(in crate::shell) static FORWARDED_PROTO: JsString = "x-forwarded-proto".into();
+        pub(in crate::shell) static HOST: JsString = "host".into();
         pub(in crate::shell) static ORIGIN: JsString = "origin".into();
         pub(in crate::shell) static REQUEST_ID: JsString = "x-request-id".into();
         pub(in crate::shell) static RETRY_AFTER: JsString = "retry-after".into();

@@ -16,7 +16,7 @@ extern "C" {
     pub(super) type RateLimiter;
 
     #[wasm_bindgen(method, catch)]
-    fn limit(this: &RateLimiter, options: &JsValue) -> Result<Promise, JsValue>;
+    fn limit(this: &RateLimiter, options: &JsValue) -> Result<JsValue, JsValue>;
 }
 
 impl RateLimiter {
@@ -30,7 +30,9 @@ impl RateLimiter {
     pub(super) async fn admits(&self, key: &str) -> Result<bool, JsValue> {
         let options = Object::new();
         Reflect::set(&options, &JsValue::from_str("key"), &JsValue::from_str(key))?;
-        let outcome = JsFuture::from(self.limit(&options)?).await?;
+        // Whatever a binding gives, a promise is waited for.
+        let asked = Promise::resolve(&self.limit(&options)?);
+        let outcome = JsFuture::from(asked).await?;
         let success = Reflect::get(&outcome, &JsValue::from_str("success"))?;
         Ok(success.as_bool() != Some(false))
     }

@@ -63,7 +63,7 @@ test("a token costs these crossings between WebAssembly and JavaScript, and no o
   });
 });
 
-test("a request with an answer of one token costs at most 70 crossings", async () => {
+test("a request with an answer of one token costs at most 72 crossings", async () => {
   const ask = async (times) => {
     for (let time = 0; time < times; time += 1) {
       upstream.script(answerWell);
@@ -74,7 +74,7 @@ test("a request with an answer of one token costs at most 70 crossings", async (
   await ask(2);
   const crossings = await costOfEach(ask, 5, 15);
   const all = Object.values(crossings).reduce((sum, count) => sum + count, 0);
-  assert.ok(all <= 70, `they are ${all}: ${JSON.stringify(crossings, null, 1)}`);
+  assert.ok(all <= 72, `they are ${all}: ${JSON.stringify(crossings, null, 1)}`);
 });
 
 test("what wrangler would upload, gzipped as it counts, is at most 150 KB", async () => {
