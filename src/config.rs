@@ -83,12 +83,18 @@ pub fn scrubber(lookup: impl Fn(&str) -> Option<String>) -> Scrubber {
     let mut secrets = Vec::new();
     for secret in tokens_in(&tokens).chain([key.as_str()]) {
         secrets.push(Secret::new(secret.to_owned()));
+        secrets.push(Secret::new(secret.trim_matches(['"', '\'']).to_owned()));
         for word in secret.split([' ', '\t', '\r', '\n', ';']) {
             let word = word.split_once(':').map_or(word, |(_, token)| token);
             if word.len() < secret.len() {
                 secrets.push(Secret::new(word.to_owned()));
             }
         }
+    }
+    // In a list that cannot be read, a token may stand where a name belongs.
+    if AccessTokens::parse(&tokens).is_none() {
+        let pieces = tokens.split([',', ':', ';', '"', '\'', ' ']);
+        secrets.extend(pieces.map(|piece| Secret::new(piece.to_owned())));
     }
     Scrubber::new(&secrets)
 }

@@ -21,7 +21,7 @@ use crate::config::Config;
 use crate::openai::dialect::Dialect;
 use crate::openai::failure::{self, Failure};
 
-use crate::openai::{Api, MAX_WHOLE_BYTES, Sniffed, Whole, retry, sniff};
+use crate::openai::{Api, MAX_WHOLE_BYTES, Sniffed, Whole, is_whole, retry, sniff};
 use crate::telemetry::record::Level;
 
 /// An answer that has begun.
@@ -219,7 +219,14 @@ impl Attempt<'_> {
                 }
             }
         }
-        while bytes.len() <= MAX_WHOLE_BYTES && self.read_more(source, &mut bytes, waiting).await? {
+        while bytes.len() <= MAX_WHOLE_BYTES {
+            match self.read_more(source, &mut bytes, waiting).await {
+                Ok(true) => {}
+                Ok(false) => break,
+                // What is whole stays whole, however the connection ends.
+                Err(Missed::Refused(_)) if is_whole(&String::from_utf8_lossy(&bytes)) => break,
+                Err(missed) => return Err(missed),
+            }
         }
         if bytes.len() > MAX_WHOLE_BYTES {
             let cause = "a whole answer is larger than 1 MiB";

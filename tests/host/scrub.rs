@@ -305,6 +305,32 @@ proptest! {
 }
 
 #[test]
+fn a_token_in_the_wrong_place_or_in_quotes_is_known() {
+    for (key, tokens) in [
+        ("x", "Zq7Vxk93LmWbTn4YdR8hJfPc2G:me"),
+        ("x", "\"a:Zq7Vxk93LmWbTn4YdR8hJfPc2G\""),
+        ("\"Zq7Vxk93LmWbTn4YdR8hJfPc2G\"", ""),
+        ("'Zq7Vxk93LmWbTn4YdR8hJfPc2G'", "me:0123456789abcdef"),
+    ] {
+        let scrubber = scrubber(|name| match name {
+            "OPENAI_API_KEY" => Some(key.to_owned()),
+            "ACCESS_TOKENS" => Some(tokens.to_owned()),
+            _ => None,
+        });
+        let told = logged(&scrubber, "/Zq7Vxk93LmWbTn4YdR8hJfPc2G", 256);
+        assert!(!told.contains("Zq7V") && !told.contains("Pc2G"), "{told}");
+    }
+    let valid = scrubber(|name| {
+        (name == "ACCESS_TOKENS").then(|| "a-long-name:0123456789abcdef".to_owned())
+    });
+    assert_eq!(
+        logged(&valid, "a-long-name", 256),
+        "a-long-name",
+        "names are no secrets"
+    );
+}
+
+#[test]
 fn nothing_stays_of_a_text_whose_escapes_hide_a_piece_of_a_secret() {
     let scrubber = scrubber(|name| match name {
         "OPENAI_API_KEY" => Some("sk-proj-Zq7Vxk93LmWb_Tn4Yd-R8hJfPc2G".to_owned()),

@@ -262,6 +262,22 @@ test("a success that is no declared event stream is looked at", async (t) => {
     call.end("");
     assert.match(await read(await response), /"content":"Hi","sequence":0.*"stop"/s);
   });
+  await t.test("that is whole when its connection breaks", async () => {
+    const { call, response } = await begin(patient, upstream);
+    call.open(200, json);
+    call.write(whole.slice(0, -1));
+    // The last byte travels before the reset does.
+    call.write(whole.slice(-1));
+    setImmediate(() => call.cut());
+    assert.match(await read(await response), /"content":"Hi","sequence":0.*"stop"/s);
+  });
+  await t.test("that is whole, and its connection stays open", async () => {
+    const { call, response } = await begin(impatient, upstream);
+    call.open(200, json);
+    call.write(whole);
+    assert.match(await read(await response), /"content":"Hi","sequence":0.*"stop"/s);
+    assert.equal(await within(call.closed, "the end of the call"), "aborted");
+  });
   await t.test("that breaks off", async () => {
     const { id, call, response } = await begin(patient, upstream);
     call.open(200, json);
