@@ -8,7 +8,7 @@
 /** The source of the main module. */
 export const HARMING = `
 const calls = new Set();
-let harmful;
+let harmful = [];
 let trap;
 const Instance = WebAssembly.Instance;
 
@@ -18,8 +18,8 @@ const harmed = (functions) =>
       if (typeof value !== "function") return [name, value];
       return [name, (...args) => {
         calls.add(name);
-        if (harmful === name) {
-          harmful = undefined;
+        if (harmful.includes(name)) {
+          harmful = harmful.filter((each) => each !== name);
           throw new TypeError("harmed on purpose");
         }
         return value(...args);
@@ -53,21 +53,27 @@ export default class extends Worker {
   fetch(request) {
     const { pathname, searchParams } = new URL(request.url);
     if (!pathname.startsWith("/harm")) return super.fetch(request);
-    if (searchParams.has("throw")) harmful = searchParams.get("throw");
+    if (searchParams.has("throw")) harmful.push(...searchParams.getAll("throw"));
     if (searchParams.has("trap")) trap = true;
-    return Response.json([...calls].sort());
+    const told = { calls: [...calls].sort(), harmful };
+    if (searchParams.has("forget")) calls.clear();
+    return Response.json(told);
   }
 }
 `;
 
-/** Imports that were called so far. @returns {Promise<string[]>} */
+/**
+ * Imports that were called since this was last asked, and those that were harmed and not called since.
+ * @returns {Promise<{ calls: string[], harmful: string[] }>}
+ */
 export async function importsOf(app) {
-  return (await fetch(`${app.url}/harm`)).json();
+  return (await fetch(`${app.url}/harm?forget`)).json();
 }
 
-/** Has the next call of an import throw. @param {string} name */
-export async function harmImport(app, name) {
-  await (await fetch(`${app.url}/harm?throw=${name}`)).text();
+/** Has the next call of each of these imports throw. @param {...string} names */
+export async function harmImports(app, ...names) {
+  const query = names.map((name) => `throw=${name}`).join("&");
+  await (await fetch(`${app.url}/harm?${query}`)).text();
 }
 
 /** Has the next call into WebAssembly trap. */
