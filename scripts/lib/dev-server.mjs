@@ -29,18 +29,14 @@ export class DevServer {
     const look = ["--inspector-port=0", "--show-interactive-dev-session=false", "--log-level=log"];
     const given = Object.entries(vars).flatMap(([name, value]) => ["--var", `${name}:${value}`]);
     const [program, programArgs, env] = wrangler([...args, ...look, ...given]);
-    this.#child = launch(program, programArgs, {
+    // Both outputs go through one pipe: nobody can tell in which order the lines of two were written.
+    this.#child = launch("/bin/sh", ["-c", 'exec "$@" 2>&1', "sh", program, ...programArgs], {
       env: { ...process.env, ...env },
       guarded: true,
-      stdio: ["ignore", "pipe", "pipe"],
+      stdio: ["ignore", "pipe", "ignore"],
     });
     this.ended = new Promise((resolve) => this.#child.once("close", resolve));
-    createInterface({ input: this.#child.stdout }).on("line", (line) =>
-      this.#print(line, console.log),
-    );
-    createInterface({ input: this.#child.stderr }).on("line", (line) =>
-      this.#print(line, console.error),
-    );
+    createInterface({ input: this.#child.stdout }).on("line", (line) => this.#print(line));
   }
 
   /**
@@ -72,7 +68,7 @@ export class DevServer {
   showLogs() {
     const held = this.#held ?? [];
     this.#held = undefined;
-    for (const line of held.filter((line) => RECORD.test(line))) this.#print(line, console.log);
+    for (const line of held.filter((line) => RECORD.test(line))) this.#print(line);
   }
 
   async #answers() {
@@ -84,10 +80,10 @@ export class DevServer {
     }
   }
 
-  #print(line, write) {
+  #print(line) {
     const record = line.match(RECORD)?.[0];
     if (this.#held) this.#held.push(line);
     else if (record) this.#printRecord(record);
-    else if (!NOISE.test(line)) write(line);
+    else if (!NOISE.test(line)) console.log(line);
   }
 }
