@@ -8,7 +8,7 @@ const STARTED = /application_started/;
 test("it tells the addresses and a first command, and its log lines are for people", async () => {
   const { script, port } = await start();
   const line = await script.line(STARTED);
-  assert.match(line, /^[\d:.]{12} {2}INFO {3}- {9}application_started {2}\S+, \S+, log level \w+$/);
+  assert.match(line, /^[\d:.]{12} {2}INFO {3}- {9}application_started {4}\S+, \S+, log level \w+$/);
   const said = script.output.join("\n");
   const address = `http://127.0.0.1:${port}`;
   assert.match(said, /^The assistant is ready, answered by .+:$/m);
