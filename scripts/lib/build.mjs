@@ -1,4 +1,5 @@
 import { existsSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { homedir } from "node:os";
 import { join } from "node:path";
 import { gzipSync } from "node:zlib";
 import { hashOf } from "./hash.mjs";
@@ -15,14 +16,7 @@ const BUILD = join(ROOT, "build");
 const STAMP = join(BUILD, ".built-from");
 
 /** Everything that goes into the build: folders stand for all files in them. */
-const INPUTS = [
-  ".cargo/config.toml",
-  "Cargo.toml",
-  "Cargo.lock",
-  "src",
-  "package-lock.json",
-  "scripts/lib/build.mjs",
-];
+const INPUTS = ["Cargo.toml", "Cargo.lock", "src", "package-lock.json", "scripts/lib/build.mjs"];
 
 /** Builds the worker into `build/` and the pages into `build/public/`, each unless it is up to date. */
 export async function build() {
@@ -43,11 +37,25 @@ async function buildWorker() {
     ...env,
     PATH: toolchain.path,
     CARGO_TARGET_DIR: join(ROOT, toolchain.targetDir),
+    CARGO_ENCODED_RUSTFLAGS: compilerFlags().join("\x1f"),
     // The compiler's messages say what is wrong; worker-build's own stack does not.
     RUST_BACKTRACE: "0",
   });
   writeFileSync(STAMP, inputs);
   say(sizes());
+}
+
+/** What makes the deployment smaller by 3 KB gzipped, and the same on every machine. */
+function compilerFlags() {
+  const cargoHome = process.env.CARGO_HOME || join(homedir(), ".cargo");
+  return [
+    // A loop in place of the 64 rounds of SHA-256 spelt out: access tokens are short.
+    "--cfg",
+    'sha2_backend_soft="compact"',
+    // A panic names its file, which need not tell whose machine compiled it.
+    `--remap-path-prefix=${join(cargoHome, "registry", "src")}=crates`,
+    `--remap-path-prefix=${ROOT}=.`,
+  ];
 }
 
 async function compile(workerBuild, env) {

@@ -13,7 +13,7 @@ extern "C" {
 
     /// Cannot throw: the runtime takes work for a request that it is giving us.
     #[wasm_bindgen(constructor, js_class = "Answer")]
-    fn new(context: &Context, task: u32, correlation_id: &str) -> Promises;
+    fn new(context: &Context, task: u32, correlation_id: &str, logged_id: &str) -> Promises;
 
     /// Cannot throw: it is a field.
     #[wasm_bindgen(method, getter)]
@@ -35,9 +35,15 @@ extern "C" {
 pub(super) struct Answer(Promises);
 
 impl Answer {
-    /// The answer of a task, whose work goes on when the client has left.
-    pub(super) fn within(context: &Context, task: u32, correlation_id: &str) -> Self {
-        Self(Promises::new(context, task, correlation_id))
+    /// The answer of a task, whose work goes on when the client has left. `logged_id` is the id as the log may have
+    /// it: a client can choose a secret for one.
+    pub(super) fn within(
+        context: &Context,
+        task: u32,
+        correlation_id: &str,
+        logged_id: &str,
+    ) -> Self {
+        Self(Promises::new(context, task, correlation_id, logged_id))
     }
 
     pub(super) fn promise(&self) -> Promise {

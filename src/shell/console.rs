@@ -1,5 +1,7 @@
 //! Records → the console, each on the method of its level.
 
+use std::borrow::Cow;
+
 use wasm_bindgen::JsValue;
 use web_sys::console;
 
@@ -16,6 +18,11 @@ pub(super) struct Log {
 impl Log {
     pub(super) fn new(lowest: Level, scrubber: Scrubber) -> Self {
         Self { lowest, scrubber }
+    }
+
+    /// A text without its secrets.
+    pub(super) fn scrubbed<'t>(&self, text: &'t str) -> Cow<'t, str> {
+        self.scrubber.scrub(text)
     }
 
     /// Whether lines of this level are written.

@@ -23,7 +23,7 @@ export let instance;
  */
 
 class Instance {
-  /** Chats under way, by task. @type {Map<number, { correlationId: string, abandon(): void }>} */
+  /** Chats under way, by task. @type {Map<number, { loggedId: string, abandon(): void }>} */
   chats = new Map();
   #isLost = false;
 
@@ -98,7 +98,7 @@ export function internalError({ headers }, correlationId = idFor(headers)) {
 
 /**
  * The line names the kind of the exception and the requests that it cost; its words may quote anything. The ids need no
- * escapes: each is a UUID, or the client's own of at most 128 characters of `[A-Za-z0-9._:-]`.
+ * escapes: each is a UUID, or the client's own of at most 128 characters of `[A-Za-z0-9._:-]`, without secrets.
  */
 function logLoss(error, chats) {
   const line = {
@@ -106,7 +106,7 @@ function logLoss(error, chats) {
     level: "ERROR",
     event: "instance_lost",
     cause: error instanceof Error ? error.constructor.name : "unknown",
-    correlation_ids: chats.map((chat) => chat.correlationId),
+    correlation_ids: chats.map((chat) => chat.loggedId),
   };
   console.error(JSON.stringify(line));
 }

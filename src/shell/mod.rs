@@ -93,7 +93,9 @@ fn given(response: Result<Response, JsValue>) -> JsValue {
 fn answer(exchange: Exchange, request: Request, context: &Context) -> JsValue {
     let mut promise = JsValue::UNDEFINED;
     task::spawn(|inbox| {
-        let answer = Answer::within(context, inbox.task, exchange.correlation_id.as_str());
+        let id = exchange.correlation_id.as_str();
+        let logged_id = exchange.isolate.log.scrubbed(id);
+        let answer = Answer::within(context, inbox.task, id, &logged_id);
         promise = answer.promise().into();
         Chat::new(exchange, answer).run(request, inbox)
     });

@@ -15,10 +15,12 @@ export class Answer {
    * @param {{ waitUntil(work: Promise<void>): void }} context lets the work go on when the client has left
    * @param {number} task
    * @param {string} correlationId
+   * @param {string} loggedId the same without secrets
    */
-  constructor(context, task, correlationId) {
+  constructor(context, task, correlationId, loggedId) {
     this.#task = task;
     this.correlationId = correlationId;
+    this.loggedId = loggedId;
     this.#instance.chats.set(task, this);
     // Whichever request loses the instance, this continuation runs as a part of its own one: the runtime lets no
     // other request touch its streams.

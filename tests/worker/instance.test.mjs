@@ -10,7 +10,7 @@ import { errorBody } from "../support/errors.mjs";
 import { assertStillServes, begin, read } from "../support/exchange.mjs";
 import { readFrames } from "../support/frames.mjs";
 import { HARMING, harmImports, harmInstance, importsOf } from "../support/harm.mjs";
-import { startWorker } from "../support/harness.mjs";
+import { API_KEY, startWorker } from "../support/harness.mjs";
 import { limiterStub } from "../support/limiter.mjs";
 import { Neighbours } from "../support/neighbours.mjs";
 import { answer, answerWell, delta, done, finish, startUpstream } from "../support/upstream.mjs";
@@ -95,6 +95,7 @@ const CANNOT_THROW = [
   "new", // Answer
   "new", // Outlet
   "promise",
+  "resolve",
   "take",
   "wakeLater",
 ];
@@ -277,6 +278,9 @@ test("whatever an import throws, no stream hangs, and only what cannot throw cos
 test("what is open on an instance that is lost is broken off at once, and one line says so", async () => {
   const neighbours = await Neighbours.open(app, upstream);
   const waiting = await begin(app, upstream);
+  // A client may choose a secret for an id.
+  const telling = await begin(app, upstream, { headers: { "x-correlation-id": API_KEY } });
+  telling.response.catch(() => {});
   const seen = app.logs.length;
   const victim = await begin(app, upstream);
   await harmInstance(app);
@@ -304,7 +308,7 @@ test("what is open on an instance that is lost is broken off at once, and one li
   ]);
   assert.match(record.timestamp, /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{6}\+00:00$/);
   assert.equal(record.cause, "RuntimeError");
-  assert.deepEqual(record.correlation_ids, [...neighbours.ids, waiting.id, victim.id]);
+  assert.deepEqual(record.correlation_ids, [...neighbours.ids, waiting.id, "REDACTED", victim.id]);
 
   await assertStillServes(app, upstream);
   await app.logsArrived();
