@@ -70,7 +70,7 @@ test("a client that leaves ends upstream's answer", async () => {
   assert.equal(await within(call.closed, "upstream to be left"), "aborted");
 });
 
-for (const signal of ["SIGTERM", "SIGINT"]) {
+for (const signal of ["SIGTERM", "SIGINT", "SIGHUP", "SIGQUIT"]) {
   test(`${signal} lets an answer under way come to its end, and is no failure`, async () => {
     const server = await serve();
     const chat = server.chat();
