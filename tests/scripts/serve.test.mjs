@@ -116,7 +116,7 @@ test("LOG_FORMAT=text is for people", async () => {
   const line = await server.script.line(/response_complete/);
   assert.match(
     line,
-    /^[\d:.]{12} {2}INFO {3}[\da-f]{8} {2}response_complete {2}401 error rejected, /,
+    /^[\d:.]{12} {2}INFO {3}[\da-f]{8} {2}response_complete +401 error rejected, /,
   );
 });
 
