@@ -4,7 +4,7 @@ import { say } from "./voice.mjs";
 
 export { say };
 
-const SIGNALS = { SIGHUP: 129, SIGINT: 130, SIGTERM: 143 };
+const SIGNALS = { SIGHUP: 129, SIGINT: 130, SIGQUIT: 131, SIGTERM: 143 };
 
 /** How long a script may take to say its last once all that it started has ended. */
 const LAST_WORDS_MS = 1000;

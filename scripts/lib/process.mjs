@@ -47,7 +47,7 @@ export function launch(command, args, { guarded = false, ...options } = {}) {
  */
 function guardBehind(pipe) {
   const others = Array.from({ length: pipe - 3 }, (_, index) => `${index + 3}>&-`).join(" ");
-  const guard = `trap '' HUP INT TERM; exec >/dev/null 2>&1 ${others}; read -r line <&${pipe}; kill -s KILL -- "-$$"`;
+  const guard = `trap '' HUP INT QUIT TERM; exec >/dev/null 2>&1 ${others}; read -r line <&${pipe}; kill -s KILL -- "-$$"`;
   return `( ${guard} ) & exec "$@" ${pipe}<&-`;
 }
 

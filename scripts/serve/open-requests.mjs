@@ -13,7 +13,12 @@ const TOLD =
 const INSTANCE_LOST = /^\{"timestamp":"([^"]*)","level":"ERROR","event":"instance_lost",/;
 
 export class OpenRequests {
-  /** Several clients may have chosen one id. @type {Map<string, Request[]>} */
+  /**
+   * Several clients may have chosen one id. Then a line is of the oldest one that it can be of: only a request without a
+   * status can begin its stream, and only one with a stream can end it.
+   *
+   * @type {Map<string, Request[]>}
+   */
   #byId = new Map();
 
   /**
@@ -26,20 +31,24 @@ export class OpenRequests {
     const [, lost] = line.match(INSTANCE_LOST) ?? [];
     if (lost !== undefined) return this.cut("the instance was lost", Date.parse(lost));
     const [, timestamp, event, id] = line.match(TOLD) ?? [];
-    if (event !== undefined) this.#follow(id, event, Date.parse(timestamp));
+    if (event !== undefined) this.#follow(line, id, event, Date.parse(timestamp));
     return [];
   }
 
-  #follow(id, event, since) {
+  #follow(line, id, event, since) {
     const requests = this.#byId.get(id) ?? [];
-    const [oldest] = requests;
+    const waiting = requests.find(({ httpStatus }) => httpStatus === undefined);
     if (event === "request_received") {
       this.#byId.set(id, [...requests, { id, since, retries: 0 }]);
     } else if (event === "response_complete") {
-      if (requests.length > 1) requests.shift();
+      const streaming = requests.find(({ httpStatus }) => httpStatus !== undefined);
+      const isStream = line.includes('"http_status":200,');
+      const ended = (isStream ? streaming : waiting) ?? requests[0];
+      const rest = requests.filter((request) => request !== ended);
+      if (rest.length > 0) this.#byId.set(id, rest);
       else this.#byId.delete(id);
-    } else if (oldest && event === "stream_started") oldest.httpStatus = 200;
-    else if (oldest) oldest.retries += 1;
+    } else if (waiting && event === "stream_started") waiting.httpStatus = 200;
+    else if (waiting) waiting.retries += 1;
   }
 
   /**

@@ -14,6 +14,9 @@ import Assistant from "./index.js";
  */
 const ADDRESS = /^http:\/\/(?:\[[\da-f:.]+\]|[\w.-]+)(?::\d{0,5})?(\/[^?#]*)(\?[^#]*)?/i;
 
+/** What ends a host in an address: with one of these in `Host`, the path would be what the client has put there. */
+const ENDS_HOST = /[/?#\\@\s]/;
+
 /** @type {Map<string, Page> | undefined} by the paths that they are asked by */
 let pages;
 
@@ -22,7 +25,8 @@ export default class extends Assistant {
   fetch(request) {
     pages ??= new Map(Object.entries(JSON.parse(this.env.PAGES)));
     const [, path, search = ""] = request.url.match(ADDRESS) ?? [];
-    const page = pages.get(path);
+    const isHost = !ENDS_HOST.test(request.headers.get("host") ?? "");
+    const page = isHost && pages.get(path);
     return page ? answer(request, search, page, this.env) : super.fetch(request);
   }
 }

@@ -26,6 +26,11 @@ test("ordinary text is rendered as it would be without bounds", async (t) => {
     "a word that is longer than a piece": `${"a".repeat(1200)} *b* ${"c".repeat(1200)}`,
     "names with underscores": "some_name_of_a_variable and *words*. ".repeat(100),
     "a table": `|a|b|\n|-|-|\n${"| **c** | d_e_f |\n".repeat(200)}`,
+    "a table whose rows are short": `|a|b|c|d|\n|-|-|-|-|\n${"| e |\n".repeat(200)}`,
+    "many tables": `|a|b|c|\n|-|-|-|\n${"|d|e|f|\n".repeat(20)}\n`.repeat(30),
+    "emphasis in emphasis": `${"*a **b ".repeat(7)}${"c** d* ".repeat(7)}`,
+    "words struck out": "~~one~~ two ~~**three**~~ ~four~ ".repeat(200),
+    "links to one address": `[a]: https://example.com 'title'\n\n${"[a] and [words][a]\n".repeat(100)}`,
     "lists in lists": Array.from({ length: 14 }, (_, depth) => `${"  ".repeat(depth)}- a`).join(
       "\n",
     ),
@@ -39,14 +44,17 @@ test("ordinary text is rendered as it would be without bounds", async (t) => {
 });
 
 test("emphasis is looked for only so far", async (t) => {
-  for (const piece of ["__a*", "_*a", "*a **b ", "**_a", "[*a", "*_a ", "__a_ ", "a_ *b "]) {
+  for (const piece of [
+    ...["__a*", "_*a", "*a **b ", "**_a", "[*a", "*_a ", "__a_ ", "a_ *b "],
+    ...["~~a ", "~~*a ", "~a ~~b "],
+  ]) {
     await t.test(piece, () => {
       const text = repeat(piece);
       const lexer = new BoundedLexer(bounded.defaults);
       lexer.lex(text);
       assert.ok(lexer.searched < 500_000 + LONGEST, `${lexer.searched} letters looked through`);
       const shown = bounded.parse(text).replace(/<[^>]*>/g, "");
-      assert.equal(shown.replaceAll(/[*_\s]/g, ""), text.replaceAll(/[*_\s]/g, ""));
+      assert.equal(shown.replaceAll(/[*_~\s]/g, ""), text.replaceAll(/[*_~\s]/g, ""));
     });
   }
 });
@@ -64,6 +72,72 @@ test("lists and quotes are nested only so deep", async (t) => {
       const html = bounded.parse(`${repeat(piece)}a`);
       assert.ok(count(html, element) <= 16);
       assert.match(html, /a/, "what is in them is there");
+    });
+  }
+});
+
+/** A table whose rows have one cell each, as it is written. */
+function sparse(columns, rows) {
+  return `${"a|".repeat(columns)}\n${"-|".repeat(columns)}\n${"x\n".repeat(rows)}`;
+}
+
+test("tables have only so many cells, rows that are filled up included", async (t) => {
+  for (const [what, text] of Object.entries({
+    "as many columns as rows": sparse(1000, 1000),
+    "few columns, many rows": sparse(100, 2000),
+    "no rows": sparse(4001, 0),
+    "in a quote": sparse(1000, 1000).replaceAll(/^/gm, "> "),
+    "in a list": `- ${sparse(1000, 1000).replaceAll("\n", "\n  ")}`,
+    "many of them": `${sparse(60, 60)}\n`.repeat(20),
+    "many headers before many rows": `${"a|a|a\n-|-|-\n".repeat(600)}${"x\n".repeat(4000)}`,
+  })) {
+    await t.test(what, () => {
+      const html = bounded.parse(text);
+      assert.ok(count(html, "td") + count(html, "th") <= 4000);
+      const shown = html.replaceAll(/<[^>]*>/g, "");
+      assert.equal(shown.match(/x/g)?.length, text.match(/x/g)?.length, "what is in them is there");
+    });
+  }
+  await t.test("one of 4 000 cells is a table", () => {
+    const html = bounded.parse(sparse(40, 99));
+    assert.equal(count(html, "td") + count(html, "th"), 4000);
+  });
+});
+
+test("emphasis and links are nested only so deep", async (t) => {
+  for (const [begin, end] of [
+    ["*a ", "b*"],
+    ["**a ", "b**"],
+    ["***a ", "b***"],
+    ["_a ", " b_"],
+    ["~~*a ", "b*~~"],
+    ["![a ", "](b)"],
+  ]) {
+    await t.test(`${begin}${end}`, () => {
+      const text = begin.repeat(2000) + end.repeat(2000);
+      const lexer = new BoundedLexer(bounded.defaults);
+      assert.ok(inlineDepth(lexer.lex(text)) <= 18);
+    });
+  }
+});
+
+/** How deep tokens are in tokens. */
+function inlineDepth(tokens = []) {
+  return tokens.reduce((deepest, token) => Math.max(deepest, 1 + inlineDepth(token.tokens)), 0);
+}
+
+test("an address that is written once is repeated only so often", async (t) => {
+  const long = "x".repeat(8000);
+  for (const [what, definition, use] of [
+    ["an address", `[a]: ${long}`, "[a]"],
+    ["a title", `[a]: b '${long}'`, "[a]"],
+    ["a picture", `[a]: ${long}`, "![a]"],
+    ["with words of its own", `[a]: ${long}`, "[b][a]"],
+  ]) {
+    await t.test(what, () => {
+      const html = bounded.parse(`${definition}\n\n${use.repeat(2000)}`);
+      assert.ok(html.length < 200_000, `${html.length} letters`);
+      assert.equal(html.match(/(?<![a-z])[ab](?![a-z=])/g)?.length >= 2000, true);
     });
   }
 });

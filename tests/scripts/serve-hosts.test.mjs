@@ -146,7 +146,17 @@ test("with tokens, hosts are anyone's: a page has to know a token", async () => 
   assert.equal((await chat(port, { Host, Origin: `https://${Host}` })).status, 401);
 });
 
-const MALFORMED = ["a b", "[::", "[::1", "::1", "a@b", "a,b", "ö.example", "a%", "localhost:x"];
+const MALFORMED = [
+  ...["a b", "[::", "[::1", "::1", "a@b", "a,b", "ö.example", "a%", "localhost:x"],
+  ...[
+    "localhost/evil",
+    "localhost#evil",
+    "localhost?evil",
+    "localhost/?",
+    "localhost:80/",
+    "localhost\\evil",
+  ],
+];
 
 test("a malformed Host is 400, in the shape of every error", async (t) => {
   const detail = "Field 'header.host': Input should be a host, with or without a port";

@@ -70,7 +70,7 @@ test("a client that leaves ends upstream's answer", async () => {
   assert.equal(await within(call.closed, "upstream to be left"), "aborted");
 });
 
-for (const signal of ["SIGTERM", "SIGINT"]) {
+for (const signal of ["SIGTERM", "SIGINT", "SIGHUP", "SIGQUIT"]) {
   test(`${signal} lets an answer under way come to its end, and is no failure`, async () => {
     const server = await serve();
     const chat = server.chat();
@@ -116,7 +116,7 @@ test("LOG_FORMAT=text is for people", async () => {
   const line = await server.script.line(/response_complete/);
   assert.match(
     line,
-    /^[\d:.]{12} {2}INFO {3}[\da-f]{8} {2}response_complete {2}401 error rejected, /,
+    /^[\d:.]{12} {2}INFO {3}[\da-f]{8} {2}response_complete +401 error rejected, /,
   );
 });
 

@@ -100,6 +100,26 @@ test("a route of the deployment, by which wrangler dev would call every request,
   );
 });
 
+test("a page that says to wrangler where its request went is a stranger's as before", async (t) => {
+  const { port } = await start();
+  const [own, rebound] = [`localhost:${port}`, `rebound.test:${port}`];
+  for (const told of [own, rebound]) {
+    for (const header of [
+      "MF-Original-URL",
+      "MF-Original-Hostname",
+      "MF-Upstream",
+      "X-Original-URL",
+    ]) {
+      await t.test(`${header}: ${told}`, async () => {
+        const value = header.endsWith("URL") ? `http://${told}/chat` : told;
+        const headers = { Host: rebound, Origin: `http://${rebound}`, [header]: value };
+        const { status, asked } = await chat(port, headers);
+        assert.deepEqual({ status, asked }, REFUSED);
+      });
+    }
+  }
+});
+
 test("hosts and origins that .dev.vars names are answered", async () => {
   const devVars = { ALLOWED_HOSTS: "assistant.lan", ALLOWED_ORIGINS: "http://localhost:5173" };
   const { port } = await start({ devVars });

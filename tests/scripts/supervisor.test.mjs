@@ -117,6 +117,34 @@ test("clients may have chosen the same id", () => {
   );
 });
 
+test("of requests with one id, each that streams has its status, and each that ends is the one that can", () => {
+  const received = line("request_received", "a");
+  const started = line("stream_started", "a");
+  const complete = (more) => line("response_complete", "a", more);
+  const statuses = (...lines) => cut(...lines).map(({ http_status }) => http_status);
+  assert.deepEqual(statuses(received, received, started, started), [200, 200]);
+  assert.deepEqual(statuses(received, started, received), [200, undefined]);
+  assert.deepEqual(statuses(received, started, received, started), [200, 200]);
+  const whole = complete(',"status":"success","http_status":200,"end_reason":"done"');
+  const refused = complete(',"status":"error","http_status":401,"end_reason":"rejected"');
+  const left = complete(',"status":"cancelled","end_reason":"client_gone"');
+  assert.deepEqual(statuses(received, received, started, whole), [undefined]);
+  assert.deepEqual(statuses(received, received, started, refused), [200]);
+  assert.deepEqual(statuses(received, received, started, left), [200]);
+  // A health check is 200 too, and streams nothing.
+  assert.deepEqual(statuses(received, whole), []);
+});
+
+test("of requests with one id, the one that waits is the one that is tried again", () => {
+  const retries = cut(
+    line("request_received", "a"),
+    line("stream_started", "a"),
+    line("request_received", "a"),
+    line("upstream_retry", "a"),
+  ).map((record) => record.retries);
+  assert.deepEqual(retries, [0, 1]);
+});
+
 test("a lost instance ends all that was open on it, and nothing that begins after it", () => {
   const open = new OpenRequests();
   const hear = (each) => open.hear(each).map((last) => JSON.parse(last));
