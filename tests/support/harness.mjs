@@ -216,7 +216,9 @@ class TestApp {
       faults.push(`The log has a line '${event}'`);
     }
     const starts = events.filter((event) => event === "application_started").length;
-    if (starts > 1) faults.push(`The worker has started ${starts} times`);
+    // One that is configured wrongly does not start.
+    const least = events.includes("stream_started") ? 1 : 0;
+    if (starts > 1 || starts < least) faults.push(`The worker has started ${starts} times`);
     return faults;
   }
 
