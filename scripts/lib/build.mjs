@@ -4,7 +4,7 @@ import { join } from "node:path";
 import { gzipSync } from "node:zlib";
 import { hashOf } from "./hash.mjs";
 import { kib, say } from "./main.mjs";
-import { ensureNodeModules } from "./node-modules.mjs";
+import { ensureNodeModules, modernNode } from "./node-modules.mjs";
 import { buildPages } from "./pages.mjs";
 import { BIN, ROOT } from "./paths.mjs";
 import { Failure, run } from "./process.mjs";
@@ -76,8 +76,7 @@ const UNUSED =
  * they reach, 2 KB gzipped. A panic still tells its file and line.
  */
 async function shrink(wasm, env) {
-  const exports = WebAssembly.Module.exports(new WebAssembly.Module(readFileSync(wasm)));
-  const names = exports.map(({ name }) => name);
+  const names = await exportsOf(wasm);
   const roots = names.filter((name) => !UNUSED.test(name)).map((name) => `export ${name}`);
   const graph = [
     { name: "root", root: true, reaches: roots },
@@ -85,12 +84,19 @@ async function shrink(wasm, env) {
   ];
   const file = join(BUILD, "exports.json");
   writeFileSync(file, JSON.stringify(graph));
-  const features = ["--all-features"];
   const tool = (name, args) =>
     run(join(BIN, name), [wasm, ...args, "-o", wasm], { env, quiet: true });
-  await tool("wasm-metadce", ["--graph-file", file, ...features]);
-  await tool("wasm-opt", ["-Os", "--strip-debug", "--strip-producers", ...features]);
+  await tool("wasm-metadce", ["--graph-file", file]);
+  await tool("wasm-opt", ["-Os", "--strip-debug", "--strip-producers"]);
   rmSync(file);
+}
+
+/** The names of a module's exports. The Node that runs this may be too old to read it. @returns {Promise<string[]>} */
+async function exportsOf(wasm) {
+  const source = `
+    const module = new WebAssembly.Module(require("fs").readFileSync(process.argv[1]));
+    console.log(JSON.stringify(WebAssembly.Module.exports(module).map(({ name }) => name)));`;
+  return JSON.parse(await run(modernNode(), ["--eval", source, wasm], { quiet: true }));
 }
 
 function isBuiltFrom(inputs) {
