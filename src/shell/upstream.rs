@@ -1,8 +1,8 @@
 //! One call to upstream: its headers under one deadline, with retries.
 //!
-//! Whatever is not read to its end is closed when its [`Source`] is dropped. A call whose headers have not come
-//! has none; it ends with the request, which whoever gives it up does at once. An abort signal would end it as
-//! soon, and make each read of the answer dearer.
+//! An answer that is not read to its end is closed when its [`Source`] is dropped. A call whose headers have not come
+//! has no source yet; the runtime aborts it when the request ends. An abort signal would do the same, and make every
+//! read dearer.
 
 use std::rc::Rc;
 
@@ -20,7 +20,6 @@ use crate::api::request::ChatRequest;
 use crate::config::Config;
 use crate::openai::dialect::Dialect;
 use crate::openai::failure::{self, Failure};
-
 use crate::openai::{Api, MAX_WHOLE_BYTES, Sniffed, Whole, is_whole, retry, sniff};
 use crate::telemetry::record::Level;
 
