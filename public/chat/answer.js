@@ -6,6 +6,9 @@ const BUDGET_MS = 8;
 /** How much text is looked at in one go: more than almost any paragraph has. */
 const WINDOW = 8_000;
 
+/** How many blocks are rendered in one go: a window of nothing but tiny ones has thousands, and each is an element. */
+const MOST_BLOCKS = 100;
+
 /** A single block that is longer than this is shown as plain text, and so is all that follows it. */
 const LONGEST_BLOCK = 16_000;
 
@@ -84,7 +87,7 @@ export class AnswerText {
     // A text of nothing but blank lines has no blocks.
     if (isWhole && isRest && whole.length === 0) whole.push(text.length);
     if (whole.length > 0) {
-      this.#settle(text.slice(0, sum(whole)));
+      this.#settle(text.slice(0, sum(whole.slice(0, MOST_BLOCKS))));
       this.#window = WINDOW;
       return true;
     }

@@ -306,3 +306,26 @@ test("a megabyte of text does not freeze the page", async (t) => {
     });
   }
 });
+
+test("of blocks that are tiny, only so many are drawn in one go", async (t) => {
+  const { page } = await visit(t, app.url);
+  await page.evaluate(() => {
+    window.mostAtOnce = 0;
+    new MutationObserver((records) => {
+      const added = records.map(({ addedNodes }) => addedNodes.length);
+      window.mostAtOnce = Math.max(window.mostAtOnce, ...added);
+    }).observe(document.body, { childList: true, subtree: true });
+  });
+  for (const [text, tag, expected] of [
+    ["```\n".repeat(4000), "pre", 2000],
+    ["---\n".repeat(2000), "hr", 2000],
+    [`${"> a\n\n".repeat(2000)}`, "blockquote", 2000],
+  ]) {
+    await t.test(tag, async () => {
+      const element = await shown(page, `Words.\n\n${text}`);
+      assert.equal(await element.locator(tag).count(), expected);
+      // Between two blocks there is a line end.
+      assert.ok((await page.evaluate(() => window.mostAtOnce)) <= 200);
+    });
+  }
+});
