@@ -114,7 +114,6 @@ fn split_port(authority: &str) -> (&str, &str) {
     }
 }
 
-/// A name, an IPv4 address, or an IPv6 address in brackets.
 /// Whether the `Host` header ends where a host ends. The runtime pastes it into the request's URL as it is, so what
 /// follows a slash would be taken for the path.
 pub fn ends_as_host(header: &str) -> bool {
@@ -123,6 +122,7 @@ pub fn ends_as_host(header: &str) -> bool {
         .any(|byte| b"/?#\\@".contains(&byte) || byte.is_ascii_whitespace())
 }
 
+/// A name, an IPv4 address, or an IPv6 address in brackets.
 fn is_host(text: &str) -> bool {
     let is_name = || {
         !text.is_empty()
