@@ -15,7 +15,7 @@ export let instance;
  * @typedef {object} Callbacks
  * @property {(request: Request, env: object, context: object) => Response | Promise<Response>} onRequest
  * @property {(task: number, bytes?: number) => void} onRead how much a read brought: 0 at the end, nothing after a failure
- * @property {(task: number) => void} onPull all that was written has been taken
+ * @property {(task: number) => void} onTaken all that was written has been taken
  * @property {(task: number) => void} onGone the client has left
  * @property {(task: number, serial: number, isFulfilled: boolean, result: unknown) => void} onSettled
  * @property {(task: number) => void} onTime the timer has gone off
@@ -56,9 +56,9 @@ class Instance {
 }
 
 /** Registers an instance, which does so when it starts. The one before it is lost, if nobody has met its exception. */
-export function connect(onRequest, onRead, onPull, onGone, onSettled, onTime, onWake) {
+export function connect(onRequest, onRead, onTaken, onGone, onSettled, onTime, onWake) {
   instance?.lose();
-  instance = new Instance({ onRequest, onRead, onPull, onGone, onSettled, onTime, onWake });
+  instance = new Instance({ onRequest, onRead, onTaken, onGone, onSettled, onTime, onWake });
 }
 
 /**

@@ -37,7 +37,7 @@ pub(super) fn start(on_request: fn(Request, Env, Context) -> JsValue) {
             }));
         });
     });
-    let on_pull = Closure::<dyn Fn(u32)>::new(|number| {
+    let on_taken = Closure::<dyn Fn(u32)>::new(|number| {
         task::tell(number, |inbox| inbox.is_asked.set(true));
     });
     let on_gone = Closure::<dyn Fn(u32)>::new(|number| {
@@ -64,7 +64,7 @@ pub(super) fn start(on_request: fn(Request, Env, Context) -> JsValue) {
     connect(vec![
         on_request.into_js_value(),
         on_read.into_js_value(),
-        on_pull.into_js_value(),
+        on_taken.into_js_value(),
         on_gone.into_js_value(),
         on_settled.into_js_value(),
         on_time.into_js_value(),

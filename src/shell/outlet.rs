@@ -25,13 +25,13 @@ extern "C" {
     #[wasm_bindgen(method, getter)]
     fn body(this: &Body) -> ReadableStream;
 
-    /// Cannot throw: it is false before the body was first asked for.
+    /// Cannot throw: it reads a number.
     #[wasm_bindgen(method, getter, js_name = isTaken)]
     fn is_taken(this: &Body) -> bool;
 
-    /// Cannot throw: it does nothing before the body was first asked for.
-    #[wasm_bindgen(method, js_name = askAnew)]
-    fn ask_anew(this: &Body);
+    /// Cannot throw: a write to a stream that has ended is a rejected promise.
+    #[wasm_bindgen(method, js_name = askWhenTaken)]
+    fn ask_when_taken(this: &Body);
 
     #[wasm_bindgen(method, catch)]
     fn write(this: &Body, bytes: &[u8]) -> Result<(), JsValue>;
@@ -88,7 +88,7 @@ impl Outlet {
     pub(super) fn ask_anew(&mut self) {
         self.unasked_bytes = 0;
         if self.inbox.is_asked.take() {
-            self.body.ask_anew();
+            self.body.ask_when_taken();
         }
     }
 

@@ -145,7 +145,7 @@ impl Pump {
         let deadline_ms = self.relay.last_deadline_ms().saturating_add(CLOSING_MS);
         let taken = ready!(self.poll_room(deadline_ms));
         let delivery = match taken {
-            Ok(()) if self.outlet.close().is_ok() => {
+            Ok(()) if !self.waiting.is_client_gone() && self.outlet.close().is_ok() => {
                 self.relay.output_written(js::now_ms());
                 Delivery::Over
             }

@@ -84,7 +84,7 @@ const CANNOT_THROW = [
   "log",
   "warn",
   // Our own, each with its reason where it is declared.
-  "askAnew",
+  "askWhenTaken",
   "body", // Outlet
   "breakOff",
   "close", // Inlet
