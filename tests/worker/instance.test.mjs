@@ -84,14 +84,12 @@ const CANNOT_THROW = [
   "log",
   "warn",
   // Our own, each with its reason where it is declared.
-  "askWhenTaken",
   "body", // Outlet
   "breakOff",
   "close", // Inlet
   "end",
   "respond",
   "handle",
-  "isTaken",
   "new", // OpenChat
   "new", // Outlet
   "response",
@@ -125,6 +123,7 @@ const CAUGHT = [
   "with", // ResponseTemplate
   "with", // ResponseTemplate, of a stream
   "write",
+  "writeLast",
 ];
 
 /** Waits for the end of an answer, whatever that is. */
