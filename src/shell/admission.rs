@@ -55,7 +55,9 @@ pub(super) async fn admit(
     config: &Config,
     waiting: &mut Waiting,
 ) -> Result<ChatRequest, Refusal> {
-    let deadline_ms = exchange.started_ms.saturating_add(millis(config.timeout));
+    let deadline_ms = exchange
+        .started_ms
+        .saturating_add(millis(config.limits.idle));
     let client = match authorize(request, config) {
         Ok(client) => client,
         Err(refusal) => {
@@ -69,7 +71,7 @@ pub(super) async fn admit(
         Err(refusal) => Err(let_in(request, refusal, waiting).await),
     };
     let parsed = read.and_then(|body| {
-        let parsed = ChatRequest::parse(&body, config);
+        let parsed = ChatRequest::parse(&body, &config.rules);
         parsed.map_err(Refusal::Invalid)
     });
     let length = parsed.as_ref().ok().map(|chat| chat.message_length);

@@ -14,12 +14,12 @@ use super::pump::{Delivery, Pump};
 use super::response;
 use super::upstream::{self, Opening, Upstream};
 use super::wait::Waiting;
+use crate::api::ending::{Completion, EndReason};
 use crate::api::error::{ApiError, ErrorCode};
 use crate::config::Config;
 use crate::openai::failure::Failure;
-use crate::stream::outcome::EndReason;
-use crate::stream::relay::{Input, Limits, Relay};
-use crate::telemetry::record::{Completion, Level};
+use crate::stream::relay::{Input, Relay};
+use crate::telemetry::record::Level;
 
 /// Longest cause of a failure that a log line repeats, in characters.
 const MAX_LOGGED_CAUSE: usize = 512;
@@ -126,15 +126,16 @@ impl Chat {
         let Self { exchange, answer } = self;
         let id = &exchange.correlation_id;
         answer.give(response::stream(&body, &exchange.common()));
-        let limits = Limits {
-            idle: config.timeout,
-            total: config.max_stream,
-            heartbeat: config.heartbeat,
-        };
         let traces_frames = exchange.isolate.log.wants(Level::Debug);
         let now_ms = js::now_ms();
-        let mut relay = Relay::new(config.api, id.clone(), limits, now_ms, traces_frames)
-            .asking_default_model(!upstream.names_model);
+        let mut relay = Relay::new(
+            config.target.api,
+            id.clone(),
+            config.limits,
+            now_ms,
+            traces_frames,
+        )
+        .asking_default_model(!upstream.names_model);
         match upstream.opening {
             Opening::Stream(bytes) => relay.handle(Input::Chunk(&bytes), now_ms),
             Opening::Whole(answer) => relay.answer_whole(&answer, now_ms),

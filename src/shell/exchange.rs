@@ -11,10 +11,10 @@ use super::js::{self, names};
 use super::response::{self, Common};
 use crate::api::access::{Cors, Denied};
 use crate::api::correlation::CorrelationId;
+use crate::api::ending::{Completion, EndReason};
 use crate::api::error::ApiError;
 use crate::api::host::ends_as_host;
-use crate::stream::outcome::EndReason;
-use crate::telemetry::record::{Completion, Level, Record, timestamp};
+use crate::telemetry::record::{Level, Record, timestamp};
 
 /// Longest path that a log line repeats, in characters.
 const MAX_LOGGED_PATH: usize = 256;

@@ -13,7 +13,7 @@ use super::outlet::Outlet;
 use super::source::Source;
 use super::timer;
 use super::wait::{Interrupted, Waiting};
-use crate::stream::outcome::EndReason;
+use crate::api::ending::EndReason;
 use crate::stream::relay::{Input, Relay};
 
 /// How long an upstream that has said everything may take to end its answer, in milliseconds. It is no

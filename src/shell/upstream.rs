@@ -61,7 +61,7 @@ pub(super) async fn open(
         exchange,
         config,
         request,
-        deadline_ms: js::now_ms().saturating_add(js::millis(config.timeout)),
+        deadline_ms: js::now_ms().saturating_add(js::millis(config.limits.idle)),
         dialect: exchange.isolate.dialect_of(config, &request.model),
     };
     let mut retries = 0_u32;
@@ -89,7 +89,7 @@ pub(super) async fn open(
                 tried.push(dialect);
                 0
             }
-            None if failure.retryable && pauses < config.max_retries => {
+            None if failure.retryable && pauses < config.target.max_retries => {
                 pauses = pauses.saturating_add(1);
                 retry::retry_delay_ms(pauses, failure.retry_after_ms, js::random())
             }
@@ -175,7 +175,7 @@ impl Attempt<'_> {
         let Self {
             request, config, ..
         } = self;
-        let body = config.api.body(request, config, self.dialect);
+        let body = config.target.body(request, self.dialect);
         let id = self.exchange.correlation_id.as_str();
         let called = isolate
             .endpoint(config)
@@ -234,7 +234,7 @@ impl Attempt<'_> {
         let Self {
             config, request, ..
         } = self;
-        let whole = config.api.read_whole(&bytes, request.names_model);
+        let whole = config.target.api.read_whole(&bytes, request.names_model);
         whole.map(Opening::Whole).map_err(|failure| {
             Missed::Refused(Refused {
                 failure,
@@ -253,10 +253,10 @@ impl Attempt<'_> {
         let Self {
             exchange, config, ..
         } = self;
-        let idle_ms = js::now_ms().saturating_add(js::millis(config.timeout));
+        let idle_ms = js::now_ms().saturating_add(js::millis(config.limits.idle));
         let last_ms = exchange
             .started_ms
-            .saturating_add(js::millis(config.max_stream));
+            .saturating_add(js::millis(config.limits.total));
         match body::read_chunk(source, bytes, waiting, idle_ms.min(last_ms)).await {
             Ok(is_more) => Ok(is_more),
             Err(Interrupted::Failed(_)) => {
@@ -318,7 +318,7 @@ impl Attempt<'_> {
 
     /// How to word the request so that upstream may take it.
     fn reworded(&self, status: u16, body: &[u8]) -> Option<Dialect> {
-        let is_chat = self.config.api == Api::ChatCompletions;
+        let is_chat = self.config.target.api == Api::ChatCompletions;
         self.dialect.adapted(status, body).filter(|_| is_chat)
     }
 }
