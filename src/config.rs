@@ -6,43 +6,27 @@ use std::time::Duration;
 
 use crate::api::access::{AccessTokens, Gate, Origins, tokens_in};
 use crate::api::host::Hosts;
-use crate::openai::Api;
+use crate::api::request::Rules;
 use crate::openai::base_url::BaseUrl;
+use crate::openai::{Api, Target};
+use crate::stream::relay::Limits;
 use crate::telemetry::record::Level;
 use crate::telemetry::redact::{Scrubber, Secret};
 
 /// Longest time that a variable may give, in seconds: a day.
 const MAX_SECONDS: f64 = 86_400.0;
 
-/// Everything that a deployment can set, checked.
+/// Everything that a deployment can set, checked: the settings of each room.
 #[derive(Clone, Debug)]
 pub struct Config {
-    /// `OPENAI_API_KEY`: sent upstream.
-    pub api_key: Secret,
-    /// `OPENAI_BASE_URL`: the upstream server.
-    pub base_url: BaseUrl,
-    /// `OPENAI_API`: the API that it is asked by.
-    pub api: Api,
-    /// `OPENAI_MODEL`: the model of a request that names none.
-    pub default_model: String,
-    /// `ALLOWED_MODELS`: what a request may name, the default model among it; empty for any.
-    pub allowed_models: Vec<String>,
-    /// `SYSTEM_PROMPT`: the first instruction of every conversation.
-    pub system_prompt: Option<String>,
-    /// `MAX_TOKENS`: output tokens of a request that does not say.
-    pub max_tokens: u32,
-    /// `MAX_TOKENS_LIMIT`: output tokens that a request may ask for; at least `max_tokens`.
-    pub max_tokens_limit: u32,
-    /// `TIMEOUT_SECONDS`: longest wait for upstream without progress.
-    pub timeout: Duration,
-    /// `MAX_STREAM_SECONDS`: longest whole answer.
-    pub max_stream: Duration,
-    /// `HEARTBEAT_SECONDS`: longest silence towards the client.
-    pub heartbeat: Duration,
-    /// `MAX_RETRIES`: further attempts before the first byte.
-    pub max_retries: u32,
+    /// What a chat request may ask for.
+    pub rules: Rules,
     /// `ACCESS_TOKENS`: what opens `/chat`; none for anyone. With `REQUIRE_AUTH` there are some.
     pub access_tokens: AccessTokens,
+    /// Where upstream is, and how it is asked.
+    pub target: Target,
+    /// How long a chat may take.
+    pub limits: Limits,
     /// `LOG_LEVEL`: lines below it are not written.
     pub log_level: Level,
 }
@@ -67,11 +51,6 @@ impl Config {
                 problems: reader.problems,
             })
         }
-    }
-
-    /// Whether a request may name this model.
-    pub fn allows_model(&self, model: &str) -> bool {
-        self.allowed_models.is_empty() || self.allowed_models.iter().any(|allowed| allowed == model)
     }
 }
 
@@ -179,24 +158,41 @@ struct Reader<'a> {
 
 impl Reader<'_> {
     fn config(&mut self) -> Config {
-        let api_key = self.api_key();
-        let default_model = self.text("OPENAI_MODEL", "gpt-4", is_model_name, MODEL_RULE);
-        let max_tokens = self.integer("MAX_TOKENS", 2000, 1..=10_000_000);
         Config {
-            api_key,
-            base_url: self.base_url(),
-            api: self.api(),
-            allowed_models: self.allowed_models(&default_model),
-            default_model,
-            system_prompt: self.system_prompt(),
-            max_tokens,
-            max_tokens_limit: self.max_tokens_limit(max_tokens),
-            timeout: self.seconds("TIMEOUT_SECONDS", 30),
-            max_stream: self.seconds("MAX_STREAM_SECONDS", 300),
-            heartbeat: self.seconds("HEARTBEAT_SECONDS", 15),
-            max_retries: self.integer("MAX_RETRIES", 2, 0..=10),
+            target: self.target(),
+            rules: self.rules(),
+            limits: self.limits(),
             access_tokens: self.access_tokens(),
             log_level: self.log_level(),
+        }
+    }
+
+    fn target(&mut self) -> Target {
+        Target {
+            api_key: self.api_key(),
+            base_url: self.base_url(),
+            api: self.api(),
+            system_prompt: self.system_prompt(),
+            max_retries: self.integer("MAX_RETRIES", 2, 0..=10),
+        }
+    }
+
+    fn rules(&mut self) -> Rules {
+        let default_model = self.text("OPENAI_MODEL", "gpt-4", is_model_name, MODEL_RULE);
+        let max_tokens = self.integer("MAX_TOKENS", 2000, 1..=10_000_000);
+        Rules {
+            allowed_models: self.allowed_models(&default_model),
+            default_model,
+            max_tokens,
+            max_tokens_limit: self.max_tokens_limit(max_tokens),
+        }
+    }
+
+    fn limits(&mut self) -> Limits {
+        Limits {
+            idle: self.seconds("TIMEOUT_SECONDS", 30),
+            total: self.seconds("MAX_STREAM_SECONDS", 300),
+            heartbeat: self.seconds("HEARTBEAT_SECONDS", 15),
         }
     }
 

@@ -6,9 +6,9 @@
 use serde::Serialize;
 
 use super::correlation::CorrelationId;
+use super::ending::{FinishReason, Usage};
 use super::error::ApiError;
 use crate::json;
-use crate::openai::{FinishReason, Usage};
 
 /// The comment line that keeps an otherwise silent connection alive.
 pub const KEEP_ALIVE: &[u8] = b": keep-alive\n\n";

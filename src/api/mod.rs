@@ -2,6 +2,7 @@
 
 pub mod access;
 pub mod correlation;
+pub mod ending;
 pub mod error;
 pub mod frame;
 pub mod host;

@@ -11,7 +11,6 @@ use serde_json::value::RawValue;
 
 use super::error::{ApiError, ErrorCode};
 use super::value::{self, Rule};
-use crate::config::Config;
 use crate::json::Fields;
 
 /// Largest body that is read, in bytes.
@@ -24,6 +23,26 @@ pub const MAX_HISTORY_TURNS: usize = 64;
 pub const MAX_HISTORY_CHARACTERS: usize = 32_000;
 /// Longest model name, in characters.
 const MAX_MODEL_CHARACTERS: usize = 128;
+
+/// What a deployment lets a request ask for, and what it means without asking.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Rules {
+    /// `OPENAI_MODEL`: the model of a request that names none.
+    pub default_model: String,
+    /// `ALLOWED_MODELS`: what a request may name, the default model among it; empty for any.
+    pub allowed_models: Vec<String>,
+    /// `MAX_TOKENS`: output tokens of a request that does not say.
+    pub max_tokens: u32,
+    /// `MAX_TOKENS_LIMIT`: output tokens that a request may ask for; at least `max_tokens`.
+    pub max_tokens_limit: u32,
+}
+
+impl Rules {
+    /// Whether a request may name this model.
+    pub fn allows_model(&self, model: &str) -> bool {
+        self.allowed_models.is_empty() || self.allowed_models.iter().any(|allowed| allowed == model)
+    }
+}
 
 /// A valid chat request, defaults filled in.
 #[derive(Clone, Debug, Eq, PartialEq)]
@@ -134,7 +153,7 @@ impl ChatRequest {
     /// # Errors
     ///
     /// The first rule that the body breaks.
-    pub fn parse(body: &[u8], config: &Config) -> Result<Self, Invalid> {
+    pub fn parse(body: &[u8], rules: &Rules) -> Result<Self, Invalid> {
         let decode_error = |error| Invalid::new("body", format!("JSON decode error: {error}"));
         let json = serde_json::from_slice::<&RawValue>(utf8(body)?).map_err(decode_error)?;
         if !json.get().starts_with('{') {
@@ -142,13 +161,13 @@ impl ChatRequest {
         }
         let fields: Fields<'_> = serde_json::from_str(json.get()).map_err(decode_error)?;
         let (message, message_length) = message(&fields)?;
-        let named = model(&fields, config)?;
+        let named = model(&fields, rules)?;
         Ok(Self {
             message,
             message_length,
             names_model: named.is_some(),
-            model: named.unwrap_or_else(|| config.default_model.clone()),
-            max_tokens: max_tokens(&fields, config)?,
+            model: named.unwrap_or_else(|| rules.default_model.clone()),
+            max_tokens: max_tokens(&fields, rules)?,
             history: history(&fields)?,
         })
     }
@@ -181,7 +200,7 @@ fn message(fields: &Fields<'_>) -> Result<(String, usize), Invalid> {
     }
 }
 
-fn model(fields: &Fields<'_>, config: &Config) -> Result<Option<String>, Invalid> {
+fn model(fields: &Fields<'_>, rules: &Rules) -> Result<Option<String>, Invalid> {
     const FIELD: &str = "body.model";
     let Some(json) = given(fields, "model") else {
         return Ok(None);
@@ -196,8 +215,8 @@ fn model(fields: &Fields<'_>, config: &Config) -> Result<Option<String>, Invalid
             "String should match pattern '^[A-Za-z0-9._:/-]+$'",
         ));
     }
-    if !config.allows_model(&name) {
-        let allowed = config.allowed_models.join(", ");
+    if !rules.allows_model(&name) {
+        let allowed = rules.allowed_models.join(", ");
         let rule = format!("Value error, model '{name}' is not allowed; allowed models: {allowed}");
         return Err(Invalid {
             rule_without_input: Some("Value error, model is not allowed"),
@@ -207,12 +226,12 @@ fn model(fields: &Fields<'_>, config: &Config) -> Result<Option<String>, Invalid
     Ok(Some(name))
 }
 
-fn max_tokens(fields: &Fields<'_>, config: &Config) -> Result<u32, Invalid> {
+fn max_tokens(fields: &Fields<'_>, rules: &Rules) -> Result<u32, Invalid> {
     const FIELD: &str = "body.max_tokens";
     let Some(json) = given(fields, "max_tokens") else {
-        return Ok(config.max_tokens);
+        return Ok(rules.max_tokens);
     };
-    value::integer_up_to(config.max_tokens_limit, json).map_err(Invalid::at(FIELD))
+    value::integer_up_to(rules.max_tokens_limit, json).map_err(Invalid::at(FIELD))
 }
 
 fn history(fields: &Fields<'_>) -> Result<Vec<Turn>, Invalid> {

@@ -1,59 +1,15 @@
-//! Chat Completions: [`ChatRequest`] → request body, event → [`Parts`].
+//! The events of Chat Completions → [`Parts`].
 //!
-//! See <https://platform.openai.com/docs/api-reference/chat/create>.
+//! See <https://platform.openai.com/docs/api-reference/chat-streaming>.
 
-use serde::Serialize;
-
-use super::dialect::{Dialect, TokenLimit};
 use super::event::{Event, reports_error};
 use super::failure::Failure;
 use super::finish::Reason;
+use super::meaning::{Delta, Ended, Malformed, Meaning, Origin, Parts};
 use super::text::Texts;
-use super::{Delta, Ended, Malformed, Meaning, Message, Origin, Parts, Usage, usage};
-use crate::api::request::ChatRequest;
-use crate::config::Config;
+use super::usage;
+use crate::api::ending::Usage;
 use crate::json::{self, Fields};
-
-/// The JSON body that asks for a streamed answer, the way this server wants it.
-pub(super) fn body(request: &ChatRequest, config: &Config, dialect: Dialect) -> String {
-    let system = config.system_prompt.as_deref().map(Message::system);
-    let max_tokens = Some(request.max_tokens);
-    let body = Body {
-        model: &request.model,
-        messages: system
-            .into_iter()
-            .chain(Message::conversation(request))
-            .collect(),
-        max_tokens: max_tokens.filter(|_| dialect.token_limit == TokenLimit::MaxTokens),
-        max_completion_tokens: max_tokens
-            .filter(|_| dialect.token_limit == TokenLimit::MaxCompletionTokens),
-        stream: dialect.stream.then_some(true),
-        stream_options: (dialect.stream && dialect.stream_options).then_some(StreamOptions {
-            include_usage: true,
-        }),
-    };
-    // Texts, numbers and lists always serialise.
-    serde_json::to_string(&body).unwrap_or_default()
-}
-
-#[derive(Serialize)]
-struct Body<'a> {
-    model: &'a str,
-    messages: Vec<Message<'a>>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    max_tokens: Option<u32>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    max_completion_tokens: Option<u32>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    stream: Option<bool>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    stream_options: Option<StreamOptions>,
-}
-
-#[derive(Serialize)]
-struct StreamOptions {
-    include_usage: bool,
-}
 
 /// Reads an event. `kind` is its type, empty when it has none.
 pub(super) fn take_apart<'a>(

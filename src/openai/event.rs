@@ -1,6 +1,6 @@
 //! What the events of both APIs have in common: fillers, the end mark, and errors wherever servers put them.
 
-use super::Malformed;
+use super::meaning::Malformed;
 use crate::json::{self, Fields};
 
 /// An event's data, as far as both APIs read it alike.

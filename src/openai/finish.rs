@@ -3,8 +3,8 @@
 //! Compatible servers pass on the words of the models behind them, so the table holds those too. They are
 //! compared without regard to case and to what joins their parts: `END_TURN`, `end-turn` and `endTurn` are one.
 
-use super::FinishReason;
 use super::reported::machine_name;
+use crate::api::ending::FinishReason;
 
 /// What a server says about an answer's end.
 #[derive(Debug, Eq, PartialEq)]

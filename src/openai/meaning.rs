@@ -4,7 +4,7 @@ use std::borrow::Cow;
 
 use super::failure::Failure;
 use super::finish::Reason;
-use super::{FinishReason, Malformed, Usage};
+use crate::api::ending::{FinishReason, Usage};
 use crate::api::error::ErrorCode;
 
 /// What one upstream event means to a stream.
@@ -25,6 +25,26 @@ impl Meaning<'_> {
             ending: Some(Ended::Failed(Box::new(failure))),
             ..Delta::default()
         })
+    }
+}
+
+/// An event's data that is not what the API promises.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub struct Malformed;
+
+/// An event that was taken apart.
+pub(super) struct Parts<'a> {
+    pub(super) meaning: Meaning<'a>,
+    /// Values that mean nothing here, and that no two events have in common.
+    pub(super) noise: [Option<&'a str>; 2],
+}
+
+impl<'a> From<Meaning<'a>> for Parts<'a> {
+    fn from(meaning: Meaning<'a>) -> Self {
+        Self {
+            meaning,
+            noise: [None; 2],
+        }
     }
 }
 

@@ -1,61 +1,18 @@
-//! Responses: [`ChatRequest`] → request body, event → [`Parts`].
+//! The events of Responses → [`Parts`].
 //!
 //! See <https://platform.openai.com/docs/api-reference/responses-streaming>. Of its many events only
 //! those that add text or end the answer matter; the others, and whatever comes next, are passed over.
 
-use serde::Serialize;
-
 use super::event::{Event, reports_error};
 use super::failure::Failure;
 use super::finish::Reason;
+use super::meaning::{Delta, Ended, Malformed, Meaning, Origin, Part, PartText, Parts};
 use super::reported::machine_name;
 use super::text::Texts;
-use super::{
-    Delta, Ended, FinishReason, Malformed, Meaning, Message, Origin, Part, PartText, Parts, usage,
-};
+use super::usage;
+use crate::api::ending::FinishReason;
 use crate::api::error::ErrorCode;
-use crate::api::request::ChatRequest;
-use crate::config::Config;
 use crate::json::{self, Fields};
-
-/// The JSON body that asks for a streamed answer, which upstream is not to keep.
-pub(super) fn body(request: &ChatRequest, config: &Config) -> String {
-    let body = Body {
-        model: &request.model,
-        instructions: config.system_prompt.as_deref(),
-        input: Message::conversation(request)
-            .map(|message| Item {
-                kind: "message",
-                message,
-            })
-            .collect(),
-        max_output_tokens: request.max_tokens,
-        stream: true,
-        store: false,
-    };
-    // Texts, numbers and lists always serialise.
-    serde_json::to_string(&body).unwrap_or_default()
-}
-
-#[derive(Serialize)]
-struct Body<'a> {
-    model: &'a str,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    instructions: Option<&'a str>,
-    input: Vec<Item<'a>>,
-    max_output_tokens: u32,
-    stream: bool,
-    store: bool,
-}
-
-/// An item of the conversation. `OpenAI` takes a message for what it is, others want to be told.
-#[derive(Serialize)]
-struct Item<'a> {
-    #[serde(rename = "type")]
-    kind: &'static str,
-    #[serde(flatten)]
-    message: Message<'a>,
-}
 
 /// Reads an event. `kind` is its type, empty when it has none; the data names it again.
 pub(super) fn take_apart<'a>(

@@ -6,7 +6,7 @@
 
 use std::borrow::Cow;
 
-use super::Malformed;
+use super::meaning::Malformed;
 use crate::json::{self, Fields};
 
 /// The text of an event, as JSON strings that are not empty.

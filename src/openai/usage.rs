@@ -1,6 +1,7 @@
 //! The counts of tokens, by either API's names.
 
-use super::{Malformed, Usage};
+use super::meaning::Malformed;
+use crate::api::ending::Usage;
 use crate::json::{Fields, is_blank};
 
 /// The names of the tokens sent: in Chat Completions, and in Responses.

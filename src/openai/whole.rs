@@ -3,8 +3,10 @@
 use std::borrow::Cow;
 
 use super::failure::Failure;
+use super::meaning::{Delta, Ended, Malformed, Meaning, Origin};
+use super::target::Api;
 use super::text::Texts;
-use super::{Api, Delta, Ended, Malformed, Meaning, Origin, chat_completions, responses};
+use super::{chat_completions, responses};
 use crate::api::error::ErrorCode;
 use crate::json::Fields;
 

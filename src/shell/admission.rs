@@ -36,7 +36,9 @@ pub(super) async fn admit(
     config: &Config,
     waiting: &mut Waiting,
 ) -> Result<ChatRequest, EarlyEnd> {
-    let deadline_ms = exchange.started_ms.saturating_add(millis(config.timeout));
+    let deadline_ms = exchange
+        .started_ms
+        .saturating_add(millis(config.limits.idle));
     let client = match authorize(request, config) {
         Ok(client) => client,
         Err(refusal) => {
@@ -53,7 +55,7 @@ pub(super) async fn admit(
         },
     };
     let parsed = read.and_then(|body| {
-        let parsed = ChatRequest::parse(&body, config);
+        let parsed = ChatRequest::parse(&body, &config.rules);
         parsed.map_err(EarlyEnd::Invalid)
     });
     let length = parsed.as_ref().ok().map(|chat| chat.message_length);

@@ -14,12 +14,12 @@ use super::runtime::streams::{Outlet, Source};
 use super::runtime::task::Inbox;
 use super::runtime::wait::Waiting;
 use super::upstream::{self, Opening};
+use crate::api::ending::{Completion, EndReason};
 use crate::api::error::{ApiError, ErrorCode};
 use crate::config::{Config, ConfigError};
 use crate::openai::failure::Failure;
-use crate::stream::outcome::EndReason;
-use crate::stream::relay::{Input, Limits, Relay};
-use crate::telemetry::record::{Completion, Level};
+use crate::stream::relay::{Input, Relay};
+use crate::telemetry::record::Level;
 
 /// Longest cause of a failure that a log line repeats, in characters.
 const MAX_LOGGED_CAUSE: usize = 512;
@@ -76,14 +76,15 @@ impl Chat {
     }
 
     fn relay(&self, config: &Config) -> Relay {
-        let limits = Limits {
-            idle: config.timeout,
-            total: config.max_stream,
-            heartbeat: config.heartbeat,
-        };
         let id = self.exchange.correlation_id.clone();
         let traces_frames = self.exchange.isolate.log.wants(Level::Debug);
-        Relay::new(config.api, id, limits, js::now_ms(), traces_frames)
+        Relay::new(
+            config.target.api,
+            id,
+            config.limits,
+            js::now_ms(),
+            traces_frames,
+        )
     }
 
     /// Answers without a stream.

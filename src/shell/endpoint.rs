@@ -6,8 +6,8 @@ use wasm_bindgen::JsValue;
 use wasm_bindgen::prelude::wasm_bindgen;
 
 use super::runtime::js::HeaderMap;
-use crate::config::Config;
 use crate::json;
+use crate::openai::Target;
 
 #[wasm_bindgen(module = "/src/shell/runtime/prepared.js")]
 extern "C" {
@@ -27,8 +27,8 @@ extern "C" {
 
 impl Endpoint {
     /// Fails when the key cannot be sent.
-    pub(super) fn of(config: &Config) -> Result<Self, JsValue> {
-        let authorization = format!("Bearer {}", config.api_key.expose());
+    pub(super) fn of(target: &Target) -> Result<Self, JsValue> {
+        let authorization = format!("Bearer {}", target.api_key.expose());
         let options = Options {
             method: "POST",
             // A redirect would carry the key to wherever it points.
@@ -39,8 +39,7 @@ impl Endpoint {
                 ("accept", "text/event-stream"),
             ]),
         };
-        let url = config.base_url.join(config.api.path());
-        Self::new(&url, &json::written(&options))
+        Self::new(&target.url(), &json::written(&options))
     }
 }
 

@@ -11,12 +11,12 @@ use super::response::ResponseContext;
 use super::runtime::js::{self, names};
 use crate::api::access::{Cors, Denied};
 use crate::api::correlation::CorrelationId;
+use crate::api::ending::{Completion, EndReason};
 use crate::api::error::{ApiError, ErrorCode};
 use crate::api::host::ends_as_host;
 use crate::api::request::Invalid;
 use crate::openai::failure::Failure;
-use crate::stream::outcome::EndReason;
-use crate::telemetry::record::{Completion, Level, Record};
+use crate::telemetry::record::{Level, Record};
 
 /// Longest path that a log line repeats, in characters.
 const MAX_LOGGED_PATH: usize = 256;

@@ -48,14 +48,14 @@ impl Isolate {
         if let Some(endpoint) = self.endpoint.get() {
             return Ok(endpoint);
         }
-        let endpoint = Endpoint::of(config)?;
+        let endpoint = Endpoint::of(&config.target)?;
         Ok(self.endpoint.get_or_init(|| endpoint))
     }
 
     /// How upstream wants a request to a model, as far as it has told.
     pub(super) fn dialect_of(&self, config: &Config, model: &str) -> Dialect {
         let mut dialects = self.dialects.borrow_mut();
-        let first = || Dialects::new(Dialect::of(&config.base_url));
+        let first = || Dialects::new(Dialect::of(&config.target.base_url));
         dialects.get_or_insert_with(first).of(model)
     }
 
@@ -81,9 +81,9 @@ impl Isolate {
                 .log
                 .write(Level::Info, "application_started", None, |record| {
                     record
-                        .text("model", &config.default_model)
+                        .text("model", &config.rules.default_model)
                         .text("log_level", config.log_level.name())
-                        .text("api", config.api.name());
+                        .text("api", config.target.api.name());
                 });
             if config.access_tokens.is_empty() {
                 isolate
@@ -97,7 +97,7 @@ impl Isolate {
 
 /// A configuration whose base URL is one to the runtime as well.
 fn callable(config: Config) -> Result<Config, ConfigError> {
-    match js::can_parse(&config.base_url.join("/")) {
+    match js::can_parse(&config.target.base_url.join("/")) {
         Ok(false) => Err(ConfigError::base_url()),
         // Where it could not be asked, the first call tells.
         Ok(true) | Err(_) => Ok(config),

@@ -8,7 +8,7 @@ use super::runtime::js;
 use super::runtime::streams::{Outlet, Source};
 use super::runtime::task::Read;
 use super::runtime::wait::{Interrupted, MAX_DELAY_MS, Waiting};
-use crate::stream::outcome::EndReason;
+use crate::api::ending::EndReason;
 use crate::stream::relay::{Input, Relay};
 
 /// How long an upstream that has said everything may take to end its body, in milliseconds. The timer is armed for that

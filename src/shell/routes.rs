@@ -6,8 +6,8 @@ use web_sys::Response;
 use super::exchange::Exchange;
 use super::response;
 use super::runtime::js;
+use crate::api::ending::EndReason;
 use crate::api::error::ApiError;
-use crate::stream::outcome::EndReason;
 use crate::telemetry::record::{Level, timestamp};
 
 /// `GET /health`: this program runs. It touches neither the configuration nor upstream.

@@ -50,7 +50,7 @@ pub(super) async fn open(
         exchange,
         config,
         request,
-        deadline_ms: js::now_ms().saturating_add(js::millis(config.timeout)),
+        deadline_ms: js::now_ms().saturating_add(js::millis(config.limits.idle)),
         dialect: isolate.dialect_of(config, &request.model),
     };
     // To reword a request needs no patience, so it does not count towards MAX_RETRIES.
@@ -71,7 +71,7 @@ pub(super) async fn open(
                 tried.push(dialect);
                 0
             }
-            None if failure.retryable && pauses < config.max_retries => {
+            None if failure.retryable && pauses < config.target.max_retries => {
                 pauses = pauses.saturating_add(1);
                 retry::retry_delay_ms(pauses, failure.retry_after_ms, js::random())
             }
@@ -159,7 +159,7 @@ impl Attempt<'_> {
         let Self {
             request, config, ..
         } = self;
-        let body = config.api.body(request, config, self.dialect);
+        let body = config.target.body(request, self.dialect);
         let id = self.exchange.correlation_id.as_str();
         let endpoint = self.exchange.isolate.endpoint(config);
         let called = endpoint.and_then(|endpoint| endpoint.call(&body, id));
@@ -233,7 +233,11 @@ impl Attempt<'_> {
                 Err(missed) => return Err(missed),
             }
         }
-        let whole = self.config.api.read_whole(&bytes, self.request.names_model);
+        let whole = self
+            .config
+            .target
+            .api
+            .read_whole(&bytes, self.request.names_model);
         whole.map(Opening::Whole).map_err(|failure| Missed::Failed {
             failure,
             reworded: self.reworded(400, &bytes),
@@ -251,10 +255,10 @@ impl Attempt<'_> {
         let Self {
             exchange, config, ..
         } = self;
-        let idle_ms = js::now_ms().saturating_add(js::millis(config.timeout));
+        let idle_ms = js::now_ms().saturating_add(js::millis(config.limits.idle));
         let last_ms = exchange
             .started_ms
-            .saturating_add(js::millis(config.max_stream));
+            .saturating_add(js::millis(config.limits.total));
         let read = source.read_chunk(bytes, waiting, idle_ms.min(last_ms));
         read.await.map_err(|interrupted| match interrupted {
             Interrupted::Failed(_) => Missed::failed(
@@ -314,7 +318,7 @@ impl Attempt<'_> {
 
     /// How to word the request so that upstream may take it.
     fn reworded(&self, status: u16, body: &[u8]) -> Option<Dialect> {
-        let is_chat = self.config.api == Api::ChatCompletions;
+        let is_chat = self.config.target.api == Api::ChatCompletions;
         self.dialect.adapted(status, body).filter(|_| is_chat)
     }
 }

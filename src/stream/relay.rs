@@ -18,14 +18,15 @@
 
 use std::time::Duration;
 
-use super::outcome::{EndReason, Outcome};
+use super::outcome::Outcome;
 use super::sse::{DecodeError, Decoder};
 use super::writer::{Step, Writer};
 use crate::api::correlation::CorrelationId;
+use crate::api::ending::{EndReason, FinishReason, Usage};
 use crate::api::error::ErrorCode;
 use crate::api::frame::KEEP_ALIVE;
 use crate::openai::failure::Failure;
-use crate::openai::{Api, Ended, EventReader, FinishReason, Usage, Whole};
+use crate::openai::{Api, Ended, EventReader, Whole};
 
 pub use super::writer::SentFrame;
 
@@ -50,11 +51,11 @@ pub enum Input<'a> {
 /// The clocks of a stream.
 #[derive(Clone, Copy, Debug)]
 pub struct Limits {
-    /// Longest wait between upstream's bytes.
+    /// `TIMEOUT_SECONDS`: longest wait for upstream without progress: for its headers, then between its bytes.
     pub idle: Duration,
-    /// Longest whole answer.
+    /// `MAX_STREAM_SECONDS`: longest whole answer.
     pub total: Duration,
-    /// Longest silence towards the client.
+    /// `HEARTBEAT_SECONDS`: longest silence towards the client.
     pub heartbeat: Duration,
 }
 

@@ -4,12 +4,11 @@ use super::sse::Event;
 use super::surrogates::Surrogates;
 use super::told::Told;
 use crate::api::correlation::CorrelationId;
+use crate::api::ending::{FinishReason, Usage};
 use crate::api::error::{ApiError, ErrorCode};
 use crate::api::frame::{Ending, FrameEncoder};
 use crate::openai::failure::Failure;
-use crate::openai::{
-    Delta, Ended, EventReader, FinishReason, Meaning, Origin, PartText, Usage, is_whole,
-};
+use crate::openai::{Delta, Ended, EventReader, Meaning, Origin, PartText, is_whole};
 
 /// A frame with text that went out, for the log.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]

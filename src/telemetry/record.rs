@@ -9,11 +9,8 @@ use std::time::{Duration, UNIX_EPOCH};
 
 use serde::Serialize;
 
-use crate::json;
-use crate::openai::{FinishReason, Usage};
-use crate::stream::outcome::EndReason;
-
 use super::redact::{REDACTED, Scrubber, is_secret_name};
+use crate::json;
 
 /// Room for a line, in bytes; nearly all lines fit.
 const LINE_BYTES: usize = 512;
@@ -123,7 +120,7 @@ impl<'a> Record<'a> {
     }
 
     /// Adds a text of this program's own, in which there is nothing to redact and nothing to escape.
-    fn word(&mut self, name: &str, value: &str) -> &mut Self {
+    pub fn word(&mut self, name: &str, value: &str) -> &mut Self {
         self.key(name);
         self.json.push(b'"');
         self.json.extend_from_slice(value.as_bytes());
@@ -205,61 +202,5 @@ impl<'a> Record<'a> {
         self.json.push(b'"');
         self.json.extend_from_slice(name.as_bytes());
         self.json.extend_from_slice(b"\":");
-    }
-}
-
-/// Reasoning counts as output, and can use all of it up.
-const HINT_NO_TEXT: &str =
-    "the token limit was reached before any text; raise max_tokens of the request or MAX_TOKENS";
-
-/// What became of a request, for its last line.
-#[derive(Clone, Copy, Debug)]
-pub struct Completion {
-    /// Status of the response; nothing when the client left before there was one.
-    pub http_status: Option<u16>,
-    /// How it ended.
-    pub end_reason: EndReason,
-    /// From the request's arrival to its end.
-    pub duration_ms: u64,
-    /// From the request's arrival to the first frame with text.
-    pub ttft_ms: Option<u64>,
-    /// Frames with text.
-    pub chunk_count: u64,
-    /// Why the answer ended.
-    pub finish_reason: Option<FinishReason>,
-    /// What the answer cost.
-    pub usage: Option<Usage>,
-    /// Attempts after the first.
-    pub retries: u32,
-}
-
-impl Completion {
-    /// Adds the facts to a line.
-    pub fn write(&self, record: &mut Record<'_>) {
-        let status = match self.end_reason {
-            EndReason::Done => "success",
-            EndReason::ClientGone => "cancelled",
-            _ => "error",
-        };
-        record
-            .word("status", status)
-            .optional_number("http_status", self.http_status.map(u64::from))
-            .word("end_reason", self.end_reason.name())
-            .number("duration_ms", self.duration_ms)
-            .optional_number("ttft_ms", self.ttft_ms)
-            .number("chunk_count", self.chunk_count)
-            .optional_text("finish_reason", self.finish_reason.map(FinishReason::name));
-        if let Some(usage) = self.usage {
-            record.object("usage", |record| {
-                record
-                    .number("input_tokens", usage.input_tokens)
-                    .number("output_tokens", usage.output_tokens)
-                    .number("total_tokens", usage.total_tokens);
-            });
-        }
-        record.number("retries", u64::from(self.retries));
-        if self.finish_reason == Some(FinishReason::Length) && self.chunk_count == 0 {
-            record.text("hint", HINT_NO_TEXT);
-        }
     }
 }

@@ -1,10 +1,10 @@
 //! Synthetic secrets, planted wherever the core gets to see some, that must come out nowhere.
 
+use personal_ai_assistant::api::ending::{Completion, EndReason};
 use personal_ai_assistant::api::error::ErrorCode;
 use personal_ai_assistant::config::scrubber;
 use personal_ai_assistant::openai::failure::Failure;
-use personal_ai_assistant::stream::outcome::EndReason;
-use personal_ai_assistant::telemetry::record::{Completion, Level, Record};
+use personal_ai_assistant::telemetry::record::{Level, Record};
 
 use crate::support::{API_KEY, config, delta, load, relayed};
 

@@ -10,19 +10,25 @@ use crate::support::{API_KEY, config, load};
 #[test]
 fn the_key_alone_gets_the_contract_s_defaults() {
     let config = config(&[]);
-    assert_eq!(config.api_key.expose(), API_KEY);
-    assert_eq!(config.base_url.join("/x"), "https://api.openai.com/v1/x");
-    assert_eq!(config.default_model, "gpt-4");
-    assert!(config.allowed_models.is_empty());
+    assert_eq!(config.target.api_key.expose(), API_KEY);
     assert_eq!(
-        config.system_prompt.as_deref(),
+        config.target.base_url.join("/x"),
+        "https://api.openai.com/v1/x"
+    );
+    assert_eq!(config.rules.default_model, "gpt-4");
+    assert!(config.rules.allowed_models.is_empty());
+    assert_eq!(
+        config.target.system_prompt.as_deref(),
         Some("You are a helpful assistant.")
     );
-    assert_eq!((config.max_tokens, config.max_tokens_limit), (2000, 4000));
-    assert_eq!(config.timeout, Duration::from_secs(30));
-    assert_eq!(config.max_stream, Duration::from_mins(5));
-    assert_eq!(config.heartbeat, Duration::from_secs(15));
-    assert_eq!(config.max_retries, 2);
+    assert_eq!(
+        (config.rules.max_tokens, config.rules.max_tokens_limit),
+        (2000, 4000)
+    );
+    assert_eq!(config.limits.idle, Duration::from_secs(30));
+    assert_eq!(config.limits.total, Duration::from_mins(5));
+    assert_eq!(config.limits.heartbeat, Duration::from_secs(15));
+    assert_eq!(config.target.max_retries, 2);
     assert_eq!(config.log_level, Level::Info);
 }
 
@@ -43,8 +49,8 @@ fn white_space_is_unset_and_around_a_value_is_dropped() {
         ("MAX_TOKENS", " 7 "),
         ("LOG_LEVEL", " debug "),
     ]);
-    assert_eq!(config.default_model, "gpt-4");
-    assert_eq!(config.max_tokens, 7);
+    assert_eq!(config.rules.default_model, "gpt-4");
+    assert_eq!(config.rules.max_tokens, 7);
     assert_eq!(config.log_level, Level::Debug);
 }
 
@@ -167,20 +173,23 @@ fn every_problem_is_reported_at_once() {
 #[test]
 fn raising_only_the_default_raises_the_limit_with_it() {
     let config = config(&[("MAX_TOKENS", "5000")]);
-    assert_eq!(config.max_tokens_limit, 5000);
+    assert_eq!(config.rules.max_tokens_limit, 5000);
 }
 
 #[test]
 fn fractions_of_a_second_are_times() {
     assert_eq!(
-        config(&[("TIMEOUT_SECONDS", "0.25")]).timeout,
+        config(&[("TIMEOUT_SECONDS", "0.25")]).limits.idle,
         Duration::from_millis(250)
     );
 }
 
 #[test]
 fn none_sends_no_system_prompt() {
-    assert_eq!(config(&[("SYSTEM_PROMPT", "none")]).system_prompt, None);
+    assert_eq!(
+        config(&[("SYSTEM_PROMPT", "none")]).target.system_prompt,
+        None
+    );
 }
 
 #[test]
@@ -254,15 +263,21 @@ fn http_to_another_machine_needs_to_be_allowed() {
     let url = ("OPENAI_BASE_URL", "http://models.lan:8080/v1");
     assert!(load(&[url]).is_err());
     let allowed = config(&[url, ("ALLOW_HTTP_UPSTREAM", "True")]);
-    assert_eq!(allowed.base_url.join(""), "http://models.lan:8080/v1");
+    assert_eq!(
+        allowed.target.base_url.join(""),
+        "http://models.lan:8080/v1"
+    );
     assert!(BaseUrl::parse("http://127.9.9.9/v1", false).is_some());
     assert!(BaseUrl::parse("ftp://127.0.0.1/v1", true).is_none());
 }
 
 #[test]
 fn the_api_is_one_of_two() {
-    assert_eq!(config(&[]).api, Api::ChatCompletions);
-    assert_eq!(config(&[("OPENAI_API", "responses")]).api, Api::Responses);
+    assert_eq!(config(&[]).target.api, Api::ChatCompletions);
+    assert_eq!(
+        config(&[("OPENAI_API", "responses")]).target.api,
+        Api::Responses
+    );
 }
 
 #[test]

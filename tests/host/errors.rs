@@ -1,6 +1,6 @@
 use personal_ai_assistant::api::correlation::CorrelationId;
+use personal_ai_assistant::api::ending::EndReason;
 use personal_ai_assistant::api::error::{ApiError, ErrorCode};
-use personal_ai_assistant::stream::outcome::EndReason;
 
 fn id() -> CorrelationId {
     CorrelationId::parse("abc-123").expect("a valid id")

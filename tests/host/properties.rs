@@ -6,8 +6,8 @@ use proptest::prelude::{Just, Strategy, any, prop_oneof};
 use proptest::sample::select;
 use proptest::test_runner::{Config, TestRunner};
 
+use personal_ai_assistant::api::ending::EndReason;
 use personal_ai_assistant::openai::{Api, EventReader};
-use personal_ai_assistant::stream::outcome::EndReason;
 use personal_ai_assistant::stream::relay::Input;
 use personal_ai_assistant::stream::sse::MAX_EVENT_BYTES;
 

@@ -1,8 +1,8 @@
 //! The relay's invariants, each by its name in the module's documentation.
 
 use personal_ai_assistant::api::correlation::CorrelationId;
+use personal_ai_assistant::api::ending::EndReason;
 use personal_ai_assistant::openai::Api;
-use personal_ai_assistant::stream::outcome::EndReason;
 use personal_ai_assistant::stream::relay::{Input, Relay, SentFrame};
 
 use crate::support::{DONE, LIMITS, STOP, delta, relay, relay_of, relayed};

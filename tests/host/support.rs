@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use personal_ai_assistant::api::correlation::CorrelationId;
+use personal_ai_assistant::api::request::Rules;
 use personal_ai_assistant::config::{Config, ConfigError};
 use personal_ai_assistant::openai::Api;
 use personal_ai_assistant::stream::relay::{Input, Limits, Relay};
@@ -23,6 +24,11 @@ pub fn load(variables: &[(&str, &str)]) -> Result<Config, ConfigError> {
 
 pub fn config(variables: &[(&str, &str)]) -> Config {
     load(variables).expect("a valid configuration")
+}
+
+/// What requests may ask for where these variables are set.
+pub fn rules(variables: &[(&str, &str)]) -> Rules {
+    config(variables).rules
 }
 
 pub const LIMITS: Limits = Limits {

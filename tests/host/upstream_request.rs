@@ -6,10 +6,9 @@ use crate::support::config;
 
 fn sent(variables: &[(&str, &str)], request: &str) -> String {
     let config = config(variables);
-    let request = ChatRequest::parse(request.as_bytes(), &config).expect("a valid request");
-    config
-        .api
-        .body(&request, &config, Dialect::of(&config.base_url))
+    let request = ChatRequest::parse(request.as_bytes(), &config.rules).expect("a valid request");
+    let target = config.target;
+    target.body(&request, Dialect::of(&target.base_url))
 }
 
 const CONVERSATION: &str = r#"{"message":" and \"now\"?\n","model":"gpt-4o","max_tokens":17,

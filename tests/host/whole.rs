@@ -1,8 +1,8 @@
 //! Successes that are not declared as an event stream.
 
+use personal_ai_assistant::api::ending::EndReason;
 use personal_ai_assistant::api::error::ErrorCode;
 use personal_ai_assistant::openai::{Api, Sniffed, sniff};
-use personal_ai_assistant::stream::outcome::EndReason;
 
 use crate::support::relay_of;
 
