@@ -7,6 +7,10 @@ import manifest from "../../package.json" with { type: "json" };
 import openapi from "../../public/openapi.json" with { type: "json" };
 import { ROOT } from "../../scripts/lib/paths.mjs";
 import { wranglerVars } from "../../scripts/lib/wrangler-toml.mjs";
+import { aimock } from "../compat/upstreams/aimock.mjs";
+import { litellm } from "../compat/upstreams/litellm.mjs";
+import { llamaCpp } from "../compat/upstreams/llama-cpp.mjs";
+import { llamaCppPython } from "../compat/upstreams/llama-cpp-python.mjs";
 
 const read = (path) => readFileSync(join(ROOT, path), "utf8");
 const PAGES = ["README.md", ...globSync("docs/*.md", { cwd: ROOT })];
@@ -92,6 +96,26 @@ test("figures that are told twice are the same", () => {
   assert.match(read("README.md"), new RegExp(`about ${(worker / 1000).toFixed(1)} ms of CPU time`));
   assert.equal(Math.round((10 * identity) / worker), 9, "nine tenths are the runtime's");
 });
+
+test("the bounds that are told are those that the tests hold", () => {
+  const performance = read("docs/performance.md").replaceAll(/\s+/g, " ");
+  const held = read("tests/worker/cost.test.mjs");
+  const [, kilobytes] = performance.match(/stays under (\d+) KB/);
+  const [, crossings] = performance.match(/at most (\d+) times for a request/);
+  assert.ok(held.includes(`at most ${kilobytes} KB`));
+  assert.ok(held.includes(`at most ${crossings} crossings`));
+  assert.ok(read("README.md").includes(`under ${kilobytes} KB`));
+});
+
+test("the servers that it works with are those that npm run compat talks to", () => {
+  const page = read("docs/works-with.md");
+  for (const { title, version, apis } of [aimock, litellm, llamaCpp, llamaCppPython]) {
+    const names = apis.map((api) => API_NAMES[api]).join(", ");
+    assert.ok(page.includes(`| ${version} | ${names} |`), title);
+  }
+});
+
+const API_NAMES = { chat_completions: "Chat Completions", responses: "Responses" };
 
 /** The headings of a page as GitHub names them in its links. */
 function headings(page) {
