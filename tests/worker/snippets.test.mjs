@@ -58,12 +58,15 @@ const reads = {
   text: (contents) => contents.join(""),
 };
 
+const skipCurl = await unless("curl");
+const skipJq = (await unless("curl")) || (await unless("jq"));
+
 /** @type {Client[]} */
 const CLIENTS = [
   {
     language: "sh",
     command: (code) => ["sh", "-c", code],
-    skip: (await tryOutput("curl", ["--version"])) === undefined && "curl is not installed",
+    skip: skipCurl,
     refused: {
       code: 22,
       stdout: errorBody("unauthorized", "ID"),
@@ -86,8 +89,6 @@ const CLIENTS = [
   },
   { language: "python", ...reads, ...(await python()) },
 ];
-
-const skipJq = (await tryOutput("jq", ["--version"])) === undefined && "jq is not installed";
 
 for (const { language, skip, refused, failed, lost, broken, down, text, command } of CLIENTS) {
   const start = (env) => new Program(command(snippet("docs/api.md", language)), env);
@@ -141,7 +142,7 @@ for (const { language, skip, refused, failed, lost, broken, down, text, command 
 }
 
 test("curl and jq: the text alone is printed as it comes", { skip: skipJq }, async () => {
-  const program = new Program(textOnly());
+  const program = new Program(forHere(snippet("README.md", "sh")));
   const call = await upstream.nextCall();
   call.write(delta(CONTENTS[0]));
   await program.printed(CONTENTS[0]);
@@ -152,19 +153,36 @@ test("curl and jq: the text alone is printed as it comes", { skip: skipJq }, asy
 test("curl and jq: an error is told, before the answer and in the middle of it", {
   skip: skipJq,
 }, async () => {
-  const { stdout } = await new Program(textOnly(), { CHAT_TOKEN: undefined }).ended();
+  const { stdout } = await new Program(forHere(snippet("README.md", "sh")), {
+    CHAT_TOKEN: undefined,
+  }).ended();
   assert.equal(stdout, `\n${errorEnding("unauthorized").detail}`);
-  const program = new Program(textOnly());
+  const program = new Program(forHere(snippet("README.md", "sh")));
   (await upstream.nextCall()).end(delta("Hi"));
   assert.equal((await program.ended()).stdout, `Hi\n${errorEnding("upstream_truncated").detail}`);
 });
 
-/** The pipe of README.md, which is for `npm start`: here the worker is elsewhere and wants a token. */
-function textOnly() {
-  const code = snippet("README.md", "sh")
+test("README.md: curl sends the history along", { skip: skipCurl }, async () => {
+  const [, code] = readFileSync(join(ROOT, "README.md"), "utf8").match(/^\$ (curl -N .*?\}')$/ms);
+  const program = new Program(forHere(code));
+  const call = await upstream.nextCall();
+  call.end(...answer("Also", " then. 🌲"));
+  const { messages } = call.body;
+  assert.deepEqual(messages.map(({ role, content }) => [role, content]).slice(1), [
+    ["user", "Are spruces green in summer?"],
+    ["assistant", "Yes."],
+    ["user", "And in winter?"],
+  ]);
+  const { stdout } = await program.ended();
+  assert.equal(stdout, frames("ID", ["Also", " then. 🌲"], { finish_reason: "stop" }));
+});
+
+/** A command of README.md, which is for `npm start`: here the worker is elsewhere and wants a token. */
+function forHere(code) {
+  const here = code
     .replace("http://127.0.0.1:8787", "$CHAT_URL")
     .replace(" -H", ' -H "Authorization: Bearer $CHAT_TOKEN" -H');
-  return ["sh", "-c", code];
+  return ["sh", "-c", here];
 }
 
 /** A client at work. The ids that the worker gave are `ID` in what it printed. */
@@ -233,6 +251,11 @@ function snippet(page, language) {
 function said(code) {
   const { error, detail } = errorEnding(code);
   return `\n${error}: ${detail}\n`;
+}
+
+/** Why a client that needs this program cannot be run here. @returns {Promise<string | false>} */
+async function unless(program) {
+  return (await tryOutput(program, ["--version"])) === undefined && `${program} is not installed`;
 }
 
 /** Python with the packages that docs/api.md names. */
