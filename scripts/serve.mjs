@@ -99,7 +99,7 @@ async function ensureReady(env) {
   if (problems.length === 0) return;
   throw new Failure(
     `The assistant cannot be served as it is configured:\n\n  ${problems.join("\n  ")}\n\n` +
-      'Here, variables come from the environment; README.md explains them under "Configuration".',
+      "Here, variables come from the environment; docs/configuration.md explains them.",
   );
 }
 

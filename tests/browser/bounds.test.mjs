@@ -17,7 +17,7 @@ const count = (html, element) => html.split(`<${element}>`).length - 1;
 test("ordinary text is rendered as it would be without bounds", async (t) => {
   const words = "Some words with *emphasis*, **strength**, `code` and me@example.com. ";
   for (const [what, text] of Object.entries({
-    "a long document": readFileSync(new URL("../../README.md", import.meta.url), "utf8"),
+    "a long document": readFileSync(new URL("../../docs/api.md", import.meta.url), "utf8"),
     "a paragraph of 8 000 characters": words.repeat(115),
     "one line after the other": "www.example.com says: write to a.b+c@mail.example.com  \n".repeat(
       100,

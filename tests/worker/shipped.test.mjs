@@ -1,6 +1,6 @@
 /** What the shipped `wrangler.toml` makes of a deployment, read as wrangler reads it. */
 import assert from "node:assert/strict";
-import { readFileSync } from "node:fs";
+import { globSync, readFileSync } from "node:fs";
 import test, { beforeEach } from "node:test";
 import { fileURLToPath } from "node:url";
 import { unstable_readConfig } from "wrangler";
@@ -56,8 +56,9 @@ test("every model that the documents name lives, but for the variable's own defa
   );
   const known = new Set(types.match(/'(gpt|o\d)-[\w.-]+'/g).map((name) => name.slice(1, -1)));
   const dead = new Set(dying.match(/"(gpt|o\d)[\w.-]*"/g).map((name) => name.slice(1, -1)));
-  const files = ["README.md", ".dev.vars.example", "wrangler.toml", "public/openapi.json"];
-  for (const file of [...files, "public/index.html"]) {
+  const pages = ["README.md", ...globSync("docs/*.md", { cwd: fileURLToPath(ROOT) })];
+  const files = [".dev.vars.example", "wrangler.toml", "public/openapi.json", "public/index.html"];
+  for (const file of [...pages, ...files]) {
     const text = readFileSync(new URL(file, ROOT), "utf8");
     const named = text.match(/\b(gpt-\d[\w.]*(-[a-z]\w*)*|o[134](-mini)?\b)/g) ?? [];
     for (const name of named.filter((name) => name !== "gpt-4")) {
