@@ -66,7 +66,7 @@ test("an error in the middle of the answer keeps what has arrived", async (t) =>
     .waitFor();
   await exchange.retry.click();
   (await upstream.nextCall()).end(...answer("In the end"));
-  await exchange.is("done");
+  await exchange.isDrawn();
   assert.equal(await exchange.answer.textContent(), "In the end\n");
 });
 
