@@ -21,15 +21,17 @@ const UNDECIDED = 12;
 
 /** The text of an answer on the page. Complete blocks are rendered once; only the last one is rendered again as it grows. */
 export class AnswerText {
+  /** Holds the block that is still growing, behind those that are complete. */
   #live = document.createElement("div");
+  #liveText = "";
   #text = "";
   #endsWithReturn = false;
+  /** Length of the text whose blocks are complete and rendered. */
   #settled = 0;
   #window = WINDOW;
-  #liveText = "";
   #restUntil = 0;
   #isPlain = false;
-  /** @type {Text | undefined} */
+  /** The last piece of plain text. @type {Text | undefined} */
   #piece;
 
   /** @param {HTMLElement} element */

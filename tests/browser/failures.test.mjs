@@ -206,7 +206,7 @@ test("the page asks for an access token, again if it is wrong, and keeps it in t
   assert.deepEqual(kept, ["{}", "", JSON.stringify(TOKEN)], "the token is kept for the tab alone");
 });
 
-test("a question that was not answered for want of a token can be tried again with one", async (t) => {
+test("a question asked without a token can be tried again with one", async (t) => {
   const { page } = await visit(t, locked.url, { expected });
   await say(page, "Hello, may I come in?");
   await page.getByRole("button", { name: "Not now" }).click();
