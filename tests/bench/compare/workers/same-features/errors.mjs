@@ -79,7 +79,7 @@ export function classify(status, body, namesModel) {
   const { error } = body ?? {};
   const name = error?.code ?? error?.type ?? "";
   const words = `${name} ${typeof error === "string" ? error : (error?.message ?? "")}`;
-  const cause = `upstream status ${status}${/^[\w.-]+$/.test(name) ? `, ${name}` : ""}`;
+  const cause = `upstream says ${[status, /^[\w.-]+$/.test(name) && name].filter(Boolean).join(", ")}`;
   const failure = (code, options) => new ApiError(code, { cause, ...options });
   if (status === 413 || /context_length|context_size|maximum context/.test(words)) {
     return failure("context_length_exceeded");

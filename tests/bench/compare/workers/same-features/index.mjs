@@ -49,7 +49,7 @@ function start(env) {
 }
 
 function begin(request, { config, log }) {
-  const sentId = request.headers.get("x-correlation-id");
+  const sentId = request.headers.get("x-correlation-id") ?? "";
   return {
     config,
     log,

@@ -66,7 +66,7 @@ async function call(chatRequest, { config, id }, signal) {
       }),
     });
   } catch (error) {
-    if (error instanceof ApiError) throw error;
+    if (signal.aborted) throw signal.reason;
     throw new ApiError("upstream_unreachable", { cause: error.message });
   }
   if (!response.ok) throw await refusal(response, chatRequest.namesModel);
