@@ -200,7 +200,7 @@ impl Reader<'_> {
         let key = (self.lookup)("OPENAI_API_KEY");
         match &key {
             None => self.problems.push(
-                "OPENAI_API_KEY is required. Set it with 'wrangler secret put OPENAI_API_KEY', or in .dev.vars for local development.".to_owned(),
+                "OPENAI_API_KEY is required. Set it in .dev.vars for 'npm start', in the environment for 'npm run serve', or with 'npx wrangler secret put OPENAI_API_KEY' on Cloudflare.".to_owned(),
             ),
             Some(key) if !key.bytes().all(|byte| byte.is_ascii_graphic()) => {
                 self.problem("OPENAI_API_KEY", "must be visible ASCII characters without spaces");
@@ -277,7 +277,7 @@ impl Reader<'_> {
         let Some(list) = (self.lookup)("ACCESS_TOKENS") else {
             if requires_auth {
                 self.problems.push(
-                    "ACCESS_TOKENS is required, for REQUIRE_AUTH is true. Set it with 'wrangler secret put ACCESS_TOKENS', or set REQUIRE_AUTH to false to let anyone chat.".to_owned(),
+                    "ACCESS_TOKENS is required because REQUIRE_AUTH is true. Set it the same way as OPENAI_API_KEY, or set REQUIRE_AUTH to false to let anyone chat.".to_owned(),
                 );
             }
             return AccessTokens::default();
@@ -347,10 +347,7 @@ impl Reader<'_> {
                 Duration::from_secs_f64(seconds)
             }
             _ => {
-                self.problem(
-                    name,
-                    "must be a number of seconds greater than 0, at most 86400",
-                );
+                self.problem(name, "must be a number of seconds from 0.001 to 86400");
                 Duration::from_secs(default)
             }
         }
@@ -361,7 +358,7 @@ impl Reader<'_> {
     }
 }
 
-const MODEL_RULE: &str = "must be 1 to 128 visible ASCII characters without comma";
+const MODEL_RULE: &str = "must be 1 to 128 visible ASCII characters without commas";
 
 fn is_model_name(name: &str) -> bool {
     (1..=128).contains(&name.len())

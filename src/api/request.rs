@@ -129,7 +129,7 @@ impl From<&Invalid> for ApiError {
 ///
 /// A 415 that says which header to change.
 pub fn media(content_type: Option<&str>, content_encoding: Option<&str>) -> Result<(), ApiError> {
-    const COMPRESSED: &str = "This service takes no compressed bodies. Send the body as it is, without the header 'Content-Encoding'.";
+    const COMPRESSED: &str = "This service does not accept compressed bodies. Send the body uncompressed, without the header 'Content-Encoding'.";
     let mut words = content_type.unwrap_or_default().split(';');
     let is_json = words
         .next()

@@ -9,7 +9,7 @@ pub struct BaseUrl(String);
 impl BaseUrl {
     /// The rule, for a configuration that breaks it.
     pub const RULE: &str = "must be an https URL without user name, query or fragment, such as https://api.openai.com/v1; \
-        http is for localhost, 127.0.0.1 and [::1], and elsewhere with ALLOW_HTTP_UPSTREAM = true only";
+        http is allowed for localhost, 127.0.0.1 and [::1], and elsewhere only with ALLOW_HTTP_UPSTREAM = true";
 
     /// Accepts an address that follows the rule. `allows_http` accepts `http` for any host: the key
     /// and the conversation then travel in the clear.

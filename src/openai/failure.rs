@@ -101,12 +101,12 @@ impl Failure {
 }
 
 /// What a client is told that named no model.
-const UNKNOWN_DEFAULT: &str = "The upstream API does not know this service's default model, or this service may not use it. \
-    The owner of this service has to change OPENAI_MODEL.";
+const UNKNOWN_DEFAULT: &str = "The model's server does not have this service's default model, or does not let this service use it. \
+    If you run this service, change OPENAI_MODEL.";
 
 /// What a client is told when upstream answers that nothing is there, and does not speak of a model.
-const WRONG_ADDRESS: &str = "The upstream API does not know the model, or nothing answers at its address. \
-    The owner of this service has to check OPENAI_BASE_URL, then the model.";
+const WRONG_ADDRESS: &str = "The model's server does not have the model, or was called at a wrong address. \
+    If you run this service, check OPENAI_BASE_URL first, then the model.";
 
 /// What an error is. Names come before words, and words before the status, which gateways change. `says_when` tells
 /// whether upstream has said how long to wait.

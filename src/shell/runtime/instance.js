@@ -142,7 +142,7 @@ export function wakeLater(task) {
 function internalError(correlationId) {
   const body = {
     error: "Internal error",
-    detail: "This service failed in the middle of the request. Try again in a moment.",
+    detail: "This service failed while handling the request. Try again in a moment.",
     correlation_id: correlationId,
     code: "internal_error",
   };
