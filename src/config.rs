@@ -204,10 +204,14 @@ impl Reader<'_> {
         let key = (self.lookup)("OPENAI_API_KEY");
         match &key {
             None => self.problems.push(
-                "OPENAI_API_KEY is required. Set it with 'wrangler secret put OPENAI_API_KEY', or in .dev.vars for local development.".to_owned(),
+                "OPENAI_API_KEY is required. Set it as a secret: see docs/configuration.md."
+                    .to_owned(),
             ),
             Some(key) if !key.bytes().all(|byte| byte.is_ascii_graphic()) => {
-                self.problem("OPENAI_API_KEY", "must be visible ASCII characters without spaces");
+                self.problem(
+                    "OPENAI_API_KEY",
+                    "must be visible ASCII characters without spaces",
+                );
             }
             Some(_) => {}
         }
@@ -281,7 +285,7 @@ impl Reader<'_> {
         let Some(list) = (self.lookup)("ACCESS_TOKENS") else {
             if requires_auth {
                 self.problems.push(
-                    "ACCESS_TOKENS is required, for REQUIRE_AUTH is true. Set it with 'wrangler secret put ACCESS_TOKENS', or set REQUIRE_AUTH to false to let anyone chat.".to_owned(),
+                    "ACCESS_TOKENS is required because REQUIRE_AUTH is true. Set it as a secret (see docs/configuration.md), or set REQUIRE_AUTH to false to let anyone chat.".to_owned(),
                 );
             }
             return AccessTokens::default();
