@@ -10,8 +10,8 @@ const KINDS = ["*.css", "*.html", "*.js", "*.json", "*.mjs"];
 const FOLDERS = ["public", "scripts", "tests", "biome.json", "package.json"];
 
 /**
- * Runs Biome on the files that git tracks. Without a list it walks through the whole checkout, stops at the configuration
- * of a nested project and crashes on a Python virtual environment.
+ * Runs Biome on the files that git tracks. Without a list, it walks through the whole checkout, stops at the
+ * configuration of a nested project and crashes on a Python virtual environment.
  * @param {string[]} args
  */
 export async function biome(args) {

@@ -84,7 +84,7 @@ const LINES = [
       upstream_status: 503,
       delay_ms: 466,
     }),
-    "21:47:38.768  WARN   abc-123   upstream_retry         attempt 1 in 466 ms, upstream_unavailable, upstream said 503",
+    "21:47:38.768  WARN   abc-123   upstream_retry         attempt 1 in 466 ms, upstream_unavailable, upstream answered 503",
   ],
   [
     "a failure",
@@ -118,7 +118,7 @@ const LINES = [
   [
     "a finish reason that nobody knows",
     line("WARNING", "unknown_finish_reason", { reason: "bored" }),
-    "21:47:38.768  WARN   abc-123   unknown_finish_reason  bored was told as other",
+    "21:47:38.768  WARN   abc-123   unknown_finish_reason  bored was reported as other",
   ],
   [
     "a lost instance, and all that it broke off",
@@ -137,7 +137,7 @@ const LINES = [
       cut_requests: 2,
       restart_in_ms: 500,
     }),
-    "21:47:38.768  ERROR  -         runtime_ended          SIGSEGV, 2 requests cut off, starts again in 500 ms",
+    "21:47:38.768  ERROR  -         runtime_ended          SIGSEGV, 2 requests cut off, restarts in 500 ms",
   ],
   [
     "one that does not start again",

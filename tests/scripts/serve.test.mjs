@@ -9,6 +9,7 @@ import { freePort, startScript } from "../support/script.mjs";
 import { KEY, serve as serveFor, TOKEN, usualEnv } from "../support/serve.mjs";
 import { answer, delta, done, finish, startUpstream } from "../support/upstream.mjs";
 import { within } from "../support/within.mjs";
+import { assertFits, unwrapped } from "../support/words.mjs";
 
 const upstream = await startUpstream();
 
@@ -32,9 +33,10 @@ test("an answer streams, and standard output has the log lines as JSON and nothi
   const events = server.script.output.map((line) => JSON.parse(line).event);
   const usual = ["application_started", "request_received", "stream_started", "response_complete"];
   assert.deepEqual(events, usual);
+  assertFits(server.script.words);
   assert.match(
-    server.script.words.join("\n"),
-    /answered by from-the-environment at 127\.0\.0\.1:\d+\. Its log lines follow\.$/,
+    unwrapped(server.script.words.join("\n")),
+    / answered by from-the-environment at 127\.0\.0\.1:\d+\. Its log lines follow\.$/,
   );
 });
 
@@ -141,7 +143,7 @@ const REFUSED = [
     { OPENAI_API_KEY: "", ACCESS_TOKENS: "" },
     [
       /^ {2}OPENAI_API_KEY is required\./m,
-      /^ {2}ACCESS_TOKENS is required, for REQUIRE_AUTH is true\./m,
+      /^ {2}ACCESS_TOKENS is required because REQUIRE_AUTH is true\./m,
     ],
   ],
   [
@@ -158,7 +160,7 @@ const REFUSED = [
   [
     "an address of another machine",
     { HOST: "192.0.2.1" },
-    [/^HOST must be an address of this machine, which 192\.0\.2\.1 is not/m],
+    [/^HOST must be an address of this machine, and 192\.0\.2\.1 is not/m],
   ],
   [
     "a port that is none",
@@ -174,7 +176,10 @@ for (const [rule, env, words] of REFUSED) {
     });
     assert.equal(await script.end(), 1);
     assert.deepEqual(script.output, []);
-    for (const pattern of words) assert.match(script.words.join("\n"), pattern);
+    assertFits(script.words);
+    const said = unwrapped(script.words.join("\n"));
+    for (const pattern of words) assert.match(said, pattern);
+    assert.doesNotMatch(said, /wrangler secret|\.dev\.vars/, "these are for other ways to run it");
   });
 }
 
@@ -182,8 +187,9 @@ test("a taken port is named", async () => {
   const { port } = new URL((await serve()).address);
   const script = startScript("serve.mjs", { env: { ...USUAL, PORT: port } });
   assert.equal(await script.end(), 1);
+  assertFits(script.words);
   assert.match(
-    script.words.join("\n"),
+    unwrapped(script.words.join("\n")),
     new RegExp(`^Port ${port} is taken .*PORT=${+port + 1} npm run serve$`, "m"),
   );
 });

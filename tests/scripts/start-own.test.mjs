@@ -6,6 +6,7 @@ import { checkout } from "../support/checkout.mjs";
 import { freePort, startScript } from "../support/script.mjs";
 import { wire } from "../support/serve.mjs";
 import { answerWell, startUpstream } from "../support/upstream.mjs";
+import { assertFits, unwrapped } from "../support/words.mjs";
 
 const KEY = "sk-test-0123456789abcdefghij";
 const upstream = await startUpstream(answerWell);
@@ -120,6 +121,16 @@ test("a page that says to wrangler where its request went is a stranger's as bef
   }
 });
 
+test("tokens and hosts that are blank are none, wherever they are", async () => {
+  const blank = 'ACCESS_TOKENS = " "\nALLOWED_HOSTS = " "\n';
+  const { port } = await start({
+    devVars: { ACCESS_TOKENS: '" "' },
+    wranglerToml: (text) => text + blank,
+  });
+  const { status, asked } = await chat(port, { Host: `rebound.test:${port}` });
+  assert.deepEqual({ status, asked }, REFUSED);
+});
+
 test("hosts and origins that .dev.vars names are answered", async () => {
   const devVars = { ALLOWED_HOSTS: "assistant.lan", ALLOWED_ORIGINS: "http://localhost:5173" };
   const { port } = await start({ devVars });
@@ -137,16 +148,49 @@ test("with tokens, a page has to know one", async () => {
   assert.equal((await chat(port, { Host, Authorization: `Bearer ${token}` })).status, 200);
 });
 
-test("what is wrong with the configuration is said, and nothing is served", async () => {
-  const devVars = { OPENAI_API_KEY: KEY, MAX_TOKENS: "many", REQUIRE_AUTH: "true" };
-  const folder = checkout({ devVars });
+/** Starts it with what cannot work, and returns what it says before it ends. */
+async function refusal(devVars, env) {
   const port = await freePort();
-  const script = startScript("start.mjs", { folder, env: { PORT: `${port}` } });
+  const folder = checkout({ devVars });
+  const script = startScript("start.mjs", { folder, env: { PORT: `${port}`, ...env } });
   assert.equal(await script.end(), 1);
-  const said = script.words.join("\n");
-  assert.match(said, /^The assistant cannot answer as it is configured:$/m);
+  assertFits([...script.output, ...script.words]);
+  assert.ok(!script.output.includes("Starting the worker"), "it is said before wrangler is ready");
+  return unwrapped(script.words.join("\n"));
+}
+
+test("every mistake in the configuration is named at once, and nothing is served", async () => {
+  const said = await refusal({
+    OPENAI_API_KEY: KEY,
+    OPENAI_BASE_URL: "not-a-url-but-secret",
+    MAX_TOKENS: "many",
+    REQUIRE_AUTH: "true",
+  });
+  assert.match(said, /^The assistant cannot answer with this configuration:$/m);
+  assert.match(said, /^ {2}OPENAI_BASE_URL must /m);
   assert.match(said, /^ {2}MAX_TOKENS must be a whole number/m);
   assert.match(said, /^ {2}ACCESS_TOKENS is required/m);
-  assert.match(said, /\.dev\.vars, else in wrangler\.toml/);
-  assert.ok(!said.includes(KEY));
+  assert.match(
+    said,
+    /^Variables are set in \.dev\.vars, or else in wrangler\.toml; .*'npm start' again\.$/m,
+  );
+  for (const value of [KEY, "many", "secret-", "not-a-url"])
+    assert.ok(!said.includes(value), value);
+});
+
+test("a model's server without a key is not replaced by the stand-in", async () => {
+  const said = await refusal({ OPENAI_BASE_URL: upstream.url, OPENAI_API_KEY: " " });
+  assert.match(
+    said,
+    /^\.dev\.vars sets OPENAI_BASE_URL, but not OPENAI_API_KEY\. Set the key, too/m,
+  );
+});
+
+test("a misspelt variable is mentioned, and those of the shell do not count", async () => {
+  const folder = checkout({ devVars: { OPENAI_API_KYE: KEY } });
+  const env = { PORT: `${await freePort()}`, MAX_TOKENS: "many" };
+  const script = startScript("start.mjs", { folder, env });
+  await script.line(/^Note: \.dev\.vars has OPENAI_API_KYE, which the worker does not know\.$/);
+  await script.line(/^OPENAI_API_KEY is not set in \.dev\.vars: a stand-in answers /);
+  await script.line(/^The assistant is ready, answered by the stand-in:$/);
 });
