@@ -21,8 +21,7 @@ const broken = await startWorker({
   LOG_LEVEL: "CANARY",
 });
 
-const KEY_MISSING =
-  "OPENAI_API_KEY is required. Set it as a secret: see docs/configuration.md.";
+const KEY_MISSING = "OPENAI_API_KEY is required. Set it as a secret: see docs/configuration.md.";
 const TOKENS_MISSING =
   "ACCESS_TOKENS is required because REQUIRE_AUTH is true. Set it as a secret (see docs/configuration.md), or set REQUIRE_AUTH to false to let anyone chat.";
 
