@@ -36,7 +36,7 @@ function configOf(toml) {
   return path;
 }
 
-test("a dry run of what is shipped needs no account, and tells sizes, bindings and secrets", async () => {
+test("a dry run of the shipped configuration needs no account, and prints sizes, bindings and secrets", async () => {
   const { code, output, words } = await deploy(["--dry-run"]);
   assert.equal(code, 0, words);
   assert.match(output, /^Configuration: the worker accepts it$/m);
@@ -49,7 +49,7 @@ test("a dry run of what is shipped needs no account, and tells sizes, bindings a
   );
 });
 
-test("who is not logged in is told how to be", async () => {
+test("without a login, it says how to log in", async () => {
   const { code, words } = await deploy([]);
   assert.equal(code, 1);
   assert.equal(
@@ -97,7 +97,7 @@ test("before the first deployment, its secrets come first", async () => {
   assert.ok(!calls.some((call) => call.startsWith("deploy")));
 });
 
-test("secrets that come with the deployment need not be there", async () => {
+test("secrets that are uploaded with the deployment need not be stored already", async () => {
   const error = 'Worker "personal-ai-assistant" not found.';
   const answers = { ...LOGGED_IN, "secret list": { error, code: 1 }, ...DEPLOYS };
   for (const [name, text] of [
@@ -118,7 +118,7 @@ test("an open deployment needs no tokens", async () => {
   assert.equal(code, 0, words);
 });
 
-test("what Cloudflare says is passed on when it is something else", async () => {
+test("other errors from Cloudflare are passed on", async () => {
   const answers = {
     ...LOGGED_IN,
     "secret list": { error: "Authentication error [code: 10000]", code: 1 },
@@ -142,7 +142,7 @@ const WRONG = [
     ],
   ],
   [
-    "those of another environment are its own",
+    "another environment has its own variables",
     '[vars]\nLOG_LEVEL = "INFO"\n[env.staging.vars]\nLOG_LEVEL = "LOUD"\n',
     ["--env", "staging"],
     [/^ {2}LOG_LEVEL must/m],

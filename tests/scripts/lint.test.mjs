@@ -1,4 +1,4 @@
-/** The lint and the format look at the project's own files, whatever else is in the checkout. */
+/** Lint and format look only at the project's own files, whatever else is in the checkout. */
 import assert from "node:assert/strict";
 import { execFileSync, spawnSync } from "node:child_process";
 import {
@@ -18,7 +18,7 @@ import { modernNode } from "../../scripts/lib/node-modules.mjs";
 
 const ROOT = fileURLToPath(new URL("../../", import.meta.url));
 
-/** A checkout with one source file and what Biome needs; `git` says whether git knows it. */
+/** A checkout with one source file and what Biome needs. */
 function checkout({ git = true } = {}) {
   const folder = mkdtempSync(join(tmpdir(), "lint-"));
   after(() => rmSync(folder, { recursive: true, force: true }));
@@ -60,21 +60,27 @@ const NESTED = [
       symlinkSync("/bin/sh", join(folder, "venv", "bin", "python3"));
     },
   ],
-  ["a project with a Biome configuration", (folder) => write(folder, "other/biome.json", "{}")],
-  ["the same among our tests", (folder) => write(folder, "tests/other/biome.json", "{}")],
+  [
+    "a project with its own Biome configuration",
+    (folder) => write(folder, "other/biome.json", "{}"),
+  ],
+  ["such a project among our tests", (folder) => write(folder, "tests/other/biome.json", "{}")],
   ["node modules", (folder) => write(folder, "other/node_modules/a/index.js", UGLY)],
   [
-    "a repository",
+    "another repository",
     (folder) => {
       write(folder, "other/a.js", UGLY);
       execFileSync("git", ["init", "--quiet"], { cwd: join(folder, "other") });
     },
   ],
-  ["files that ignore themselves", (folder) => write(folder, "other/.gitignore", "*\n")],
+  [
+    "a folder whose .gitignore ignores everything in it",
+    (folder) => write(folder, "other/.gitignore", "*\n"),
+  ],
 ];
 
 for (const [what, add] of NESTED) {
-  test(`${what} in the checkout is no concern of the lint`, () => {
+  test(`lint ignores ${what} in the checkout`, () => {
     const folder = checkout();
     add(folder);
     const { status, stdout, stderr } = biome(folder, "check", "--error-on-warnings");
@@ -82,7 +88,7 @@ for (const [what, add] of NESTED) {
   });
 }
 
-test("a file of our own is checked, and the format mends it", () => {
+test("our own files are linted and formatted", () => {
   const folder = checkout();
   write(folder, "tests/own.mjs", "export  const own = 1\n");
   assert.equal(biome(folder, "check", "--error-on-warnings").status, 1);
@@ -90,7 +96,7 @@ test("a file of our own is checked, and the format mends it", () => {
   assert.equal(readFileSync(join(folder, "tests/own.mjs"), "utf8"), "export const own = 1;\n");
 });
 
-test("a file that was deleted and is still tracked is passed over", () => {
+test("a deleted file that git still tracks is ignored", () => {
   const folder = checkout();
   rmSync(join(folder, "tests/own.mjs"));
   const { status, stdout, stderr } = biome(folder, "check", "--error-on-warnings");

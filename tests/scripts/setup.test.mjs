@@ -1,4 +1,4 @@
-/** Set-up on a machine that lacks something: the network, or a person's patience. */
+/** Set-up without a network, and set-up that is interrupted. */
 import assert from "node:assert/strict";
 import { once } from "node:events";
 import {
@@ -22,7 +22,7 @@ import { freePort, startScript } from "../support/script.mjs";
 import { processes } from "../support/serve.mjs";
 import { assertFits, unwrapped } from "../support/words.mjs";
 
-/** Programs that stand before the real ones on `PATH`. @param {Record<string, string>} programs shell scripts by name */
+/** Puts programs before the real ones on `PATH`. @param {Record<string, string>} programs shell scripts by name */
 function fakePrograms(programs) {
   const folder = mkdtempSync(join(tmpdir(), "programs-"));
   after(() => rmSync(folder, { recursive: true, force: true }));
@@ -43,7 +43,7 @@ function fakePrograms(programs) {
   return { folder, calls, path: [folder, process.env.PATH].join(delimiter) };
 }
 
-/** Waits until a fake program has said in its file that its work has begun. */
+/** Waits until a fake program has noted in its file that it has begun. */
 async function begun(run) {
   for (let turn = 0; turn < 500 && !run.calls().includes("begun"); turn++) await sleep(20);
   assert.ok(run.calls().includes("begun"), "the work should have begun within ten seconds");
@@ -65,7 +65,7 @@ async function start(programs, { name = "setup.mjs", folder = clone() } = {}) {
   return { ...fake, checkout: folder, script: startScript(name, { folder, env }) };
 }
 
-/** Its exit code and what it said, which fits a terminal. */
+/** Its exit code and what it said, which has to fit a terminal. */
 async function end({ script }) {
   const code = await script.end();
   const lines = [...script.output, ...script.words];
@@ -80,7 +80,7 @@ const NO_REGISTRY = `
 const NO_RUST = { cargo: "exit 1" };
 const AFTER_NPM = /Rust is not installed/;
 
-test("without its registry, npm is not left trying: the registry is named, and what to do", async () => {
+test("an unreachable npm registry is named, with what to do, and npm does not keep trying", async () => {
   const npm = `[ "$1" = ping ] && { ${NO_REGISTRY}\n}\nexit 1`;
   const run = await start({ npm });
   const { code, said } = await end(run);
@@ -92,14 +92,14 @@ test("without its registry, npm is not left trying: the registry is named, and w
   assert.match(ci, /^npm ci .*--offline$/);
 });
 
-test("without its registry, what npm has in its cache is enough", async () => {
+test("with an unreachable registry, npm's cache is enough if it has everything", async () => {
   const folder = clone();
   const npm = `[ "$1" = ping ] && { ${NO_REGISTRY}\n}\nmkdir '${folder}/node_modules'`;
   const run = await start({ npm, ...NO_RUST }, { folder });
   assert.match((await end(run)).said, AFTER_NPM);
 });
 
-test("a registry that does not know npm's ping is one that answers", async () => {
+test("a registry that does not know npm's ping counts as reachable", async () => {
   const folder = clone();
   const npm = `
     [ "$1" = ping ] && { echo 'npm error code E404' >&2; exit 1; }
@@ -109,8 +109,8 @@ test("a registry that does not know npm's ping is one that answers", async () =>
   assert.doesNotMatch(run.calls()[1], /--offline/);
 });
 
-/** A cargo that is whole but for its network. */
-const CARGO_ALONE = {
+/** A machine on which everything but crates.io can be reached. */
+const NO_CRATES_IO = {
   npm: "true",
   rustc: 'mkdir -p lib && touch lib/libstd-1.rlib && echo "$PWD/lib"',
   cargo: `
@@ -120,25 +120,25 @@ const CARGO_ALONE = {
     exit 101`,
 };
 
-test("without crates.io, that is said", async () => {
+test("an unreachable crates.io is named", async () => {
   const folder = clone();
   mkdirSync(join(folder, "node_modules"));
-  const { code, said } = await end(await start(CARGO_ALONE, { folder }));
+  const { code, said } = await end(await start(NO_CRATES_IO, { folder }));
   assert.equal(code, 1);
   assert.match(said, /^index\.crates\.io cannot be reached \(Could not resolve\), /m);
   assert.match(said, / worker-build [\d.]+ could not be installed\.$/m);
 });
 
-test("another failure of cargo is told in its own words", async () => {
+test("other failures of cargo are shown in its own words", async () => {
   const folder = clone();
   mkdirSync(join(folder, "node_modules"));
   const cargo = "[ \"$1\" = install ] || exec echo cargo\necho 'error: no linker' >&2\nexit 101";
-  const { said } = await end(await start({ ...CARGO_ALONE, cargo }, { folder }));
+  const { said } = await end(await start({ ...NO_CRATES_IO, cargo }, { folder }));
   assert.match(said, /^error: no linker cargo install failed/m);
   assert.doesNotMatch(said, /cannot be reached/);
 });
 
-test("a server that stays silent is given up after ten seconds", async () => {
+test("a silent server is given up after ten seconds", async () => {
   mock.timers.enable({ apis: ["setTimeout"] });
   try {
     const options = { server: "index.crates.io", sign: /Installing/ };
@@ -152,7 +152,7 @@ test("a server that stays silent is given up after ten seconds", async () => {
   }
 });
 
-test("apt, which goes on without any server, is not believed", async () => {
+test("apt-get update that fetched nothing is a failure, although it exits with 0", async () => {
   const { path, calls } = fakePrograms({
     "apt-get": 'echo "Err:1 http://deb.debian.org bookworm InRelease"',
   });
@@ -166,7 +166,7 @@ test("apt, which goes on without any server, is not believed", async () => {
   assert.deepEqual(calls(), ["apt-get update"]);
 });
 
-test("whether a server accepts connections is known without asking it anything", async () => {
+test("a connection shows whether a server can be reached", async () => {
   const server = createServer().listen(0, "127.0.0.1");
   await once(server, "listening");
   const url = `http://127.0.0.1:${server.address().port}`;
@@ -182,7 +182,7 @@ test("whether a server accepts connections is known without asking it anything",
   }
 });
 
-/** An npm that has begun to install and would take long. */
+/** An npm whose installation never ends. */
 const SLOW_NPM = `
   [ "$1" = ping ] && exit 0
   sleep 600 &
@@ -203,7 +203,7 @@ async function interrupt(name, signal) {
 }
 
 for (const name of ["setup.mjs", "start.mjs", "serve.mjs", "build.mjs", "test.mjs"]) {
-  test(`Ctrl-C in the set-up of ${name} ends everything, with the status of an interrupt`, async () => {
+  test(`Ctrl-C in the set-up of ${name} leaves nothing running and exits with 130`, async () => {
     const { code, left } = await interrupt(name, "SIGINT");
     assert.equal(code, 130);
     assert.deepEqual(left, []);
@@ -215,14 +215,14 @@ for (const [signal, status] of [
   ["SIGHUP", 129],
   ["SIGQUIT", 131],
 ]) {
-  test(`${signal} in set-up ends with ${status}`, async () => {
+  test(`${signal} in set-up leaves nothing running and exits with ${status}`, async () => {
     const { code, left } = await interrupt("start.mjs", signal);
     assert.equal(code, status);
     assert.deepEqual(left, []);
   });
 }
 
-test("after an interruption the next run installs what is missing", async () => {
+test("after an interruption, the next run installs what is missing", async () => {
   const { checkout: folder } = await interrupt("setup.mjs", "SIGINT");
   mkdirSync(join(folder, "node_modules"));
   const run = await start({ npm: "true", ...NO_RUST }, { folder });
@@ -230,7 +230,7 @@ test("after an interruption the next run installs what is missing", async () => 
   assert.match(run.calls()[1], /^npm ci /);
 });
 
-test("a tool whose compilation is interrupted goes on from where it was", async () => {
+test("an interrupted compilation keeps what it has compiled for the next run", async () => {
   const folder = clone();
   mkdirSync(join(folder, "node_modules"));
   const cargo = `
@@ -238,7 +238,7 @@ test("a tool whose compilation is interrupted goes on from where it was", async 
     echo 'Installing' && mkdir -p "$CARGO_TARGET_DIR" && touch "$CARGO_TARGET_DIR/$(basename "$0")"
     echo begun >> calls
     sleep 600`;
-  const run = await start({ ...CARGO_ALONE, cargo }, { folder });
+  const run = await start({ ...NO_CRATES_IO, cargo }, { folder });
   await begun(run);
   run.script.signal("SIGINT");
   assert.equal((await end(run)).code, 130);

@@ -1,4 +1,4 @@
-/** `npm start` with a person's own `.dev.vars`: a real key, and nobody who may spend it but this machine. */
+/** `npm start` with a person's own `.dev.vars`: a real key, which only this machine may spend. */
 import assert from "node:assert/strict";
 import { readdirSync } from "node:fs";
 import { beforeEach, test } from "node:test";
@@ -13,7 +13,7 @@ const upstream = await startUpstream(answerWell);
 
 beforeEach(() => upstream.reset());
 
-/** Starts it with a key of the model's server, and waits until it is ready. */
+/** Starts it with a key for the model's server, and waits until it is ready. */
 async function start({ devVars, ...options } = {}) {
   const own = { OPENAI_API_KEY: KEY, OPENAI_BASE_URL: upstream.url, ...devVars };
   const folder = checkout({ devVars: own, ...options });
@@ -41,7 +41,7 @@ async function chat(port, headers) {
 const ANSWERED = { status: 200, asked: 1 };
 const REFUSED = { status: 403, asked: 0 };
 
-/** Shows who is answered by a worker without tokens of which nothing else was said. */
+/** Shows whom a worker answers that has no tokens and no other settings. */
 async function assertLocal(t, port) {
   for (const [host, origin, expected] of [
     ["127.0.0.1", undefined, ANSWERED],
@@ -89,7 +89,7 @@ test("with the shipped settings and a real key, only this machine's own pages ar
   await assertLocal(t, port);
 });
 
-test("a route of the deployment, by which wrangler dev would call every request, changes nothing of that", async (t) => {
+test("a route of the deployment, to which wrangler dev would rewrite every request, changes nothing", async (t) => {
   const routes = 'routes = [{ pattern = "assistant.example.com", custom_domain = true }]\n';
   const { port, script, folder } = await start({ wranglerToml: (text) => routes + text });
   await assertLocal(t, port);
@@ -101,7 +101,7 @@ test("a route of the deployment, by which wrangler dev would call every request,
   );
 });
 
-test("a page that says to wrangler where its request went is a stranger's as before", async (t) => {
+test("a page that tells wrangler where its request went is still refused", async (t) => {
   const { port } = await start();
   const [own, rebound] = [`localhost:${port}`, `rebound.test:${port}`];
   for (const told of [own, rebound]) {
@@ -121,7 +121,7 @@ test("a page that says to wrangler where its request went is a stranger's as bef
   }
 });
 
-test("tokens and hosts that are blank are none, wherever they are", async () => {
+test("blank tokens and hosts count as unset, in both files", async () => {
   const blank = 'ACCESS_TOKENS = " "\nALLOWED_HOSTS = " "\n';
   const { port } = await start({
     devVars: { ACCESS_TOKENS: '" "' },
@@ -131,7 +131,7 @@ test("tokens and hosts that are blank are none, wherever they are", async () => 
   assert.deepEqual({ status, asked }, REFUSED);
 });
 
-test("hosts and origins that .dev.vars names are answered", async () => {
+test("hosts and origins in .dev.vars are answered", async () => {
   const devVars = { ALLOWED_HOSTS: "assistant.lan", ALLOWED_ORIGINS: "http://localhost:5173" };
   const { port } = await start({ devVars });
   const Host = `assistant.lan:${port}`;
@@ -148,7 +148,7 @@ test("with tokens, a page has to know one", async () => {
   assert.equal((await chat(port, { Host, Authorization: `Bearer ${token}` })).status, 200);
 });
 
-/** Starts it with what cannot work, and returns what it says before it ends. */
+/** Starts it with a configuration that cannot work, and returns what it says before it ends. */
 async function refusal(devVars, env) {
   const port = await freePort();
   const folder = checkout({ devVars });
@@ -186,7 +186,7 @@ test("a model's server without a key is not replaced by the stand-in", async () 
   );
 });
 
-test("a misspelt variable is mentioned, and those of the shell do not count", async () => {
+test("a misspelt variable is mentioned, and variables of the shell are ignored", async () => {
   const folder = checkout({ devVars: { OPENAI_API_KYE: KEY } });
   const env = { PORT: `${await freePort()}`, MAX_TOKENS: "many" };
   const script = startScript("start.mjs", { folder, env });

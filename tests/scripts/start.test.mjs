@@ -1,4 +1,4 @@
-/** `npm start`: what a person sees of it. */
+/** What a person sees of `npm start`. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { freePort, startScript } from "../support/script.mjs";
@@ -6,7 +6,7 @@ import { assertFits } from "../support/words.mjs";
 
 const STARTED = /application_started/;
 
-test("it tells the addresses and a first command, and its log lines are for people", async () => {
+test("it prints the addresses and a first command, and its log lines are for people", async () => {
   const { script, port } = await start();
   const line = await script.line(STARTED);
   assert.match(line, /^[\d:.]{12} {2}INFO {3}- {9}application_started {4}\S+, \S+, log level \w+$/);
@@ -22,7 +22,7 @@ test("it tells the addresses and a first command, and its log lines are for peop
   assert.ok(script.output.indexOf(line) > script.output.findIndex((each) => /^Ctrl-C/.test(each)));
 });
 
-test("LOG_FORMAT=json leaves the log lines as the worker writes them", async () => {
+test("LOG_FORMAT=json prints the log lines as the worker writes them", async () => {
   const { script } = await start({ LOG_FORMAT: "json" });
   assert.equal(JSON.parse(await script.line(STARTED)).level, "INFO");
 });

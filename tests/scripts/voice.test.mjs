@@ -24,7 +24,7 @@ test("each line is wrapped by itself, and blank ones stay", () => {
   assert.equal(wrapped(`a\n\n${words(17)}`), `a\n\n${words(16)}\nword`);
 });
 
-test("an indented line stays whole, for it is there to be copied", () => {
+test("an indented line stays whole, because people copy it", () => {
   const command = `  $ ${words(30)}`;
   assert.equal(wrapped(command), command);
 });
