@@ -32,11 +32,11 @@ async function logs(args) {
   const envelopes = new Envelopes();
   for await (const line of createInterface({ input: tail.stdout })) {
     const { envelope, text } = envelopes.feed(line);
-    if (text) say(safe(text));
+    if (text) console.error(safe(text));
     if (!envelope) continue;
     const { lines, notes } = toldBy(envelope);
     for (const each of lines) print(each);
-    for (const note of notes) say(safe(note));
+    for (const note of notes) console.error(safe(note));
   }
   const [code] = await ended;
   throw new Failure(
