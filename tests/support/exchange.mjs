@@ -1,7 +1,7 @@
 /** One chat between a client, the worker and the fake upstream. */
 import assert from "node:assert/strict";
 import { checkBlocks, frames } from "./frames.mjs";
-import { answerWell } from "./upstream.mjs";
+import { answerWell, delta } from "./upstream.mjs";
 import { within } from "./within.mjs";
 
 /**
@@ -48,4 +48,27 @@ export async function read(response) {
 export async function assertStillServes(app, upstream) {
   const { id, text } = await exchange(app, upstream);
   assert.equal(text, frames(id, ["Hi"], { finish_reason: "stop" }), "the next good request works");
+}
+
+/** What the pieces of a flood add, in characters. */
+export const FLOOD_PIECE = "x".repeat(20_000);
+
+/**
+ * Has upstream write faster than the client reads, until the worker takes no more of it.
+ *
+ * @param {import('./upstream.mjs').Call} call
+ * @param {number} [pieces] how many of them upstream has
+ * @returns {Promise<{ written: number, over: Promise<void> }>} how many it could write, and the end of the flood
+ */
+export async function floodUntilHeldBack(app, upstream, call, pieces) {
+  let written = 0;
+  const over = call.flood(delta(FLOOD_PIECE), pieces, (count) => {
+    written = count;
+  });
+  // Answers to others, one after the other, give the worker the time that it would need to take more.
+  for (let before = -1; before !== written; ) {
+    before = written;
+    for (let other = 0; other < 20; other++) await exchange(app, upstream);
+  }
+  return { written, over };
 }

@@ -120,16 +120,29 @@ class TestApp {
     return { status, headers: response.headers, text };
   }
 
-  /** Sends these very bytes over a connection of their own, and gives back all that comes. */
-  async wire(bytes) {
-    const socket = connect(new URL(this.url).port, "127.0.0.1");
+  /**
+   * Posts a chat over a connection of its own, byte for byte, and reads until that closes.
+   *
+   * @param {Record<string, string>} headers Written as they are; they win over the usual ones.
+   * @param {string} [body]
+   * @param {(socket: import('node:net').Socket) => unknown} [act] What the client does once it has written them.
+   * @returns {Promise<{ status: number, head: string, text: string }>} The status is NaN where no answer came.
+   */
+  async wire(headers, body = "", act = () => {}) {
+    const { host, port } = new URL(this.url);
+    const all = { Host: host, "Content-Type": "application/json", ...headers };
+    const lines = Object.entries(all).map(([name, value]) => `${name}: ${value}\r\n`);
+    const socket = connect(port, "127.0.0.1");
     socket.on("error", () => {});
-    socket.write(bytes);
+    socket.write(`POST /chat HTTP/1.1\r\n${lines.join("")}\r\n${body}`);
+    act(socket);
     const chunks = await within(
       Array.fromAsync(socket).catch(() => []),
-      "the end of the answer",
+      "the end of the connection",
     );
-    return Buffer.concat(chunks).toString();
+    const [head, ...rest] = Buffer.concat(chunks).toString().split("\r\n\r\n");
+    const [, status] = head.match(/^HTTP\/1\.1 (\d{3})/) ?? [];
+    return { status: Number(status), head, text: rest.join("\r\n\r\n") };
   }
 
   /** The lines of one request. */
