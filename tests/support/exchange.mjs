@@ -1,5 +1,6 @@
 /** One chat between a client, the worker and the fake upstream. */
 import assert from "node:assert/strict";
+import { once } from "node:events";
 import { checkBlocks, frames } from "./frames.mjs";
 import { answerWell, delta } from "./upstream.mjs";
 import { within } from "./within.mjs";
@@ -50,25 +51,36 @@ export async function assertStillServes(app, upstream) {
   assert.equal(text, frames(id, ["Hi"], { finish_reason: "stop" }), "the next good request works");
 }
 
-/** What the pieces of a flood add, in characters. */
-export const FLOOD_PIECE = "x".repeat(20_000);
+/** What each piece of a stalled answer adds. */
+export const PIECE = "x".repeat(20_000);
 
 /**
- * Has upstream write faster than the client reads, until the worker takes no more of it.
+ * Begins an answer whose client reads nothing, and has upstream write to it until the worker takes no more.
  *
- * @param {import('./upstream.mjs').Call} call
- * @param {number} [pieces] how many of them upstream has
- * @returns {Promise<{ written: number, over: Promise<void> }>} how many it could write, and the end of the flood
+ * @param {{ pieces?: number, end?: string[] }} [answer] what upstream has for it: so many pieces, and then the end
  */
-export async function floodUntilHeldBack(app, upstream, call, pieces) {
+export async function stall(app, upstream, { pieces, end = [] } = {}) {
+  const id = crypto.randomUUID();
+  const client = app.send({ "x-correlation-id": id });
+  client.end('{"message":"Hello"}');
+  const call = await upstream.nextCall();
+  call.open();
+  const [response] = await within(once(client, "response"), "the answer's headers");
+  response.on("error", () => {}).pause();
   let written = 0;
-  const over = call.flood(delta(FLOOD_PIECE), pieces, (count) => {
+  const flood = call.flood(delta(PIECE), pieces, (count) => {
     written = count;
   });
+  flood.then(() => call.write(...end));
   // Answers to others, one after the other, give the worker the time that it would need to take more.
   for (let before = -1; before !== written; ) {
     before = written;
     for (let other = 0; other < 20; other++) await exchange(app, upstream);
   }
-  return { written, over };
+  /** Reads the whole answer after all. */
+  const read = async () => {
+    const chunks = await within(Array.fromAsync(response), "the end of the answer");
+    return Buffer.concat(chunks).toString();
+  };
+  return { id, client, call, response, written: written * PIECE.length, read };
 }

@@ -4,13 +4,7 @@ import { once } from "node:events";
 import test, { beforeEach } from "node:test";
 import { CLOCK, pass } from "../support/clock.mjs";
 import { errorBody, errorEnding } from "../support/errors.mjs";
-import {
-  begin,
-  exchange,
-  FLOOD_PIECE,
-  floodUntilHeldBack,
-  read,
-} from "../support/exchange.mjs";
+import { begin, exchange, PIECE, read, stall } from "../support/exchange.mjs";
 import { finalFrame, frames } from "../support/frames.mjs";
 import { startWorker } from "../support/harness.mjs";
 import { limiterStub } from "../support/limiter.mjs";
@@ -105,24 +99,6 @@ test("a limiter that does not answer within 2 s lets the request through", async
   assert.equal(record.cause, "no answer within 2 s");
 });
 
-/** Begins an answer that nobody reads, with more than the connection holds. */
-async function stall({ pieces, end = [] } = {}) {
-  const id = crypto.randomUUID();
-  const client = app.send({ "x-correlation-id": id });
-  client.end('{"message":"Hello"}');
-  const call = await upstream.nextCall();
-  call.open();
-  const [response] = await within(once(client, "response"), "the answer's headers");
-  response.on("error", () => {}).pause();
-  const { over } = await floodUntilHeldBack(app, upstream, call, pieces);
-  over.then(() => call.write(...end));
-  const read = async () => {
-    const chunks = await within(Array.fromAsync(response), "the end of the answer");
-    return Buffer.concat(chunks).toString();
-  };
-  return { id, call, response, read };
-}
-
 const STOP = [finish("stop"), done];
 /** More than a connection holds. */
 const PIECES = 2_000;
@@ -133,7 +109,7 @@ test("a client that stops reading holds nothing beyond the longest answer", asyn
     ["before the last frame", { pieces: PIECES, end: STOP }],
   ]) {
     await t.test(what, async () => {
-      const { id, call, response } = await stall(answer);
+      const { id, call, response } = await stall(app, upstream, answer);
       await pass(app, MAX_STREAM);
       assert.equal(await within(call.closed, "the end of the call"), "aborted");
       await pass(app, CLOSING);
@@ -151,7 +127,7 @@ test("a client that stops reading holds nothing beyond the longest answer", asyn
 });
 
 test("a client that reads on once its answer has taken too long is told so", async () => {
-  const { id, call, read } = await stall();
+  const { id, call, read } = await stall(app, upstream);
   await pass(app, MAX_STREAM);
   assert.equal(await within(call.closed, "the end of the call"), "aborted");
   const blocks = (await read()).split(/(?<=\n\n)/);
@@ -161,9 +137,9 @@ test("a client that reads on once its answer has taken too long is told so", asy
 });
 
 test("the time that a client takes to read is no silence of upstream's", async () => {
-  const { id, read } = await stall({ pieces: PIECES, end: STOP });
+  const { id, read } = await stall(app, upstream, { pieces: PIECES, end: STOP });
   await pass(app, 2 * TIMEOUT);
-  const contents = Array.from({ length: PIECES }, () => FLOOD_PIECE);
+  const contents = Array.from({ length: PIECES }, () => PIECE);
   const whole = frames(id, contents, { finish_reason: "stop" });
   assert.ok((await read()) === whole, "the answer is whole");
   await assertComplete(id, { end_reason: "done", chunk_count: PIECES });
