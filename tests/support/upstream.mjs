@@ -104,10 +104,14 @@ export class Call {
     this.#response.end();
   }
 
-  /** Answers with a whole body, which is JSON unless the headers say otherwise. */
+  /**
+   * Answers with a whole body: text or bytes as they are, a value as JSON. It is called JSON unless the headers say
+   * otherwise.
+   */
   respond(status, body, headers = {}) {
+    const raw = typeof body === "string" || ArrayBuffer.isView(body);
     this.open(status, { "content-type": "application/json", ...headers });
-    this.#response.end(typeof body === "object" ? JSON.stringify(body) : body);
+    this.#response.end(raw ? body : JSON.stringify(body));
   }
 
   /** Closes the connection in the middle of the answer, with everything written sent. */

@@ -8,7 +8,7 @@ import { begin, exchange, PIECE, read, stall } from "../support/exchange.mjs";
 import { finalFrame, frames } from "../support/frames.mjs";
 import { startWorker } from "../support/harness.mjs";
 import { limiterStub } from "../support/limiter.mjs";
-import { answerWell, done, finish, startUpstream } from "../support/upstream.mjs";
+import { done, finish, startUpstream } from "../support/upstream.mjs";
 import { within } from "../support/within.mjs";
 
 const TIMEOUT = 7;
@@ -183,31 +183,4 @@ test("a whole answer that is not complete in time is an error of its own", async
     await pass(app, DRAIN);
     assert.equal(await within(call.closed, "the end of the call"), "aborted");
   });
-});
-
-const overloaded = (call) => call.respond(503, "");
-
-test("retries wait half a second, then twice as long", async () => {
-  upstream.script(overloaded, overloaded, answerWell);
-  const id = crypto.randomUUID();
-  const response = app.chat({ message: "Hello" }, { headers: { "x-correlation-id": id } });
-  for (const [retry, seconds] of [0.5, 1].entries()) {
-    await app.log("upstream_retry", (record) => record.attempt === retry + 1);
-    await pass(app, seconds - MILLISECOND);
-    assert.equal(upstream.calls.length, retry + 1, "not before");
-    await pass(app, MILLISECOND);
-  }
-  assert.equal(await read(await response), frames(id, ["Hi"], { finish_reason: "stop" }));
-  await assertComplete(id, { retries: 2, duration_ms: 1500 });
-});
-
-test("a client that leaves while a retry is waited for is not asked for", async () => {
-  upstream.script(overloaded, answerWell);
-  const id = crypto.randomUUID();
-  const client = app.send({ "x-correlation-id": id });
-  client.end('{"message":"Hello"}');
-  await app.log("upstream_retry", id);
-  client.socket.resetAndDestroy();
-  await assertComplete(id, { status: "cancelled", end_reason: "client_gone", retries: 1 });
-  assert.equal(upstream.calls.length, 1);
 });
