@@ -28,6 +28,10 @@ export const usage = (input, output) =>
     usage: { prompt_tokens: input, completion_tokens: output, total_tokens: input + output },
   });
 
+/** An event of the Responses stream, with its type in both places where upstream puts it. */
+export const responseEvent = (type, fields = {}) =>
+  `event: ${type}\n${event({ type, sequence_number: 0, ...fields })}`;
+
 /** The end of a Chat Completions stream. */
 export const done = "data: [DONE]\n\n";
 
