@@ -90,10 +90,7 @@ test("a connection that stays open after [DONE] is closed 10 s later", async () 
   call.write(delta("a"), done);
   const text = await read(await response);
   await pass(app, DRAIN);
-  await assertEnding(
-    { id, call, text },
-    { ending: STOP, endReason: "done", closed: "aborted" },
-  );
+  await assertEnding({ id, call, text }, { ending: STOP, endReason: "done", closed: "aborted" });
 });
 
 test("an end without a terminal event is truncation", async (t) => {

@@ -103,14 +103,7 @@ test("a model that is not found is the client's to mend if it chose it, else the
   const unknown = [404, failure("model_not_found")];
   for (const [what, body, respond, status, detail, variable] of [
     ["the client's", { ...QUESTION, model: "gpt-99" }, unknown, 400],
-    [
-      "the owner's",
-      QUESTION,
-      unknown,
-      502,
-      DETAILS.unknownDefaultModel,
-      /; OPENAI_MODEL [^;]*$/,
-    ],
+    ["the owner's", QUESTION, unknown, 502, DETAILS.unknownDefaultModel, /; OPENAI_MODEL [^;]*$/],
     [
       "or its address is wrong",
       QUESTION,
@@ -201,7 +194,10 @@ test("an answer that comes whole is its text and its ending", async (t) => {
   };
   for (const [what, answer] of [
     ["as JSON", (call) => call.respond(200, WHOLE)],
-    ["by no name, behind line ends", (call) => call.respond(200, `\n\n${WHOLE}`, { "content-type": "" })],
+    [
+      "by no name, behind line ends",
+      (call) => call.respond(200, `\n\n${WHOLE}`, { "content-type": "" }),
+    ],
     ["in pieces", inPieces],
     ["and its connection breaks", thenBroken],
   ]) {
