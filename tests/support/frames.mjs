@@ -64,24 +64,6 @@ export async function* readFrames(response) {
   }
 }
 
-/**
- * Reads a response to its end.
- *
- * @param {Response} response
- */
-export async function collect(response) {
-  /** @type {Block[]} */
-  const blocks = await within(Array.fromAsync(readFrames(response)), "the end of the stream");
-  const sent = blocks.flatMap((block) => block.frame ?? []);
-  return {
-    text: blocks.map((block) => block.raw).join(""),
-    frames: sent,
-    comments: blocks.flatMap((block) => block.comment ?? []),
-    content: sent.map((each) => each.content).join(""),
-    final: sent.at(-1),
-  };
-}
-
 /** Checks every whole block of a stream that was read as one text. */
 export function checkBlocks(text) {
   for (const block of text.split("\n\n").slice(0, -1)) {

