@@ -13,14 +13,14 @@ import { within } from "./within.mjs";
 export async function begin(app, upstream, { body = { message: "Hello" }, headers, ...init } = {}) {
   const id = crypto.randomUUID();
   const response = app.chat(body, { headers: { "x-correlation-id": id, ...headers }, ...init });
-  // A test may see the answer fail before it looks at it.
+  // The answer may fail before the test looks at it.
   response.catch(() => {});
   return { id, call: await upstream.nextCall(), response };
 }
 
 /**
- * Sends a chat, has its upstream calls answered by `scripts`, one each, and reads the answer to its end. Without
- * scripts upstream answers well.
+ * Sends a chat, has each of its calls answered by one of `scripts`, and reads the answer to its end. Without scripts,
+ * upstream gives a good answer.
  */
 export async function exchange(
   app,
@@ -45,7 +45,7 @@ export async function read(response) {
   return text;
 }
 
-/** Shows that the worker is unharmed: the next good request gets its whole answer. */
+/** Asserts that the worker still works: the next good request gets its whole answer. */
 export async function assertStillServes(app, upstream) {
   const { id, text } = await exchange(app, upstream);
   assert.equal(text, frames(id, ["Hi"], { finish_reason: "stop" }), "the next good request works");
@@ -72,7 +72,7 @@ export async function stall(app, upstream, { pieces, end = [] } = {}) {
     written = count;
   });
   flood.then(() => call.write(...end));
-  // Answers to others, one after the other, give the worker the time that it would need to take more.
+  // Answering others, one after the other, gives the worker the time to take more, if it would.
   for (let before = -1; before !== written; ) {
     before = written;
     for (let other = 0; other < 20; other++) await exchange(app, upstream);

@@ -2,7 +2,7 @@ import { checkFrame } from "./openapi.mjs";
 import { within } from "./within.mjs";
 
 /**
- * The frames of the contract: written as a test expects them, and read as a client gets them.
+ * The contract's frames: written as a test expects them, and read as a client gets them.
  *
  * @typedef {object} Block
  * @property {string} raw What arrived, its blank line included.
@@ -37,7 +37,7 @@ export function frames(correlationId, contents, ending) {
 }
 
 /**
- * Reads a response block by block, each as soon as its blank line is there. To stop reading is to leave: the
+ * Reads a response block by block, each as soon as its blank line has come. Whoever stops reading leaves: the
  * connection is closed.
  *
  * @param {Response} response

@@ -1,6 +1,6 @@
 /**
- * A fake of the upstream API: a real HTTP server on loopback which says exactly what a test makes it say, byte
- * for byte and step by step, and which knows what became of every connection.
+ * A fake upstream: a real HTTP server on loopback that says exactly what a test has it say, byte for byte and step by
+ * step, and that knows how every connection ended.
  */
 import { once } from "node:events";
 import { createServer } from "node:http";
@@ -48,7 +48,7 @@ function choice(fields) {
   return event({ ...HEAD, choices: [{ index: 0, ...fields }] });
 }
 
-/** One request of the worker, and the hand that answers it. */
+/** One call of the worker's, which the test answers. */
 export class Call {
   #request;
   #response;
@@ -60,13 +60,13 @@ export class Call {
     this.path = request.url;
     this.headers = request.headers;
     this.body = JSON.parse(bytes);
-    /** Tells apart the connections that calls come on. */
+    /** Differs between the connections that calls come on. */
     this.connection = request.socket.remotePort;
     /** How the exchange ended: `finished`, or `aborted` when the connection was closed before. */
     this.closed = new Promise((resolve) => {
       response.once("close", () => resolve(response.writableFinished ? "finished" : "aborted"));
     });
-    // Writing on after the worker has left is a part of many tests.
+    // Many tests go on writing after the worker has left.
     response.on("error", () => {});
   }
 
@@ -87,9 +87,9 @@ export class Call {
   }
 
   /**
-   * Writes a chunk again and again, as fast as the worker takes it, until so many are written or the exchange is over.
+   * Writes a chunk `times` times, as fast as the worker takes it, or until the exchange is over.
    *
-   * @param {(written: number) => void} onWritten Hears how many are written, before each wait for the worker.
+   * @param {(written: number) => void} onWritten Is told how many are written, before each wait for the worker.
    */
   async flood(chunk, times = Number.POSITIVE_INFINITY, onWritten = () => {}) {
     const over = new AbortController();
@@ -149,7 +149,7 @@ class Upstream {
     return this;
   }
 
-  /** Has the next calls answered by these functions, a function each. @param {...(call: Call) => void} scripts */
+  /** Has these functions answer the next calls, one each. @param {...(call: Call) => void} scripts */
   script(...scripts) {
     this.#scripts.push(...scripts);
   }
@@ -188,7 +188,7 @@ class Upstream {
   async #accept(request, response) {
     const chunks = await Array.fromAsync(request).catch(() => null);
     if (chunks === null) {
-      return; // The worker left while it was sending; there is nobody to answer.
+      return; // The worker left while it was sending, so nobody waits for an answer.
     }
     const call = new Call(request, response, Buffer.concat(chunks).toString());
     this.calls.push(call);
