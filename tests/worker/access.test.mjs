@@ -40,7 +40,7 @@ async function ask(init, body = HELLO, worker = app) {
   return { status: response.status, headers: response.headers, text: await read(response) };
 }
 
-test("who has a token is answered, and the log has its name", async (t) => {
+test("a request with a token is answered, and the log has the token's name", async (t) => {
   for (const [name, authorization] of [
     ["alice", `Bearer ${ALICE}`],
     ["alice", `BEARER   ${ALICE} `],
@@ -89,8 +89,8 @@ const WRONG = {
 const INVALID = 'Bearer error="invalid_token"';
 
 for (const [rule, requests, challenge] of [
-  ["who sent no token is told the scheme", WITHOUT, "Bearer"],
-  ["wrong tokens are told apart by nobody", WRONG, INVALID],
+  ["without a token, the challenge is the scheme alone", WITHOUT, "Bearer"],
+  ["every wrong token gets the same answer", WRONG, INVALID],
 ]) {
   test(rule, async (t) => {
     const answers = new Set();
@@ -110,7 +110,7 @@ for (const [rule, requests, challenge] of [
   });
 }
 
-test("of two headers neither counts", async (t) => {
+test("two Authorization headers are refused", async (t) => {
   const right = `Bearer ${ALICE}`;
   for (const [what, [challenge, ...pair]] of Object.entries({
     "the same twice": [INVALID, right, right],
@@ -129,7 +129,7 @@ test("of two headers neither counts", async (t) => {
   }
 });
 
-test("a stranger learns nothing about the rules of a body", async (t) => {
+test("without a token, nothing is told about the body", async (t) => {
   for (const [what, body, headers] of [
     ["not JSON", "{"],
     ["an empty body", ""],
@@ -147,7 +147,7 @@ test("a stranger learns nothing about the rules of a body", async (t) => {
   }
 });
 
-test("a stranger's body is not waited for", async () => {
+test("without a token, the body is not waited for", async () => {
   const sending = app.send({ "x-correlation-id": "slow", "transfer-encoding": "chunked" });
   const response = new Promise((resolve) => sending.once("response", resolve));
   sending.write('{"message":"');
@@ -160,7 +160,7 @@ test("health needs no token", async () => {
   assert.equal(await read(await app.get("/health/ready")), '{"status":"ready"}');
 });
 
-test("a worker that anyone may use says so, once", async () => {
+test("a worker that anyone may use logs anonymous_access once", async () => {
   await exchange(open, upstream);
   await exchange(open, upstream, { headers: { authorization: "Basic eDp5" } });
   await open.logsArrived();
@@ -172,14 +172,14 @@ test("a worker that anyone may use says so, once", async () => {
   assert.equal((await open.log("request_received")).record.client, undefined);
 });
 
-test("a worker that wants tokens does not", async () => {
+test("a worker that wants tokens does not log anonymous_access", async () => {
   const headers = { authorization: `Bearer ${ALICE}` };
   const { id } = await exchange(quiet, upstream, { headers });
   await quiet.log("response_complete", id);
   assert.ok(quiet.logs.every(({ record }) => record.event !== "anonymous_access"));
 });
 
-test("broken ACCESS_TOKENS open nothing", async () => {
+test("invalid ACCESS_TOKENS let nobody in", async () => {
   for (const authorization of [undefined, "Bearer short-canary", "Bearer "]) {
     const { status, text } = await ask(
       { headers: { authorization, "x-correlation-id": "broken" } },

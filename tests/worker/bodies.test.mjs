@@ -80,7 +80,7 @@ test("a body without an end is refused while it is being sent", async () => {
   sending.destroy();
 });
 
-test("a body that ends too soon is a broken request of a client that is there", async (t) => {
+test("a body that ends too soon is a 400, not a client that has left", async (t) => {
   const detail = "Field 'body': JSON decode error: the body ended too soon";
   for (const [what, headers, body] of [
     ["before its length", { "Content-Length": "100" }, CHAT],
@@ -110,7 +110,7 @@ test("a client that has closed its half of the connection gets its whole answer"
   assert.partialDeepStrictEqual(record, { http_status: 200, end_reason: "done" });
 });
 
-test("a body that is not declared as plain JSON is refused in words", async (t) => {
+test("a body that is not declared as plain JSON is a 415", async (t) => {
   const compressed =
     "This service takes no compressed bodies. Send the body as it is, without the header 'Content-Encoding'.";
   for (const [what, sent, body, detail] of [
@@ -126,7 +126,7 @@ test("a body that is not declared as plain JSON is refused in words", async (t) 
       await assertRefused(id, 415);
     });
   }
-  await t.test("but not for saying that it is as it is", async () => {
+  await t.test("but identity is no encoding", async () => {
     const headers = { "content-encoding": "identity" };
     const { id, text } = await exchange(app, upstream, { headers });
     assert.equal(text, frames(id, ["Hi"], { finish_reason: "stop" }));

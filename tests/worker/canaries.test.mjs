@@ -135,7 +135,7 @@ async function assertSilent(app, id) {
 
 for (const [api, app] of Object.entries(workers)) {
   for (const [what, quote] of Object.entries(QUOTES)) {
-    test(`${api}: whatever upstream's failures quote is told to nobody, ${what}`, async () => {
+    test(`${api}: nothing that upstream quotes in a failure is repeated, ${what}`, async () => {
       let last;
       for (const fail of failures(quote)) {
         const scripts = [fail, fail, fail, fail];
@@ -206,7 +206,7 @@ test("no route repeats what it is sent", async (t) => {
   }
 });
 
-test("neither address nor key of an upstream that cannot be reached is told", async () => {
+test("the address and the key of an unreachable upstream are not told", async () => {
   const told = await exchange(unreachable, upstream, { body: BODY, headers: AUTHORIZATION });
   assert.equal(told.response.status, 502);
   assert.doesNotMatch(aroundContents(told), /canary|127\.0\.0\.1/i);

@@ -27,7 +27,7 @@ test("an answer is its frames, byte for byte, and nothing else", async () => {
   );
 });
 
-test("the headers say that this is a stream which nobody may hold back", async () => {
+test("the headers of a stream keep proxies from buffering it", async () => {
   const { response, id } = await exchange(app, upstream);
   assert.equal(response.status, 200);
   const headers = Object.fromEntries(response.headers);
@@ -77,7 +77,7 @@ test("the conversation goes upstream oldest first, the message trimmed", async (
   ]);
 });
 
-test("nothing of the client but its chat goes upstream", async () => {
+test("nothing but the chat goes from the client to upstream", async () => {
   const headers = {
     cookie: "a=b",
     "x-secret": "c",
@@ -155,7 +155,7 @@ test("text passes through exactly", async () => {
   assert.equal(text, frames(id, contents, { finish_reason: "stop" }));
 });
 
-test("answers one after the other do not each need a connection to upstream", async () => {
+test("connections to upstream are reused", async () => {
   const answers = 10;
   for (let count = 0; count < answers; count += 1) {
     upstream.script((call) => call.end(...answer("Hi")));

@@ -74,7 +74,7 @@ test("an error whose body does not come within the time-out is told by its statu
   assert.equal(await within(call.closed, "the end of the call"), "aborted");
 });
 
-test("silence is told by heartbeats, which are no sign of life from upstream, and ended by the time-out", async () => {
+test("silence gets heartbeats, and is ended by the time-out all the same", async () => {
   const chat = await open();
   chat.call.write(delta("a"), delta("b").slice(0, 20));
   assert.equal(await chat.next(), frame(chat.id, 0, "a"));
@@ -87,7 +87,7 @@ test("silence is told by heartbeats, which are no sign of life from upstream, an
   await assertOver(chat, "upstream_timeout");
 });
 
-test("an answer that drips for longer than the time-out is whole", async () => {
+test("an answer that drips for longer than the time-out arrives whole", async () => {
   const chat = await open();
   let sequence = 0;
   for (; sequence * HEARTBEAT <= 2 * TIMEOUT; sequence++) {
@@ -101,7 +101,7 @@ test("an answer that drips for longer than the time-out is whole", async () => {
   await assertOver(chat, "done", "finished");
 });
 
-test("an answer without an end is ended", async () => {
+test("an answer without an end is ended after MAX_STREAM_SECONDS", async () => {
   const chat = await open();
   let sequence = 0;
   for (; sequence < MAX_STREAM; sequence++) {

@@ -102,7 +102,7 @@ test("a preflight is answered alike for odd methods, odd headers and unknown pat
   }
 });
 
-test("OPTIONS without an origin is no page's, and answered without naming one", async () => {
+test("OPTIONS without an Origin gets Allow, and no origin is allowed", async () => {
   const response = await preflight(listed, undefined);
   assert.equal(response.status, 204);
   assert.equal(response.headers.get("access-control-allow-origin"), null);
@@ -142,7 +142,7 @@ test("two Origin headers are no origin", async () => {
   assert.equal(text, errorBody("origin_not_allowed", "twice"));
 });
 
-test("health is answered for everyone, and to be read by the allowed", async () => {
+test("health is answered for every origin, and the allowed ones may read it", async () => {
   const denied = await listed.get("/health", { headers: { origin: "https://evil.example" } });
   assert.equal(denied.status, 200);
   assert.deepEqual(namesOf(denied.headers, "access-control-"), []);
@@ -176,7 +176,7 @@ test("every answer to an allowed origin can be read by its pages", async (t) => 
   }
 });
 
-test("a request that comes from no page is answered, and told to no page", async () => {
+test("a request without an Origin is answered, and no page may read the answer", async () => {
   const { response } = await exchange(listed, upstream);
   assert.equal(response.status, 200);
   assert.deepEqual(namesOf(response.headers, "access-control-allow"), []);

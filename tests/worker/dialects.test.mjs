@@ -62,7 +62,7 @@ test("the log names the API", async () => {
   assert.equal(await apiOf(responses), "responses");
 });
 
-test("a budget that is spent before any text is a hint in the log", async () => {
+test("the log has a hint when the token limit was reached before any text", async () => {
   const scripts = [(call) => call.end(finish("length"), usage(9, 2))];
   const { id } = await exchange(chatCompletions, upstream, { scripts });
   assert.equal(
@@ -84,7 +84,7 @@ const OPTIONS = { include_usage: true };
 const FIRST = { old: 2000, new: undefined, options: OPTIONS };
 const RENAMED = { old: undefined, new: 2000, options: OPTIONS };
 
-test("a parameter that upstream refuses is worded anew, once, and for the isolate's life", async () => {
+test("a parameter that upstream refuses is sent by its other name, and the isolate remembers", async () => {
   const app = await start({ MAX_RETRIES: "0" });
   const scripts = [refuse("max_tokens", "unsupported_parameter", 400), answerWell];
   const { id, text, calls } = await exchange(app, upstream, { scripts });
@@ -98,7 +98,7 @@ test("a parameter that upstream refuses is worded anew, once, and for the isolat
   assert.deepEqual(later.calls.map(named), [RENAMED], "the isolate remembers");
 });
 
-test("two parameters that upstream refuses are worded anew, one after the other", async () => {
+test("two parameters that upstream refuses are replaced one after the other", async () => {
   const app = await start({ MAX_RETRIES: "0" });
   const scripts = [
     refuse("max_tokens", "unsupported_parameter", 400),
@@ -123,7 +123,7 @@ test("a server that refuses both names is an error, and nothing is remembered", 
   assert.deepEqual(upstream.calls.map(named), [FIRST]);
 });
 
-test("what a server teaches about one model is not held against another", async () => {
+test("what upstream refuses for one model is still sent for another", async () => {
   const app = await start();
   const refuses = (name) => (call) =>
     call.body[name] === undefined

@@ -36,7 +36,7 @@ async function readSome(stream, count) {
   }
 }
 
-test("a client whose connection is reset before the headers", async () => {
+test("a client whose connection is reset before the headers is noticed at once", async () => {
   const id = crypto.randomUUID();
   const client = app.send({ "x-correlation-id": id });
   client.end('{"message":"Hello"}');
@@ -45,7 +45,7 @@ test("a client whose connection is reset before the headers", async () => {
   await assertGone({ id, call });
 });
 
-test("a client that leaves before the headers is missed once there is something to tell it", async () => {
+test("a client that leaves before the headers is noticed at the first write", async () => {
   // The runtime takes a connection that its client has closed in good form for one that is still read from.
   const client = new AbortController();
   const chat = await begin(app, upstream, { signal: client.signal });
@@ -61,7 +61,7 @@ async function twoHeartbeats() {
   await pass(app, HEARTBEAT, { waiting: 0 });
 }
 
-test("a client that leaves into silence, before the first frame", async () => {
+test("a client that leaves a silent stream before its first frame is noticed at a heartbeat", async () => {
   const chat = await begin(app, upstream);
   chat.call.open();
   await (await chat.response).body.cancel();
@@ -69,7 +69,7 @@ test("a client that leaves into silence, before the first frame", async () => {
   await assertGone(chat);
 });
 
-test("a client that leaves into silence, after some frames", async () => {
+test("a client that leaves a silent stream after a frame is noticed at a heartbeat", async () => {
   const chat = await begin(app, upstream);
   chat.call.write(delta("a"));
   const stream = readFrames(await chat.response);
@@ -79,7 +79,7 @@ test("a client that leaves into silence, after some frames", async () => {
   await assertGone(chat);
 });
 
-test("a client that leaves while tokens flow", async () => {
+test("a client that leaves while tokens flow is noticed at the next write", async () => {
   const chat = await begin(app, upstream);
   chat.call.flood(delta("token "));
   const stream = readFrames(await chat.response);
@@ -88,7 +88,7 @@ test("a client that leaves while tokens flow", async () => {
   await assertGone(chat);
 });
 
-test("a client that reads nothing holds upstream back, and the worker stays small", async () => {
+test("while a client reads nothing, upstream is held back and memory stays bounded", async () => {
   await exchange(app, upstream);
   const before = app.memoryBytes();
   const { id, call, client, written } = await stall(app, upstream);

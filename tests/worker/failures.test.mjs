@@ -99,7 +99,7 @@ test("an upstream failure is an HTTP error of its kind", async (t) => {
   }
 });
 
-test("a model that is not found is the client's to mend if it chose it, else the owner's", async (t) => {
+test("a model that is not found is a 400 if the client chose it, else a 502 that tells the owner what to change", async (t) => {
   const unknown = [404, failure("model_not_found")];
   for (const [what, body, respond, status, detail, variable] of [
     ["the client's", { ...QUESTION, model: "gpt-99" }, unknown, 400],
@@ -151,7 +151,7 @@ const WHOLE_ENDING = {
   usage: { input_tokens: 9, output_tokens: 2, total_tokens: 11 },
 };
 
-test("a success that is neither an event stream nor an answer is none", async (t) => {
+test("a success that is neither an event stream nor an answer is a 502", async (t) => {
   for (const [what, respond, cause] of [
     ["a page", [200, PAGE, HTML], "a success is neither an event stream nor JSON"],
     ["nothing", [200, "", HTML], "a success is neither an event stream nor JSON"],
@@ -180,7 +180,7 @@ test("an error with the status of a success is that error", async () => {
   await assertFailure(exchanged, { status: 503, code: "upstream_quota" });
 });
 
-test("an answer that comes whole is its text and its ending", async (t) => {
+test("an answer that comes whole becomes one frame and the final frame", async (t) => {
   const inPieces = (call) => {
     call.open(200, JSON_TYPE);
     for (const character of WHOLE) call.write(character);
@@ -210,7 +210,7 @@ test("an answer that comes whole is its text and its ending", async (t) => {
   }
 });
 
-test("an answer that would come whole and breaks off is truncated", async () => {
+test("a whole answer that breaks off is truncated", async () => {
   const { id, call, response } = await begin(app, upstream);
   call.open(200, JSON_TYPE);
   call.write(WHOLE.slice(0, 20));
@@ -227,7 +227,7 @@ test("an answer that would come whole and breaks off is truncated", async () => 
   );
 });
 
-test("an event stream is one by any name", async (t) => {
+test("an event stream is recognised whatever its content type", async (t) => {
   for (const type of ["Text/Event-Stream; charset=utf-8", "text/plain", ""]) {
     await t.test(type || "none", async () => {
       const scripts = [
@@ -259,7 +259,7 @@ test("a redirect is not followed with our key", async (t) => {
   }
 });
 
-test("an error body without an end is let go of", async () => {
+test("an error body without an end is not read to its end", async () => {
   const { id, call, response } = await begin(app, upstream, { body: QUESTION });
   call.open(500, { "content-type": "text/plain" });
   call.flood("x".repeat(65_536));
@@ -272,7 +272,7 @@ test("an error body without an end is let go of", async () => {
   assert.equal(await within(call.closed, "the end of the call"), "aborted");
 });
 
-test("a connection that breaks before the headers is no connection", async (t) => {
+test("a connection that breaks before the headers is told as unreachable", async (t) => {
   for (const how of ["reset", "cut"]) {
     await t.test(how, async () => {
       const exchanged = await exchange(app, upstream, { scripts: [(call) => call[how]()] });

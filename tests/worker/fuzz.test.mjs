@@ -220,7 +220,7 @@ test(`${REQUESTS} requests of the seed ${SEED} get answers of the contract`, asy
   }
 });
 
-test("the worker is unharmed, and has logged nothing but its own lines", async () => {
+test("afterwards the worker still works, and its log has one end for each request and no canary", async () => {
   const headers = { authorization: `Bearer ${TOKEN}` };
   const { id, text: told } = await exchange(app, upstream, { headers });
   assert.equal(told, frames(id, ["Hi"], { finish_reason: "stop" }));

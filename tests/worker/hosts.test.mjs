@@ -58,7 +58,7 @@ test("with hosts listed and no origins, only its own pages are answered, and who
   }
 });
 
-test("a worker without tokens takes no name's word for its own origin", async () => {
+test("a worker without tokens does not take its Host for its own origin", async () => {
   const page = { Host: "rebound.test", Origin: "http://rebound.test" };
   const { status, asked } = await chat(listed, page);
   assert.deepEqual({ status, asked }, { status: 403, asked: 0 });
@@ -66,7 +66,7 @@ test("a worker without tokens takes no name's word for its own origin", async ()
   assert.equal((await chat(closed, page)).status, 401, "a page has to know a token");
 });
 
-test("hosts that are none leave this machine's own, whose page sees what is wrong", async () => {
+test("with invalid ALLOWED_HOSTS only this machine's own names are answered, and their page sees what is wrong", async () => {
   assert.equal((await chat(invalid, { Host: "canary" })).status, 403);
   const { status, text } = await chat(invalid, { Host: "localhost", Origin: "http://localhost" });
   assert.equal(status, 500);

@@ -78,7 +78,7 @@ test("only chats are counted", async () => {
 });
 
 // How addresses are written is the core's.
-test("a client without a token is known by the address that Cloudflare saw", async () => {
+test("a client without a token is counted by the address that Cloudflare saw", async () => {
   const address = { "cf-connecting-ip": "2001:db8:1:2::3", authorization: `Bearer ${ALICE}` };
   assert.equal(await keyOf(open, address), "address:2001:db8:1:2::/64");
   // Clients write these themselves.
@@ -86,14 +86,14 @@ test("a client without a token is known by the address that Cloudflare saw", asy
   assert.equal(await keyOf(open, forged), "address:unknown");
 });
 
-test("a client with a token is known by its token's name, wherever it is", async () => {
+test("a client with a token is counted by the token's name, wherever it is", async () => {
   for (const address of ["203.0.113.7", undefined]) {
     const headers = { "cf-connecting-ip": address, authorization: `Bearer ${ALICE}` };
     assert.equal(await keyOf(named, headers), "token:alice");
   }
 });
 
-test("a stranger counts against nobody", async () => {
+test("a request without a token is not counted", async () => {
   const before = counts(named).length;
   const { id, response } = await exchange(named, upstream);
   assert.equal(response.status, 401);

@@ -166,7 +166,7 @@ test("a retry and a failure are logged, each with its cause", async () => {
   ]);
 });
 
-test("a failure after the first frame is logged, and a reason that nobody knows", async () => {
+test("a failure after the first frame is logged, and so is an unknown finish reason", async () => {
   const started = {
     model: "gpt-4",
     max_tokens: 2000,
@@ -247,7 +247,7 @@ test("lines below LOG_LEVEL are not written", async () => {
   assert.deepEqual([...levels].sort(), ["ERROR", "WARNING"]);
 });
 
-test("a key in a place where a client may write is redacted", async () => {
+test("a key that a client sends as its correlation id is redacted in the log", async () => {
   const id = "sk-0123456789abcdefghijklmnop";
   const { call, response } = await begin(app, upstream, { headers: { "x-correlation-id": id } });
   call.end(...answer("Hi"));

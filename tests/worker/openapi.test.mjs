@@ -50,7 +50,7 @@ test("the version and the licence are those of the package", () => {
   assert.equal(document.info.license.identifier, license);
 });
 
-test("the document is served, for everybody's tools", async () => {
+test("the document is served to every origin", async () => {
   const response = await app.get("/openapi.json", { headers: { origin: "https://a.example" } });
   assert.equal(response.headers.get("access-control-allow-origin"), "*");
   assert.deepEqual(JSON.parse(await read(response)), document);

@@ -69,7 +69,7 @@ const BROKEN = [
   ],
 ];
 
-test("a body that breaks a rule is refused in the words of that rule, and logged without its own", async (t) => {
+test("a body that breaks a rule is refused by naming the rule, and nothing of it is logged", async (t) => {
   for (const [why, body, detail, logged] of BROKEN) {
     await t.test(why, async () => {
       upstream.reset();
@@ -85,7 +85,7 @@ test("a body that breaks a rule is refused in the words of that rule, and logged
   }
 });
 
-test("a body at the edge of the rules is understood", async () => {
+test("a body at the limits is accepted", async () => {
   const message = "🙂".repeat(8000);
   const { calls } = await exchange(app, upstream, {
     body: ` \r\n\t${JSON.stringify({ message, model: "b/c:1", max_tokens: 100, history: null })}\n`,

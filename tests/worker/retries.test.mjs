@@ -38,7 +38,7 @@ async function retries(id) {
 }
 
 // Which failures may pass is the core's; here are the ways in which upstream says when to ask again.
-test("a failure that may pass is retried when upstream says, and the answer is whole", async (t) => {
+test("a transient failure is retried when upstream says, and the answer is whole", async (t) => {
   const limited = "upstream_rate_limited";
   for (const [what, script, logged] of [
     ["in seconds", fail(429, null, { "retry-after": "0" }), [limited, 429, 0]],
@@ -69,7 +69,7 @@ test("a failure that may pass is retried when upstream says, and the answer is w
   }
 });
 
-test("what upstream says nothing about is retried after half a second, then a second", async () => {
+test("if upstream does not say when, retries wait half a second, then a second", async () => {
   const id = crypto.randomUUID();
   upstream.script((call) => call.reset(), fail(503, null, {}), answerWell);
   const response = app.chat({ message: "Hi" }, { headers: { "x-correlation-id": id } });
@@ -86,7 +86,7 @@ test("what upstream says nothing about is retried after half a second, then a se
   ]);
 });
 
-test("a client that leaves during a pause is not asked for again", async () => {
+test("upstream is not called again for a client that has left during a pause", async () => {
   const id = crypto.randomUUID();
   upstream.script(fail(503, null, {}), answerWell);
   const client = app.send({ "x-correlation-id": id });
@@ -99,7 +99,7 @@ test("a client that leaves during a pause is not asked for again", async () => {
   assert.equal(upstream.calls.length, 1);
 });
 
-test("a failure that no waiting mends is not retried", async (t) => {
+test("a failure that waiting does not mend is not retried", async (t) => {
   for (const [what, script] of [
     ["by its status", fail(401, "invalid_api_key")],
     ["by its code", fail(429, "insufficient_quota")],
@@ -114,7 +114,7 @@ test("a failure that no waiting mends is not retried", async (t) => {
   }
 });
 
-test("a Retry-After beyond the deadline is told instead of waited for", async () => {
+test("a Retry-After beyond the deadline goes to the client instead of being waited for", async () => {
   const scripts = [fail(429, "rate_limit_exceeded", { "retry-after": "3600" })];
   const { id, response, text } = await exchange(app, upstream, { scripts });
   assert.equal(response.status, 429);
@@ -138,7 +138,7 @@ test("after MAX_RETRIES the failure is told", async (t) => {
   }
 });
 
-test("the last failure is the one told", async () => {
+test("the client is told the last failure", async () => {
   const { response, text, id } = await exchange(app, upstream, { scripts: [fail(500), fail(401)] });
   assert.equal(response.status, 502);
   assert.equal(text, errorBody("upstream_rejected", id));

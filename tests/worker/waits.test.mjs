@@ -103,7 +103,7 @@ const STOP = [finish("stop"), done];
 /** More than a connection holds. */
 const PIECES = 2_000;
 
-test("a client that stops reading holds nothing beyond the longest answer", async (t) => {
+test("a client that stops reading is cut off 2 s after the longest answer", async (t) => {
   for (const [what, answer] of [
     ["in the middle", {}],
     ["before the last frame", { pieces: PIECES, end: STOP }],
@@ -126,7 +126,7 @@ test("a client that stops reading holds nothing beyond the longest answer", asyn
   }
 });
 
-test("a client that reads on once its answer has taken too long is told so", async () => {
+test("a client that reads on after its answer took too long gets the final frame", async () => {
   const { id, call, read } = await stall(app, upstream);
   await pass(app, MAX_STREAM);
   assert.equal(await within(call.closed, "the end of the call"), "aborted");
@@ -145,7 +145,7 @@ test("the time that a client takes to read is no silence of upstream's", async (
   await assertComplete(id, { end_reason: "done", chunk_count: PIECES });
 });
 
-test("a whole answer that is not complete in time is an error of its own", async (t) => {
+test("a whole answer has the deadlines of a stream", async (t) => {
   const whole = JSON.stringify({
     object: "chat.completion",
     choices: [{ index: 0, message: { role: "assistant", content: "Hi" }, finish_reason: "stop" }],
@@ -175,7 +175,7 @@ test("a whole answer that is not complete in time is an error of its own", async
     assert.equal(await within(call.closed, "the end of the call"), "aborted");
   });
 
-  await t.test("but one that is whole is told, though its connection stays open", async () => {
+  await t.test("what is whole is told, though its connection stays open", async () => {
     const { id, call, response } = await open();
     call.write(whole);
     await pass(app, TIMEOUT);
