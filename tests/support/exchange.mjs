@@ -51,15 +51,16 @@ export async function assertStillServes(app, upstream) {
   assert.equal(text, frames(id, ["Hi"], { finish_reason: "stop" }), "the next good request works");
 }
 
-/** What each piece of a stalled answer adds. */
+/** What each event of a stalled answer adds. */
 export const PIECE = "x".repeat(20_000);
 
 /**
  * Begins an answer whose client reads nothing, and has upstream write to it until the worker takes no more.
  *
- * @param {{ pieces?: number, end?: string[] }} [answer] what upstream has for it: so many pieces, and then the end
+ * @param {{ event?: string, times?: number, end?: string[] }} [answer] what upstream has for it: an event, so many
+ *   times, and then the end
  */
-export async function stall(app, upstream, { pieces, end = [] } = {}) {
+export async function stall(app, upstream, { event = delta(PIECE), times, end = [] } = {}) {
   const id = crypto.randomUUID();
   const client = app.send({ "x-correlation-id": id });
   client.end('{"message":"Hello"}');
@@ -68,7 +69,7 @@ export async function stall(app, upstream, { pieces, end = [] } = {}) {
   const [response] = await within(once(client, "response"), "the answer's headers");
   response.on("error", () => {}).pause();
   let written = 0;
-  const flood = call.flood(delta(PIECE), pieces, (count) => {
+  const flood = call.flood(event, times, (count) => {
     written = count;
   });
   flood.then(() => call.write(...end));

@@ -17,8 +17,8 @@ export const delta = (content) => choice({ delta: { content }, finish_reason: nu
 /** The event by which the model refuses. */
 export const refusal = (text) => choice({ delta: { refusal: text }, finish_reason: null });
 
-/** The event with which the model stops. */
-export const finish = (reason) => choice({ delta: {}, finish_reason: reason });
+/** The event with which the model stops, and what it adds. */
+export const finish = (reason, content) => choice({ delta: { content }, finish_reason: reason });
 
 /** The event that counts tokens. */
 export const usage = (input, output) =>

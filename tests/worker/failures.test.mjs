@@ -1,11 +1,11 @@
 /** Calls of upstream that bring no stream: what the client is told, with which status, and what the log says. */
 import assert from "node:assert/strict";
 import test, { beforeEach } from "node:test";
-import { DETAILS, errorBody } from "../support/errors.mjs";
+import { DETAILS, errorBody, errorEnding } from "../support/errors.mjs";
 import { assertStillServes, begin, exchange, read } from "../support/exchange.mjs";
 import { frames } from "../support/frames.mjs";
 import { API_KEY, startWorker } from "../support/harness.mjs";
-import { answerWell, startUpstream, unreachableUrl } from "../support/upstream.mjs";
+import { answerWell, event, startUpstream, unreachableUrl } from "../support/upstream.mjs";
 import { within } from "../support/within.mjs";
 
 /** What upstream says when it fails: it quotes the key and the conversation. */
@@ -123,6 +123,23 @@ test("a model that is not found is a 400 if the client chose it, else a 502 that
   }
 });
 
+test("the same holds for a model that is not found once the stream has begun", async (t) => {
+  for (const [what, body, ending] of [
+    ["the client's", { ...QUESTION, model: "gpt-99" }, errorEnding("model_not_found")],
+    [
+      "the owner's",
+      QUESTION,
+      { ...errorEnding("model_not_found"), detail: DETAILS.unknownDefaultModel },
+    ],
+  ]) {
+    await t.test(what, async () => {
+      const scripts = [(call) => call.end(event(failure("model_not_found")))];
+      const { id, text } = await exchange(app, upstream, { scripts, body });
+      assert.equal(text, frames(id, [], ending));
+    });
+  }
+});
+
 test("a 429 tells when to try again as upstream told it", async (t) => {
   for (const [what, headers, expected] of [
     ["in seconds", { "retry-after": "7" }, "7"],
@@ -157,11 +174,6 @@ test("a success that is neither an event stream nor an answer is a 502", async (
     ["nothing", [200, "", HTML], "a success is neither an event stream nor JSON"],
     ["no content", [204, ""], "upstream status 204 without a body"],
     ["half of an answer", [200, WHOLE.slice(0, -2)]],
-    [
-      "more than 1 MiB of it",
-      [200, `{"x":"${"x".repeat(2 << 20)}"}`],
-      "a whole answer is larger than 1 MiB",
-    ],
   ]) {
     await t.test(what, async () => {
       const exchanged = await exchange(app, upstream, {
@@ -259,17 +271,31 @@ test("a redirect is not followed with our key", async (t) => {
   }
 });
 
-test("an error body without an end is not read to its end", async () => {
-  const { id, call, response } = await begin(app, upstream, { body: QUESTION });
-  call.open(500, { "content-type": "text/plain" });
-  call.flood("x".repeat(65_536));
-  const answered = await response;
-  const text = await read(answered);
-  await assertFailure(
-    { id, response: answered, text },
-    { status: 502, code: "upstream_unavailable" },
-  );
-  assert.equal(await within(call.closed, "the end of the call"), "aborted");
+test("a body without an end is not read to its end", async (t) => {
+  for (const [what, status, type, expected] of [
+    ["of an error", 500, "text/plain", { code: "upstream_unavailable" }],
+    [
+      "of a whole answer",
+      200,
+      "application/json",
+      {
+        code: "upstream_protocol",
+        endReason: "upstream_protocol",
+        cause: "a whole answer is larger than 1 MiB",
+      },
+    ],
+  ]) {
+    await t.test(what, async () => {
+      const { id, call, response } = await begin(app, upstream, { body: QUESTION });
+      call.open(status, { "content-type": type });
+      call.write('{"x":"');
+      call.flood("x".repeat(65_536));
+      const answered = await response;
+      const text = await read(answered);
+      await assertFailure({ id, response: answered, text }, { status: 502, ...expected });
+      assert.equal(await within(call.closed, "the end of the call"), "aborted");
+    });
+  }
 });
 
 test("a connection that breaks before the headers is told as unreachable", async (t) => {

@@ -8,7 +8,7 @@ import { begin, exchange, PIECE, read, stall } from "../support/exchange.mjs";
 import { finalFrame, frames } from "../support/frames.mjs";
 import { startWorker } from "../support/harness.mjs";
 import { limiterStub } from "../support/limiter.mjs";
-import { done, finish, startUpstream } from "../support/upstream.mjs";
+import { delta, done, finish, startUpstream } from "../support/upstream.mjs";
 import { within } from "../support/within.mjs";
 
 const TIMEOUT = 7;
@@ -86,6 +86,19 @@ test("the rest of a refused body is waited for no longer than 2 s", async () => 
   await assertComplete(id, { http_status: 413, end_reason: "rejected", duration_ms: 2000 });
 });
 
+test("a client that leaves while the rest of its refused body is waited for is gone, not refused", async () => {
+  const id = crypto.randomUUID();
+  const headers = { "X-Correlation-Id": id, "Content-Length": "70000" };
+  let leave;
+  app.wire(headers, "the beginning", (socket) => {
+    leave = () => socket.resetAndDestroy();
+  });
+  // Once the worker waits, for as long as the clock stands still.
+  await pass(app, 0);
+  leave();
+  await assertComplete(id, { status: "cancelled", end_reason: "client_gone" });
+});
+
 test("a limiter that does not answer within 2 s lets the request through", async () => {
   const silent = await startWorker(bindings, {
     front: CLOCK,
@@ -99,20 +112,22 @@ test("a limiter that does not answer within 2 s lets the request through", async
   assert.equal(record.cause, "no answer within 2 s");
 });
 
-const STOP = [finish("stop"), done];
 /** More than a connection holds. */
 const PIECES = 2_000;
 
 test("a client that stops reading is cut off 2 s after the longest answer", async (t) => {
-  for (const [what, answer] of [
-    ["in the middle", {}],
-    ["before the last frame", { pieces: PIECES, end: STOP }],
+  for (const [what, event, isComplete] of [
+    ["in the middle", delta(PIECE), false],
+    ["when upstream has given a reason", finish("stop", PIECE), true],
   ]) {
     await t.test(what, async () => {
-      const { id, call, response } = await stall(app, upstream, answer);
+      const { id, call, response } = await stall(app, upstream, { event });
       await pass(app, MAX_STREAM);
-      assert.equal(await within(call.closed, "the end of the call"), "aborted");
+      const closed = within(call.closed, "the end of the call");
+      // An upstream whose answer has failed is not kept for the client.
+      if (!isComplete) assert.equal(await closed, "aborted");
       await pass(app, CLOSING);
+      assert.equal(await closed, "aborted");
       const events = await assertComplete(id, {
         status: "error",
         http_status: 200,
@@ -120,8 +135,14 @@ test("a client that stops reading is cut off 2 s after the longest answer", asyn
         duration_ms: (MAX_STREAM + CLOSING) * 1000,
       });
       assert.equal(events.filter((event) => event === "stream_error").length, 1);
-      assert.equal((await app.log("stream_error", id)).record.code, "stream_too_long");
-      response.destroy();
+      const { record } = await app.log("stream_error", id);
+      assert.partialDeepStrictEqual(record, {
+        code: "stream_too_long",
+        cause: "the client did not read the whole answer within MAX_STREAM_SECONDS",
+        recovery_action: "connection_broken_off",
+      });
+      // What the connection held is read after all, and its end is missing.
+      await assert.rejects(within(Array.fromAsync(response), "the break"), { code: "ECONNRESET" });
     });
   }
 });
@@ -137,7 +158,7 @@ test("a client that reads on after its answer took too long gets the final frame
 });
 
 test("the time that a client takes to read is no silence of upstream's", async () => {
-  const { id, read } = await stall(app, upstream, { pieces: PIECES, end: STOP });
+  const { id, read } = await stall(app, upstream, { times: PIECES, end: [finish("stop"), done] });
   await pass(app, 2 * TIMEOUT);
   const contents = Array.from({ length: PIECES }, () => PIECE);
   const whole = frames(id, contents, { finish_reason: "stop" });
