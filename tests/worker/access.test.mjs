@@ -15,7 +15,7 @@ const upstream = await startUpstream(answerWell);
 const OPENAI_BASE_URL = upstream.url;
 const app = await startWorker({
   OPENAI_BASE_URL,
-  // One token is the beginning of another, one name has two tokens.
+  // One token is a prefix of another, and one name has two tokens.
   ACCESS_TOKENS: `alice:${ALICE}, bob:${BOB},${UNNAMED},longer:${ALICE}-and-more,bob:second-token-of-bob`,
   LOG_LEVEL: "DEBUG",
 });
@@ -27,7 +27,7 @@ beforeEach(() => upstream.reset());
 
 const HELLO = { message: "Hello" };
 
-/** Shows that a request was turned away without a word of why, and that upstream never heard of it. */
+/** Asserts that a request was refused with no word on why, and that upstream was not called. */
 function assertUnauthorized({ status, headers, text }, id, challenge = "Bearer") {
   assert.equal(status, 401);
   assert.equal(text, errorBody("unauthorized", id));
@@ -65,7 +65,7 @@ test("a request with a token is answered, and the log has the token's name", asy
   }
 });
 
-// Which headers carry a token is the core's; here is one of every form that the runtime may give it.
+// The core's tests hold which headers carry a token; here is one of each form that the runtime may pass on.
 const WITHOUT = {
   "no header": undefined,
   "an empty header": "",

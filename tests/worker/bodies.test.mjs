@@ -1,4 +1,4 @@
-/** How a request's body comes, whatever it says: its type, its length, its end. */
+/** How a request's body arrives, whatever it says: its type, its length, its end. */
 import assert from "node:assert/strict";
 import { once } from "node:events";
 import test, { beforeEach } from "node:test";
@@ -19,7 +19,7 @@ const LARGEST = 65_536;
 const CHAT = '{"message":"Hi"}';
 const CHUNKED = { "Transfer-Encoding": "chunked" };
 
-/** Shows that a request has one last line, that of a refusal, and that upstream never heard of it. */
+/** Asserts that a request was refused, that the log says so once, and that upstream was not called. */
 async function assertRefused(id, http_status) {
   const { record } = await app.log("response_complete", id);
   assert.partialDeepStrictEqual(record, { http_status, end_reason: "rejected" });
@@ -38,7 +38,7 @@ test("a body of 64 KiB is read, with its length declared or not", async (t) => {
     await t.test(how, async () => {
       const headers = { "x-correlation-id": "largest" };
       upstream.reset();
-      // Sent by fetch itself, for the document's judge wants to read the body too.
+      // Sent by `fetch` itself: `app.chat` would have to read the body to check it against the document.
       const response = await fetch(`${app.url}/chat`, {
         method: "POST",
         headers: { "content-type": "application/json", ...headers },

@@ -1,4 +1,4 @@
-/** Secrets and sayings, planted wherever the worker gets to see some, that must come out nowhere else. */
+/** Secrets and texts planted wherever the worker sees any: none may come out anywhere else. */
 import assert from "node:assert/strict";
 import test from "node:test";
 import { exchange, read } from "../support/exchange.mjs";
@@ -25,7 +25,7 @@ const ANSWER = "canary answer";
 const REFUSAL = "canary refusal";
 const SECRETS = [KEY, TOKEN, OTHER_TOKEN, SYSTEM, MESSAGE, HISTORY, ANSWER, REFUSAL];
 
-/** Every word of them begins with this, so that also a part of one shows; `client` is the token's public name. */
+/** Every one begins with this word, so a part of one shows too. `canary-client` is the token's public name. */
 const CANARY = /canary(?!-client)/i;
 
 const upstream = await startUpstream();
@@ -74,7 +74,7 @@ const ENCODED = [
 ];
 const QUOTES = { "as it is": ALL, encoded: ENCODED.join(" ") };
 
-/** Errors as upstream words them, with what it was sent in every field. */
+/** Upstream's errors, with the quote in every field. */
 function errorsQuoting(quote) {
   const half = Math.ceil(quote.length / 2);
   return [
@@ -82,7 +82,7 @@ function errorsQuoting(quote) {
     {
       error: { code: "invalid_api_key", message: { nested: [{ deeper: quote }] }, [quote]: quote },
     },
-    // Halves, which a line that joins fields would join.
+    // Halves that a log line would put together again if it joined the fields.
     { error: { message: quote.slice(0, half), code: quote.slice(half), type: quote.slice(half) } },
     { error: quote },
     { message: quote, detail: [{ msg: quote, input: quote }] },
@@ -90,7 +90,7 @@ function errorsQuoting(quote) {
   ];
 }
 
-/** Answers of upstream that fail in every way, each with the quote wherever there is room for it. */
+/** Every way in which an answer fails, with the quote wherever there is room for it. */
 function failures(quote) {
   const header = encodeURIComponent(quote);
   const failed = errorsQuoting(quote).flatMap((body) => [
@@ -119,13 +119,13 @@ function failures(quote) {
   ];
 }
 
-/** What came back, without the frames' contents, which are the answer's own. */
+/** Everything that came back except the frames' contents, which are the answer itself. */
 function aroundContents({ response, text }) {
   const headers = [...response.headers].map((pair) => pair.join(": ")).join("\n");
   return `${headers}\n${text.replaceAll(/"content":"(?:[^"\\]|\\.)*"/g, "")}`;
 }
 
-/** Shows that no part of a canary is in what a worker has logged until a request was over. */
+/** Asserts that nothing a worker has logged by the end of a request holds any part of a canary. */
 async function assertSilent(app, id) {
   await app.log("response_complete", id);
   for (const { text } of app.logs) {

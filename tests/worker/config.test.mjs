@@ -1,4 +1,4 @@
-/** Variables as a deployment gives them. What each may be is the core's and tested there. */
+/** Variables as a deployment sets them. The core's tests hold what each may be. */
 import assert from "node:assert/strict";
 import test, { beforeEach } from "node:test";
 import { errorBody } from "../support/errors.mjs";

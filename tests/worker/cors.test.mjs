@@ -12,7 +12,7 @@ const upstream = await startUpstream(answerWell);
 const OPENAI_BASE_URL = upstream.url;
 const listed = await startWorker({
   OPENAI_BASE_URL,
-  // An origin in other letters is what a browser makes of it.
+  // Browsers write origins in lower case.
   ALLOWED_ORIGINS: `${GOOD}, ${PORT},HTTPS://Upper.Example`,
 });
 const any = await startWorker({ OPENAI_BASE_URL });
@@ -29,7 +29,7 @@ const PREFLIGHT = {
   "access-control-max-age": "7200",
 };
 const ALLOWED = [GOOD, PORT, "https://upper.example", OWN];
-/** Which origins are allowed is the core's; here is one of every form that the runtime may give it. */
+/** The core's tests hold which origins are allowed; here is one of each form that the runtime may pass on. */
 const DENIED = {
   null: "null",
   "an unknown one": "https://evil.example",
@@ -42,7 +42,7 @@ const DENIED = {
 
 const namesOf = (headers, start) => [...headers.keys()].filter((name) => name.startsWith(start));
 
-/** Shows what a browser of this origin gets to know, and that no cookies are ever wanted. */
+/** Asserts what a page of this origin may read, and that credentials are never allowed. */
 function assertCors({ headers }, allowOrigin, more = []) {
   assert.equal(headers.get("access-control-allow-origin"), allowOrigin);
   assert.equal(headers.get("vary"), allowOrigin === "*" ? null : "Origin");
@@ -52,7 +52,7 @@ function assertCors({ headers }, allowOrigin, more = []) {
   assert.deepEqual(namesOf(headers, "access-control-"), expected.sort());
 }
 
-/** Shows that a browser of this origin gets to know nothing. */
+/** Asserts that a page of this origin may read nothing. */
 async function assertDenied(response, id) {
   assert.equal(response.status, 403);
   assert.deepEqual(namesOf(response.headers, "access-control-"), []);
@@ -62,7 +62,7 @@ async function assertDenied(response, id) {
   assert.deepEqual(upstream.calls, [], "nothing goes upstream");
 }
 
-/** What a browser asks before it lets a page do something. */
+/** A preflight, as a browser sends it. */
 function preflight(app, origin, { path = "/chat", method = "POST", ...headers } = {}) {
   const asked = { origin, "access-control-request-method": method, ...headers };
   return app.fetch(path, { method: "OPTIONS", headers: asked });

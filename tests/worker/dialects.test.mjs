@@ -1,4 +1,4 @@
-/** Both APIs, and servers that disagree about one of them: what upstream is asked, and what the client reads. */
+/** Both APIs, and servers that refuse a parameter of one: what upstream is sent, and what the client reads. */
 import assert from "node:assert/strict";
 import test from "node:test";
 import { errorBody } from "../support/errors.mjs";
@@ -71,7 +71,7 @@ test("the log has a hint when the token limit was reached before any text", asyn
   );
 });
 
-/** Refuses a parameter, which is asked for anew in other words at once. */
+/** Refuses a parameter, so that the worker calls again at once without it. */
 const refuse = (param, code, status) => (call) =>
   call.respond(status, { error: { message: `no '${param}'`, param, code } });
 
@@ -137,7 +137,7 @@ test("what upstream refuses for one model is still sent for another", async () =
   };
   await ask("new", false);
   await ask("new", true);
-  // The server's address speaks for the old name, so this one has nothing to teach.
+  // Calls of this address begin with the old name, which this model takes.
   await ask("old", true);
   await ask("new", true);
 });

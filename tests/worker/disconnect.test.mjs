@@ -1,4 +1,4 @@
-/** Clients that leave: upstream is let go of at once, and the log has one line for it. */
+/** Clients that leave: the call of upstream is closed, and the log says so once. */
 import assert from "node:assert/strict";
 import test, { beforeEach } from "node:test";
 import { CLOCK, pass } from "../support/clock.mjs";
@@ -18,7 +18,7 @@ const app = await startWorker(
 
 beforeEach(() => upstream.reset());
 
-/** Shows that upstream is let go of, and that the log has it once. */
+/** Asserts that the call of upstream is closed, and that the log says once that the client left. */
 async function assertGone({ id, call }) {
   assert.equal(await within(call.closed, "the end of upstream's connection"), "aborted");
   const { record } = await app.log("response_complete", id);
@@ -29,7 +29,7 @@ async function assertGone({ id, call }) {
   assert.ok(!events.includes("stream_error"), "nothing failed");
 }
 
-/** Reads so many frames. */
+/** Reads `count` frames. */
 async function readSome(stream, count) {
   for (let sequence = 0; sequence < count; sequence++) {
     assert.equal((await stream.next()).value.frame.sequence, sequence);
@@ -47,7 +47,7 @@ test("a client whose connection is reset before the headers is noticed at once",
 });
 
 test("a client that leaves before the headers is noticed at the first write", async () => {
-  // The runtime takes a connection that its client has closed in good form for one that is still read from.
+  // To the runtime, a connection that was closed in order looks like one whose client still reads.
   const client = new AbortController();
   const chat = await begin(app, upstream, { signal: client.signal });
   client.abort();
@@ -56,7 +56,7 @@ test("a client that leaves before the headers is noticed at the first write", as
   await assertGone(chat);
 });
 
-/** A client that leaves into silence is missed within two heartbeats, for nothing else is written to it. */
+/** A client that leaves a silent stream is noticed within two heartbeats: nothing else is written to it. */
 async function twoHeartbeats() {
   await pass(app, HEARTBEAT, { waiting: 0 });
   await pass(app, HEARTBEAT, { waiting: 0 });

@@ -1,6 +1,6 @@
 /**
- * How answers end: by upstream's words, by its connection, or by what cannot be read. What single events mean is the
- * core's and tested there; here they come over a connection, which has an end of its own.
+ * How answers end: by upstream's word, by its connection, or by something that cannot be read. The core's tests hold what
+ * each event means; here they come over a connection, which has an end of its own.
  */
 import assert from "node:assert/strict";
 import test, { beforeEach } from "node:test";
@@ -25,7 +25,7 @@ const STOP = { finish_reason: "stop" };
 const DRAIN = 10;
 
 /**
- * Shows that a stream ended as it should: for its client, in the log and at upstream's socket.
+ * Asserts how a stream ended: for its client, in the log and at upstream's socket.
  *
  * @param {'finished' | 'aborted'} closed `aborted` where the worker has to close a connection that upstream keeps open.
  */
@@ -47,7 +47,7 @@ async function assertEnding({ id, call, text }, { contents = ["a"], ending, endR
   assert.equal(await within(call.closed, "the end of upstream's connection"), closed);
 }
 
-/** Has upstream act, and shows how that ends, and that the worker is unharmed. */
+/** Has upstream act, and asserts how that ends and that the worker still works. */
 async function assertActEnds(act, expected) {
   const { id, call, response } = await begin(app, upstream);
   act(call);
@@ -112,7 +112,7 @@ test("an end without a terminal event is truncation", async (t) => {
 });
 
 /**
- * Breaks the connection once the client has the frames of `contents`: what is broken may overtake what was written.
+ * Breaks the connection once the client has the frames of `contents`, since a reset may overtake what was written.
  *
  * @param {'cut' | 'reset'} how
  */
@@ -121,7 +121,7 @@ async function assertBreakEnds(how, contents, last, expected) {
   call.open();
   const stream = readFrames(await response);
   const blocks = [];
-  // In one piece, so that whoever has its first event has all of it.
+  // In one write, so that the first event's frame shows that all of it has arrived.
   call.write(contents.map(delta).join("") + last);
   while (blocks.length < contents.length) {
     blocks.push((await stream.next()).value.raw);

@@ -1,4 +1,4 @@
-/** Calls of upstream that bring no stream: what the client is told, with which status, and what the log says. */
+/** Calls that bring no stream: the client's status and body, and what the log says. */
 import assert from "node:assert/strict";
 import test, { beforeEach } from "node:test";
 import { DETAILS, errorBody, errorEnding } from "../support/errors.mjs";
@@ -25,7 +25,7 @@ beforeEach(() => upstream.reset());
 
 const QUESTION = { message: "canary-question" };
 
-/** Shows what the client and the log are told about a failure, and that neither is told what upstream said. */
+/** Asserts what the client and the log are told about a failure, and that neither repeats what upstream said. */
 async function assertFailure(
   { id, response, text },
   { status, code, endReason = "upstream_error", cause, detail },
@@ -51,7 +51,7 @@ async function assertFailure(
   }
 }
 
-// What each status and each body means is the core's; here is one of every form that an answer may have.
+// The core's tests hold what each status and body means; here is one of each form that an answer may have.
 test("an upstream failure is an HTTP error of its kind", async (t) => {
   for (const [what, respond, expected] of [
     [

@@ -25,7 +25,7 @@ test("a query does not change the route", async () => {
   assert.equal((await app.get("/health?verbose=1")).status, 200);
 });
 
-// Which paths and methods there are is the core's; here is how the runtime may write them.
+// The core's tests hold which paths and methods exist; here is how the runtime may write them.
 test("an unknown path is not found", async (t) => {
   for (const path of ["/nothing", "/%63hat%00", "//chat", "/chat/"]) {
     await t.test(path, async () => {

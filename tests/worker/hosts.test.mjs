@@ -1,4 +1,4 @@
-/** By which names the worker answers, and what it calls its own origin. */
+/** By which names the worker answers, and what it takes for its own origin. */
 import assert from "node:assert/strict";
 import test, { beforeEach } from "node:test";
 import { errorBody } from "../support/errors.mjs";

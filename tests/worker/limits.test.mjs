@@ -30,7 +30,7 @@ beforeEach(() => upstream.reset());
 
 const counts = (app) => app.logs.filter(({ record }) => record.event === "limit_asked");
 
-/** By what a request is counted that is answered. */
+/** The key by which a request is counted; it is answered. */
 async function keyOf(app, headers) {
   const seen = counts(app).map(({ record }) => record);
   const { id, text } = await exchange(app, upstream, { headers });
@@ -38,7 +38,7 @@ async function keyOf(app, headers) {
   return (await app.log("limit_asked", (record) => !seen.includes(record))).record.key;
 }
 
-/** Shows that a request was one too many, and that upstream never heard of it. */
+/** Asserts that a request was one too many, and that upstream was not called. */
 async function assertLimited({ id, response, text, calls }) {
   assert.equal(response.status, 429);
   assert.equal(text, errorBody("rate_limited", id));
@@ -77,7 +77,7 @@ test("only chats are counted", async () => {
   await assertLimited(await exchange(open, upstream, { headers }));
 });
 
-// How addresses are written is the core's.
+// The core's tests hold how an address is written.
 test("a client without a token is counted by the address that Cloudflare saw", async () => {
   const address = { "cf-connecting-ip": "2001:db8:1:2::3", authorization: `Bearer ${ALICE}` };
   assert.equal(await keyOf(open, address), "address:2001:db8:1:2::/64");
@@ -98,7 +98,7 @@ test("a request without a token is not counted", async () => {
   const { id, response } = await exchange(named, upstream);
   assert.equal(response.status, 401);
   await named.log("response_complete", id);
-  // A request that is counted comes behind it, and so would the line of a count before it.
+  // The count of a later request is logged after any count of this one.
   await keyOf(named, { authorization: `Bearer ${ALICE}` });
   assert.equal(counts(named).length, before + 1);
 });

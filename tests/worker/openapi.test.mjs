@@ -1,6 +1,6 @@
 /**
- * `openapi.json` is well made, and tells of every error in the worker's words. Whether it tells the truth of an answer
- * is checked wherever there is one: the harness holds them all against it.
+ * `openapi.json` is valid, and documents every error in the worker's own words. That it is true of each answer is checked
+ * by the harness, for every answer in every test.
  */
 import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";

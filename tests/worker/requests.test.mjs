@@ -1,6 +1,6 @@
 /**
- * What a chat may say. The rules are the core's and tested there, each with its words; here they are met by bodies that
- * come over a connection, with the configuration of a worker.
+ * What a chat may say. The core's tests hold every rule and its words; here are bodies that come over a connection, and
+ * the rules that a worker's variables set.
  */
 import assert from "node:assert/strict";
 import test from "node:test";
@@ -23,7 +23,7 @@ const name = (character) => `U+${character.codePointAt(0).toString(16).padStart(
 const UTF_16 = Buffer.from('{"message":"Hi"}', "utf16le");
 const DECODING = "Field 'body': JSON decode error:";
 
-/** Bodies that break a rule, what their sender is told, and the rule that the log names where it is another one. */
+/** Bodies that break a rule, the client's detail, and the log's rule where it differs. */
 const BROKEN = [
   ["no body", undefined, `${DECODING} EOF while parsing a value at line 1 column 0`],
   ["an empty body", "", `${DECODING} EOF while parsing a value at line 1 column 0`],

@@ -9,7 +9,7 @@ import { answerWell, delta, startUpstream } from "../support/upstream.mjs";
 
 const upstream = await startUpstream(answerWell);
 const OPENAI_BASE_URL = upstream.url;
-/** Its clock is the test's, so a pause that nobody lets pass never ends. */
+/** Its clock stands still, so a pause lasts until the test lets it pass. */
 const app = await startWorker({ OPENAI_BASE_URL }, { front: CLOCK });
 
 beforeEach(() => upstream.reset());
@@ -17,7 +17,7 @@ beforeEach(() => upstream.reset());
 const MILLISECOND = 0.001;
 const GOOD = { finish_reason: "stop" };
 
-/** Fails. Without other headers it wants to be asked again at once. */
+/** Answers with a failure, and unless told otherwise asks to be called again at once. */
 const fail =
   (status, code = null, headers = { "retry-after-ms": "0" }) =>
   (call) =>
@@ -37,7 +37,7 @@ async function retries(id) {
   ]);
 }
 
-// Which failures may pass is the core's; here are the ways in which upstream says when to ask again.
+// The core's tests hold which failures are transient; here are the ways in which upstream says when to call again.
 test("a transient failure is retried when upstream says, and the answer is whole", async (t) => {
   const limited = "upstream_rate_limited";
   for (const [what, script, logged] of [

@@ -1,4 +1,4 @@
-/** Clients that try to write where only the worker may: headers, bodies, frames and log lines. */
+/** Clients that try to inject headers, bodies, frames and log lines. */
 import assert from "node:assert/strict";
 import test, { beforeEach } from "node:test";
 import { exchange, read } from "../support/exchange.mjs";
@@ -19,7 +19,7 @@ const UUID_V4 = /^[0-9a-f]{8}-[0-9a-f]{4}-4[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f
 const FORGED = '{"level":"ERROR","event":"forged"}';
 const BODY = '{"message":"Hello"}';
 
-/** Shows that every line is one JSON object of the worker's own. */
+/** Asserts that every line is one JSON object that the worker wrote. */
 function assertOwnLines(lines = app.logs) {
   for (const { text, record } of lines) {
     // The runtime has a line of its own for a connection that speaks no HTTP.
@@ -52,7 +52,7 @@ test("a correlation id cannot bring headers, lines or bytes of its own", async (
       const length = { "Content-Length": `${BODY.length}`, Connection: "close" };
       const { status, head } = await app.wire({ "X-Correlation-Id": id, ...length }, BODY);
       assert.ok([200, 400, 431].includes(status), `an answer: ${head}`);
-      // As a value it may come back in nothing; as a header of the request it is the client's own affair.
+      // The injected header must not come back. That the request had it is the client's own business.
       assert.doesNotMatch(head, /^x-injected/im);
       const [, given] = head.match(/^x-correlation-id: (.*)$/im) ?? [];
       assert.ok(given === undefined || given === "evil" || UUID_V4.test(given), given);

@@ -1,4 +1,4 @@
-/** Every wait has a deadline, by a clock that only the test moves: for a body, the limiter, a client that does not read. */
+/** Every wait has a deadline, here by a clock that only the test moves: for a body, the limiter, a client that reads nothing. */
 import assert from "node:assert/strict";
 import { once } from "node:events";
 import test, { beforeEach } from "node:test";
@@ -30,7 +30,7 @@ const app = await startWorker(bindings, { front: CLOCK });
 
 beforeEach(() => upstream.reset());
 
-/** Shows that a request has exactly one last line, and what it says. */
+/** Asserts that a request has exactly one last line, and what it says. */
 async function assertComplete(id, expected) {
   assert.partialDeepStrictEqual((await app.log("response_complete", id)).record, expected);
   await app.logsArrived();
@@ -93,7 +93,7 @@ test("a client that leaves while the rest of its refused body is waited for is g
   app.wire(headers, "the beginning", (socket) => {
     leave = () => socket.resetAndDestroy();
   });
-  // Once the worker waits, for as long as the clock stands still.
+  // Lets no time pass, but comes back only once the worker waits.
   await pass(app, 0);
   leave();
   await assertComplete(id, { status: "cancelled", end_reason: "client_gone" });
