@@ -87,39 +87,45 @@ function bufferAfter({ buffer, length }) {
 }
 
 /**
- * A response's body, and what feeds it.
+ * A response's body: the readable side of a `TransformStream`.
  *
- * The runtime asks for bytes by calling `pull`, and does not ask again before the promise that it was given has
- * settled. So that promise is left pending while frames flow: each frame goes to the read that waits for it, and
- * nobody is called. It is settled only to be told when the client has taken everything.
+ * Frames go in by its controller, at any time and without a wait. A marker goes in by its writable side, where
+ * backpressure holds it until the runtime has taken every frame and asks for more; then `transform` is called.
  */
 export class Outlet {
   #controller;
-  #answer;
+  #writer;
 
-  /** @param {number} task is told when all that was written has been taken, and when the client has left */
+  /** @param {number} task is told when the runtime has taken everything, and when the client has left */
   constructor(task) {
-    const { onPull, onGone } = instance;
-    const pull = (controller) => {
-      const { promise, resolve } = Promise.withResolvers();
-      this.#controller = controller;
-      this.#answer = resolve;
-      onPull(task);
-      return promise;
-    };
-    // Nothing is asked for ahead of the client.
-    this.body = new ReadableStream({ pull, cancel: () => onGone(task) }, { highWaterMark: 0 });
+    const { onTaken, onGone } = instance;
+    const { readable, writable } = new TransformStream(
+      {
+        start: (controller) => {
+          this.#controller = controller;
+        },
+        transform: () => onTaken(task),
+        cancel: () => onGone(task),
+      },
+      undefined,
+      // The runtime is asked for nothing ahead of the client.
+      { highWaterMark: 0 },
+    );
+    this.body = readable;
+    this.#writer = writable.getWriter();
+    this.askWhenTaken();
     instance.chats.get(task)?.holds(this);
   }
 
-  /** Whether nothing that was written waits for the client. */
+  /** Whether the runtime has taken all that was written. */
   get isTaken() {
-    return this.#controller?.desiredSize === 0;
+    return this.#controller.desiredSize === 0;
   }
 
-  /** Has the runtime ask anew, which it does once all that was written has been taken. */
-  askAnew() {
-    this.#answer?.();
+  /** Tells the task once the runtime has taken everything. */
+  askWhenTaken() {
+    // A body that ends meanwhile rejects the marker; there is nothing left to tell.
+    this.#writer.write().catch(() => {});
   }
 
   /**
@@ -133,21 +139,13 @@ export class Outlet {
 
   /** Ends the body in order. */
   close() {
-    this.#controller.close();
+    this.#controller.terminate();
   }
 
   /** Breaks the body off, unless it has ended or the client has left. */
   breakOff() {
-    // A body that was never asked for has no controller yet, and is lost with its response.
     // The runtime takes an error with this property for a lost connection, and writes no line of its own into the log.
-    const reason = Object.assign(new Error("The answer is broken off."), { retryable: true });
-    try {
-      this.#controller?.error(reason);
-    } catch {
-      // It has ended.
-    }
-    // Until then the runtime waits for what it asked for.
-    this.#answer?.();
+    this.#controller.error(Object.assign(new Error("The answer is broken off."), { retryable: true }));
   }
 }
 
