@@ -98,6 +98,21 @@ test("a parameter that upstream refuses is sent by its other name, and the isola
   assert.deepEqual(later.calls.map(named), [RENAMED], "the isolate remembers");
 });
 
+test("so is one that upstream refuses with the status of a success", async () => {
+  const app = await start({ MAX_RETRIES: "0" });
+  const scripts = [refuse("max_tokens", "unsupported_parameter", 200), answerWell];
+  const { id, text, calls } = await exchange(app, upstream, { scripts });
+  assert.equal(text, frames(id, ["Hi"], { finish_reason: "stop" }));
+  assert.deepEqual(calls.map(named), [FIRST, RENAMED]);
+});
+
+test("Responses has no other names, so a parameter that it refuses is an error", async () => {
+  const scripts = [refuse("max_tokens", "unsupported_parameter", 400)];
+  const { id, text, calls } = await exchange(responses, upstream, { scripts });
+  assert.equal(text, errorBody("upstream_rejected", id));
+  assert.equal(calls.length, 1);
+});
+
 test("two parameters that upstream refuses are replaced one after the other", async () => {
   const app = await start({ MAX_RETRIES: "0" });
   const scripts = [

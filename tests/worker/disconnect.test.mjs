@@ -43,7 +43,8 @@ test("a client whose connection is reset before the headers is noticed at once",
   const call = await upstream.nextCall();
   client.socket.resetAndDestroy();
   await assertGone({ id, call });
-  assert.equal((await app.log("response_complete", id)).record.http_status, undefined);
+  const { record } = await app.log("response_complete", id);
+  assert.deepEqual([record.http_status, record.retries], [undefined, 0]);
 });
 
 test("a client that leaves before the headers is noticed at the first write", async () => {

@@ -17,7 +17,7 @@ const FAILING = "192.0.2.2";
 const SILLY = "192.0.2.3";
 const stub = limiterStub(`
   if (key.includes("${FAILING}")) throw new Error("canary: Bearer abc and sk-0123456789");
-  if (key.includes("${SILLY}")) return undefined;
+  if (key.includes("${SILLY}")) return { success: "perhaps" };
   return { success: !key.includes("${REFUSED}") };`);
 
 const upstream = await startUpstream(answerWell);

@@ -220,21 +220,27 @@ test("a failure after the first frame is logged, and so is an unknown finish rea
   }
 });
 
-test("health is logged for debugging only", async () => {
-  const correlation_id = "health";
-  await read(await app.get("/health", { headers: { "x-correlation-id": correlation_id } }));
-  await assertLines(correlation_id, [
-    line("DEBUG", "request_received", { correlation_id, method: "GET", path: "/health" }),
-    line("DEBUG", "response_complete", {
-      correlation_id,
-      status: "success",
-      http_status: 200,
-      end_reason: "done",
-      duration_ms: 0,
-      chunk_count: 0,
-      retries: 0,
-    }),
-  ]);
+test("health and preflights are logged for debugging only", async () => {
+  for (const [method, path, http_status] of [
+    ["GET", "/health", 200],
+    ["GET", "/health/ready", 200],
+    ["OPTIONS", "/chat", 204],
+  ]) {
+    const correlation_id = crypto.randomUUID();
+    await app.fetch(path, { method, headers: { "x-correlation-id": correlation_id } });
+    await assertLines(correlation_id, [
+      line("DEBUG", "request_received", { correlation_id, method, path }),
+      line("DEBUG", "response_complete", {
+        correlation_id,
+        status: "success",
+        http_status,
+        end_reason: "done",
+        duration_ms: 0,
+        chunk_count: 0,
+        retries: 0,
+      }),
+    ]);
+  }
 });
 
 test("lines below LOG_LEVEL are not written", async () => {

@@ -69,17 +69,6 @@ test("ready answers GET, HEAD and OPTIONS alone", async () => {
   assert.equal(response.headers.get("allow"), "GET, HEAD, OPTIONS");
 });
 
-test("ready is logged for debugging only", async () => {
-  const headers = { "x-correlation-id": "ready" };
-  await read(await ready.get("/health/ready", { headers }));
-  await ready.logsArrived();
-  const lines = ready.logsOf("ready").map(({ method, record }) => [method, record.event]);
-  assert.deepEqual(lines, [
-    ["debug", "request_received"],
-    ["debug", "response_complete"],
-  ]);
-});
-
 test("every answer has nosniff, no-referrer and no-store", async (t) => {
   const chat = (script, body) => async () =>
     (await exchange(ready, upstream, { scripts: [script], body })).response;

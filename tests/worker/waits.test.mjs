@@ -147,6 +147,13 @@ test("a client that stops reading is cut off 2 s after the longest answer", asyn
   }
 });
 
+test("a client that leaves before it has read the end of a complete answer is gone", async () => {
+  const { id, client } = await stall(app, upstream, { event: finish("stop", PIECE) });
+  await pass(app, MAX_STREAM);
+  client.socket.resetAndDestroy();
+  await assertComplete(id, { status: "cancelled", end_reason: "client_gone" });
+});
+
 test("a client that reads on after its answer took too long gets the final frame", async () => {
   const { id, call, read } = await stall(app, upstream);
   await pass(app, MAX_STREAM);
