@@ -2,10 +2,11 @@ import assert from "node:assert/strict";
 import test, { beforeEach } from "node:test";
 import { CLOCK, pass } from "../support/clock.mjs";
 import { errorBody } from "../support/errors.mjs";
-import { exchange, read } from "../support/exchange.mjs";
+import { begin, exchange, read } from "../support/exchange.mjs";
 import { frames } from "../support/frames.mjs";
 import { startWorker } from "../support/harness.mjs";
 import { answerWell, delta, startUpstream } from "../support/upstream.mjs";
+import { within } from "../support/within.mjs";
 
 const upstream = await startUpstream(answerWell);
 const OPENAI_BASE_URL = upstream.url;
@@ -84,6 +85,18 @@ test("if upstream does not say when, retries wait half a second, then a second",
     [1, "upstream_unreachable", undefined, 500],
     [2, "upstream_unavailable", 503, 1000],
   ]);
+});
+
+test("a failed call is closed while the next one goes on", async () => {
+  upstream.script((call) => {
+    call.open(503, { "retry-after-ms": "0" });
+    call.flood("x".repeat(65_536));
+  });
+  const { id, call, response } = await begin(app, upstream);
+  const [failed] = upstream.calls;
+  assert.equal(await within(failed.closed, "the end of the failed call"), "aborted");
+  answerWell(call);
+  assert.equal(await read(await response), frames(id, ["Hi"], GOOD));
 });
 
 test("upstream is not called again for a client that has left during a pause", async () => {
