@@ -29,7 +29,10 @@ const DRAIN = 10;
  *
  * @param {'finished' | 'aborted'} closed `aborted` where the worker has to close a connection that upstream keeps open.
  */
-async function assertEnding({ id, call, text }, { contents = ["a"], ending, endReason, closed }) {
+async function assertEnding(
+  { id, call, text },
+  { contents = ["a"], ending, endReason, closed, cause },
+) {
   assert.equal(text, frames(id, contents, ending));
   const { record } = await app.log("response_complete", id);
   assert.partialDeepStrictEqual(record, {
@@ -41,9 +44,10 @@ async function assertEnding({ id, call, text }, { contents = ["a"], ending, endR
   await app.logsArrived();
   const errors = app.logsOf(id).filter((line) => line.record.event === "stream_error");
   assert.deepEqual(
-    errors.map((line) => [line.method, line.record.code]),
-    ending.code === undefined ? [] : [["error", ending.code]],
+    errors.map(({ method, record }) => [method, record.code, record.recovery_action]),
+    ending.code === undefined ? [] : [["error", ending.code, "error_frame"]],
   );
+  if (cause !== undefined) assert.equal(errors[0].record.cause, cause);
   assert.equal(await within(call.closed, "the end of upstream's connection"), closed);
 }
 
@@ -93,8 +97,13 @@ test("a connection that stays open after [DONE] is closed 10 s later", async () 
   await assertEnding({ id, call, text }, { ending: STOP, endReason: "done", closed: "aborted" });
 });
 
+const TRUNCATED = {
+  ending: errorEnding("upstream_truncated"),
+  endReason: "upstream_truncated",
+};
+
 test("an end without a terminal event is truncation", async (t) => {
-  const ending = errorEnding("upstream_truncated");
+  const cause = "the bytes ended before the answer was complete";
   for (const [what, act, contents] of [
     ["no byte", (call) => call.end(), []],
     ["after an event", (call) => call.end(delta("a")), ["a"]],
@@ -106,7 +115,7 @@ test("an end without a terminal event is truncation", async (t) => {
     ],
   ]) {
     await t.test(what, () =>
-      assertActEnds(act, { contents, ending, endReason: "upstream_truncated", closed: "finished" }),
+      assertActEnds(act, { ...TRUNCATED, contents, cause, closed: "finished" }),
     );
   }
 });
@@ -135,11 +144,10 @@ async function assertBreakEnds(how, contents, last, expected) {
 }
 
 test("a connection that breaks after n events is truncation after n frames", async (t) => {
-  const ending = errorEnding("upstream_truncated");
+  const expected = { ...TRUNCATED, cause: "the connection broke before the answer was complete" };
   for (const how of ["cut", "reset"]) {
     for (const n of [0, 1, 50]) {
       const contents = Array.from({ length: n }, (_, index) => `${index}`);
-      const expected = { ending, endReason: "upstream_truncated" };
       await t.test(`${how}, n = ${n}`, () => assertBreakEnds(how, contents, "", expected));
     }
   }
@@ -159,7 +167,7 @@ test("what is no event of the API ends the answer and the call at once", async (
     ["invalid JSON", 'data: {"choices":[}\n\n'],
     ["nesting without end", `data: {"choices":${"[".repeat(100_000)}\n\n`],
     ["a byte that is never UTF-8", Buffer.from('data: "\xff"\n\n', "latin1")],
-    ["an event of 1 MiB + 1 in many lines", `${`data: ${" ".repeat(1023)}\n`.repeat(1025)}\n`],
+    ["1 MiB + 1 in many lines", `${`data: ${" ".repeat(1023)}\n`.repeat(1025)}\n`],
     ["a line without an end", `data: ${" ".repeat(2 * MEBIBYTE)}`],
   ]) {
     const act = (call) => call.write(delta("a"), bad, delta("b"), done);
