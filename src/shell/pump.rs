@@ -54,8 +54,11 @@ impl Pump {
         loop {
             self.stop_paying();
             if !self.relay.output().is_empty() {
-                self.write().await;
+                let is_open = self.write().await;
                 after_write(&mut self.relay);
+                if !is_open {
+                    return Delivery::Over;
+                }
             }
             if self.relay.outcome().is_some() {
                 return self.close().await;
@@ -101,10 +104,10 @@ impl Pump {
         }
     }
 
-    /// Writes the relay's output, once there is room for it. A client that takes too long is still sent the final frame,
-    /// but upstream is not kept waiting for it.
-    async fn write(&mut self) {
-        let is_open = match self.room(self.relay.last_deadline_ms()).await {
+    /// Writes the relay's output, once there is room for it; false when nobody can read it any more. A client that takes
+    /// too long is still sent the final frame, but upstream is not kept waiting for it.
+    async fn write(&mut self) -> bool {
+        let mut is_open = match self.room(self.relay.last_deadline_ms()).await {
             Ok(()) => true,
             Err(Interrupted::TimeIsUp) => {
                 self.interrupt(&Interrupted::TimeIsUp);
@@ -112,17 +115,23 @@ impl Pump {
             }
             Err(_) => false,
         };
-        if !is_open || self.outlet.write(self.relay.output()).is_err() {
-            self.interrupt(&Interrupted::ClientGone);
-        } else if self.relay.outcome().is_none() {
+        let output = self.relay.output();
+        if self.relay.outcome().is_some() {
             // The final frame counts as unread until all was taken.
+            is_open = is_open && self.outlet.write_last(output).is_ok();
+        } else if is_open && self.outlet.write(output).is_ok() {
             self.relay.output_written(js::now_ms());
+        } else {
+            is_open = false;
         }
+        if !is_open {
+            self.interrupt(&Interrupted::ClientGone);
+        }
+        is_open
     }
 
     /// Ends the body once the runtime has taken everything, the final frame included.
     async fn close(&mut self) -> Delivery {
-        self.outlet.ask_when_taken();
         let deadline_ms = self.relay.last_deadline_ms().saturating_add(CLOSING_MS);
         match self.room(deadline_ms).await {
             Ok(()) if !self.waiting.is_client_gone() && self.outlet.close().is_ok() => {
@@ -142,11 +151,8 @@ impl Pump {
 
     /// Waits until there is room for a write.
     async fn room(&mut self, deadline_ms: u64) -> Result<(), Interrupted> {
-        let Self {
-            outlet, waiting, ..
-        } = self;
-        let room = waiting.until(|| outlet.has_room().then_some(()), deadline_ms);
-        room.await
+        let has_room = || self.outlet.has_room().then_some(());
+        self.waiting.until(has_room, deadline_ms).await
     }
 
     fn interrupt(&mut self, interrupted: &Interrupted) {

@@ -86,14 +86,12 @@ const CANNOT_THROW = [
   "log",
   "warn",
   // Our own, each with its reason where it is declared.
-  "askWhenTaken",
   "body", // Outlet
   "breakOff",
   "close", // Inlet
   "end",
   "respond",
   "handle",
-  "isTaken",
   "new", // OpenChat
   "new", // Outlet
   "response",
@@ -127,6 +125,7 @@ const CAUGHT = [
   "with", // ResponseTemplate
   "with", // ResponseTemplate, of a stream
   "write",
+  "writeLast",
 ];
 
 /** Waits for the end of an answer, whatever that is. */

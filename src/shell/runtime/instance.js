@@ -15,7 +15,7 @@ export let instance;
  * @typedef {object} Callbacks
  * @property {(request: Request, env: object, context: object) => Response | Promise<Response>} onRequest
  * @property {(task: number, bytes?: number) => void} onRead a read brought bytes: 0 at the end, nothing after a failure
- * @property {(task: number) => void} onTaken the runtime has taken all that was written
+ * @property {(task: number) => void} onRoom more of the answer may be written
  * @property {(task: number) => void} onGone the client has left
  * @property {(task: number, serial: number, isFulfilled: boolean, value: unknown) => void} onSettled
  * @property {(task: number) => void} onTime the timer has gone off
@@ -118,9 +118,9 @@ export class OpenChat {
 }
 
 /** Registers an instance as it starts. The one before it is lost, though nobody has met its exception. */
-export function connect(onRequest, onRead, onTaken, onGone, onSettled, onTime, onWake) {
+export function connect(onRequest, onRead, onRoom, onGone, onSettled, onTime, onWake) {
   instance?.lose();
-  instance = new Instance({ onRequest, onRead, onTaken, onGone, onSettled, onTime, onWake });
+  instance = new Instance({ onRequest, onRead, onRoom, onGone, onSettled, onTime, onWake });
 }
 
 /**

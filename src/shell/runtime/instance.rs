@@ -58,8 +58,8 @@ pub(in crate::shell) fn start(on_request: fn(Request, Env, Context) -> JsValue) 
         };
         task::tell(task, |inbox| inbox.read.set(Some(read)));
     });
-    let on_taken = Closure::<dyn Fn(u32)>::new(|task| {
-        task::tell(task, |inbox| inbox.is_taken.set(true));
+    let on_room = Closure::<dyn Fn(u32)>::new(|task| {
+        task::tell(task, |inbox| inbox.has_room.set(true));
     });
     let on_gone = Closure::<dyn Fn(u32)>::new(|task| {
         task::tell(task, |inbox| inbox.is_client_gone.set(true));
@@ -81,7 +81,7 @@ pub(in crate::shell) fn start(on_request: fn(Request, Env, Context) -> JsValue) 
     connect(vec![
         on_request.into_js_value(),
         on_read.into_js_value(),
-        on_taken.into_js_value(),
+        on_room.into_js_value(),
         on_gone.into_js_value(),
         on_settled.into_js_value(),
         on_time.into_js_value(),

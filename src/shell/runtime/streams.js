@@ -12,11 +12,6 @@ const GROWTH = 8;
 /** The largest buffer for reads. */
 const MAX_BYTES = 65_536;
 
-/** The buffer that small writes share, in bytes. One of its own for each of them costs more than its copy. */
-const SHARED_BYTES = 1024;
-/** The largest write that goes there. */
-const SMALL_BYTES = 256;
-
 /** A body that is read, into a buffer that goes back and forth. */
 export class Inlet {
   #reader;
@@ -86,55 +81,75 @@ function bufferAfter({ buffer, length }) {
   return isFull ? new ArrayBuffer(Math.min(length * GROWTH, MAX_BYTES)) : buffer;
 }
 
+/** How much may wait to be taken by the runtime, in bytes. */
+const HIGH_WATER_MARK = 4096;
+const NEWLINE = 10;
+
 /**
- * A response's body: the readable side of a `TransformStream`.
+ * A response's body: the readable side of a `TransformStream`. Frames go in by its controller. Its writable side takes a
+ * marker, which is transformed only when there is room for more frames.
  *
- * Frames go in by its controller, at any time and without a wait. A marker goes in by its writable side, where
- * backpressure holds it until the runtime has taken every frame and asks for more; then `transform` is called.
+ * *Taken* means by the runtime, which asks for the next chunk when it has written the one before it.
  */
 export class Outlet {
   #controller;
   #writer;
+  #lastFrame;
 
-  /** @param {number} task is told when the runtime has taken everything, and when the client has left */
+  /** @param {number} task is told when there is room again, and when the client has left */
   constructor(task) {
-    const { onTaken, onGone } = instance;
+    const { onRoom, onGone } = instance;
     const { readable, writable } = new TransformStream(
       {
         start: (controller) => {
           this.#controller = controller;
         },
-        transform: () => onTaken(task),
+        transform: () => onRoom(task),
         cancel: () => onGone(task),
       },
       undefined,
-      // The runtime is asked for nothing ahead of the client.
-      { highWaterMark: 0 },
+      {
+        highWaterMark: HIGH_WATER_MARK,
+        // While the last frame waits, there is no room: so whoever waits for room then waits until all was taken.
+        size: (chunk) => (chunk === this.#lastFrame ? HIGH_WATER_MARK : chunk.length),
+      },
     );
     this.body = readable;
     this.#writer = writable.getWriter();
-    this.askWhenTaken();
     instance.chats.get(task)?.holds(this);
-  }
-
-  /** Whether the runtime has taken all that was written. */
-  get isTaken() {
-    return this.#controller.desiredSize === 0;
-  }
-
-  /** Tells the task once the runtime has taken everything. */
-  askWhenTaken() {
-    // A body that ends meanwhile rejects the marker; there is nothing left to tell.
-    this.#writer.write().catch(() => {});
   }
 
   /**
    * Writes a copy.
    * @param {Uint8Array} bytes
+   * @returns {boolean} whether there is room for more. If not, the task is told when there is
    * @throws {TypeError} when nobody can read it any more
    */
   write(bytes) {
-    this.#controller.enqueue(bytes.length > SMALL_BYTES ? bytes.slice() : copySmall(bytes));
+    this.#controller.enqueue(bytes.slice());
+    const hasRoom = this.#controller.desiredSize > 0;
+    if (!hasRoom) this.#askForRoom();
+    return hasRoom;
+  }
+
+  /**
+   * Writes the last frames. The task is told once the runtime has taken all of them.
+   * @param {Uint8Array} bytes
+   * @throws {TypeError} when nobody can read it any more
+   */
+  writeLast(bytes) {
+    // A chunk that the runtime waits for does not wait itself. So the last frame is a chunk of its own, which the
+    // runtime takes when it has written the others.
+    const start = bytes.lastIndexOf(NEWLINE, bytes.length - 3) + 1;
+    if (start > 0) this.#controller.enqueue(bytes.slice(0, start));
+    this.#lastFrame = bytes.slice(start);
+    this.#controller.enqueue(this.#lastFrame);
+    this.#askForRoom();
+  }
+
+  #askForRoom() {
+    // A body that ends meanwhile rejects the marker; there is nothing left to tell.
+    this.#writer.write().catch(() => {});
   }
 
   /** Ends the body in order. */
@@ -147,19 +162,4 @@ export class Outlet {
     // The runtime takes an error with this property for a lost connection, and writes no line of its own into the log.
     this.#controller.error(Object.assign(new Error("The answer is broken off."), { retryable: true }));
   }
-}
-
-/** The buffer that small writes share now. Once it is full, those who have yet to read it keep it, and a new one follows. */
-let shared = new ArrayBuffer(SHARED_BYTES);
-let usedBytes = 0;
-
-function copySmall(bytes) {
-  if (bytes.length > SHARED_BYTES - usedBytes) {
-    shared = new ArrayBuffer(SHARED_BYTES);
-    usedBytes = 0;
-  }
-  const copy = new Uint8Array(shared, usedBytes, bytes.length);
-  usedBytes += bytes.length;
-  copy.set(bytes);
-  return copy;
 }

@@ -9,10 +9,6 @@ use web_sys::ReadableStream;
 use super::task::{Inbox, Read};
 use super::wait::{Interrupted, Waiting};
 
-/// How much is written before the runtime is asked whether it has taken it, in bytes: to ask after each frame costs
-/// more than to hold a few.
-const UNASKED_BYTES: usize = 4_096;
-
 #[wasm_bindgen(module = "/src/shell/runtime/streams.js")]
 extern "C" {
     type Inlet;
@@ -42,16 +38,11 @@ extern "C" {
     #[wasm_bindgen(method, getter)]
     fn body(this: &Writer) -> ReadableStream;
 
-    /// Cannot throw: it compares a number.
-    #[wasm_bindgen(method, getter, js_name = isTaken)]
-    fn is_taken(this: &Writer) -> bool;
-
-    /// Cannot throw: where nothing can be asked, its promise is rejected.
-    #[wasm_bindgen(method, js_name = askWhenTaken)]
-    fn ask_when_taken(this: &Writer);
-
     #[wasm_bindgen(method, catch)]
-    fn write(this: &Writer, bytes: &[u8]) -> Result<(), JsValue>;
+    fn write(this: &Writer, bytes: &[u8]) -> Result<bool, JsValue>;
+
+    #[wasm_bindgen(method, catch, js_name = writeLast)]
+    fn write_last(this: &Writer, bytes: &[u8]) -> Result<(), JsValue>;
 
     #[wasm_bindgen(method, catch)]
     fn close(this: &Writer) -> Result<(), JsValue>;
@@ -196,8 +187,6 @@ impl Drop for Source {
 pub(in crate::shell) struct Outlet {
     writer: Writer,
     inbox: Rc<Inbox>,
-    /// Written since everything was known to be taken.
-    unasked_bytes: usize,
     is_closed: bool,
 }
 
@@ -205,44 +194,37 @@ impl Outlet {
     /// The writer of a body, and the body.
     pub(in crate::shell) fn open(waiting: &Waiting) -> (Self, ReadableStream) {
         let inbox = Rc::clone(&waiting.inbox);
+        inbox.has_room.set(true);
         let writer = Writer::new(inbox.task);
         let body = writer.body();
         let outlet = Self {
             writer,
             inbox,
-            unasked_bytes: 0,
             is_closed: false,
         };
         (outlet, body)
     }
 
-    /// Whether more may be written. After 4 KiB, everything has to be taken first; the task is woken then.
-    pub(in crate::shell) fn has_room(&mut self) -> bool {
-        if self.inbox.is_taken.get() {
-            if self.unasked_bytes < UNASKED_BYTES {
-                return true;
-            }
-            if self.writer.is_taken() {
-                self.unasked_bytes = 0;
-                return true;
-            }
-        }
-        self.ask_when_taken();
-        false
-    }
-
-    /// Asks the runtime to tell when it has taken everything. There is room again only then.
-    pub(in crate::shell) fn ask_when_taken(&mut self) {
-        self.unasked_bytes = 0;
-        if self.inbox.is_taken.take() {
-            self.writer.ask_when_taken();
-        }
+    /// Whether more may be written: less than 4 KiB is still to be taken, or everything was, the last frame included.
+    /// The task is woken when there is room again.
+    pub(in crate::shell) fn has_room(&self) -> bool {
+        self.inbox.has_room.get()
     }
 
     /// Writes frames. It fails when nobody can read them any more.
-    pub(in crate::shell) fn write(&mut self, frames: &[u8]) -> Result<(), JsValue> {
-        self.unasked_bytes = self.unasked_bytes.saturating_add(frames.len());
-        self.writer.write(frames)
+    pub(in crate::shell) fn write(&self, frames: &[u8]) -> Result<(), JsValue> {
+        // The task may be told of room before the call returns.
+        self.inbox.has_room.set(false);
+        if self.writer.write(frames)? {
+            self.inbox.has_room.set(true);
+        }
+        Ok(())
+    }
+
+    /// Writes the last frames. It fails when nobody can read them any more.
+    pub(in crate::shell) fn write_last(&self, frames: &[u8]) -> Result<(), JsValue> {
+        self.inbox.has_room.set(false);
+        self.writer.write_last(frames)
     }
 
     /// Ends the body in order.

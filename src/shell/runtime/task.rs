@@ -28,8 +28,8 @@ pub(in crate::shell) struct Inbox {
     pub(super) is_time: Cell<bool>,
     /// What the read under way brought.
     pub(super) read: Cell<Option<Read>>,
-    /// Whether the runtime has taken everything that was written when it was asked to tell.
-    pub(super) is_taken: Cell<bool>,
+    /// Whether more of the answer may be written.
+    pub(super) has_room: Cell<bool>,
     /// How many promises the task has waited for.
     pub(super) promises: Cell<u32>,
     /// The result of the last one.
