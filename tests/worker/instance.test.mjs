@@ -36,7 +36,9 @@ function linesSince(seen, event) {
 }
 
 test("an import that is not caught says why it cannot throw", () => {
-  for (const file of readdirSync(SHELL, { recursive: true }).filter((name) => name.endsWith(".rs"))) {
+  for (const file of readdirSync(SHELL, { recursive: true }).filter((name) =>
+    name.endsWith(".rs"),
+  )) {
     const source = readFileSync(new URL(file, SHELL), "utf8");
     for (const [block] of source.matchAll(/^extern "C" \{.*?^\}/gms)) {
       for (const [item] of block.matchAll(
