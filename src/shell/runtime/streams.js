@@ -160,6 +160,8 @@ export class Outlet {
   /** Breaks the body off, unless it has ended or the client has left. */
   breakOff() {
     // The runtime takes an error with this property for a lost connection, and writes no line of its own into the log.
-    this.#controller.error(Object.assign(new Error("The answer is broken off."), { retryable: true }));
+    this.#controller.error(
+      Object.assign(new Error("The answer is broken off."), { retryable: true }),
+    );
   }
 }
