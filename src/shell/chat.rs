@@ -17,6 +17,7 @@ use super::wait::Waiting;
 use crate::api::ending::{Completion, EndReason};
 use crate::api::error::{ApiError, ErrorCode};
 use crate::config::Config;
+use crate::openai::EventParser;
 use crate::openai::failure::Failure;
 use crate::stream::relay::{Input, Relay};
 use crate::telemetry::record::Level;
@@ -128,14 +129,8 @@ impl Chat {
         answer.give(response::stream(&body, &exchange.common()));
         let traces_frames = exchange.isolate.log.wants(Level::Debug);
         let now_ms = js::now_ms();
-        let mut relay = Relay::new(
-            config.target.api,
-            id.clone(),
-            config.limits,
-            now_ms,
-            traces_frames,
-        )
-        .asking_default_model(!upstream.names_model);
+        let events = EventParser::new(config.target.api, upstream.names_model);
+        let mut relay = Relay::new(events, id.clone(), config.limits, now_ms, traces_frames);
         match upstream.opening {
             Opening::Stream(bytes) => relay.handle(Input::Chunk(&bytes), now_ms),
             Opening::Whole(answer) => relay.answer_whole(&answer, now_ms),

@@ -167,6 +167,6 @@ impl Common<'_> {
         }
         headers.extend_from_slice(own);
         let headers = Pairs(&headers);
-        Reply::new(&json::written(&Options { status, headers }))
+        Reply::new(&json::to_json(&Options { status, headers }))
     }
 }

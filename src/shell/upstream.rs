@@ -20,7 +20,7 @@ use crate::api::request::ChatRequest;
 use crate::config::Config;
 use crate::openai::dialect::Dialect;
 use crate::openai::failure::{self, Failure};
-use crate::openai::{Api, MAX_WHOLE_BYTES, Sniffed, Whole, is_whole, retry, sniff};
+use crate::openai::{Api, MAX_WHOLE_BYTES, Sniffed, WholeAnswer, is_whole, retry, sniff};
 use crate::telemetry::record::Level;
 
 /// An answer that has begun.
@@ -41,7 +41,7 @@ pub(super) enum Opening {
     /// An event stream, of which these bytes were read already.
     Stream(Vec<u8>),
     /// An answer that came whole, for the server does not stream.
-    Whole(Whole),
+    Whole(WholeAnswer),
 }
 
 /// Why there is no answer.
@@ -234,7 +234,7 @@ impl Attempt<'_> {
         let Self {
             config, request, ..
         } = self;
-        let whole = config.target.api.read_whole(&bytes, request.names_model);
+        let whole = config.target.api.parse_whole(&bytes, request.names_model);
         whole.map(Opening::Whole).map_err(|failure| {
             Missed::Refused(Refused {
                 failure,

@@ -61,7 +61,7 @@ test("an error in the middle of the answer leaves what has come", async (t) => {
   assert.equal(await exchange.answer.textContent(), "Once upon a time\n");
   await page
     .getByRole("status")
-    .filter({ hasText: "The answer was cut off. The upstream API ended" })
+    .filter({ hasText: "The answer was cut off. The model's server ended" })
     .waitFor();
   await exchange.retry.click();
   (await upstream.nextCall()).end(...answer("In the end"));

@@ -2,7 +2,7 @@ use std::time::Duration;
 
 use personal_ai_assistant::config::{Config, ConfigError, log_level};
 use personal_ai_assistant::openai::Api;
-use personal_ai_assistant::openai::base_url::BaseUrl;
+use personal_ai_assistant::openai::BaseUrl;
 use personal_ai_assistant::telemetry::record::Level;
 
 use crate::support::{API_KEY, config, load};
@@ -145,7 +145,7 @@ fn an_invalid_value_is_named_with_its_rule_and_never_shown() {
         (
             "OPENAI_BASE_URL",
             "CANARY",
-            "OPENAI_BASE_URL must be an https URL without user name, query or fragment, such as https://api.openai.com/v1; http is for localhost, 127.0.0.1 and [::1], and elsewhere with ALLOW_HTTP_UPSTREAM = true only.",
+            "OPENAI_BASE_URL must be an https URL without user name, query or fragment, such as https://api.openai.com/v1; http is allowed for localhost, 127.0.0.1 and [::1], and for other hosts only with ALLOW_HTTP_UPSTREAM = true.",
         ),
     ];
     for (name, value, problem) in table {
@@ -199,66 +199,6 @@ fn the_log_level_is_known_even_when_another_variable_is_wrong() {
 }
 
 #[test]
-fn a_base_url_is_https_or_on_this_machine() {
-    for url in [
-        "https://api.openai.com/v1",
-        "https://gateway.ai.cloudflare.com/v1/account/gateway/openai",
-        "https://name.openai.azure.com:443/openai/v1",
-        "http://localhost:8080/v1",
-        "http://127.0.0.1:1/v1",
-        "http://[::1]:11434/v1",
-    ] {
-        let joined = BaseUrl::parse(url, false).map(|base| base.join("/chat/completions"));
-        assert_eq!(joined, Some(format!("{url}/chat/completions")));
-        assert_eq!(
-            BaseUrl::parse(&format!("{url}/"), false),
-            BaseUrl::parse(url, false),
-            "a slash at the end"
-        );
-    }
-    for url in [
-        "",
-        "api.openai.com/v1",
-        "ftp://api.openai.com",
-        "http://api.openai.com/v1",
-        "http://localhost.evil.example/v1",
-        "http://127.0.0.1.evil.example/v1",
-        "http://127.0.0.1@evil.example/v1",
-        "https://user:password@api.openai.com/v1",
-        "https://",
-        "https:///v1",
-        "https://host:0/v1",
-        "https://host:99999/v1",
-        "https://host:x/v1",
-        "https://[::1/v1",
-        "https://[zz]/v1",
-        "https://host/v1?key=x",
-        "https://host/v1#x",
-        "https://ho st/v1",
-        "https://host/v1\\x",
-        "https://h\u{f6}st/v1",
-    ] {
-        assert_eq!(BaseUrl::parse(url, false), None, "{url}");
-    }
-}
-
-#[test]
-fn a_base_url_knows_its_host() {
-    assert_eq!(
-        BaseUrl::parse("https://api.openai.com:443/v1", false)
-            .expect("valid")
-            .host(),
-        "api.openai.com"
-    );
-    assert_eq!(
-        BaseUrl::parse("http://[::1]:1/v1", false)
-            .expect("valid")
-            .host(),
-        "[::1]"
-    );
-}
-
-#[test]
 fn http_to_another_machine_needs_to_be_allowed() {
     let url = ("OPENAI_BASE_URL", "http://models.lan:8080/v1");
     assert!(load(&[url]).is_err());
@@ -283,7 +223,7 @@ fn the_api_is_one_of_two() {
 #[test]
 fn without_tokens_auth_that_is_required_is_a_problem_and_with_them_it_is_not() {
     let required = ("REQUIRE_AUTH", "TRUE");
-    let problem = "ACCESS_TOKENS is required, for REQUIRE_AUTH is true. Set it with 'wrangler secret put ACCESS_TOKENS', \
+    let problem = "ACCESS_TOKENS is required because REQUIRE_AUTH is true. Set it with 'wrangler secret put ACCESS_TOKENS', \
         or set REQUIRE_AUTH to false to let anyone chat.";
     assert_eq!(
         load(&[required]).expect_err("no tokens").problems(),

@@ -380,7 +380,7 @@ fn a_body_is_read_when_it_is_plain_json() {
         assert_eq!((error.code, error.status), (plain, 415));
         assert_eq!(
             error.detail,
-            "This service takes no compressed bodies. Send the body as it is, without the header 'Content-Encoding'."
+            "This service does not accept compressed bodies. Send the body uncompressed, without the header 'Content-Encoding'."
         );
     }
 }

@@ -108,7 +108,7 @@ test("a refused name is told what its owner can do, and health is told to everyo
   const ready = await get("/health/ready");
   assert.equal(ready.status, 403);
   const detail =
-    "This service does not answer by this host name. Its owner can add the name to ALLOWED_HOSTS.";
+    "This service does not answer to this host name. Its owner can add it to ALLOWED_HOSTS.";
   assert.equal(ready.text, errorBody("origin_not_allowed", "lost", detail));
   assert.equal((await get("/health")).status, 200);
 });

@@ -141,7 +141,7 @@ const REFUSED = [
     { OPENAI_API_KEY: "", ACCESS_TOKENS: "" },
     [
       /^ {2}OPENAI_API_KEY is required\./m,
-      /^ {2}ACCESS_TOKENS is required, for REQUIRE_AUTH is true\./m,
+      /^ {2}ACCESS_TOKENS is required because REQUIRE_AUTH is true\./m,
     ],
   ],
   [

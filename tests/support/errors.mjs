@@ -7,16 +7,16 @@ const ERRORS = {
   ],
   origin_not_allowed: [
     "Origin not allowed",
-    "Pages of this origin may not use this service. Its owner can add the origin to ALLOWED_ORIGINS.",
+    "Pages from this origin may not use this service. Its owner can add the origin to ALLOWED_ORIGINS.",
   ],
   rate_limited: [
     "Too many requests",
-    "This client asks more often than this service allows. Wait as long as Retry-After says and try again.",
+    "This client sends more requests than this service allows. Wait as long as Retry-After says and try again.",
   ],
   not_found: ["Not found", "There is nothing at this path. Send chat messages to POST /chat."],
   method_not_allowed: [
     "Method not allowed",
-    "This path does not answer that method; the Allow header lists those that it does.",
+    "This path does not support this method. The Allow header lists the methods that it supports.",
   ],
   body_too_large: [
     "Request body too large",
@@ -45,39 +45,39 @@ const ERRORS = {
   ],
   model_not_found: [
     "Model not found",
-    "The upstream API does not know this model, or this service may not use it. Choose another model.",
+    "The model's server does not know this model, or this service may not use it. Choose another model.",
   ],
   upstream_rejected: [
-    "Upstream refused the request",
-    "The upstream API refused this service's key or request. The owner of this service finds the cause in its log.",
+    "The model's server refused the request",
+    "The model's server refused this service's API key or request. The owner of this service can find the cause in its log.",
   ],
   upstream_rate_limited: [
-    "Upstream rate limit reached",
-    "The upstream API limits how much this service may ask for. Wait a moment and try again.",
+    "Rate limit of the model's server reached",
+    "The model's server limits how many requests this service may send. Wait a moment and try again.",
   ],
   upstream_quota: [
-    "Upstream quota used up",
-    "This service's quota at the upstream API is used up. Its owner has to raise it.",
+    "Quota used up",
+    "This service has used up its quota at the model's server. Its owner has to raise it.",
   ],
   upstream_unavailable: [
-    "Upstream unavailable",
-    "The upstream API has a fault of its own. Try again in a moment.",
+    "The model's server is unavailable",
+    "The model's server has a fault of its own. Try again in a moment.",
   ],
   upstream_unreachable: [
-    "Upstream unreachable",
-    "This service could not connect to the upstream API. Try again in a moment.",
+    "The model's server is unreachable",
+    "This service could not connect to the model's server. Try again in a moment.",
   ],
   upstream_timeout: [
-    "Upstream timed out",
-    "The upstream API was silent for too long. Try again in a moment.",
+    "The model's server timed out",
+    "The model's server sent nothing for too long. Try again in a moment.",
   ],
   upstream_protocol: [
-    "Upstream sent an invalid answer",
-    "The upstream API sent something that is not an answer in its own format. Try again in a moment.",
+    "The model's server sent an invalid answer",
+    "The model's server sent something that does not follow its API. Try again in a moment.",
   ],
   upstream_truncated: [
     "The answer was cut off",
-    "The upstream API ended its answer before it was complete. Try again in a moment.",
+    "The model's server ended its answer before it was complete. Try again in a moment.",
   ],
   stream_too_long: [
     "The answer took too long",
@@ -88,10 +88,10 @@ const ERRORS = {
 /** What a client is told in place of a code's own words, where a model is not found and it could not choose another. */
 export const DETAILS = {
   unknownDefaultModel:
-    "The upstream API does not know this service's default model, or this service may not use it. " +
+    "The model's server does not know this service's default model, or this service may not use it. " +
     "The owner of this service has to change OPENAI_MODEL.",
   wrongAddress:
-    "The upstream API does not know the model, or nothing answers at its address. " +
+    "The model's server does not know the model, or its address is wrong. " +
     "The owner of this service has to check OPENAI_BASE_URL, then the model.",
 };
 

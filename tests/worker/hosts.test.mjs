@@ -53,7 +53,7 @@ test("with hosts listed, other names are refused before anything else is looked 
       assert.deepEqual({ status, asked }, { status: 403, asked: 0 });
       assert.doesNotMatch(head, /^access-control-/im);
       const detail =
-        "This service does not answer by this host name. Its owner can add the name to ALLOWED_HOSTS.";
+        "This service does not answer to this host name. Its owner can add it to ALLOWED_HOSTS.";
       assert.equal(body, errorBody("origin_not_allowed", "named", detail));
     });
   }

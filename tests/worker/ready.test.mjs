@@ -24,7 +24,7 @@ const broken = await startWorker({
 const KEY_MISSING =
   "OPENAI_API_KEY is required. Set it with 'wrangler secret put OPENAI_API_KEY', or in .dev.vars for local development.";
 const TOKENS_MISSING =
-  "ACCESS_TOKENS is required, for REQUIRE_AUTH is true. Set it with 'wrangler secret put ACCESS_TOKENS', or set REQUIRE_AUTH to false to let anyone chat.";
+  "ACCESS_TOKENS is required because REQUIRE_AUTH is true. Set it with 'wrangler secret put ACCESS_TOKENS', or set REQUIRE_AUTH to false to let anyone chat.";
 
 async function assertReady(app, status, body) {
   const response = await app.get("/health/ready");

@@ -337,7 +337,7 @@ test("a body that is not declared as JSON is refused", async (t) => {
 
 test("a compressed body is refused in words", async (t) => {
   const detail =
-    "This service takes no compressed bodies. Send the body as it is, without the header 'Content-Encoding'.";
+    "This service does not accept compressed bodies. Send the body uncompressed, without the header 'Content-Encoding'.";
   for (const encoding of ["gzip", "br", "deflate", "zstd", "identity, gzip", "nonsense"]) {
     await t.test(encoding, async () => {
       const headers = { "content-encoding": encoding, "x-correlation-id": "coding" };

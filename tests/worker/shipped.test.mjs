@@ -68,7 +68,7 @@ test("every model that the documents name lives, but for the variable's own defa
 
 test("with a key alone, nobody can make the worker call upstream", async (t) => {
   const detail =
-    "ACCESS_TOKENS is required, for REQUIRE_AUTH is true. Set it with 'wrangler secret put ACCESS_TOKENS', or set REQUIRE_AUTH to false to let anyone chat.";
+    "ACCESS_TOKENS is required because REQUIRE_AUTH is true. Set it with 'wrangler secret put ACCESS_TOKENS', or set REQUIRE_AUTH to false to let anyone chat.";
   for (const [what, headers] of Object.entries({
     "a stranger": {},
     "a stranger with an empty token": { authorization: "Bearer " },
