@@ -162,7 +162,7 @@ impl<'a> Variables<'a> {
     fn api_key(&mut self) -> Secret {
         if self.value("OPENAI_API_KEY").is_none() {
             self.problems.push(
-                "OPENAI_API_KEY is required. Set it with 'wrangler secret put OPENAI_API_KEY', or in .dev.vars for local development.".to_owned(),
+                "OPENAI_API_KEY is required. Set it in .dev.vars for 'npm start', in the environment for 'npm run serve', or with 'npx wrangler secret put OPENAI_API_KEY' on Cloudflare.".to_owned(),
             );
         }
         let rule = "must be visible ASCII characters without spaces";
@@ -243,7 +243,7 @@ impl<'a> Variables<'a> {
         let requires_auth = self.boolean("REQUIRE_AUTH");
         if requires_auth && self.value("ACCESS_TOKENS").is_none() {
             self.problems.push(
-                "ACCESS_TOKENS is required because REQUIRE_AUTH is true. Set it with 'wrangler secret put ACCESS_TOKENS', or set REQUIRE_AUTH to false to let anyone chat.".to_owned(),
+                "ACCESS_TOKENS is required because REQUIRE_AUTH is true. Set it the same way as OPENAI_API_KEY, or set REQUIRE_AUTH to false to let anyone chat.".to_owned(),
             );
         }
         self.parsed("ACCESS_TOKENS", AccessTokens::RULE, AccessTokens::parse)
@@ -303,7 +303,7 @@ impl<'a> Variables<'a> {
     }
 
     fn seconds(&mut self, name: &str, default: u64) -> Duration {
-        let rule = "must be a number of seconds greater than 0, at most 86400";
+        let rule = "must be a number of seconds from 0.001 to 86400";
         let parse = |value: &str| {
             // The standard library's parser would add tables of ten kilobytes; the one for JSON is there anyway.
             let seconds = serde_json::from_str(value).ok();
@@ -337,7 +337,7 @@ impl<'a> Variables<'a> {
     }
 }
 
-const MODEL_RULE: &str = "must be 1 to 128 visible ASCII characters without comma";
+const MODEL_RULE: &str = "must be 1 to 128 visible ASCII characters without commas";
 
 fn is_model_name(name: &str) -> bool {
     let is_visible = |byte: u8| byte.is_ascii_graphic() && byte != b',';

@@ -170,7 +170,7 @@ impl From<Denied> for ApiError {
             ),
             Denied::UnknownHost => Self::new(
                 ErrorCode::OriginNotAllowed,
-                "This service does not answer to this host name. Its owner can add it to ALLOWED_HOSTS.",
+                "This service does not answer to this host name. If you run it, add the name to ALLOWED_HOSTS.",
             ),
             Denied::Origin => ErrorCode::OriginNotAllowed.into(),
         }

@@ -29,7 +29,7 @@ pub enum ErrorCode {
     RequestTimeout,
     /// The request's body is not declared as JSON.
     UnsupportedMediaType,
-    /// A variable of this service is missing or invalid.
+    /// One of this service's variables is missing or invalid.
     ConfigurationError,
     /// The worker itself failed. JavaScript answers in the same words, since this code no longer runs then.
     InternalError,
@@ -120,23 +120,23 @@ impl ErrorCode {
             ),
             Self::OriginNotAllowed => (
                 "Origin not allowed",
-                "Pages from this origin may not use this service. Its owner can add the origin to ALLOWED_ORIGINS.",
+                "Pages from this origin may not use this service. If you run it, add the origin to ALLOWED_ORIGINS.",
             ),
             Self::RateLimited => (
                 "Too many requests",
-                "This client sends more requests than this service allows. Wait as long as Retry-After says and try again.",
+                "You have sent more requests than this service allows. Wait a moment and try again.",
             ),
             Self::NotFound => (
                 "Not found",
-                "There is nothing at this path. Send chat messages to POST /chat.",
+                "There is nothing at this path. To chat, send a POST request to /chat.",
             ),
             Self::MethodNotAllowed => (
                 "Method not allowed",
-                "This path does not support this method. The Allow header lists the methods that it supports.",
+                "This path does not support this method. The Allow header lists the methods it supports.",
             ),
             Self::BodyTooLarge => (
                 "Request body too large",
-                "The request body may have at most 65536 bytes. Shorten the message or the history.",
+                "The request body is larger than 65536 bytes. Shorten the message or the history.",
             ),
             Self::RequestTimeout => (
                 "Request timed out",
@@ -148,51 +148,51 @@ impl ErrorCode {
             ),
             Self::ConfigurationError => (
                 "Configuration error",
-                "A variable of this service is missing or invalid.",
+                "One of this service's variables is missing or invalid.",
             ),
             Self::InternalError => (
                 "Internal error",
-                "This service failed in the middle of the request. Try again in a moment.",
+                "This service failed while handling the request. Try again in a moment.",
             ),
             Self::ContextLengthExceeded => (
                 "Conversation too long",
-                "The conversation does not fit the model. Shorten the message or the history, or ask for fewer tokens.",
+                "The conversation is too long for this model. Shorten the message or the history, or lower max_tokens.",
             ),
             Self::ContentFiltered => (
                 "Blocked by the content filter",
-                "The model's server refuses this conversation because of its content filter. Rephrase the message or the history.",
+                "The content filter of the model's server blocked this conversation. Rephrase the message or the history.",
             ),
             Self::ModelNotFound => (
                 "Model not found",
-                "The model's server does not know this model, or this service may not use it. Choose another model.",
+                "The model's server does not have this model, or does not let this service use it. Choose another model.",
             ),
             Self::UpstreamRejected => (
-                "The model's server refused the request",
-                "The model's server refused this service's API key or request. The owner of this service can find the cause in its log.",
+                "Refused by the model's server",
+                "The model's server refused this service's key or request. If you run this service, check its log for the reason.",
             ),
             Self::UpstreamRateLimited => (
-                "Rate limit of the model's server reached",
-                "The model's server limits how many requests this service may send. Wait a moment and try again.",
+                "Rate limit reached",
+                "This service has reached the rate limit of the model's server. Wait a moment and try again.",
             ),
             Self::UpstreamQuota => (
                 "Quota used up",
-                "This service has used up its quota at the model's server. Its owner has to raise it.",
+                "This service has no quota or credit left at the model's server. If you run this service, add more there.",
             ),
             Self::UpstreamUnavailable => (
                 "The model's server is unavailable",
-                "The model's server has a fault of its own. Try again in a moment.",
+                "The model's server failed or is overloaded. Try again in a moment.",
             ),
             Self::UpstreamUnreachable => (
-                "The model's server is unreachable",
-                "This service could not connect to the model's server. Try again in a moment.",
+                "The model's server cannot be reached",
+                "This service could not connect to the model's server. Try again in a moment. If you run this service, check that the model's server is running and that OPENAI_BASE_URL is right.",
             ),
             Self::UpstreamTimeout => (
-                "The model's server timed out",
-                "The model's server sent nothing for too long. Try again in a moment.",
+                "The model's server went silent",
+                "The model's server sent nothing for too long. Try again in a moment. If you run this service and its model is slow, raise TIMEOUT_SECONDS.",
             ),
             Self::UpstreamProtocol => (
-                "The model's server sent an invalid answer",
-                "The model's server sent something that does not follow its API. Try again in a moment.",
+                "Unreadable answer from the model's server",
+                "This service could not read what the model's server sent. Try again in a moment. If you run this service, check its log.",
             ),
             Self::UpstreamTruncated => (
                 "The answer was cut off",

@@ -99,12 +99,12 @@ impl Failure {
 }
 
 /// The detail for a client that named no model.
-const UNKNOWN_DEFAULT: &str = "The model's server does not know this service's default model, or this service may not use it. \
-    The owner of this service has to change OPENAI_MODEL.";
+const UNKNOWN_DEFAULT: &str = "The model's server does not have this service's default model, or does not let this service use it. \
+    If you run this service, change OPENAI_MODEL.";
 
 /// The detail for a 404 that does not mention a model.
-const WRONG_ADDRESS: &str = "The model's server does not know the model, or its address is wrong. \
-    The owner of this service has to check OPENAI_BASE_URL, then the model.";
+const WRONG_ADDRESS: &str = "The model's server does not have the model, or was called at a wrong address. \
+    If you run this service, check OPENAI_BASE_URL first, then the model.";
 
 /// Classifies an error: by its names, then by its sentences, then by its status, which gateways change. `says_when`
 /// tells whether upstream has said how long to wait.

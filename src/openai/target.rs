@@ -86,7 +86,7 @@ impl Default for BaseUrl {
 impl BaseUrl {
     /// What [`BaseUrl::parse`] accepts, for a configuration that breaks it.
     pub const RULE: &str = "must be an https URL without user name, query or fragment, such as https://api.openai.com/v1; \
-        http is allowed for localhost, 127.0.0.1 and [::1], and for other hosts only with ALLOW_HTTP_UPSTREAM = true";
+        http is allowed for localhost, 127.0.0.1 and [::1], and elsewhere only with ALLOW_HTTP_UPSTREAM = true";
 
     /// Parses a URL by [`BaseUrl::RULE`]. `allows_http` accepts `http` for any host, which sends the key and the
     /// conversation unencrypted.

@@ -5,11 +5,11 @@ use serde::Serialize;
 use wasm_bindgen::JsValue;
 use wasm_bindgen::prelude::wasm_bindgen;
 
-use super::js::Pairs;
+use super::runtime::js::HeaderMap;
 use crate::json;
 use crate::openai::Target;
 
-#[wasm_bindgen(module = "/src/shell/request.js")]
+#[wasm_bindgen(module = "/src/shell/runtime/prepared.js")]
 extern "C" {
     /// Calls that have all but body and correlation id in common.
     pub(super) type Endpoint;
@@ -33,7 +33,7 @@ impl Endpoint {
             method: "POST",
             // A redirect would carry the key to wherever it points.
             redirect: "manual",
-            headers: Pairs(&[
+            headers: HeaderMap(&[
                 ("authorization", &authorization),
                 ("content-type", "application/json"),
                 ("accept", "text/event-stream"),
@@ -48,5 +48,5 @@ impl Endpoint {
 struct Options<'a> {
     method: &'static str,
     redirect: &'static str,
-    headers: Pairs<'a>,
+    headers: HeaderMap<'a>,
 }

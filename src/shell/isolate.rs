@@ -1,22 +1,23 @@
-//! What all requests of an isolate share: bindings are read once, for they never change within it.
+//! What all requests of an isolate share: the configuration, the log, and what is known of upstream.
+//!
+//! Bindings never change within an isolate, so they are read once.
 
+use std::borrow::Cow;
 use std::cell::{OnceCell, RefCell};
 use std::panic::PanicHookInfo;
 use std::rc::Rc;
 
 use js_sys::{JSON, Reflect};
 use wasm_bindgen::JsValue;
+use web_sys::console;
 use worker::Env;
 
-use super::console::Log;
 use super::endpoint::Endpoint;
-use super::js;
-use super::limiter::RateLimiter;
+use super::runtime::js::{self, RateLimiter};
 use crate::api::access::Gate;
 use crate::config::{self, Config, ConfigError};
-use crate::openai::dialect::Dialect;
-use crate::openai::dialect::Dialects;
-use crate::telemetry::record::{Level, panic_cause};
+use crate::openai::dialect::{Dialect, Dialects};
+use crate::telemetry::record::{Level, Record, panic_cause, timestamp};
 use crate::telemetry::redact::Scrubber;
 
 thread_local! {
@@ -123,4 +124,54 @@ fn variable(env: &Env, name: &str) -> Option<String> {
     let is_plain = value.as_f64().is_some() || value.as_bool().is_some();
     let json = || JSON::stringify(&value).ok().map(String::from);
     value.as_string().or_else(|| is_plain.then(json).flatten())
+}
+
+/// The log of an isolate.
+pub(super) struct Log {
+    lowest: Level,
+    scrubber: Scrubber,
+}
+
+impl Log {
+    pub(super) fn new(lowest: Level, scrubber: Scrubber) -> Self {
+        Self { lowest, scrubber }
+    }
+
+    /// A text without its secrets.
+    pub(super) fn scrubbed<'t>(&self, text: &'t str) -> Cow<'t, str> {
+        self.scrubber.scrub(text)
+    }
+
+    /// Whether lines of this level are written.
+    pub(super) fn wants(&self, level: Level) -> bool {
+        level >= self.lowest
+    }
+
+    /// Writes a line whose fields `fill` adds; below the configured level nothing is built.
+    pub(super) fn write(
+        &self,
+        level: Level,
+        event: &str,
+        correlation_id: Option<&str>,
+        fill: impl FnOnce(&mut Record<'_>),
+    ) {
+        if !self.wants(level) {
+            return;
+        }
+        let mut record = Record::new(
+            &self.scrubber,
+            &timestamp(js::now_ms()),
+            level,
+            event,
+            correlation_id,
+        );
+        fill(&mut record);
+        let line = JsValue::from_str(&record.finish());
+        match level {
+            Level::Debug => console::debug_1(&line),
+            Level::Info => console::log_1(&line),
+            Level::Warning => console::warn_1(&line),
+            Level::Error => console::error_1(&line),
+        }
+    }
 }

@@ -34,8 +34,7 @@ fn the_key_alone_gets_the_contract_s_defaults() {
 
 #[test]
 fn a_missing_or_blank_key_is_required_and_says_how_to_set_it() {
-    let detail = "OPENAI_API_KEY is required. Set it with 'wrangler secret put OPENAI_API_KEY', \
-        or in .dev.vars for local development.";
+    let detail = "OPENAI_API_KEY is required. Set it in .dev.vars for 'npm start', in the environment for 'npm run serve', or with 'npx wrangler secret put OPENAI_API_KEY' on Cloudflare.";
     let missing = Config::load(|_| None).expect_err("no key");
     assert_eq!(missing.problems(), [detail]);
     let blank = load(&[("OPENAI_API_KEY", " \t")]).expect_err("a blank key");
@@ -70,7 +69,7 @@ fn an_invalid_value_is_named_with_its_rule_and_never_shown() {
         (
             "OPENAI_MODEL",
             "CANARY CANARY",
-            "OPENAI_MODEL must be 1 to 128 visible ASCII characters without comma.",
+            "OPENAI_MODEL must be 1 to 128 visible ASCII characters without commas.",
         ),
         (
             "MAX_TOKENS",
@@ -105,27 +104,27 @@ fn an_invalid_value_is_named_with_its_rule_and_never_shown() {
         (
             "TIMEOUT_SECONDS",
             "CANARY",
-            "TIMEOUT_SECONDS must be a number of seconds greater than 0, at most 86400.",
+            "TIMEOUT_SECONDS must be a number of seconds from 0.001 to 86400.",
         ),
         (
             "TIMEOUT_SECONDS",
             "0",
-            "TIMEOUT_SECONDS must be a number of seconds greater than 0, at most 86400.",
+            "TIMEOUT_SECONDS must be a number of seconds from 0.001 to 86400.",
         ),
         (
             "TIMEOUT_SECONDS",
             "NaN",
-            "TIMEOUT_SECONDS must be a number of seconds greater than 0, at most 86400.",
+            "TIMEOUT_SECONDS must be a number of seconds from 0.001 to 86400.",
         ),
         (
             "MAX_STREAM_SECONDS",
             "inf",
-            "MAX_STREAM_SECONDS must be a number of seconds greater than 0, at most 86400.",
+            "MAX_STREAM_SECONDS must be a number of seconds from 0.001 to 86400.",
         ),
         (
             "HEARTBEAT_SECONDS",
             "-5",
-            "HEARTBEAT_SECONDS must be a number of seconds greater than 0, at most 86400.",
+            "HEARTBEAT_SECONDS must be a number of seconds from 0.001 to 86400.",
         ),
         (
             "MAX_RETRIES",
@@ -145,7 +144,7 @@ fn an_invalid_value_is_named_with_its_rule_and_never_shown() {
         (
             "OPENAI_BASE_URL",
             "CANARY",
-            "OPENAI_BASE_URL must be an https URL without user name, query or fragment, such as https://api.openai.com/v1; http is allowed for localhost, 127.0.0.1 and [::1], and for other hosts only with ALLOW_HTTP_UPSTREAM = true.",
+            "OPENAI_BASE_URL must be an https URL without user name, query or fragment, such as https://api.openai.com/v1; http is allowed for localhost, 127.0.0.1 and [::1], and elsewhere only with ALLOW_HTTP_UPSTREAM = true.",
         ),
     ];
     for (name, value, problem) in table {
@@ -223,8 +222,7 @@ fn the_api_is_one_of_two() {
 #[test]
 fn without_tokens_auth_that_is_required_is_a_problem_and_with_them_it_is_not() {
     let required = ("REQUIRE_AUTH", "TRUE");
-    let problem = "ACCESS_TOKENS is required because REQUIRE_AUTH is true. Set it with 'wrangler secret put ACCESS_TOKENS', \
-        or set REQUIRE_AUTH to false to let anyone chat.";
+    let problem = "ACCESS_TOKENS is required because REQUIRE_AUTH is true. Set it the same way as OPENAI_API_KEY, or set REQUIRE_AUTH to false to let anyone chat.";
     assert_eq!(
         load(&[required]).expect_err("no tokens").problems(),
         [problem]
@@ -249,8 +247,7 @@ fn a_base_url_that_the_runtime_refuses_breaks_the_same_rule() {
 #[test]
 fn what_is_not_ready_is_listed_by_name() {
     let error = load(&[("OPENAI_API_KEY", ""), ("LOG_LEVEL", "x")]).expect_err("two problems");
-    let body = "{\"status\":\"not_ready\",\"problems\":[\"OPENAI_API_KEY is required. Set it with \
-        'wrangler secret put OPENAI_API_KEY', or in .dev.vars for local development.\",\
+    let body = "{\"status\":\"not_ready\",\"problems\":[\"OPENAI_API_KEY is required. Set it in .dev.vars for 'npm start', in the environment for 'npm run serve', or with 'npx wrangler secret put OPENAI_API_KEY' on Cloudflare.\",\
         \"LOG_LEVEL must be DEBUG, INFO, WARNING or ERROR.\"]}";
     assert_eq!(error.not_ready(), body);
 }

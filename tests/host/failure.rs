@@ -150,8 +150,8 @@ fn an_unknown_model_is_the_client_s_error_when_the_client_chose_it() {
 #[test]
 fn whoever_can_mend_a_model_that_is_not_found_is_told() {
     const CHOOSE: &str = "Choose another model.";
-    const MODEL: &str = "has to change OPENAI_MODEL.";
-    const ADDRESS: &str = "has to check OPENAI_BASE_URL, then the model.";
+    const MODEL: &str = "change OPENAI_MODEL.";
+    const ADDRESS: &str = "check OPENAI_BASE_URL first, then the model.";
     let known = r#"{"error":{"code":"model_not_found"}}"#;
     let worded = r#"{"error":{"message":"The model `m` does not exist"}}"#;
     let param = r#"{"error":{"message":"no","param":"model"}}"#;

@@ -19,7 +19,7 @@ fn output(relay: &mut Relay, now_ms: u64) -> String {
 }
 
 const TIMEOUT_FRAME: &str = "data: {\"content\":\"\",\"sequence\":0,\"is_final\":true,\"correlation_id\":\"abc-123\",\
-    \"error\":\"The model's server timed out\",\"detail\":\"The model's server sent nothing for too long. Try again in a moment.\",\
+    \"error\":\"The model's server went silent\",\"detail\":\"The model's server sent nothing for too long. Try again in a moment. If you run this service and its model is slow, raise TIMEOUT_SECONDS.\",\
     \"code\":\"upstream_timeout\"}\n\n";
 
 #[test]

@@ -1,6 +1,6 @@
 /** Who takes part: each starts as a process of its own on a port of its own. */
 import { once } from "node:events";
-import { closeSync, openSync } from "node:fs";
+import { closeSync, openSync, readdirSync } from "node:fs";
 import { connect } from "node:net";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
@@ -8,7 +8,8 @@ import { ROOT } from "../../../scripts/lib/paths.mjs";
 import { launch } from "../../../scripts/lib/process.mjs";
 import { BUILT, Workerd } from "../../../scripts/lib/workerd.mjs";
 import { Missing, pythonEnvironment } from "../../compat/python.mjs";
-import { freePort, temporaryFolder } from "../../compat/server.mjs";
+import { temporaryFolder } from "../../compat/server.mjs";
+import { freePort } from "../../support/script.mjs";
 import { ACCESS_TOKEN, API_KEY } from "./settings.mjs";
 
 const HERE = join(ROOT, "tests", "bench", "compare");
@@ -51,6 +52,12 @@ export const CONTESTANTS = [
     start: (upstreamUrl, within) => workerd(BUILT, bindings(upstreamUrl), within),
   },
   javascript("idiomatic", "idiomatic JS", { passes: false }),
+  {
+    name: "same-features",
+    title: "JS, same features",
+    passes: false,
+    start: (upstreamUrl, within) => workerd(sameFeatures(), bindings(upstreamUrl), within),
+  },
   javascript("hand-tuned", "hand-tuned JS", { passes: false }),
   {
     name: "python",
@@ -70,6 +77,13 @@ function javascript(name, title, { passes }) {
   };
   const start = (upstreamUrl, within) => workerd(modules, bindings(upstreamUrl), within);
   return { name, title, passes, start };
+}
+
+/** Its modules, the main one first. */
+function sameFeatures() {
+  const folder = join(HERE, "workers", "same-features");
+  const others = readdirSync(folder).filter((name) => name !== "index.mjs");
+  return Object.fromEntries(["index.mjs", ...others].map((name) => [name, join(folder, name)]));
 }
 
 /** The worker has everything on that a deployment has: access tokens, clocks, redaction, its log. */

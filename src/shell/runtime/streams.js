@@ -12,11 +12,6 @@ const GROWTH = 8;
 /** The largest buffer for reads. */
 const MAX_BYTES = 65_536;
 
-/** The buffer that small writes share, in bytes. One of its own for each of them costs more than its copy. */
-const SHARED_BYTES = 1024;
-/** The largest write that goes there. */
-const SMALL_BYTES = 256;
-
 /** A body that is read, into a buffer that goes back and forth. */
 export class Inlet {
   #reader;
@@ -86,82 +81,87 @@ function bufferAfter({ buffer, length }) {
   return isFull ? new ArrayBuffer(Math.min(length * GROWTH, MAX_BYTES)) : buffer;
 }
 
+/** How much may wait to be taken by the runtime, in bytes. */
+const HIGH_WATER_MARK = 4096;
+const NEWLINE = 10;
+
 /**
- * A response's body, and what feeds it.
+ * A response's body: the readable side of a `TransformStream`. Frames go in by its controller. Its writable side takes a
+ * marker, which is transformed only when there is room for more frames.
  *
- * The runtime asks for bytes by calling `pull`, and does not ask again before the promise that it was given has
- * settled. So that promise is left pending while frames flow: each frame goes to the read that waits for it, and
- * nobody is called. It is settled only to be told when the client has taken everything.
+ * *Taken* means by the runtime, which asks for the next chunk when it has written the one before it.
  */
 export class Outlet {
   #controller;
-  #answer;
+  #writer;
+  #lastFrame;
 
-  /** @param {number} task is told when all that was written has been taken, and when the client has left */
+  /** @param {number} task is told when there is room again, and when the client has left */
   constructor(task) {
-    const { onPull, onGone } = instance;
-    const pull = (controller) => {
-      const { promise, resolve } = Promise.withResolvers();
-      this.#controller = controller;
-      this.#answer = resolve;
-      onPull(task);
-      return promise;
-    };
-    // Nothing is asked for ahead of the client.
-    this.body = new ReadableStream({ pull, cancel: () => onGone(task) }, { highWaterMark: 0 });
+    const { onRoom, onGone } = instance;
+    const { readable, writable } = new TransformStream(
+      {
+        start: (controller) => {
+          this.#controller = controller;
+        },
+        transform: () => onRoom(task),
+        cancel: () => onGone(task),
+      },
+      undefined,
+      {
+        highWaterMark: HIGH_WATER_MARK,
+        // While the last frame waits, there is no room: so whoever waits for room then waits until all was taken.
+        size: (chunk) => (chunk === this.#lastFrame ? HIGH_WATER_MARK : chunk.length),
+      },
+    );
+    this.body = readable;
+    this.#writer = writable.getWriter();
     instance.chats.get(task)?.holds(this);
-  }
-
-  /** Whether nothing that was written waits for the client. */
-  get isTaken() {
-    return this.#controller?.desiredSize === 0;
-  }
-
-  /** Has the runtime ask anew, which it does once all that was written has been taken. */
-  askAnew() {
-    this.#answer?.();
   }
 
   /**
    * Writes a copy.
    * @param {Uint8Array} bytes
+   * @returns {boolean} whether there is room for more. If not, the task is told when there is
    * @throws {TypeError} when nobody can read it any more
    */
   write(bytes) {
-    this.#controller.enqueue(bytes.length > SMALL_BYTES ? bytes.slice() : copySmall(bytes));
+    this.#controller.enqueue(bytes.slice());
+    const hasRoom = this.#controller.desiredSize > 0;
+    if (!hasRoom) this.#askForRoom();
+    return hasRoom;
+  }
+
+  /**
+   * Writes the last frames. The task is told once the runtime has taken all of them.
+   * @param {Uint8Array} bytes
+   * @throws {TypeError} when nobody can read it any more
+   */
+  writeLast(bytes) {
+    // A chunk that the runtime waits for does not wait itself. So the last frame is a chunk of its own, which the
+    // runtime takes when it has written the others.
+    const start = bytes.lastIndexOf(NEWLINE, bytes.length - 3) + 1;
+    if (start > 0) this.#controller.enqueue(bytes.slice(0, start));
+    this.#lastFrame = bytes.slice(start);
+    this.#controller.enqueue(this.#lastFrame);
+    this.#askForRoom();
+  }
+
+  #askForRoom() {
+    // A body that ends meanwhile rejects the marker; there is nothing left to tell.
+    this.#writer.write().catch(() => {});
   }
 
   /** Ends the body in order. */
   close() {
-    this.#controller.close();
+    this.#controller.terminate();
   }
 
   /** Breaks the body off, unless it has ended or the client has left. */
   breakOff() {
-    // A body that was never asked for has no controller yet, and is lost with its response.
     // The runtime takes an error with this property for a lost connection, and writes no line of its own into the log.
-    const reason = Object.assign(new Error("The answer is broken off."), { retryable: true });
-    try {
-      this.#controller?.error(reason);
-    } catch {
-      // It has ended.
-    }
-    // Until then the runtime waits for what it asked for.
-    this.#answer?.();
+    this.#controller.error(
+      Object.assign(new Error("The answer is broken off."), { retryable: true }),
+    );
   }
-}
-
-/** The buffer that small writes share now. Once it is full, those who have yet to read it keep it, and a new one follows. */
-let shared = new ArrayBuffer(SHARED_BYTES);
-let usedBytes = 0;
-
-function copySmall(bytes) {
-  if (bytes.length > SHARED_BYTES - usedBytes) {
-    shared = new ArrayBuffer(SHARED_BYTES);
-    usedBytes = 0;
-  }
-  const copy = new Uint8Array(shared, usedBytes, bytes.length);
-  usedBytes += bytes.length;
-  copy.set(bytes);
-  return copy;
 }

@@ -1,0 +1,249 @@
+//! Bodies: those that are read, a request's or upstream's, and the one that is written.
+
+use std::rc::Rc;
+
+use wasm_bindgen::JsValue;
+use wasm_bindgen::prelude::wasm_bindgen;
+use web_sys::ReadableStream;
+
+use super::task::{Inbox, Read};
+use super::wait::{Interrupted, Waiting};
+
+#[wasm_bindgen(module = "/src/shell/runtime/streams.js")]
+extern "C" {
+    type Inlet;
+
+    #[wasm_bindgen(constructor, catch)]
+    fn new(body: &ReadableStream, task: u32) -> Result<Inlet, JsValue>;
+
+    #[wasm_bindgen(method, catch)]
+    fn read(this: &Inlet) -> Result<(), JsValue>;
+
+    /// Cannot throw: the space is as long as the chunk, and the chunk is there until the next read.
+    #[wasm_bindgen(method)]
+    fn take(this: &Inlet, space: &mut [u8]);
+
+    /// Cannot throw: a failure to tell the sender is ignored.
+    #[wasm_bindgen(method)]
+    fn close(this: &Inlet);
+
+    #[wasm_bindgen(js_name = Outlet)]
+    type Writer;
+
+    /// Cannot throw: a stream is made of functions that are there.
+    #[wasm_bindgen(constructor, js_class = "Outlet")]
+    fn new(task: u32) -> Writer;
+
+    /// Cannot throw: it is a field.
+    #[wasm_bindgen(method, getter)]
+    fn body(this: &Writer) -> ReadableStream;
+
+    #[wasm_bindgen(method, catch)]
+    fn write(this: &Writer, bytes: &[u8]) -> Result<bool, JsValue>;
+
+    #[wasm_bindgen(method, catch, js_name = writeLast)]
+    fn write_last(this: &Writer, bytes: &[u8]) -> Result<(), JsValue>;
+
+    #[wasm_bindgen(method, catch)]
+    fn close(this: &Writer) -> Result<(), JsValue>;
+
+    /// Cannot throw: a body that has ended stays as it is.
+    #[wasm_bindgen(method, js_name = breakOff)]
+    fn break_off(this: &Writer);
+}
+
+/// A body that is read, one chunk after the other; a task reads one body at a time. When it is dropped before its end,
+/// the sender is told to stop.
+pub(in crate::shell) struct Source {
+    /// Nothing when the body cannot be read at all.
+    inlet: Option<Inlet>,
+    state: State,
+    inbox: Rc<Inbox>,
+}
+
+#[derive(Clone, Copy)]
+enum State {
+    Idle,
+    Reading,
+    /// The body came to its end or broke off.
+    Ended(Read),
+}
+
+impl Source {
+    pub(in crate::shell) fn of(body: &ReadableStream, waiting: &Waiting) -> Self {
+        let inbox = Rc::clone(&waiting.inbox);
+        let inlet = Inlet::new(body, inbox.task).ok();
+        let state = match inlet {
+            Some(_) => State::Idle,
+            None => State::Ended(Read::Broken),
+        };
+        Self {
+            inlet,
+            state,
+            inbox,
+        }
+    }
+
+    /// What the read under way brought, if it has come; a read is begun unless one is under way. An abandoned read goes
+    /// on, and the next caller gets what it brings. After the end it brings the end again.
+    pub(in crate::shell) fn read(&mut self) -> Option<Read> {
+        match self.state {
+            State::Ended(read) => return Some(read),
+            State::Idle => {
+                self.state = State::Reading;
+                let begun = self.inlet.as_ref().map(Inlet::read);
+                if !matches!(begun, Some(Ok(()))) {
+                    self.inbox.read.set(Some(Read::Broken));
+                }
+            }
+            State::Reading => {}
+        }
+        let read = self.inbox.read.take()?;
+        self.state = match read {
+            Read::Chunk(_) => State::Idle,
+            Read::End | Read::Broken => State::Ended(read),
+        };
+        Some(read)
+    }
+
+    /// Copies the last chunk. `space` is as long.
+    pub(in crate::shell) fn take(&self, space: &mut [u8]) {
+        if let Some(inlet) = &self.inlet {
+            inlet.take(space);
+        }
+    }
+
+    /// Tells the sender to stop, unless all was read. Nothing more is read.
+    pub(in crate::shell) fn close(&mut self) {
+        if !matches!(self.state, State::Ended(_)) {
+            self.state = State::Ended(Read::Broken);
+        }
+        if let Some(inlet) = &self.inlet {
+            inlet.close();
+        }
+    }
+
+    /// Waits for the next chunk and adds it to `bytes`; false at the end.
+    pub(in crate::shell) async fn read_chunk(
+        &mut self,
+        bytes: &mut Vec<u8>,
+        waiting: &mut Waiting,
+        deadline_ms: u64,
+    ) -> Result<bool, Interrupted> {
+        match waiting.until(|| self.read(), deadline_ms).await? {
+            Read::Chunk(chunk_bytes) => {
+                let len = bytes.len();
+                bytes.resize(len.saturating_add(chunk_bytes), 0);
+                self.take(bytes.get_mut(len..).unwrap_or_default());
+                Ok(true)
+            }
+            Read::End => Ok(false),
+            Read::Broken => Err(Interrupted::Failed(JsValue::UNDEFINED)),
+        }
+    }
+
+    /// Waits for the whole body, and stops once it is longer than `max_bytes`. No more than that and one chunk is held.
+    pub(in crate::shell) async fn read_until_over(
+        &mut self,
+        max_bytes: usize,
+        waiting: &mut Waiting,
+        deadline_ms: u64,
+    ) -> Result<Vec<u8>, Interrupted> {
+        let mut bytes = Vec::new();
+        while bytes.len() <= max_bytes && self.read_chunk(&mut bytes, waiting, deadline_ms).await? {
+        }
+        Ok(bytes)
+    }
+
+    /// Waits for the end of the body and forgets what comes, up to `max_bytes`.
+    pub(in crate::shell) async fn discard(
+        &mut self,
+        max_bytes: usize,
+        waiting: &mut Waiting,
+        deadline_ms: u64,
+    ) -> Result<(), Interrupted> {
+        let mut bytes = 0_usize;
+        while bytes <= max_bytes {
+            match waiting.until(|| self.read(), deadline_ms).await? {
+                Read::Chunk(chunk_bytes) => bytes = bytes.saturating_add(chunk_bytes),
+                Read::End | Read::Broken => break,
+            }
+        }
+        Ok(())
+    }
+}
+
+impl Drop for Source {
+    fn drop(&mut self) {
+        self.close();
+        // The next body's reads are its own.
+        self.inbox.read.take();
+    }
+}
+
+/// What writes a response's body. When it is dropped before it was closed, the body breaks off.
+///
+/// *Taken* means by the runtime, which takes more as the client reads: what the connection holds is not known here.
+pub(in crate::shell) struct Outlet {
+    writer: Writer,
+    inbox: Rc<Inbox>,
+    is_closed: bool,
+}
+
+impl Outlet {
+    /// The writer of a body, and the body.
+    pub(in crate::shell) fn open(waiting: &Waiting) -> (Self, ReadableStream) {
+        let inbox = Rc::clone(&waiting.inbox);
+        inbox.has_room.set(true);
+        let writer = Writer::new(inbox.task);
+        let body = writer.body();
+        let outlet = Self {
+            writer,
+            inbox,
+            is_closed: false,
+        };
+        (outlet, body)
+    }
+
+    /// Whether more may be written: less than 4 KiB is still to be taken, or everything was, the last frame included.
+    /// The task is woken when there is room again.
+    pub(in crate::shell) fn has_room(&self) -> bool {
+        self.inbox.has_room.get()
+    }
+
+    /// Writes frames. It fails when nobody can read them any more.
+    pub(in crate::shell) fn write(&self, frames: &[u8]) -> Result<(), JsValue> {
+        // The task may be told of room before the call returns.
+        self.inbox.has_room.set(false);
+        if self.writer.write(frames)? {
+            self.inbox.has_room.set(true);
+        }
+        Ok(())
+    }
+
+    /// Writes the last frames. It fails when nobody can read them any more.
+    pub(in crate::shell) fn write_last(&self, frames: &[u8]) -> Result<(), JsValue> {
+        self.inbox.has_room.set(false);
+        self.writer.write_last(frames)
+    }
+
+    /// Ends the body in order.
+    pub(in crate::shell) fn close(&mut self) -> Result<(), JsValue> {
+        self.is_closed = true;
+        self.writer.close()
+    }
+
+    /// Breaks the body off, so that a client that still reads does not take it for complete.
+    pub(in crate::shell) fn break_off(&mut self) {
+        if !self.is_closed {
+            self.is_closed = true;
+            self.writer.break_off();
+        }
+    }
+}
+
+impl Drop for Outlet {
+    fn drop(&mut self) {
+        self.break_off();
+    }
+}
