@@ -1,4 +1,4 @@
-//! Bindings → [`Config`], or the variables that are wrong.
+//! Bindings → the settings of each room, or the variables that are wrong.
 
 use std::fmt;
 use std::ops::RangeInclusive;
@@ -7,8 +7,8 @@ use std::time::Duration;
 use crate::api::access::{AccessTokens, Gate, Origins, tokens_in};
 use crate::api::host::Hosts;
 use crate::api::request::Rules;
-use crate::openai::base_url::BaseUrl;
-use crate::openai::{Api, Target};
+use crate::json;
+use crate::openai::{Api, BaseUrl, Target};
 use crate::stream::relay::Limits;
 use crate::telemetry::record::Level;
 use crate::telemetry::redact::{Scrubber, Secret};
@@ -16,18 +16,18 @@ use crate::telemetry::redact::{Scrubber, Secret};
 /// Longest time that a variable may give, in seconds: a day.
 const MAX_SECONDS: f64 = 86_400.0;
 
-/// Everything that a deployment can set, checked: the settings of each room.
+/// Everything that a deployment can set, checked.
 #[derive(Clone, Debug)]
 pub struct Config {
     /// What a chat request may ask for.
     pub rules: Rules,
-    /// `ACCESS_TOKENS`: what opens `/chat`; none for anyone. With `REQUIRE_AUTH` there are some.
+    /// `ACCESS_TOKENS`: who may chat; empty for anyone.
     pub access_tokens: AccessTokens,
-    /// Where upstream is, and how it is asked.
+    /// Which server is upstream, and how it is asked.
     pub target: Target,
     /// How long a chat may take.
     pub limits: Limits,
-    /// `LOG_LEVEL`: lines below it are not written.
+    /// `LOG_LEVEL`: the lowest level that is logged.
     pub log_level: Level,
 }
 
@@ -36,29 +36,40 @@ impl Config {
     ///
     /// # Errors
     ///
-    /// Every variable that is missing or breaks its rule, none of their values.
+    /// Every variable that is missing or breaks its rule, but none of their values.
     pub fn load(lookup: impl Fn(&str) -> Option<String>) -> Result<Self, ConfigError> {
-        let mut reader = Reader {
-            lookup: &|name| set(&lookup, name),
-            problems: Vec::new(),
+        let mut variables = Variables::of(&lookup);
+        let config = Self {
+            target: variables.target(),
+            rules: variables.rules(),
+            limits: variables.limits(),
+            access_tokens: variables.access_tokens(),
+            log_level: variables.log_level(),
         };
-        let config = reader.config();
-        reader.check_gate();
-        if reader.problems.is_empty() {
-            Ok(config)
-        } else {
-            Err(ConfigError {
-                problems: reader.problems,
-            })
+        variables.gate();
+        match variables.problems {
+            problems if problems.is_empty() => Ok(config),
+            problems => Err(ConfigError { problems }),
         }
     }
 }
 
-/// A scrubber that knows every secret, whether the configuration is valid or not. Where a secret breaks its
-/// rule, its words may be what was meant: tokens with a space between them, a key behind `Bearer`.
+/// `ALLOWED_HOSTS` and `ALLOWED_ORIGINS`, even if the configuration is invalid: a page must be able to read what is
+/// wrong with it.
+pub fn gate(lookup: impl Fn(&str) -> Option<String>) -> Gate {
+    Variables::of(&lookup).gate()
+}
+
+/// `LOG_LEVEL`, even if the configuration is invalid: what is wrong with it must be logged.
+pub fn log_level(lookup: impl Fn(&str) -> Option<String>) -> Level {
+    Variables::of(&lookup).log_level()
+}
+
+/// A scrubber that knows every secret, even if the configuration is invalid. Of a secret that breaks its rule, it
+/// knows the words as well: tokens with a space between them, a key behind `Bearer`.
 pub fn scrubber(lookup: impl Fn(&str) -> Option<String>) -> Scrubber {
-    let key = set(&lookup, "OPENAI_API_KEY").unwrap_or_default();
-    let tokens = set(&lookup, "ACCESS_TOKENS").unwrap_or_default();
+    let key = non_blank(&lookup, "OPENAI_API_KEY").unwrap_or_default();
+    let tokens = non_blank(&lookup, "ACCESS_TOKENS").unwrap_or_default();
     let mut secrets = Vec::new();
     for secret in tokens_in(&tokens).chain([key.as_str()]) {
         secrets.push(Secret::new(secret.to_owned()));
@@ -70,48 +81,12 @@ pub fn scrubber(lookup: impl Fn(&str) -> Option<String>) -> Scrubber {
             }
         }
     }
-    // In a list that cannot be read, a token may stand where a name belongs.
+    // In an invalid list, a token may stand where a name belongs.
     if AccessTokens::parse(&tokens).is_none() {
         let pieces = tokens.split([',', ':', ';', '"', '\'', ' ']);
         secrets.extend(pieces.map(|piece| Secret::new(piece.to_owned())));
     }
     Scrubber::new(&secrets)
-}
-
-/// `ALLOWED_HOSTS` and `ALLOWED_ORIGINS`, whether the rest of the configuration is valid or not: a page
-/// has to be able to read what is wrong. Where one of them is invalid itself, it allows only this
-/// machine's hosts, or only the worker's own pages.
-///
-/// Someone who names hosts wants no strangers' pages: origins that are not set are then only the
-/// worker's own.
-pub fn gate(lookup: impl Fn(&str) -> Option<String>) -> Gate {
-    let hosts = set(&lookup, "ALLOWED_HOSTS");
-    let hosts = hosts
-        .map_or(Some(Hosts::Any), |list| Hosts::parse(&list))
-        .unwrap_or(Hosts::Listed(Vec::new()));
-    let origins = match set(&lookup, "ALLOWED_ORIGINS") {
-        Some(list) => Origins::parse(&list),
-        None => (hosts == Hosts::Any).then_some(Origins::Any),
-    };
-    let tokens = set(&lookup, "ACCESS_TOKENS").and_then(|list| AccessTokens::parse(&list));
-    Gate {
-        hosts,
-        origins: origins.unwrap_or(Origins::Listed(Vec::new())),
-        is_anonymous: tokens.is_none(),
-    }
-}
-
-/// `LOG_LEVEL`, or its default where it is unset or invalid: what is wrong still has to be logged.
-pub fn log_level(lookup: impl Fn(&str) -> Option<String>) -> Level {
-    set(&lookup, "LOG_LEVEL")
-        .and_then(|name| Level::parse(&name))
-        .unwrap_or(Level::Info)
-}
-
-/// A variable's value, unless it is missing or blank.
-fn set(lookup: &impl Fn(&str) -> Option<String>, name: &str) -> Option<String> {
-    let value = lookup(name)?.trim().to_owned();
-    (!value.is_empty()).then_some(value)
 }
 
 /// What is wrong with a configuration, in words for the person who deploys it.
@@ -121,23 +96,21 @@ pub struct ConfigError {
 }
 
 impl ConfigError {
-    /// What is wrong when the runtime's own URL parser refuses a base URL that follows the rule: a name in
-    /// Punycode that means nothing.
+    /// The runtime's own URL parser refuses the base URL: a name in Punycode that means nothing.
     pub fn base_url() -> Self {
         Self {
             problems: vec![format!("OPENAI_BASE_URL {}.", BaseUrl::RULE)],
         }
     }
 
-    /// One sentence or two for each variable that is wrong; at least one.
+    /// A sentence or two for each variable that is wrong; at least one.
     pub fn problems(&self) -> &[String] {
         &self.problems
     }
 
     /// The body of `GET /health/ready`.
     pub fn not_ready(&self) -> String {
-        // A list of texts always serialises.
-        let problems = serde_json::to_string(&self.problems).unwrap_or_default();
+        let problems = json::to_json(&self.problems);
         format!("{{\"status\":\"not_ready\",\"problems\":{problems}}}")
     }
 }
@@ -150,20 +123,23 @@ impl fmt::Display for ConfigError {
 
 impl std::error::Error for ConfigError {}
 
-/// Reads variables one by one and gathers what is wrong with them.
-struct Reader<'a> {
+/// A variable's value, unless it is missing or blank.
+fn non_blank(lookup: &dyn Fn(&str) -> Option<String>, name: &str) -> Option<String> {
+    let value = lookup(name)?.trim().to_owned();
+    (!value.is_empty()).then_some(value)
+}
+
+/// Reads variables one by one, and collects what is wrong with them.
+struct Variables<'a> {
     lookup: &'a dyn Fn(&str) -> Option<String>,
     problems: Vec<String>,
 }
 
-impl Reader<'_> {
-    fn config(&mut self) -> Config {
-        Config {
-            target: self.target(),
-            rules: self.rules(),
-            limits: self.limits(),
-            access_tokens: self.access_tokens(),
-            log_level: self.log_level(),
+impl<'a> Variables<'a> {
+    fn of(lookup: &'a dyn Fn(&str) -> Option<String>) -> Self {
+        Self {
+            lookup,
+            problems: Vec::new(),
         }
     }
 
@@ -171,14 +147,51 @@ impl Reader<'_> {
         Target {
             api_key: self.api_key(),
             base_url: self.base_url(),
-            api: self.api(),
+            api: self
+                .parsed(
+                    "OPENAI_API",
+                    "must be chat_completions or responses",
+                    Api::parse,
+                )
+                .unwrap_or(Api::ChatCompletions),
             system_prompt: self.system_prompt(),
             max_retries: self.integer("MAX_RETRIES", 2, 0..=10),
         }
     }
 
+    fn api_key(&mut self) -> Secret {
+        if self.value("OPENAI_API_KEY").is_none() {
+            self.problems.push(
+                "OPENAI_API_KEY is required. Set it in .dev.vars for 'npm start', in the environment for 'npm run serve', or with 'npx wrangler secret put OPENAI_API_KEY' on Cloudflare.".to_owned(),
+            );
+        }
+        let rule = "must be visible ASCII characters without spaces";
+        let is_visible = |key: &&str| key.bytes().all(|byte| byte.is_ascii_graphic());
+        let key = self.parsed("OPENAI_API_KEY", rule, |key| {
+            Some(key).filter(is_visible).map(str::to_owned)
+        });
+        Secret::new(key.unwrap_or_default())
+    }
+
+    fn base_url(&mut self) -> BaseUrl {
+        let allows_http = self.boolean("ALLOW_HTTP_UPSTREAM");
+        let parse = |url: &str| BaseUrl::parse(url, allows_http);
+        self.parsed("OPENAI_BASE_URL", BaseUrl::RULE, parse)
+            .unwrap_or_default()
+    }
+
+    fn system_prompt(&self) -> Option<String> {
+        let prompt = self.value("SYSTEM_PROMPT");
+        let prompt = prompt.unwrap_or_else(|| "You are a helpful assistant.".to_owned());
+        (prompt != "none").then_some(prompt)
+    }
+
     fn rules(&mut self) -> Rules {
-        let default_model = self.text("OPENAI_MODEL", "gpt-4", is_model_name, MODEL_RULE);
+        let default_model = self
+            .parsed("OPENAI_MODEL", MODEL_RULE, |name| {
+                is_model_name(name).then(|| name.to_owned())
+            })
+            .unwrap_or_else(|| "gpt-4".to_owned());
         let max_tokens = self.integer("MAX_TOKENS", 2000, 1..=10_000_000);
         Rules {
             allowed_models: self.allowed_models(&default_model),
@@ -186,6 +199,36 @@ impl Reader<'_> {
             max_tokens,
             max_tokens_limit: self.max_tokens_limit(max_tokens),
         }
+    }
+
+    fn allowed_models(&mut self, default_model: &str) -> Vec<String> {
+        let rule =
+            "must be model names separated by commas, each 1 to 128 visible ASCII characters";
+        let models = self.parsed("ALLOWED_MODELS", rule, |list| {
+            let names = list
+                .split(',')
+                .map(str::trim)
+                .filter(|name| !name.is_empty());
+            let models: Vec<String> = names.map(str::to_owned).collect();
+            models
+                .iter()
+                .all(|name| is_model_name(name))
+                .then_some(models)
+        });
+        let mut models = models.unwrap_or_default();
+        if !models.is_empty() && !models.iter().any(|name| name == default_model) {
+            models.insert(0, default_model.to_owned());
+        }
+        models
+    }
+
+    fn max_tokens_limit(&mut self, max_tokens: u32) -> u32 {
+        // Whoever raises only the default wants requests to have that many.
+        let limit = self.integer("MAX_TOKENS_LIMIT", max_tokens.max(4000), 1..=10_000_000);
+        if limit < max_tokens {
+            self.problem("MAX_TOKENS_LIMIT", "must be at least MAX_TOKENS");
+        }
+        limit
     }
 
     fn limits(&mut self) -> Limits {
@@ -196,161 +239,97 @@ impl Reader<'_> {
         }
     }
 
-    fn api_key(&mut self) -> Secret {
-        let key = (self.lookup)("OPENAI_API_KEY");
-        match &key {
-            None => self.problems.push(
-                "OPENAI_API_KEY is required. Set it in .dev.vars for 'npm start', in the environment for 'npm run serve', or with 'npx wrangler secret put OPENAI_API_KEY' on Cloudflare.".to_owned(),
-            ),
-            Some(key) if !key.bytes().all(|byte| byte.is_ascii_graphic()) => {
-                self.problem("OPENAI_API_KEY", "must be visible ASCII characters without spaces");
-            }
-            Some(_) => {}
-        }
-        Secret::new(key.unwrap_or_default())
-    }
-
-    fn base_url(&mut self) -> BaseUrl {
-        let allows_http = self.boolean("ALLOW_HTTP_UPSTREAM");
-        let url = (self.lookup)("OPENAI_BASE_URL");
-        let url = url.as_deref().unwrap_or("https://api.openai.com/v1");
-        BaseUrl::parse(url, allows_http).unwrap_or_else(|| {
-            self.problem("OPENAI_BASE_URL", BaseUrl::RULE);
-            BaseUrl::default()
-        })
-    }
-
-    fn api(&mut self) -> Api {
-        let name = (self.lookup)("OPENAI_API");
-        let api = name.map_or(Some(Api::ChatCompletions), |name| Api::parse(&name));
-        api.unwrap_or_else(|| {
-            self.problem("OPENAI_API", "must be chat_completions or responses");
-            Api::ChatCompletions
-        })
-    }
-
-    fn boolean(&mut self, name: &str) -> bool {
-        let value = (self.lookup)(name).unwrap_or_default().to_ascii_lowercase();
-        if !["", "true", "false"].contains(&value.as_str()) {
-            self.problem(name, "must be true or false");
-        }
-        value == "true"
-    }
-
-    fn allowed_models(&mut self, default_model: &str) -> Vec<String> {
-        let list = (self.lookup)("ALLOWED_MODELS").unwrap_or_default();
-        let mut models: Vec<String> = list
-            .split(',')
-            .map(str::trim)
-            .filter(|name| !name.is_empty())
-            .map(str::to_owned)
-            .collect();
-        if !models.iter().all(|name| is_model_name(name)) {
-            self.problem(
-                "ALLOWED_MODELS",
-                "must be model names separated by commas, each 1 to 128 visible ASCII characters",
-            );
-        }
-        if !models.is_empty() && !models.iter().any(|name| name == default_model) {
-            models.insert(0, default_model.to_owned());
-        }
-        models
-    }
-
-    fn system_prompt(&self) -> Option<String> {
-        let prompt = (self.lookup)("SYSTEM_PROMPT");
-        let prompt = prompt.unwrap_or_else(|| "You are a helpful assistant.".to_owned());
-        (prompt != "none").then_some(prompt)
-    }
-
-    fn max_tokens_limit(&mut self, max_tokens: u32) -> u32 {
-        // Someone who raises only the default means requests to have that many.
-        let limit = self.integer("MAX_TOKENS_LIMIT", max_tokens.max(4000), 1..=10_000_000);
-        if limit < max_tokens {
-            self.problem("MAX_TOKENS_LIMIT", "must be at least MAX_TOKENS");
-        }
-        limit
-    }
-
     fn access_tokens(&mut self) -> AccessTokens {
         let requires_auth = self.boolean("REQUIRE_AUTH");
-        let Some(list) = (self.lookup)("ACCESS_TOKENS") else {
-            if requires_auth {
-                self.problems.push(
-                    "ACCESS_TOKENS is required because REQUIRE_AUTH is true. Set it the same way as OPENAI_API_KEY, or set REQUIRE_AUTH to false to let anyone chat.".to_owned(),
-                );
-            }
-            return AccessTokens::default();
-        };
-        AccessTokens::parse(&list).unwrap_or_else(|| {
-            self.problem("ACCESS_TOKENS", "must be name:token or token, separated by commas, each token 16 to 256 visible ASCII characters");
-            AccessTokens::default()
-        })
-    }
-
-    fn check_gate(&mut self) {
-        if (self.lookup)("ALLOWED_HOSTS").is_some_and(|list| Hosts::parse(&list).is_none()) {
-            self.problem("ALLOWED_HOSTS", Hosts::RULE);
-        }
-        if (self.lookup)("ALLOWED_ORIGINS").is_some_and(|list| Origins::parse(&list).is_none()) {
-            self.problem(
-                "ALLOWED_ORIGINS",
-                "must be * or origins such as https://example.com, separated by commas",
+        if requires_auth && self.value("ACCESS_TOKENS").is_none() {
+            self.problems.push(
+                "ACCESS_TOKENS is required because REQUIRE_AUTH is true. Set it the same way as OPENAI_API_KEY, or set REQUIRE_AUTH to false to let anyone chat.".to_owned(),
             );
         }
+        self.parsed("ACCESS_TOKENS", AccessTokens::RULE, AccessTokens::parse)
+            .unwrap_or_default()
     }
 
     fn log_level(&mut self) -> Level {
-        let Some(name) = (self.lookup)("LOG_LEVEL") else {
-            return Level::Info;
-        };
-        Level::parse(&name).unwrap_or_else(|| {
-            self.problem("LOG_LEVEL", "must be DEBUG, INFO, WARNING or ERROR");
-            Level::Info
-        })
+        self.parsed(
+            "LOG_LEVEL",
+            "must be DEBUG, INFO, WARNING or ERROR",
+            Level::parse,
+        )
+        .unwrap_or(Level::Info)
     }
 
-    fn text(&mut self, name: &str, default: &str, accepts: fn(&str) -> bool, rule: &str) -> String {
-        let value = (self.lookup)(name).unwrap_or_else(|| default.to_owned());
-        if !accepts(&value) {
-            self.problem(name, rule);
+    /// An invalid list allows only this machine's hosts, or only the worker's own pages. Whoever lists hosts does not
+    /// want strangers' pages: then unset origins are only the worker's own.
+    fn gate(&mut self) -> Gate {
+        let hosts = match self.value("ALLOWED_HOSTS") {
+            None => Hosts::Any,
+            Some(_) => self
+                .parsed("ALLOWED_HOSTS", Hosts::RULE, Hosts::parse)
+                .unwrap_or(Hosts::Listed(Vec::new())),
+        };
+        let origins = match self.value("ALLOWED_ORIGINS") {
+            None if hosts == Hosts::Any => Origins::Any,
+            _ => self
+                .parsed("ALLOWED_ORIGINS", Origins::RULE, Origins::parse)
+                .unwrap_or(Origins::Listed(Vec::new())),
+        };
+        let tokens = self.value("ACCESS_TOKENS");
+        Gate {
+            hosts,
+            origins,
+            is_anonymous: tokens.is_none_or(|list| AccessTokens::parse(&list).is_none()),
         }
-        value
+    }
+
+    fn boolean(&mut self, name: &str) -> bool {
+        let parse = |value: &str| match value.to_ascii_lowercase().as_str() {
+            "true" => Some(true),
+            "false" => Some(false),
+            _ => None,
+        };
+        self.parsed(name, "must be true or false", parse)
+            .unwrap_or(false)
     }
 
     fn integer(&mut self, name: &str, default: u32, range: RangeInclusive<u32>) -> u32 {
-        let Some(value) = (self.lookup)(name) else {
-            return default;
-        };
-        match value.parse() {
-            Ok(number) if range.contains(&number) => number,
-            _ => {
-                let rule = format!(
-                    "must be a whole number from {} to {}",
-                    range.start(),
-                    range.end()
-                );
-                self.problem(name, &rule);
-                default
-            }
-        }
+        let rule = format!(
+            "must be a whole number from {} to {}",
+            range.start(),
+            range.end()
+        );
+        let parse = |value: &str| value.parse().ok().filter(|number| range.contains(number));
+        self.parsed(name, &rule, parse).unwrap_or(default)
     }
 
     fn seconds(&mut self, name: &str, default: u64) -> Duration {
-        let Some(value) = (self.lookup)(name) else {
-            return Duration::from_secs(default);
+        let rule = "must be a number of seconds from 0.001 to 86400";
+        let parse = |value: &str| {
+            // The standard library's parser would add tables of ten kilobytes; the one for JSON is there anyway.
+            let seconds = serde_json::from_str(value).ok();
+            // Clocks tick in milliseconds, so anything shorter would be no time at all.
+            seconds.filter(|seconds| (0.001..=MAX_SECONDS).contains(seconds))
         };
-        // The standard library's parser brings tables of ten kilobytes; the one for JSON is there anyway.
-        match serde_json::from_str(&value) {
-            // Clocks tick in milliseconds: anything shorter would be no time at all.
-            Ok(seconds) if (0.001..=MAX_SECONDS).contains(&seconds) => {
-                Duration::from_secs_f64(seconds)
-            }
-            _ => {
-                self.problem(name, "must be a number of seconds from 0.001 to 86400");
-                Duration::from_secs(default)
-            }
+        self.parsed(name, rule, parse)
+            .map_or(Duration::from_secs(default), Duration::from_secs_f64)
+    }
+
+    /// A variable's value, parsed; `None` when it is unset, or breaks its rule, which is a problem.
+    fn parsed<T>(
+        &mut self,
+        name: &str,
+        rule: &str,
+        parse: impl FnOnce(&str) -> Option<T>,
+    ) -> Option<T> {
+        let parsed = parse(&self.value(name)?);
+        if parsed.is_none() {
+            self.problem(name, rule);
         }
+        parsed
+    }
+
+    fn value(&self, name: &str) -> Option<String> {
+        non_blank(self.lookup, name)
     }
 
     fn problem(&mut self, name: &str, rule: &str) {
@@ -361,8 +340,6 @@ impl Reader<'_> {
 const MODEL_RULE: &str = "must be 1 to 128 visible ASCII characters without commas";
 
 fn is_model_name(name: &str) -> bool {
-    (1..=128).contains(&name.len())
-        && name
-            .bytes()
-            .all(|byte| byte.is_ascii_graphic() && byte != b',')
+    let is_visible = |byte: u8| byte.is_ascii_graphic() && byte != b',';
+    (1..=128).contains(&name.len()) && name.bytes().all(is_visible)
 }

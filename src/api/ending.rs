@@ -1,4 +1,4 @@
-//! How answers and requests end: in the words of the final frame, and of a request's last log line.
+//! How answers end, in the final frame, and how requests end, in their last log line.
 
 use serde::{Deserialize, Serialize};
 
@@ -9,7 +9,7 @@ use crate::telemetry::record::Record;
 #[derive(Clone, Copy, Debug, Eq, PartialEq, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum FinishReason {
-    /// The model came to its end.
+    /// The model said everything.
     Stop,
     /// The token limit was reached.
     Length,
@@ -17,14 +17,14 @@ pub enum FinishReason {
     ContentFilter,
     /// The model refused to answer.
     Refusal,
-    /// The model wants a tool called.
+    /// The model wants to call a tool.
     ToolCalls,
-    /// Upstream ended the answer in order, for a reason that is unknown here.
+    /// Upstream ended the answer in order, for an unknown reason.
     Other,
 }
 
 impl FinishReason {
-    /// The name that clients and logs see.
+    /// The name in frames and log lines.
     pub const fn name(self) -> &'static str {
         match self {
             Self::Stop => "stop",
@@ -48,7 +48,7 @@ pub struct Usage {
     pub total_tokens: u64,
 }
 
-/// The one word for how a request ended.
+/// How a request ended, in one word for the log.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub enum EndReason {
     /// The answer is complete.
@@ -57,20 +57,20 @@ pub enum EndReason {
     ClientGone,
     /// Upstream's bytes ended too soon.
     UpstreamTruncated,
-    /// Upstream reported a failure.
+    /// Upstream failed.
     UpstreamError,
     /// Upstream was silent for too long.
     UpstreamTimeout,
     /// The whole answer took too long.
     StreamTooLong,
-    /// Upstream broke its own protocol.
+    /// Upstream's answer was not what its API promises.
     UpstreamProtocol,
-    /// The request was refused before upstream was asked.
+    /// The request was refused before upstream was called.
     Rejected,
 }
 
 impl EndReason {
-    /// The name that the log carries.
+    /// The name in log lines.
     pub const fn name(self) -> &'static str {
         match self {
             Self::Done => "done",
@@ -105,14 +105,14 @@ impl From<ErrorCode> for EndReason {
     }
 }
 
-/// Reasoning counts as output, and can use all of it up.
+/// Reasoning counts as output, and can use up the whole limit.
 const HINT_NO_TEXT: &str =
     "the token limit was reached before any text; raise max_tokens of the request or MAX_TOKENS";
 
-/// What became of a request, for its last line.
+/// The facts of a request's last log line.
 #[derive(Clone, Copy, Debug)]
 pub struct Completion {
-    /// Status of the response; nothing when the client left before there was one.
+    /// The status of the response; `None` when the client left before there was one.
     pub http_status: Option<u16>,
     /// How it ended.
     pub end_reason: EndReason,
@@ -124,14 +124,14 @@ pub struct Completion {
     pub chunk_count: u64,
     /// Why the answer ended.
     pub finish_reason: Option<FinishReason>,
-    /// What the answer cost.
+    /// The answer's tokens.
     pub usage: Option<Usage>,
-    /// Attempts after the first.
+    /// Calls of upstream after the first.
     pub retries: u32,
 }
 
 impl Completion {
-    /// Adds the facts to a line.
+    /// Adds the facts to a log line.
     pub fn write(&self, record: &mut Record<'_>) {
         let status = match self.end_reason {
             EndReason::Done => "success",

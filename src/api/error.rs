@@ -5,6 +5,7 @@ use std::borrow::Cow;
 use serde::Serialize;
 
 use super::correlation::CorrelationId;
+use crate::json;
 
 /// The stable machine name of an error.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -14,9 +15,9 @@ pub enum ErrorCode {
     ValidationError,
     /// No valid access token came with the request.
     Unauthorized,
-    /// The page that asks is of an origin that may not.
+    /// Pages of this origin may not send requests.
     OriginNotAllowed,
-    /// This client asks too often.
+    /// This client sends too many requests.
     RateLimited,
     /// The path does not exist.
     NotFound,
@@ -30,7 +31,7 @@ pub enum ErrorCode {
     UnsupportedMediaType,
     /// One of this service's variables is missing or invalid.
     ConfigurationError,
-    /// This program failed. `src/shell/instance.js` says so in the same words, for this program cannot.
+    /// The worker itself failed. JavaScript answers in the same words, since this code no longer runs then.
     InternalError,
     /// The conversation does not fit the model.
     ContextLengthExceeded,
@@ -46,7 +47,7 @@ pub enum ErrorCode {
     UpstreamQuota,
     /// Upstream has a fault of its own.
     UpstreamUnavailable,
-    /// No connection to upstream.
+    /// Upstream cannot be connected to.
     UpstreamUnreachable,
     /// Upstream is silent for too long.
     UpstreamTimeout,
@@ -74,7 +75,7 @@ impl ErrorCode {
         self.words().0
     }
 
-    /// Why, and what the caller can do; for errors that have no detail of their own.
+    /// Why, and what the client can do. Some errors have a more precise one.
     pub const fn detail(self) -> &'static str {
         self.words().1
     }
@@ -205,20 +206,20 @@ impl ErrorCode {
     }
 }
 
-/// An error on its way to a client: as a response of its own, or as a stream's final frame.
+/// An error as the client gets it: in a response, or in a stream's final frame.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct ApiError {
     /// Its machine name.
     pub code: ErrorCode,
-    /// The HTTP status; the code's own unless the cause says otherwise.
+    /// The HTTP status: the code's own, unless the cause calls for another.
     pub status: u16,
-    /// Why, and what the caller can do.
+    /// Why, and what the client can do.
     pub detail: Cow<'static, str>,
-    /// Value of `Allow`, with a 405.
+    /// The value of `Allow`, for a 405.
     pub allow: Option<&'static str>,
-    /// With a 401, whether a token came and was wrong.
+    /// For a 401, whether a token came and was wrong.
     pub is_token_wrong: bool,
-    /// Value of `Retry-After` in seconds, where waiting helps.
+    /// The value of `Retry-After` in seconds, if waiting helps.
     pub retry_after_seconds: Option<u64>,
 }
 
@@ -237,14 +238,12 @@ impl ApiError {
 
     /// The JSON body of an error response.
     pub fn body(&self, correlation_id: &CorrelationId) -> String {
-        let body = Body {
+        json::to_json(&ErrorBody {
             error: self.code.title(),
             detail: &self.detail,
             correlation_id: correlation_id.as_str(),
             code: self.code.name(),
-        };
-        // A struct of strings always serialises.
-        serde_json::to_string(&body).unwrap_or_default()
+        })
     }
 }
 
@@ -255,7 +254,7 @@ impl From<ErrorCode> for ApiError {
 }
 
 #[derive(Serialize)]
-struct Body<'a> {
+struct ErrorBody<'a> {
     error: &'static str,
     detail: &'a str,
     correlation_id: &'a str,

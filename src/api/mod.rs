@@ -1,4 +1,4 @@
-//! What our client sees: routes, access, requests, frames and errors.
+//! The client's vocabulary: routes, access, requests, frames, errors and endings.
 
 pub mod access;
 pub mod correlation;

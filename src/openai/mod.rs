@@ -1,27 +1,23 @@
 //! What upstream speaks. Nothing outside this room knows a field of the `OpenAI` API.
 
+pub use self::delta::{Delta, Ended, Malformed, Meaning, Origin, Part, PartText};
 pub use self::event::is_whole;
-pub use self::meaning::{Delta, Ended, Malformed, Meaning, Origin, Part, PartText};
-pub use self::reader::EventReader;
-pub use self::target::{Api, Target};
-pub use self::whole::{MAX_WHOLE_BYTES, Sniffed, Whole, sniff};
+pub use self::parser::EventParser;
+pub use self::target::{Api, BaseUrl, Target};
+pub use self::whole::{MAX_WHOLE_BYTES, Sniffed, WholeAnswer, sniff};
 
-pub mod base_url;
 mod chat_completions;
+mod classify;
+mod delta;
 pub mod dialect;
-pub mod dialects;
 mod event;
 pub mod failure;
 mod finish;
-mod meaning;
-mod reader;
-mod reported;
+mod parser;
+mod report;
 mod request;
 mod responses;
 pub mod retry;
 mod target;
-mod template;
 mod text;
-mod usage;
 mod whole;
-mod words;

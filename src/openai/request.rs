@@ -9,14 +9,14 @@ use super::dialect::{Dialect, TokenLimit};
 use crate::api::request::{ChatRequest, Role};
 use crate::json;
 
-/// The body for Chat Completions, the way this server wants it.
+/// The body for Chat Completions, in this server's dialect.
 pub(super) fn chat_completions(
     request: &ChatRequest,
     system_prompt: Option<&str>,
     dialect: Dialect,
 ) -> String {
     let max_tokens = Some(request.max_tokens);
-    json::written(&ChatCompletions {
+    json::to_json(&ChatCompletions {
         model: &request.model,
         messages: system_prompt
             .map(Message::system)
@@ -35,7 +35,7 @@ pub(super) fn chat_completions(
 
 /// The body for Responses. Upstream is not to keep the answer.
 pub(super) fn responses(request: &ChatRequest, system_prompt: Option<&str>) -> String {
-    json::written(&Responses {
+    json::to_json(&Responses {
         model: &request.model,
         instructions: system_prompt,
         input: Message::conversation(request)
@@ -80,7 +80,7 @@ struct Responses<'a> {
     store: bool,
 }
 
-/// An item of the conversation. `OpenAI` takes a message for what it is, others want to be told.
+/// An item of the conversation. `OpenAI` does not need the type of a message, but other servers do.
 #[derive(Serialize)]
 struct Item<'a> {
     #[serde(rename = "type")]
@@ -104,7 +104,7 @@ impl<'a> Message<'a> {
         }
     }
 
-    /// The earlier turns, oldest first, then what the person says now.
+    /// The earlier turns, oldest first, then the new message.
     fn conversation(request: &'a ChatRequest) -> impl Iterator<Item = Self> {
         let earlier = request.history.iter().map(|turn| {
             let role = match turn.role {

@@ -17,6 +17,7 @@ use super::upstream::{self, Opening};
 use crate::api::ending::{Completion, EndReason};
 use crate::api::error::{ApiError, ErrorCode};
 use crate::config::{Config, ConfigError};
+use crate::openai::EventParser;
 use crate::openai::failure::Failure;
 use crate::stream::relay::{Input, Relay};
 use crate::telemetry::record::Level;
@@ -67,7 +68,7 @@ impl Chat {
                 .optional_id("upstream_request_id", upstream.request_id.as_deref())
                 .number("upstream_latency_ms", upstream.latency_ms);
         });
-        let mut relay = self.relay(config).asking_default_model(!chat.names_model);
+        let mut relay = self.relay(config, chat.names_model);
         match upstream.opening {
             Opening::Stream(bytes) => relay.handle(Input::Chunk(&bytes), js::now_ms()),
             Opening::Whole(answer) => relay.answer_whole(&answer, js::now_ms()),
@@ -75,16 +76,11 @@ impl Chat {
         Ok((upstream.source, relay))
     }
 
-    fn relay(&self, config: &Config) -> Relay {
+    fn relay(&self, config: &Config, names_model: bool) -> Relay {
+        let events = EventParser::new(config.target.api, names_model);
         let id = self.exchange.correlation_id.clone();
         let traces_frames = self.exchange.isolate.log.wants(Level::Debug);
-        Relay::new(
-            config.target.api,
-            id,
-            config.limits,
-            js::now_ms(),
-            traces_frames,
-        )
+        Relay::new(events, id, config.limits, js::now_ms(), traces_frames)
     }
 
     /// Answers without a stream.

@@ -39,7 +39,7 @@ impl Endpoint {
                 ("accept", "text/event-stream"),
             ]),
         };
-        Self::new(&target.url(), &json::written(&options))
+        Self::new(&target.url(), &json::to_json(&options))
     }
 }
 

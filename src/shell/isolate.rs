@@ -16,8 +16,7 @@ use super::endpoint::Endpoint;
 use super::runtime::js::{self, RateLimiter};
 use crate::api::access::Gate;
 use crate::config::{self, Config, ConfigError};
-use crate::openai::dialect::Dialect;
-use crate::openai::dialects::Dialects;
+use crate::openai::dialect::{Dialect, Dialects};
 use crate::telemetry::record::{Level, Record, panic_cause, timestamp};
 use crate::telemetry::redact::Scrubber;
 
@@ -55,7 +54,7 @@ impl Isolate {
     /// How upstream wants a request to a model, as far as it has told.
     pub(super) fn dialect_of(&self, config: &Config, model: &str) -> Dialect {
         let mut dialects = self.dialects.borrow_mut();
-        let first = || Dialects::new(Dialect::of(&config.target.base_url));
+        let first = || Dialects::new(Dialect::of(config.target.base_url.host()));
         dialects.get_or_insert_with(first).of(model)
     }
 

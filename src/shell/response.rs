@@ -172,6 +172,6 @@ impl ResponseContext<'_> {
         }
         headers.extend_from_slice(own);
         let headers = HeaderMap(&headers);
-        ResponseTemplate::new(&json::written(&Options { status, headers }))
+        ResponseTemplate::new(&json::to_json(&Options { status, headers }))
     }
 }

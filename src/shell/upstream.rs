@@ -17,7 +17,7 @@ use crate::api::request::ChatRequest;
 use crate::config::Config;
 use crate::openai::dialect::Dialect;
 use crate::openai::failure::{self, Failure};
-use crate::openai::{Api, MAX_WHOLE_BYTES, Sniffed, Whole, is_whole, retry, sniff};
+use crate::openai::{Api, MAX_WHOLE_BYTES, Sniffed, WholeAnswer, is_whole, retry, sniff};
 use crate::telemetry::record::Level;
 
 /// An answer that has begun.
@@ -35,7 +35,7 @@ pub(super) enum Opening {
     /// An event stream, of which these bytes were read already.
     Stream(Vec<u8>),
     /// An answer that came whole, for the server does not stream.
-    Whole(Whole),
+    Whole(WholeAnswer),
 }
 
 /// Calls upstream until it answers with a stream, or there is no use in trying again.
@@ -237,7 +237,7 @@ impl Attempt<'_> {
             .config
             .target
             .api
-            .read_whole(&bytes, self.request.names_model);
+            .parse_whole(&bytes, self.request.names_model);
         whole.map(Opening::Whole).map_err(|failure| Missed::Failed {
             failure,
             reworded: self.reworded(400, &bytes),

@@ -1,18 +1,17 @@
-//! The floors of the house: a room imports from the rooms below it, and no files import each other in a circle.
+//! The crate's structure: a room imports only from the rooms below it, and no files import each other in a circle.
 //!
-//! A circle cannot be read in any order, and a room that imports upwards cannot be understood without the ones
-//! above. The compiler allows both within a crate, so the source is read here, the shell's as well, which the
-//! host does not compile.
+//! The compiler allows both within a crate, so this reads the source. It includes the shell, which the host does not
+//! compile.
 //!
-//! What counts is every path that begins with `crate`, `super`, `self` or a child module, in `use` and elsewhere.
-//! It leads to the deepest file that it names. A `mod.rs` that declares its children and re-exports their items
-//! is above them, so they take their neighbours' items from where these are and not from their parent.
+//! Every path within the crate counts, in `use` and elsewhere: those that begin with `crate`, `super`, `self` or a child
+//! module. A path imports the deepest file that it names. Declaring a child (`mod x;`) does not import it, but calling
+//! or re-exporting it does. So a child must not import from a `mod.rs` that uses it: it imports its siblings directly.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::Path;
 
-/// The rooms, from the ground up.
+/// The rooms. Each may import from those before it.
 const FLOORS: [&str; 8] = [
     "json",
     "telemetry",
@@ -41,16 +40,14 @@ fn no_files_import_each_other_in_a_circle() {
 }
 
 #[test]
-fn every_file_belongs_to_a_room_and_every_import_is_seen() {
+fn the_crate_s_own_imports_are_seen() {
     let imports = imports(&sources());
-    assert!(imports.len() > 40, "{:?}", imports.keys());
-    for (file, imported) in &imports {
-        assert!(file.is_empty() || floor(file).is_some(), "{file}");
-        let is_leaf = imported.is_empty();
-        assert!(!is_leaf || file != "stream::relay", "the paths of {file}");
-    }
     let relay = &imports["stream::relay"];
-    assert!(relay.contains("stream::sse") && relay.contains("api::error"));
+    assert!(
+        relay.contains("stream::sse") && relay.contains("api::error"),
+        "{relay:?}"
+    );
+    assert!(imports["shell"].contains("shell::chat"), "{imports:?}");
 }
 
 #[test]
@@ -111,7 +108,7 @@ fn what_is_no_import_is_not_taken_for_one() {
     assert_eq!(imports(&files)["api::error"], BTreeSet::new());
 }
 
-/// Which imports go upwards, or sideways into a room that is none.
+/// The imports that go upwards, and the files that belong to no room.
 fn upward(imports: &Imports) -> Vec<String> {
     let mut found = Vec::new();
     for (file, imported) in imports.iter().filter(|(file, _)| !file.is_empty()) {

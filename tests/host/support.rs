@@ -5,7 +5,7 @@ use std::time::Duration;
 use personal_ai_assistant::api::correlation::CorrelationId;
 use personal_ai_assistant::api::request::Rules;
 use personal_ai_assistant::config::{Config, ConfigError};
-use personal_ai_assistant::openai::Api;
+use personal_ai_assistant::openai::{Api, EventParser};
 use personal_ai_assistant::stream::relay::{Input, Limits, Relay};
 use personal_ai_assistant::stream::sse::{DecodeError, Decoder};
 
@@ -44,7 +44,7 @@ pub fn relay() -> Relay {
 
 pub fn relay_of(api: Api) -> Relay {
     let id = CorrelationId::parse("abc-123").expect("a valid id");
-    Relay::new(api, id, LIMITS, 0, false)
+    Relay::new(EventParser::new(api, true), id, LIMITS, 0, false)
 }
 
 /// What a client reads of a stream whose upstream sends these chunks and then ends.

@@ -1,4 +1,4 @@
-//! What events mean, whichever API they are of.
+//! What upstream's events mean, whichever API they belong to.
 
 use std::borrow::Cow;
 
@@ -10,16 +10,16 @@ use crate::api::error::ErrorCode;
 /// What one upstream event means to a stream.
 #[derive(Debug)]
 pub enum Meaning<'a> {
-    /// Nothing: upstream is still there, or says something that is not about the answer's text.
+    /// Nothing for the answer: a sign of life, or an event of another kind.
     Nothing,
-    /// What a chunk of the answer adds.
+    /// A piece of the answer, what upstream says about its end, or both.
     Delta(Delta<'a>),
-    /// The end of the stream, and what it still brings; nothing of interest follows.
+    /// The end of the stream, with a last delta. Nothing of interest follows.
     Done(Delta<'a>),
 }
 
 impl Meaning<'_> {
-    /// Upstream reports that it could not go on.
+    /// Upstream reports that it failed.
     pub(super) fn failed(failure: Failure) -> Self {
         Self::Delta(Delta {
             ending: Some(Ended::Failed(Box::new(failure))),
@@ -32,81 +32,83 @@ impl Meaning<'_> {
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub struct Malformed;
 
-/// An event that was taken apart.
-pub(super) struct Parts<'a> {
+/// An event's meaning, and what the parser may ignore in the next one.
+pub(super) struct ParsedEvent<'a> {
     pub(super) meaning: Meaning<'a>,
-    /// Values that mean nothing here, and that no two events have in common.
-    pub(super) noise: [Option<&'a str>; 2],
+    /// Values that mean nothing here and differ from event to event.
+    pub(super) ignorable: [Option<&'a str>; 2],
 }
 
-impl<'a> From<Meaning<'a>> for Parts<'a> {
+impl<'a> From<Meaning<'a>> for ParsedEvent<'a> {
     fn from(meaning: Meaning<'a>) -> Self {
         Self {
             meaning,
-            noise: [None; 2],
+            ignorable: [None; 2],
         }
     }
 }
 
-/// What a chunk of the answer adds. Text is a JSON string that is not empty, quotes and escapes included, where
-/// possible as upstream wrote it: it goes into a frame verbatim.
+/// What an event adds to the answer.
+///
+/// Its texts are JSON strings that are not empty, with quotes and escapes. Where possible they are upstream's own
+/// bytes, since they go into a frame verbatim.
 #[derive(Debug, Default)]
 pub struct Delta<'a> {
-    /// The answer's text.
+    /// Text of the answer.
     pub content: Option<Cow<'a, str>>,
-    /// Text by which the model refuses to answer.
+    /// Text in which the model refuses to answer.
     pub refusal: Option<Cow<'a, str>>,
-    /// How the text relates to what came before.
+    /// Whether the text is new, or repeats earlier text.
     pub origin: Origin,
-    /// What upstream says about the answer's end, after this text.
+    /// What upstream says about the answer's end. It applies after the text.
     pub ending: Option<Ended>,
-    /// Tokens used so far; the last that is given counts, also where it cannot be read.
+    /// Tokens used so far. The last one counts, even if it cannot be read.
     pub usage: Option<Result<Usage, Malformed>>,
-    /// Whether this is a part of the answer, with text or without.
+    /// Whether this belongs to the answer at all, with or without text.
     pub is_answer: bool,
-    /// All parts of the answer again, in order, at its end.
+    /// The whole answer in its parts, as Responses repeats it at the end.
     pub parts: Vec<PartText<'a>>,
 }
 
-/// A part of an answer, as [`Delta`] has its text.
+/// The text of one part of an answer, in the form that [`Delta`] has.
 #[derive(Debug)]
 pub struct PartText<'a> {
-    /// Which one.
+    /// Which part.
     pub part: Part,
-    /// The answer's text.
+    /// Text of the answer.
     pub content: Option<Cow<'a, str>>,
-    /// Text by which the model refuses to answer.
+    /// Text in which the model refuses to answer.
     pub refusal: Option<Cow<'a, str>>,
 }
 
-/// How a text relates to those before it.
+/// How a delta's text relates to the text before it.
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
 pub enum Origin {
-    /// It goes on where they end.
+    /// It continues the answer.
     #[default]
     Delta,
-    /// It goes on with this part.
+    /// It continues this part of the answer.
     DeltaOf(Part),
-    /// It says a part of the answer again that deltas have said, if any came.
+    /// It repeats a part that is over, or an answer without parts; new only if no delta brought it.
     Part(Option<Part>),
-    /// It says the whole answer again, if any of it came.
+    /// It repeats the whole answer; new only if no text came before.
     Whole,
-    /// A part or the whole that cannot be read, which is a loss if nothing of the answer came.
+    /// A part or the whole answer that cannot be read; a loss if no text came before.
     Lost,
 }
 
-/// Which part of a response a text is.
+/// A part of a response, by its indices.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub struct Part {
-    /// The number of its item.
+    /// The index of its item.
     pub output_index: u64,
-    /// Its number within the item; nothing for the whole item.
+    /// Its index within the item; `None` for the whole item.
     pub content_index: Option<u64>,
 }
 
 impl Part {
-    /// Whether all of this part is in the other one, or is the other one as a whole.
-    pub fn is_within(self, other: Self) -> bool {
+    /// Whether the two parts overlap: they are equal, or one is the whole item that the other belongs to.
+    pub fn overlaps(self, other: Self) -> bool {
         let is_item = self.content_index.is_none() || other.content_index.is_none();
         self.output_index == other.output_index && (is_item || self == other)
     }
@@ -117,9 +119,9 @@ impl Part {
 pub enum Ended {
     /// The answer is complete.
     Finished(FinishReason),
-    /// The answer is complete for [`FinishReason::Other`]: upstream's word, if it is a name.
+    /// The answer is complete for an unknown reason: upstream's word for it, if that is a machine-readable name.
     Otherwise(Option<String>),
-    /// Upstream could not go on.
+    /// Upstream failed.
     Failed(Box<Failure>),
 }
 
