@@ -15,9 +15,6 @@ use crate::stream::outcome::EndReason;
 
 use super::redact::{REDACTED, Scrubber, is_secret_name};
 
-/// Room for a line, in bytes; nearly all lines fit.
-const LINE_BYTES: usize = 512;
-
 /// How much a line matters.
 #[derive(Clone, Copy, Debug, Eq, Ord, PartialEq, PartialOrd)]
 pub enum Level {
@@ -109,7 +106,7 @@ impl<'a> Record<'a> {
         correlation_id: Option<&str>,
     ) -> Self {
         let mut record = Self {
-            json: Vec::with_capacity(LINE_BYTES),
+            json: Vec::new(),
             scrubber,
         };
         record.json.push(b'{');
