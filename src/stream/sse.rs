@@ -87,10 +87,7 @@ struct Pending {
     /// Whether a field `error` has said all that counts.
     is_error: bool,
     has_data: bool,
-    /// The only `data` line so far, as a range of the buffer: nearly every event has just one, which
-    /// is best left where it is.
-    line: Option<Range<usize>>,
-    /// Several `data` lines joined, or one that had to leave the buffer.
+    /// The `data` lines, joined.
     data: Vec<u8>,
 }
 
@@ -159,14 +156,10 @@ impl Decoder {
 
     fn dispatch(&mut self) -> Result<Event<'_>, DecodeError> {
         self.dispatched = true;
-        let data = match &self.event.line {
-            Some(line) => self.bytes(line),
-            None => &self.event.data,
-        };
         let text = |bytes| str::from_utf8(bytes).map_err(|_| DecodeError::InvalidUtf8);
         Ok(Event {
             kind: text(&self.event.kind)?,
-            data: text(data)?,
+            data: text(&self.event.data)?,
         })
     }
 
@@ -218,23 +211,12 @@ impl Decoder {
     }
 
     fn add_data(&mut self, line: Range<usize>) {
-        if !self.event.has_data {
-            self.event.has_data = true;
-            self.event.line = Some(line);
-            return;
+        if self.event.has_data {
+            self.event.data.push(b'\n');
         }
-        self.take_line_out();
-        self.event.data.push(b'\n');
+        self.event.has_data = true;
         let added = self.buffer.get(line).unwrap_or_default();
         self.event.data.extend_from_slice(added);
-    }
-
-    /// Copies the event's only line out of the buffer, if it is still there.
-    fn take_line_out(&mut self) {
-        if let Some(line) = self.event.line.take() {
-            let bytes = self.buffer.get(line).unwrap_or_default();
-            self.event.data.extend_from_slice(bytes);
-        }
     }
 
     /// The next complete line, without its end: LF, CR or CRLF.
@@ -280,7 +262,6 @@ impl Decoder {
             self.event.clear();
             self.dispatched = false;
         }
-        self.take_line_out();
         let done = self.line_start.min(self.buffer.len());
         self.buffer.drain(..done);
         self.searched = self.searched.saturating_sub(done);
@@ -299,7 +280,6 @@ impl Pending {
         self.kind.clear();
         self.is_error = false;
         self.has_data = false;
-        self.line = None;
         self.data.clear();
     }
 }
