@@ -5,7 +5,6 @@
 
 use std::ops::Range;
 
-use memchr::arch::all::is_prefix;
 use serde_json::Deserializer;
 use serde_json::value::RawValue;
 
@@ -69,7 +68,7 @@ impl Template {
         let mut rest = data;
         let mut compared = 0;
         for Place { range, is_text } in &self.places {
-            rest = behind(rest, self.data.get(compared..range.start)?)?;
+            rest = rest.strip_prefix(self.data.get(compared..range.start)?)?;
             let mut values = Deserializer::from_str(rest).into_iter();
             let value: &RawValue = values.next()?.ok()?;
             rest = rest.get(values.byte_offset()..)?;
@@ -78,16 +77,7 @@ impl Template {
                 text = Some(value.get()).filter(|value| value.starts_with('"'));
             }
         }
-        let end = behind(rest, self.data.get(compared..)?)?;
+        let end = rest.strip_prefix(self.data.get(compared..)?)?;
         text.filter(|_| end.is_empty())
-    }
-}
-
-/// What comes behind a text's beginning.
-fn behind<'a>(text: &'a str, beginning: &str) -> Option<&'a str> {
-    if is_prefix(text.as_bytes(), beginning.as_bytes()) {
-        text.get(beginning.len()..)
-    } else {
-        None
     }
 }
