@@ -2,6 +2,8 @@
 //!
 //! Swapping one JSON value for another leaves the rest of the document's meaning unchanged. So an event that
 //! repeats the text around those values means the same, with other values. These are still read as JSON.
+//!
+//! Without it a token of a burst would cost 2.2 times as much, and one that comes alone 5 % more.
 
 use std::ops::Range;
 
