@@ -96,7 +96,7 @@ impl Pump {
         let read = waiting.until(|| source.read(), relay.deadline_ms());
         match read.await {
             Ok(Read::Chunk(bytes)) => {
-                relay.receive(bytes, |space| source.take(space), js::now_ms());
+                relay.handle(Input::Chunk(&source.chunk(bytes)), js::now_ms());
             }
             Ok(Read::End) => relay.handle(Input::End, js::now_ms()),
             Ok(Read::Broken) => relay.handle(Input::Broken, js::now_ms()),

@@ -94,9 +94,7 @@ impl Relay {
         }
         self.clocks.handled(now_ms);
         match input {
-            Input::Chunk(chunk) => {
-                self.receive(chunk.len(), |space| space.copy_from_slice(chunk), now_ms);
-            }
+            Input::Chunk(chunk) => self.receive(chunk, now_ms),
             Input::End => self.end("the bytes ended before the answer was complete", now_ms),
             Input::Broken => self.end(
                 "the connection broke before the answer was complete",
@@ -107,13 +105,9 @@ impl Relay {
         }
     }
 
-    /// [`Input::Chunk`] of `len` bytes, which `fill` writes in place.
-    pub fn receive(&mut self, len: usize, fill: impl FnOnce(&mut [u8]), now_ms: u64) {
-        if self.outcome.is_some() {
-            return;
-        }
+    fn receive(&mut self, chunk: &[u8], now_ms: u64) {
         self.clocks.received(now_ms);
-        self.decoder.feed_with(len, fill);
+        self.decoder.feed(chunk);
         while self.outcome.is_none() {
             let step = match self.decoder.next_event() {
                 Ok(None) => break,

@@ -88,24 +88,18 @@ struct Pending {
     /// Whether a field `error` came, after which no other field counts.
     is_error: bool,
     has_data: bool,
-    /// The only `data` line so far, as a range of the buffer. Nearly every event has just one, which is not copied.
-    line: Option<Range<usize>>,
-    /// Several `data` lines joined, or one that is no longer in the buffer.
+    /// The `data` lines, joined.
     data: Vec<u8>,
 }
 
 impl Decoder {
     /// Adds a chunk. Call [`Decoder::next_event`] until it returns `None` before feeding the next one.
     pub fn feed(&mut self, chunk: &[u8]) {
-        self.feed_with(chunk.len(), |space| space.copy_from_slice(chunk));
-    }
-
-    /// Adds a chunk of `len` bytes, which `fill` writes in place.
-    pub fn feed_with(&mut self, len: usize, fill: impl FnOnce(&mut [u8])) {
-        self.discard_done();
-        let old_len = self.buffer.len();
-        self.buffer.resize(old_len.saturating_add(len), 0);
-        fill(self.buffer.get_mut(old_len..).unwrap_or_default());
+        let done = self.line_start.min(self.buffer.len());
+        self.buffer.drain(..done);
+        self.searched = self.searched.saturating_sub(done);
+        self.line_start = 0;
+        self.buffer.extend_from_slice(chunk);
     }
 
     /// The bytes have ended: returns what there is of a last event, as if its blank line had come. It may have been cut
@@ -126,7 +120,10 @@ impl Decoder {
     /// [`DecodeError::InvalidUtf8`] concerns this event alone. After [`DecodeError::EventTooLarge`], nothing more can be
     /// decoded.
     pub fn next_event(&mut self) -> Result<Option<Event<'_>>, DecodeError> {
-        self.clear_dispatched();
+        if self.dispatched {
+            self.event.clear();
+            self.dispatched = false;
+        }
         if !self.skip_bom() {
             return Ok(None);
         }
@@ -156,14 +153,10 @@ impl Decoder {
 
     fn dispatch(&mut self) -> Result<Event<'_>, DecodeError> {
         self.dispatched = true;
-        let data = match &self.event.line {
-            Some(line) => self.bytes(line),
-            None => &self.event.data,
-        };
         let text = |bytes| str::from_utf8(bytes).map_err(|_| DecodeError::InvalidUtf8);
         Ok(Event {
             kind: text(&self.event.kind)?,
-            data: text(data)?,
+            data: text(&self.event.data)?,
         })
     }
 
@@ -215,23 +208,12 @@ impl Decoder {
     }
 
     fn add_data(&mut self, line: Range<usize>) {
-        if !self.event.has_data {
-            self.event.has_data = true;
-            self.event.line = Some(line);
-            return;
+        if self.event.has_data {
+            self.event.data.push(b'\n');
         }
-        self.take_line_out();
-        self.event.data.push(b'\n');
+        self.event.has_data = true;
         let added = self.buffer.get(line).unwrap_or_default();
         self.event.data.extend_from_slice(added);
-    }
-
-    /// Copies the event's only line out of the buffer, if it is still there.
-    fn take_line_out(&mut self) {
-        if let Some(line) = self.event.line.take() {
-            let bytes = self.buffer.get(line).unwrap_or_default();
-            self.event.data.extend_from_slice(bytes);
-        }
     }
 
     /// The next complete line, without its end: LF, CR or CRLF.
@@ -272,22 +254,6 @@ impl Decoder {
         true
     }
 
-    fn clear_dispatched(&mut self) {
-        if self.dispatched {
-            self.event.clear();
-            self.dispatched = false;
-        }
-    }
-
-    fn discard_done(&mut self) {
-        self.clear_dispatched();
-        self.take_line_out();
-        let done = self.line_start.min(self.buffer.len());
-        self.buffer.drain(..done);
-        self.searched = self.searched.saturating_sub(done);
-        self.line_start = 0;
-    }
-
     fn bytes(&self, range: &Range<usize>) -> &[u8] {
         self.buffer.get(range.clone()).unwrap_or_default()
     }
@@ -300,7 +266,6 @@ impl Pending {
         self.kind.clear();
         self.is_error = false;
         self.has_data = false;
-        self.line = None;
         self.data.clear();
     }
 }

@@ -12,9 +12,6 @@ use serde::Serialize;
 use super::redact::{REDACTED, Scrubber, is_secret_name};
 use crate::json;
 
-/// The first capacity of a line, in bytes; nearly all lines fit.
-const LINE_BYTES: usize = 512;
-
 /// The importance of a log line.
 #[derive(Clone, Copy, Debug, Eq, Ord, PartialEq, PartialOrd)]
 pub enum Level {
@@ -106,7 +103,7 @@ impl<'a> Record<'a> {
         correlation_id: Option<&str>,
     ) -> Self {
         let mut record = Self {
-            json: Vec::with_capacity(LINE_BYTES),
+            json: Vec::new(),
             scrubber,
         };
         record.json.push(b'{');

@@ -11,20 +11,39 @@ const callbacks = { onRequest() {}, onRead() {}, onRoom: (task) => told.push(tas
 connect(...Object.values(callbacks));
 
 const bytes = (text) => new TextEncoder().encode(text);
-const FRAME = "data: frame\n\n";
+const LARGE = `data: ${"x".repeat(5_000)}\n\n`;
 const LAST = "data: last\n\n";
 
-test("the task is told once the last frame was taken, and not while anything waits", async () => {
+for (const [what, chunks] of [
+  ["small frames are one chunk", [LAST + LAST]],
+  ["the last frame is a chunk of its own behind large ones", [LARGE, LAST]],
+]) {
+  test(`the task is told once the last frame was taken, and not while anything waits: ${what}`, async () => {
+    told.length = 0;
+    const outlet = new Outlet(1);
+    const reader = outlet.body.getReader();
+    outlet.writeLast(bytes(chunks.join("")));
+    for (const chunk of chunks) {
+      await turn();
+      assert.deepEqual(told, []);
+      assert.equal(Buffer.from((await reader.read()).value).toString(), chunk);
+    }
+    await turn();
+    assert.deepEqual(told, [1]);
+    assert.equal((await reader.read()).done, true);
+  });
+}
+
+test("there is room until 4 KiB wait, and again once they were taken", async () => {
+  told.length = 0;
   const outlet = new Outlet(1);
   const reader = outlet.body.getReader();
-  const read = async () => Buffer.from((await reader.read()).value).toString();
-  outlet.writeLast(bytes(FRAME + LAST));
+  assert.equal(outlet.write(bytes(LAST)), true);
+  assert.equal(outlet.write(bytes(LARGE)), false);
+  assert.equal(Buffer.from((await reader.read()).value).toString(), LAST);
   await turn();
   assert.deepEqual(told, []);
-  assert.equal(await read(), FRAME);
-  await turn();
-  assert.deepEqual(told, [], "the last frame still waits");
-  assert.equal(await read(), LAST);
+  await reader.read();
   await turn();
   assert.deepEqual(told, [1]);
 });

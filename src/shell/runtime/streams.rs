@@ -103,11 +103,13 @@ impl Source {
         Some(read)
     }
 
-    /// Copies the last chunk. `space` is as long.
-    pub(in crate::shell) fn take(&self, space: &mut [u8]) {
+    /// The last chunk, of so many bytes.
+    pub(in crate::shell) fn chunk(&self, bytes: usize) -> Vec<u8> {
+        let mut chunk = vec![0; bytes];
         if let Some(inlet) = &self.inlet {
-            inlet.take(space);
+            inlet.take(&mut chunk);
         }
+        chunk
     }
 
     /// Tells the sender to stop, unless all was read. Nothing more is read.
@@ -129,9 +131,7 @@ impl Source {
     ) -> Result<bool, Interrupted> {
         match waiting.until(|| self.read(), deadline_ms).await? {
             Read::Chunk(chunk_bytes) => {
-                let len = bytes.len();
-                bytes.resize(len.saturating_add(chunk_bytes), 0);
-                self.take(bytes.get_mut(len..).unwrap_or_default());
+                bytes.extend_from_slice(&self.chunk(chunk_bytes));
                 Ok(true)
             }
             Read::End => Ok(false),
