@@ -58,7 +58,7 @@ export function unreachable(server, reason) {
  * @param {string} url
  * @returns {Promise<string | undefined>} nothing when it accepts one, or when there is a proxy, which may know the way
  */
-export function connectionFailure(url) {
+export async function connectionFailure(url) {
   if (Object.keys(process.env).some((name) => /^(https?|all)_proxy$/i.test(name))) return;
   const { hostname, port, protocol } = new URL(url);
   return new Promise((resolve) => {

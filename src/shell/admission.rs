@@ -5,7 +5,7 @@ use js_sys::Uint8Array;
 use web_sys::Request;
 
 use super::exchange::{EarlyEnd, Exchange};
-use super::runtime::js::{self, millis, names};
+use super::runtime::js::{self, millis};
 use super::runtime::streams::Source;
 use super::runtime::wait::{Interrupted, Waiting};
 use crate::api::access::{brings_token, rate_limit_key};
@@ -70,7 +70,7 @@ fn authorize<'c>(request: &Request, config: &'c Config) -> Result<Option<&'c str
     if config.access_tokens.is_empty() {
         return Ok(None);
     }
-    let authorization = js::header(&request.headers(), &names::AUTHORIZATION);
+    let authorization = js::header(&request.headers(), "authorization");
     let name = config.access_tokens.name_of(authorization.as_deref());
     name.map(Some).ok_or_else(|| {
         let mut error = ApiError::from(ErrorCode::Unauthorized);
@@ -82,10 +82,10 @@ fn authorize<'c>(request: &Request, config: &'c Config) -> Result<Option<&'c str
 /// Whether the headers tell the body's length. They may tell enough to refuse it.
 fn declared(request: &Request) -> Result<bool, EarlyEnd> {
     let headers = request.headers();
-    let content_type = js::header(&headers, &names::CONTENT_TYPE);
-    let content_encoding = js::header(&headers, &names::CONTENT_ENCODING);
+    let content_type = js::header(&headers, "content-type");
+    let content_encoding = js::header(&headers, "content-encoding");
     media(content_type.as_deref(), content_encoding.as_deref()).map_err(EarlyEnd::Rejected)?;
-    let length = js::header(&headers, &names::CONTENT_LENGTH);
+    let length = js::header(&headers, "content-length");
     match length.and_then(|length| length.parse::<u64>().ok()) {
         Some(bytes) if bytes > MAX_BODY_BYTES as u64 => Err(ErrorCode::BodyTooLarge.into()),
         length => Ok(length.is_some()),
@@ -161,7 +161,7 @@ async fn limit(
     let Some(limiter) = &exchange.isolate.rate_limiter else {
         return Ok(());
     };
-    let address = js::header(&request.headers(), &names::CONNECTING_IP);
+    let address = js::header(&request.headers(), "cf-connecting-ip");
     let key = rate_limit_key(client, address.as_deref());
     let deadline_ms = js::now_ms().saturating_add(LIMITER_MS);
     let cause = match waiting.resolve(limiter.admits(&key), deadline_ms).await {

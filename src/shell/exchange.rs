@@ -8,7 +8,7 @@ use web_sys::{Headers, Request};
 
 use super::isolate::Isolate;
 use super::response::ResponseContext;
-use super::runtime::js::{self, names};
+use super::runtime::js;
 use crate::api::access::{Cors, Denied};
 use crate::api::correlation::CorrelationId;
 use crate::api::ending::{Completion, EndReason};
@@ -57,13 +57,13 @@ impl Exchange {
         let url = request.url();
         let (own_origin, path) = split_url(&url);
         let headers = request.headers();
-        let origin = js::header(&headers, &names::ORIGIN);
+        let origin = js::header(&headers, "origin");
         // It matters only to a page, whose origin has a scheme.
         let proto = origin
             .as_ref()
-            .and_then(|_| js::header(&headers, &names::FORWARDED_PROTO));
+            .and_then(|_| js::header(&headers, "x-forwarded-proto"));
         let gate = &isolate.gate;
-        let host = js::header(&headers, &names::HOST);
+        let host = js::header(&headers, "host");
         let cors = if host.as_deref().is_none_or(ends_as_host) {
             gate.admit(own_origin, proto.as_deref(), origin.as_deref())
         } else {
@@ -139,7 +139,7 @@ impl Exchange {
 }
 
 fn correlation_id(headers: &Headers) -> CorrelationId {
-    let sent = js::header(headers, &names::CORRELATION_ID);
+    let sent = js::header(headers, "x-correlation-id");
     sent.as_deref()
         .and_then(CorrelationId::parse)
         .unwrap_or_else(|| {

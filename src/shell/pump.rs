@@ -134,7 +134,8 @@ impl Pump {
     async fn close(&mut self) -> Delivery {
         let deadline_ms = self.relay.last_deadline_ms().saturating_add(CLOSING_MS);
         match self.room(deadline_ms).await {
-            Ok(()) if !self.waiting.is_client_gone() && self.outlet.close().is_ok() => {
+            Ok(()) if !self.waiting.is_client_gone() => {
+                self.outlet.end();
                 self.relay.output_written(js::now_ms());
                 Delivery::Over
             }

@@ -9,7 +9,7 @@ use wasm_bindgen::JsCast;
 use web_sys::{Headers, Response};
 
 use super::exchange::{EarlyEnd, Exchange};
-use super::runtime::js::{self, header, names};
+use super::runtime::js::{self, header};
 use super::runtime::streams::Source;
 use super::runtime::wait::{Interrupted, Waiting};
 use crate::api::error::ErrorCode;
@@ -149,7 +149,7 @@ impl Attempt<'_> {
         Ok(Upstream {
             opening: self.begin(&mut source, &headers, waiting).await?,
             source,
-            request_id: header(&headers, &names::REQUEST_ID),
+            request_id: header(&headers, "x-request-id"),
             latency_ms,
         })
     }
@@ -194,7 +194,7 @@ impl Attempt<'_> {
         headers: &Headers,
         waiting: &mut Waiting,
     ) -> Result<Opening, Missed> {
-        let content_type = header(headers, &names::CONTENT_TYPE);
+        let content_type = header(headers, "content-type");
         let mut bytes = Vec::new();
         loop {
             match sniff(content_type.as_deref(), &bytes) {
@@ -297,14 +297,14 @@ impl Attempt<'_> {
             bytes.truncate(failure::MAX_BODY_BYTES);
         }
         let headers = response.headers();
-        let should_retry = header(&headers, &names::SHOULD_RETRY);
+        let should_retry = header(&headers, "x-should-retry");
         let until_ms = |date: &str| Some(Date::parse(date) - Date::now());
         let failure = Failure::from_response(
             status,
             &bytes,
             retry::retry_after_ms(
-                header(&headers, &names::RETRY_AFTER_MS).as_deref(),
-                header(&headers, &names::RETRY_AFTER).as_deref(),
+                header(&headers, "retry-after-ms").as_deref(),
+                header(&headers, "retry-after").as_deref(),
                 until_ms,
             ),
             should_retry.map(|value| !value.eq_ignore_ascii_case("false")),

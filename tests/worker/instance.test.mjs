@@ -73,7 +73,6 @@ const CANNOT_THROW = [
   // Fields of requests, responses and headers, which are there.
   "body", // Request
   "body", // Response
-  "get", // Headers
   "headers", // Request
   "headers", // Response
   "method",
@@ -109,8 +108,8 @@ function chatFrom(address) {
 const CAUGHT = [
   "arrayBuffer",
   "call",
-  "close", // Outlet
   "fail",
+  "get", // Headers
   "get", // Reflect
   "limit",
   "listen",

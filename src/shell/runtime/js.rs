@@ -1,10 +1,9 @@
 //! Small bridges to what the runtime offers: the clock, headers, the rate limiter.
 
 use std::cell::Cell;
-use std::thread::LocalKey;
 use std::time::Duration;
 
-use js_sys::{Date, JsString, Math, Object, Promise, Reflect};
+use js_sys::{Date, Math, Object, Promise, Reflect};
 use serde::{Serialize, Serializer};
 use wasm_bindgen::prelude::wasm_bindgen;
 use wasm_bindgen::{JsCast, JsValue};
@@ -14,17 +13,9 @@ use worker::Env;
 
 #[wasm_bindgen]
 extern "C" {
-    /// Headers, whose names JavaScript has already.
-    #[wasm_bindgen(extends = Object)]
-    type HeaderList;
-
     /// Whether the runtime can call an address.
     #[wasm_bindgen(catch, js_namespace = URL, js_name = canParse)]
     pub(in crate::shell) fn can_parse(url: &str) -> Result<bool, JsValue>;
-
-    /// Cannot throw: the names are those of headers.
-    #[wasm_bindgen(method)]
-    fn get(this: &HeaderList, name: &JsString) -> Option<String>;
 }
 
 thread_local! {
@@ -59,33 +50,9 @@ pub(in crate::shell) fn random() -> f64 {
     Math::random()
 }
 
-/// A header's value. The name is one of [`names`].
-pub(in crate::shell) fn header(
-    headers: &Headers,
-    name: &'static LocalKey<JsString>,
-) -> Option<String> {
-    name.with(|name| headers.unchecked_ref::<HeaderList>().get(name))
-}
-
-/// Names of the headers that are looked up, handed to JavaScript once.
-pub(in crate::shell) mod names {
-    use js_sys::JsString;
-
-    thread_local! {
-        pub(in crate::shell) static AUTHORIZATION: JsString = "authorization".into();
-        pub(in crate::shell) static CONNECTING_IP: JsString = "cf-connecting-ip".into();
-        pub(in crate::shell) static CONTENT_ENCODING: JsString = "content-encoding".into();
-        pub(in crate::shell) static CONTENT_LENGTH: JsString = "content-length".into();
-        pub(in crate::shell) static CONTENT_TYPE: JsString = "content-type".into();
-        pub(in crate::shell) static CORRELATION_ID: JsString = "x-correlation-id".into();
-        pub(in crate::shell) static FORWARDED_PROTO: JsString = "x-forwarded-proto".into();
-        pub(in crate::shell) static HOST: JsString = "host".into();
-        pub(in crate::shell) static ORIGIN: JsString = "origin".into();
-        pub(in crate::shell) static REQUEST_ID: JsString = "x-request-id".into();
-        pub(in crate::shell) static RETRY_AFTER: JsString = "retry-after".into();
-        pub(in crate::shell) static RETRY_AFTER_MS: JsString = "retry-after-ms".into();
-        pub(in crate::shell) static SHOULD_RETRY: JsString = "x-should-retry".into();
-    }
+/// A header's value.
+pub(in crate::shell) fn header(headers: &Headers, name: &str) -> Option<String> {
+    headers.get(name).ok().flatten()
 }
 
 /// Names and values of headers, as a JSON object.

@@ -85,6 +85,15 @@ function bufferAfter({ buffer, length }) {
 const HIGH_WATER_MARK = 4096;
 const NEWLINE = 10;
 
+/** While the last frame waits there is no room, so whoever waits for room then waits until everything is taken. */
+const STRATEGY = {
+  highWaterMark: HIGH_WATER_MARK,
+  size: (chunk) => (chunk.isLast ? HIGH_WATER_MARK : chunk.length),
+};
+
+/** For a promise that is rejected when the body ends in another way: there is nothing left to tell then. */
+const ignore = () => {};
+
 /**
  * A response's body: the readable side of a `TransformStream`. Frames go in by its controller. Its writable side takes a
  * marker, which is transformed only when there is room for more frames.
@@ -94,7 +103,6 @@ const NEWLINE = 10;
 export class Outlet {
   #controller;
   #writer;
-  #lastFrame;
 
   /** @param {number} task is told when there is room again, and when the client has left */
   constructor(task) {
@@ -108,11 +116,7 @@ export class Outlet {
         cancel: () => onGone(task),
       },
       undefined,
-      {
-        highWaterMark: HIGH_WATER_MARK,
-        // While the last frame waits, there is no room: so whoever waits for room then waits until all was taken.
-        size: (chunk) => (chunk === this.#lastFrame ? HIGH_WATER_MARK : chunk.length),
-      },
+      STRATEGY,
     );
     this.body = readable;
     this.#writer = writable.getWriter();
@@ -128,33 +132,24 @@ export class Outlet {
   write(bytes) {
     this.#controller.enqueue(bytes.slice());
     const hasRoom = this.#controller.desiredSize > 0;
-    if (!hasRoom) this.#askForRoom();
+    if (!hasRoom) this.#writer.write().catch(ignore);
     return hasRoom;
   }
 
   /**
-   * Writes the last frames. The task is told once the runtime has taken all of them.
+   * Writes the last frames. Once the runtime has taken all of them, the task is told and the body ends.
    * @param {Uint8Array} bytes
    * @throws {TypeError} when nobody can read it any more
    */
   writeLast(bytes) {
-    // A chunk that the runtime waits for does not wait itself. So the last frame is a chunk of its own, which the
-    // runtime takes when it has written the others.
-    const start = bytes.lastIndexOf(NEWLINE, bytes.length - 3) + 1;
+    // A chunk that the runtime asked for already counts as taken. So what is large goes first, as a chunk of its own.
+    const start = bytes.length > HIGH_WATER_MARK ? bytes.lastIndexOf(NEWLINE, -3) + 1 : 0;
     if (start > 0) this.#controller.enqueue(bytes.slice(0, start));
-    this.#lastFrame = bytes.slice(start);
-    this.#controller.enqueue(this.#lastFrame);
-    this.#askForRoom();
-  }
-
-  #askForRoom() {
-    // A body that ends meanwhile rejects the marker; there is nothing left to tell.
-    this.#writer.write().catch(() => {});
-  }
-
-  /** Ends the body in order. */
-  close() {
-    this.#controller.terminate();
+    const last = bytes.slice(start);
+    last.isLast = true;
+    this.#controller.enqueue(last);
+    this.#writer.write().catch(ignore);
+    this.#writer.close().catch(ignore);
   }
 
   /** Breaks the body off, unless it has ended or the client has left. */

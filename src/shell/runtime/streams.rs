@@ -44,9 +44,6 @@ extern "C" {
     #[wasm_bindgen(method, catch, js_name = writeLast)]
     fn write_last(this: &Writer, bytes: &[u8]) -> Result<(), JsValue>;
 
-    #[wasm_bindgen(method, catch)]
-    fn close(this: &Writer) -> Result<(), JsValue>;
-
     /// Cannot throw: a body that has ended stays as it is.
     #[wasm_bindgen(method, js_name = breakOff)]
     fn break_off(this: &Writer);
@@ -181,13 +178,13 @@ impl Drop for Source {
     }
 }
 
-/// What writes a response's body. When it is dropped before it was closed, the body breaks off.
+/// What writes a response's body. When it is dropped before the end, the body breaks off.
 ///
 /// *Taken* means by the runtime, which takes more as the client reads: what the connection holds is not known here.
 pub(in crate::shell) struct Outlet {
     writer: Writer,
     inbox: Rc<Inbox>,
-    is_closed: bool,
+    has_ended: bool,
 }
 
 impl Outlet {
@@ -200,13 +197,13 @@ impl Outlet {
         let outlet = Self {
             writer,
             inbox,
-            is_closed: false,
+            has_ended: false,
         };
         (outlet, body)
     }
 
-    /// Whether more may be written: less than 4 KiB is still to be taken, or everything was, the last frame included.
-    /// The task is woken when there is room again.
+    /// Whether less than 4 KiB is still to be taken; after [`Self::write_last`], whether everything was. The task is
+    /// woken when there is room again.
     pub(in crate::shell) fn has_room(&self) -> bool {
         self.inbox.has_room.get()
     }
@@ -221,22 +218,21 @@ impl Outlet {
         Ok(())
     }
 
-    /// Writes the last frames. It fails when nobody can read them any more.
+    /// Writes the last frames, after which the body ends by itself. It fails when nobody can read them any more.
     pub(in crate::shell) fn write_last(&self, frames: &[u8]) -> Result<(), JsValue> {
         self.inbox.has_room.set(false);
         self.writer.write_last(frames)
     }
 
-    /// Ends the body in order.
-    pub(in crate::shell) fn close(&mut self) -> Result<(), JsValue> {
-        self.is_closed = true;
-        self.writer.close()
+    /// Says that the last frames were taken, so that there is nothing left to break off.
+    pub(in crate::shell) fn end(&mut self) {
+        self.has_ended = true;
     }
 
     /// Breaks the body off, so that a client that still reads does not take it for complete.
     pub(in crate::shell) fn break_off(&mut self) {
-        if !self.is_closed {
-            self.is_closed = true;
+        if !self.has_ended {
+            self.has_ended = true;
             self.writer.break_off();
         }
     }
