@@ -1,9 +1,8 @@
 //! Bindings → the settings of each room, or the variables that are wrong.
 
 use std::fmt;
-use std::ops::RangeInclusive;
-use std::time::Duration;
 
+use self::variables::Variables;
 use crate::api::access::{AccessTokens, Gate, Origins, tokens_in};
 use crate::api::host::Hosts;
 use crate::api::request::Rules;
@@ -13,8 +12,7 @@ use crate::stream::relay::Limits;
 use crate::telemetry::record::Level;
 use crate::telemetry::redact::{Scrubber, Secret};
 
-/// Longest time that a variable may give, in seconds: a day.
-const MAX_SECONDS: f64 = 86_400.0;
+mod variables;
 
 /// Everything that a deployment can set, checked.
 #[derive(Clone, Debug)]
@@ -39,14 +37,16 @@ impl Config {
     /// Every variable that is missing or breaks its rule, but none of their values.
     pub fn load(lookup: impl Fn(&str) -> Option<String>) -> Result<Self, ConfigError> {
         let mut variables = Variables::of(&lookup);
+        // Problems are reported in this order.
+        let api_key = api_key(&mut variables);
         let config = Self {
-            target: variables.target(),
-            rules: variables.rules(),
-            limits: variables.limits(),
-            access_tokens: variables.access_tokens(),
-            log_level: variables.log_level(),
+            rules: rules(&mut variables),
+            limits: limits(&mut variables),
+            target: target(&mut variables, api_key),
+            access_tokens: access_tokens(&mut variables),
+            log_level: log_level_of(&mut variables),
         };
-        variables.gate();
+        gate_of(&mut variables);
         match variables.problems {
             problems if problems.is_empty() => Ok(config),
             problems => Err(ConfigError { problems }),
@@ -57,19 +57,20 @@ impl Config {
 /// `ALLOWED_HOSTS` and `ALLOWED_ORIGINS`, even if the configuration is invalid: a page must be able to read what is
 /// wrong with it.
 pub fn gate(lookup: impl Fn(&str) -> Option<String>) -> Gate {
-    Variables::of(&lookup).gate()
+    gate_of(&mut Variables::of(&lookup))
 }
 
 /// `LOG_LEVEL`, even if the configuration is invalid: what is wrong with it must be logged.
 pub fn log_level(lookup: impl Fn(&str) -> Option<String>) -> Level {
-    Variables::of(&lookup).log_level()
+    log_level_of(&mut Variables::of(&lookup))
 }
 
 /// A scrubber that knows every secret, even if the configuration is invalid. Of a secret that breaks its rule, it
 /// knows the words as well: tokens with a space between them, a key behind `Bearer`.
 pub fn scrubber(lookup: impl Fn(&str) -> Option<String>) -> Scrubber {
-    let key = non_blank(&lookup, "OPENAI_API_KEY").unwrap_or_default();
-    let tokens = non_blank(&lookup, "ACCESS_TOKENS").unwrap_or_default();
+    let variables = Variables::of(&lookup);
+    let key = variables.value("OPENAI_API_KEY").unwrap_or_default();
+    let tokens = variables.value("ACCESS_TOKENS").unwrap_or_default();
     let mut secrets = Vec::new();
     for secret in tokens_in(&tokens).chain([key.as_str()]) {
         secrets.push(Secret::new(secret.to_owned()));
@@ -123,217 +124,144 @@ impl fmt::Display for ConfigError {
 
 impl std::error::Error for ConfigError {}
 
-/// A variable's value, unless it is missing or blank.
-fn non_blank(lookup: &dyn Fn(&str) -> Option<String>, name: &str) -> Option<String> {
-    let value = lookup(name)?.trim().to_owned();
-    (!value.is_empty()).then_some(value)
+fn target(variables: &mut Variables<'_>, api_key: Secret) -> Target {
+    Target {
+        api_key,
+        base_url: base_url(variables),
+        api: variables
+            .parsed(
+                "OPENAI_API",
+                "must be chat_completions or responses",
+                Api::parse,
+            )
+            .unwrap_or(Api::ChatCompletions),
+        system_prompt: system_prompt(variables),
+        max_retries: variables.integer("MAX_RETRIES", 2, 0..=10),
+    }
 }
 
-/// Reads variables one by one, and collects what is wrong with them.
-struct Variables<'a> {
-    lookup: &'a dyn Fn(&str) -> Option<String>,
-    problems: Vec<String>,
+fn api_key(variables: &mut Variables<'_>) -> Secret {
+    if variables.value("OPENAI_API_KEY").is_none() {
+        variables.problems.push(
+            "OPENAI_API_KEY is required. Set it in .dev.vars for 'npm start', in the environment for 'npm run serve', or with 'npx wrangler secret put OPENAI_API_KEY' on Cloudflare.".to_owned(),
+        );
+    }
+    let rule = "must be visible ASCII characters without spaces";
+    let is_visible = |key: &&str| key.bytes().all(|byte| byte.is_ascii_graphic());
+    let key = variables.parsed("OPENAI_API_KEY", rule, |key| {
+        Some(key).filter(is_visible).map(str::to_owned)
+    });
+    Secret::new(key.unwrap_or_default())
 }
 
-impl<'a> Variables<'a> {
-    fn of(lookup: &'a dyn Fn(&str) -> Option<String>) -> Self {
-        Self {
-            lookup,
-            problems: Vec::new(),
-        }
-    }
+fn base_url(variables: &mut Variables<'_>) -> BaseUrl {
+    let allows_http = variables.boolean("ALLOW_HTTP_UPSTREAM");
+    let parse = |url: &str| BaseUrl::parse(url, allows_http);
+    variables
+        .parsed("OPENAI_BASE_URL", BaseUrl::RULE, parse)
+        .unwrap_or_default()
+}
 
-    fn target(&mut self) -> Target {
-        Target {
-            api_key: self.api_key(),
-            base_url: self.base_url(),
-            api: self
-                .parsed(
-                    "OPENAI_API",
-                    "must be chat_completions or responses",
-                    Api::parse,
-                )
-                .unwrap_or(Api::ChatCompletions),
-            system_prompt: self.system_prompt(),
-            max_retries: self.integer("MAX_RETRIES", 2, 0..=10),
-        }
-    }
+fn system_prompt(variables: &Variables<'_>) -> Option<String> {
+    let prompt = variables.value("SYSTEM_PROMPT");
+    let prompt = prompt.unwrap_or_else(|| "You are a helpful assistant.".to_owned());
+    (prompt != "none").then_some(prompt)
+}
 
-    fn api_key(&mut self) -> Secret {
-        if self.value("OPENAI_API_KEY").is_none() {
-            self.problems.push(
-                "OPENAI_API_KEY is required. Set it in .dev.vars for 'npm start', in the environment for 'npm run serve', or with 'npx wrangler secret put OPENAI_API_KEY' on Cloudflare.".to_owned(),
-            );
-        }
-        let rule = "must be visible ASCII characters without spaces";
-        let is_visible = |key: &&str| key.bytes().all(|byte| byte.is_ascii_graphic());
-        let key = self.parsed("OPENAI_API_KEY", rule, |key| {
-            Some(key).filter(is_visible).map(str::to_owned)
-        });
-        Secret::new(key.unwrap_or_default())
+fn rules(variables: &mut Variables<'_>) -> Rules {
+    let default_model = variables
+        .parsed("OPENAI_MODEL", MODEL_RULE, |name| {
+            is_model_name(name).then(|| name.to_owned())
+        })
+        .unwrap_or_else(|| "gpt-4".to_owned());
+    let max_tokens = variables.integer("MAX_TOKENS", 2000, 1..=10_000_000);
+    Rules {
+        allowed_models: allowed_models(variables, &default_model),
+        default_model,
+        max_tokens,
+        max_tokens_limit: max_tokens_limit(variables, max_tokens),
     }
+}
 
-    fn base_url(&mut self) -> BaseUrl {
-        let allows_http = self.boolean("ALLOW_HTTP_UPSTREAM");
-        let parse = |url: &str| BaseUrl::parse(url, allows_http);
-        self.parsed("OPENAI_BASE_URL", BaseUrl::RULE, parse)
-            .unwrap_or_default()
-    }
-
-    fn system_prompt(&self) -> Option<String> {
-        let prompt = self.value("SYSTEM_PROMPT");
-        let prompt = prompt.unwrap_or_else(|| "You are a helpful assistant.".to_owned());
-        (prompt != "none").then_some(prompt)
-    }
-
-    fn rules(&mut self) -> Rules {
-        let default_model = self
-            .parsed("OPENAI_MODEL", MODEL_RULE, |name| {
-                is_model_name(name).then(|| name.to_owned())
-            })
-            .unwrap_or_else(|| "gpt-4".to_owned());
-        let max_tokens = self.integer("MAX_TOKENS", 2000, 1..=10_000_000);
-        Rules {
-            allowed_models: self.allowed_models(&default_model),
-            default_model,
-            max_tokens,
-            max_tokens_limit: self.max_tokens_limit(max_tokens),
-        }
-    }
-
-    fn allowed_models(&mut self, default_model: &str) -> Vec<String> {
-        let rule =
-            "must be model names separated by commas, each 1 to 128 visible ASCII characters";
-        let models = self.parsed("ALLOWED_MODELS", rule, |list| {
-            let names = list
-                .split(',')
-                .map(str::trim)
-                .filter(|name| !name.is_empty());
-            let models: Vec<String> = names.map(str::to_owned).collect();
-            models
-                .iter()
-                .all(|name| is_model_name(name))
-                .then_some(models)
-        });
-        let mut models = models.unwrap_or_default();
-        if !models.is_empty() && !models.iter().any(|name| name == default_model) {
-            models.insert(0, default_model.to_owned());
-        }
+fn allowed_models(variables: &mut Variables<'_>, default_model: &str) -> Vec<String> {
+    let rule = "must be model names separated by commas, each 1 to 128 visible ASCII characters";
+    let models = variables.parsed("ALLOWED_MODELS", rule, |list| {
+        let names = list
+            .split(',')
+            .map(str::trim)
+            .filter(|name| !name.is_empty());
+        let models: Vec<String> = names.map(str::to_owned).collect();
         models
+            .iter()
+            .all(|name| is_model_name(name))
+            .then_some(models)
+    });
+    let mut models = models.unwrap_or_default();
+    if !models.is_empty() && !models.iter().any(|name| name == default_model) {
+        models.insert(0, default_model.to_owned());
     }
+    models
+}
 
-    fn max_tokens_limit(&mut self, max_tokens: u32) -> u32 {
-        // Whoever raises only the default wants requests to have that many.
-        let limit = self.integer("MAX_TOKENS_LIMIT", max_tokens.max(4000), 1..=10_000_000);
-        if limit < max_tokens {
-            self.problem("MAX_TOKENS_LIMIT", "must be at least MAX_TOKENS");
-        }
-        limit
+fn max_tokens_limit(variables: &mut Variables<'_>, max_tokens: u32) -> u32 {
+    // Whoever raises only the default wants requests to have that many.
+    let limit = variables.integer("MAX_TOKENS_LIMIT", max_tokens.max(4000), 1..=10_000_000);
+    if limit < max_tokens {
+        variables.problem("MAX_TOKENS_LIMIT", "must be at least MAX_TOKENS");
     }
+    limit
+}
 
-    fn limits(&mut self) -> Limits {
-        Limits {
-            idle: self.seconds("TIMEOUT_SECONDS", 30),
-            total: self.seconds("MAX_STREAM_SECONDS", 300),
-            heartbeat: self.seconds("HEARTBEAT_SECONDS", 15),
-        }
+fn limits(variables: &mut Variables<'_>) -> Limits {
+    Limits {
+        idle: variables.seconds("TIMEOUT_SECONDS", 30),
+        total: variables.seconds("MAX_STREAM_SECONDS", 300),
+        heartbeat: variables.seconds("HEARTBEAT_SECONDS", 15),
     }
+}
 
-    fn access_tokens(&mut self) -> AccessTokens {
-        let requires_auth = self.boolean("REQUIRE_AUTH");
-        if requires_auth && self.value("ACCESS_TOKENS").is_none() {
-            self.problems.push(
-                "ACCESS_TOKENS is required because REQUIRE_AUTH is true. Set it the same way as OPENAI_API_KEY, or set REQUIRE_AUTH to false to let anyone chat.".to_owned(),
-            );
-        }
-        self.parsed("ACCESS_TOKENS", AccessTokens::RULE, AccessTokens::parse)
-            .unwrap_or_default()
+fn access_tokens(variables: &mut Variables<'_>) -> AccessTokens {
+    let requires_auth = variables.boolean("REQUIRE_AUTH");
+    if requires_auth && variables.value("ACCESS_TOKENS").is_none() {
+        variables.problems.push(
+            "ACCESS_TOKENS is required because REQUIRE_AUTH is true. Set it the same way as OPENAI_API_KEY, or set REQUIRE_AUTH to false to let anyone chat.".to_owned(),
+        );
     }
+    variables
+        .parsed("ACCESS_TOKENS", AccessTokens::RULE, AccessTokens::parse)
+        .unwrap_or_default()
+}
 
-    fn log_level(&mut self) -> Level {
-        self.parsed(
+fn log_level_of(variables: &mut Variables<'_>) -> Level {
+    variables
+        .parsed(
             "LOG_LEVEL",
             "must be DEBUG, INFO, WARNING or ERROR",
             Level::parse,
         )
         .unwrap_or(Level::Info)
-    }
+}
 
-    /// An invalid list allows only this machine's hosts, or only the worker's own pages. Whoever lists hosts does not
-    /// want strangers' pages: then unset origins are only the worker's own.
-    fn gate(&mut self) -> Gate {
-        let hosts = match self.value("ALLOWED_HOSTS") {
-            None => Hosts::Any,
-            Some(_) => self
-                .parsed("ALLOWED_HOSTS", Hosts::RULE, Hosts::parse)
-                .unwrap_or(Hosts::Listed(Vec::new())),
-        };
-        let origins = match self.value("ALLOWED_ORIGINS") {
-            None if hosts == Hosts::Any => Origins::Any,
-            _ => self
-                .parsed("ALLOWED_ORIGINS", Origins::RULE, Origins::parse)
-                .unwrap_or(Origins::Listed(Vec::new())),
-        };
-        let tokens = self.value("ACCESS_TOKENS");
-        Gate {
-            hosts,
-            origins,
-            is_anonymous: tokens.is_none_or(|list| AccessTokens::parse(&list).is_none()),
-        }
-    }
-
-    fn boolean(&mut self, name: &str) -> bool {
-        let parse = |value: &str| match value.to_ascii_lowercase().as_str() {
-            "true" => Some(true),
-            "false" => Some(false),
-            _ => None,
-        };
-        self.parsed(name, "must be true or false", parse)
-            .unwrap_or(false)
-    }
-
-    fn integer(&mut self, name: &str, default: u32, range: RangeInclusive<u32>) -> u32 {
-        let rule = format!(
-            "must be a whole number from {} to {}",
-            range.start(),
-            range.end()
-        );
-        let parse = |value: &str| value.parse().ok().filter(|number| range.contains(number));
-        self.parsed(name, &rule, parse).unwrap_or(default)
-    }
-
-    fn seconds(&mut self, name: &str, default: u64) -> Duration {
-        let rule = "must be a number of seconds from 0.001 to 86400";
-        let parse = |value: &str| {
-            // The standard library's parser would add tables of ten kilobytes; the one for JSON is there anyway.
-            let seconds = serde_json::from_str(value).ok();
-            // Clocks tick in milliseconds, so anything shorter would be no time at all.
-            seconds.filter(|seconds| (0.001..=MAX_SECONDS).contains(seconds))
-        };
-        self.parsed(name, rule, parse)
-            .map_or(Duration::from_secs(default), Duration::from_secs_f64)
-    }
-
-    /// A variable's value, parsed; `None` when it is unset, or breaks its rule, which is a problem.
-    fn parsed<T>(
-        &mut self,
-        name: &str,
-        rule: &str,
-        parse: impl FnOnce(&str) -> Option<T>,
-    ) -> Option<T> {
-        let parsed = parse(&self.value(name)?);
-        if parsed.is_none() {
-            self.problem(name, rule);
-        }
-        parsed
-    }
-
-    fn value(&self, name: &str) -> Option<String> {
-        non_blank(self.lookup, name)
-    }
-
-    fn problem(&mut self, name: &str, rule: &str) {
-        self.problems.push(format!("{name} {rule}."));
+/// An invalid list allows only this machine's hosts, or only the worker's own pages. Whoever lists hosts does not
+/// want strangers' pages: then unset origins are only the worker's own.
+fn gate_of(variables: &mut Variables<'_>) -> Gate {
+    let hosts = match variables.value("ALLOWED_HOSTS") {
+        None => Hosts::Any,
+        Some(_) => variables
+            .parsed("ALLOWED_HOSTS", Hosts::RULE, Hosts::parse)
+            .unwrap_or(Hosts::Listed(Vec::new())),
+    };
+    let origins = match variables.value("ALLOWED_ORIGINS") {
+        None if hosts == Hosts::Any => Origins::Any,
+        _ => variables
+            .parsed("ALLOWED_ORIGINS", Origins::RULE, Origins::parse)
+            .unwrap_or(Origins::Listed(Vec::new())),
+    };
+    let tokens = variables.value("ACCESS_TOKENS");
+    Gate {
+        hosts,
+        origins,
+        is_anonymous: tokens.is_none_or(|list| AccessTokens::parse(&list).is_none()),
     }
 }
 

@@ -93,7 +93,7 @@ impl Failure {
             self.cause.push_str("; OPENAI_BASE_URL may be wrong");
         } else if !names_model {
             self.error.detail = UNKNOWN_DEFAULT.into();
-            self.cause.push_str("; upstream does not know OPENAI_MODEL");
+            self.cause.push_str("; OPENAI_MODEL is unknown to upstream");
         }
     }
 }

@@ -83,7 +83,7 @@ impl Reason {
 }
 
 fn is_in(words: &str, letters: &str) -> bool {
-    let mut words = words.split_whitespace();
+    let mut words = words.split_ascii_whitespace();
     words.any(|word| {
         word.chars()
             .filter(|letter| *letter != '_')

@@ -109,9 +109,11 @@ impl Template {
             Some(Place { range, is_text })
         };
         let ignorable = ignorable.into_iter().map(|value| place(value, false));
-        self.places
-            .extend(ignorable.chain([place(text, true)]).flatten());
-        self.places.sort_unstable_by_key(|place| place.range.start);
+        for place in ignorable.chain([place(text, true)]).flatten() {
+            let is_before = |other: &Place| other.range.start < place.range.start;
+            let at = self.places.partition_point(is_before);
+            self.places.insert(at, place);
+        }
         self.kind.clear();
         self.kind.push_str(kind);
         self.data.clear();

@@ -68,7 +68,7 @@ impl Report {
         report.kind = name(&["type", "error_type"]);
         report.param = name(&["param"]);
         let status = |fields: &Fields<'_>| {
-            let mut names = STATUS_FIELDS.split_whitespace();
+            let mut names = STATUS_FIELDS.split_ascii_whitespace();
             names.find_map(|name| http_status(fields.get(name)?))
         };
         report.status = status(&inner).or_else(|| status(&outer));
@@ -117,7 +117,7 @@ impl Report {
 
     /// Whether one of the error's names contains one of this list.
     pub(super) fn has_name_part(&self, parts: &str) -> bool {
-        let mut parts = parts.split_whitespace();
+        let mut parts = parts.split_ascii_whitespace();
         parts.any(|part| self.names.iter().any(|name| name.contains(part)))
     }
 
@@ -179,7 +179,7 @@ impl Report {
 
 /// Whether a list of words, separated by white space, has this one.
 fn is_in(words: &str, word: &str) -> bool {
-    words.split_whitespace().any(|other| other == word)
+    words.split_ascii_whitespace().any(|other| other == word)
 }
 
 /// The error itself, inside its wrappers.
