@@ -97,13 +97,6 @@ pub struct ConfigError {
 }
 
 impl ConfigError {
-    /// The runtime's own URL parser refuses the base URL: a name in Punycode that means nothing.
-    pub fn base_url() -> Self {
-        Self {
-            problems: vec![format!("OPENAI_BASE_URL {}.", BaseUrl::RULE)],
-        }
-    }
-
     /// A sentence or two for each variable that is wrong; at least one.
     pub fn problems(&self) -> &[String] {
         &self.problems

@@ -30,9 +30,8 @@ pub(super) struct Isolate {
     pub(super) log: Log,
     pub(super) gate: Gate,
     pub(super) rate_limiter: Option<RateLimiter>,
-    /// How upstream wants its requests; nothing before the first one.
-    dialects: RefCell<Option<Dialects>>,
-    /// Where upstream is called; the first call makes it.
+    dialects: RefCell<Dialects>,
+    /// The first call makes it.
     endpoint: OnceCell<Endpoint>,
 }
 
@@ -52,27 +51,28 @@ impl Isolate {
     }
 
     /// How upstream wants a request to a model, as far as it has told.
-    pub(super) fn dialect_of(&self, config: &Config, model: &str) -> Dialect {
-        let mut dialects = self.dialects.borrow_mut();
-        let first = || Dialects::new(Dialect::of(config.target.base_url.host()));
-        dialects.get_or_insert_with(first).of(model)
+    pub(super) fn dialect_of(&self, model: &str) -> Dialect {
+        self.dialects.borrow().of(model)
     }
 
     /// Remembers how a model was asked with success.
     pub(super) fn learn_dialect(&self, model: &str, dialect: Dialect) {
-        if let Some(dialects) = self.dialects.borrow_mut().as_mut() {
-            dialects.learn(model, dialect);
-        }
+        self.dialects.borrow_mut().learn(model, dialect);
     }
 
     fn start(env: &Env) -> Self {
         let lookup = |name: &str| variable(env, name);
+        let config = Config::load(lookup);
+        let host = config
+            .as_ref()
+            .map_or("", |config| config.target.base_url.host());
+        let dialects = Dialects::new(Dialect::of(host));
         let isolate = Self {
-            config: Config::load(lookup).and_then(callable),
+            config,
             log: Log::new(config::log_level(lookup), config::scrubber(lookup)),
             gate: config::gate(lookup),
             rate_limiter: RateLimiter::bound_to(env),
-            dialects: RefCell::default(),
+            dialects: RefCell::new(dialects),
             endpoint: OnceCell::new(),
         };
         if let Ok(config) = &isolate.config {
@@ -91,15 +91,6 @@ impl Isolate {
             }
         }
         isolate
-    }
-}
-
-/// A configuration whose base URL is one to the runtime as well.
-fn callable(config: Config) -> Result<Config, ConfigError> {
-    match js::can_parse(&config.target.base_url.join("/")) {
-        Ok(false) => Err(ConfigError::base_url()),
-        // Where it could not be asked, the first call tells.
-        Ok(true) | Err(_) => Ok(config),
     }
 }
 

@@ -51,7 +51,7 @@ pub(super) async fn open(
         config,
         request,
         deadline_ms: js::now_ms().saturating_add(js::millis(config.limits.idle)),
-        dialect: isolate.dialect_of(config, &request.model),
+        dialect: isolate.dialect_of(&request.model),
     };
     // To reword a request needs no patience, so it does not count towards MAX_RETRIES.
     let mut pauses = 0_u32;

@@ -11,13 +11,6 @@ use wasm_bindgen_futures::JsFuture;
 use web_sys::Headers;
 use worker::Env;
 
-#[wasm_bindgen]
-extern "C" {
-    /// Whether the runtime can call an address.
-    #[wasm_bindgen(catch, js_namespace = URL, js_name = canParse)]
-    pub(in crate::shell) fn can_parse(url: &str) -> Result<bool, JsValue>;
-}
-
 thread_local! {
     /// What the clock said in this turn, once somebody has asked.
     static NOW_MS: Cell<Option<u64>> = const { Cell::new(None) };
