@@ -1,4 +1,4 @@
-//! Everything between a chat's arrival and the call of upstream, cheapest first: who has no access
+//! What a chat has to pass before upstream is called, cheapest first: access, body, rate limit. A client without access
 //! learns nothing else.
 
 use js_sys::Uint8Array;
@@ -29,7 +29,7 @@ const DISCARD_MS: u64 = 2_000;
 /// Longest cause of a limiter's failure that a log line repeats, in characters.
 const MAX_LOGGED_CAUSE: usize = 200;
 
-/// Lets a request in, or says why not.
+/// The chat that a request asks for, if it may.
 pub(super) async fn admit(
     exchange: &Exchange,
     request: &Request,
@@ -79,7 +79,7 @@ fn authorize<'c>(request: &Request, config: &'c Config) -> Result<Option<&'c str
     })
 }
 
-/// Whether the headers tell the body's length. They may tell enough to refuse it.
+/// Whether the headers declare the body's length, unless they already say enough to refuse it.
 fn declared(request: &Request) -> Result<bool, EarlyEnd> {
     let headers = request.headers();
     let content_type = js::header(&headers, "content-type");
@@ -122,7 +122,8 @@ async fn read_body(
     })
 }
 
-/// Reads a body whose length is known in one go. The runtime lets no more in than was declared.
+/// Reads a body whose length is known in one go: in chunks, a short request would be 5 % dearer. The runtime lets no more
+/// in than was declared.
 async fn read_at_once(
     request: &Request,
     waiting: &mut Waiting,

@@ -1,4 +1,4 @@
-//! The prepared call: where upstream is, and the headers that every request to it has.
+//! The prepared call: the address of upstream, and the headers of every request to it.
 
 use js_sys::Promise;
 use serde::Serialize;
@@ -11,7 +11,7 @@ use crate::openai::Target;
 
 #[wasm_bindgen(module = "/src/shell/runtime/prepared.js")]
 extern "C" {
-    /// Calls that have all but body and correlation id in common.
+    /// Calls with the same address and headers.
     pub(super) type Endpoint;
 
     #[wasm_bindgen(constructor, catch)]

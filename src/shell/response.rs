@@ -13,7 +13,7 @@ use crate::api::correlation::CorrelationId;
 use crate::api::error::{ApiError, ErrorCode};
 use crate::json;
 
-/// What every response of a request has in context.
+/// What every response to a request needs.
 pub(super) struct ResponseContext<'a> {
     pub(super) correlation_id: &'a CorrelationId,
     /// Nothing for a page whose origin may not read the response.
@@ -22,7 +22,7 @@ pub(super) struct ResponseContext<'a> {
 
 #[wasm_bindgen(module = "/src/shell/runtime/prepared.js")]
 extern "C" {
-    /// Responses that have all but body and correlation id in context.
+    /// Responses with the same status and headers.
     type ResponseTemplate;
 
     /// Fails when a header cannot be sent.
@@ -45,7 +45,7 @@ extern "C" {
 }
 
 thread_local! {
-    /// What the last stream was answered with, and who might read it. The next one seldom differs.
+    /// The response of the last stream, and which origin may read it. The next one seldom differs.
     static STREAM: RefCell<Option<(Option<Cors>, ResponseTemplate)>> = const { RefCell::new(None) };
 }
 

@@ -87,7 +87,7 @@ const CANNOT_THROW = [
   // Our own, each with its reason where it is declared.
   "body", // Outlet
   "breakOff",
-  "close", // Inlet
+  "close", // Source
   "end",
   "respond",
   "handle",
@@ -114,7 +114,7 @@ const CAUGHT = [
   "limit",
   "listen",
   "new", // Endpoint
-  "new", // Inlet
+  "new", // Source
   "new", // ResponseTemplate
   "read",
   "set",

@@ -21,7 +21,8 @@ pub(in crate::shell) fn begin_turn() {
     NOW_MS.set(None);
 }
 
-/// Milliseconds since the epoch. Deployed, the clock moves only with I/O, so it is read once a turn.
+/// Milliseconds since the epoch. The clock stands still while this program runs, as it does on Cloudflare, where it moves
+/// only with I/O; so it is read once a turn.
 pub(in crate::shell) fn now_ms() -> u64 {
     #[allow(
         clippy::cast_possible_truncation,

@@ -1,19 +1,27 @@
 /**
- * The two ends of an answer, as far as they are JavaScript's. WebAssembly makes three calls for a token: one to read,
- * one to take what was read and one to write. So nothing of JavaScript's has to be held on its side.
+ * Bodies: those that are read, and the one that is written. For a token, WebAssembly calls three times: to read, to copy
+ * what was read, and to write.
  */
 
 import { instance } from "./instance.js";
 
-/** The buffer for reads at first, in bytes. Nearly all events that come alone fit, and an open stream holds little. */
+/**
+ * The first buffer for reads, in bytes. Nearly every event that comes alone fits, and an open stream holds little. A
+ * fixed buffer of 16 KiB makes a token of a burst 13 % dearer, one of 4 KiB 39 %.
+ */
 const FIRST_BYTES = 1024;
-/** How many times larger it is after a read that filled it, for then more has come than fits. */
+/** How much larger the next buffer is after a read that filled it. */
 const GROWTH = 8;
-/** The largest buffer for reads. */
 const MAX_BYTES = 65_536;
 
-/** A body that is read, into a buffer that goes back and forth. */
-export class Inlet {
+/** For promises that are rejected when a body ends in another way: there is nothing left to do then. */
+const ignore = () => {};
+
+/**
+ * A body that is read, always into the same buffer. To have the runtime make a buffer for each read makes a token of a
+ * burst 39 % dearer.
+ */
+export class Source {
   #reader;
   #buffer = new ArrayBuffer(FIRST_BYTES);
   #chunk;
@@ -49,7 +57,7 @@ export class Inlet {
   }
 
   /**
-   * Begins a read. What the last one brought is then gone.
+   * Begins a read. The last chunk is gone then.
    * @throws {TypeError} after the end
    */
   read() {
@@ -61,15 +69,15 @@ export class Inlet {
     space.set(this.#chunk);
   }
 
-  /** Calls nobody any more, and has the sender stop, unless all was read. */
+  /** Tells the task nothing more, and tells the sender to stop unless all was read. */
   close() {
     if (this.#isClosed) return;
     this.#isClosed = true;
-    // Whether it could still be told changes nothing here.
-    if (!this.#hasEnded) this.#reader.cancel().catch(() => {});
+    // A sender that cannot be told has stopped already.
+    if (!this.#hasEnded) this.#reader.cancel().catch(ignore);
   }
 
-  /** The same, for a chat that is abandoned. */
+  /** For a chat that is abandoned. */
   breakOff() {
     this.close();
   }
@@ -90,9 +98,6 @@ const STRATEGY = {
   highWaterMark: HIGH_WATER_MARK,
   size: (chunk) => (chunk.isLast ? HIGH_WATER_MARK : chunk.length),
 };
-
-/** For a promise that is rejected when the body ends in another way: there is nothing left to tell then. */
-const ignore = () => {};
 
 /**
  * A response's body: the readable side of a `TransformStream`. Frames go in by its controller. Its writable side takes a

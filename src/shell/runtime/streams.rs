@@ -11,21 +11,22 @@ use super::wait::{Interrupted, Waiting};
 
 #[wasm_bindgen(module = "/src/shell/runtime/streams.js")]
 extern "C" {
-    type Inlet;
+    #[wasm_bindgen(js_name = Source)]
+    type Reader;
 
-    #[wasm_bindgen(constructor, catch)]
-    fn new(body: &ReadableStream, task: u32) -> Result<Inlet, JsValue>;
+    #[wasm_bindgen(constructor, catch, js_class = "Source")]
+    fn new(body: &ReadableStream, task: u32) -> Result<Reader, JsValue>;
 
     #[wasm_bindgen(method, catch)]
-    fn read(this: &Inlet) -> Result<(), JsValue>;
+    fn read(this: &Reader) -> Result<(), JsValue>;
 
     /// Cannot throw: the space is as long as the chunk, and the chunk is there until the next read.
     #[wasm_bindgen(method)]
-    fn take(this: &Inlet, space: &mut [u8]);
+    fn take(this: &Reader, space: &mut [u8]);
 
     /// Cannot throw: a failure to tell the sender is ignored.
     #[wasm_bindgen(method)]
-    fn close(this: &Inlet);
+    fn close(this: &Reader);
 
     #[wasm_bindgen(js_name = Outlet)]
     type Writer;
@@ -53,7 +54,7 @@ extern "C" {
 /// the sender is told to stop.
 pub(in crate::shell) struct Source {
     /// Nothing when the body cannot be read at all.
-    inlet: Option<Inlet>,
+    reader: Option<Reader>,
     state: State,
     inbox: Rc<Inbox>,
 }
@@ -69,13 +70,13 @@ enum State {
 impl Source {
     pub(in crate::shell) fn of(body: &ReadableStream, waiting: &Waiting) -> Self {
         let inbox = Rc::clone(&waiting.inbox);
-        let inlet = Inlet::new(body, inbox.task).ok();
-        let state = match inlet {
+        let reader = Reader::new(body, inbox.task).ok();
+        let state = match reader {
             Some(_) => State::Idle,
             None => State::Ended(Read::Broken),
         };
         Self {
-            inlet,
+            reader,
             state,
             inbox,
         }
@@ -88,7 +89,7 @@ impl Source {
             State::Ended(read) => return Some(read),
             State::Idle => {
                 self.state = State::Reading;
-                let begun = self.inlet.as_ref().map(Inlet::read);
+                let begun = self.reader.as_ref().map(Reader::read);
                 if !matches!(begun, Some(Ok(()))) {
                     self.inbox.read.set(Some(Read::Broken));
                 }
@@ -106,8 +107,8 @@ impl Source {
     /// The last chunk, of so many bytes.
     pub(in crate::shell) fn chunk(&self, bytes: usize) -> Vec<u8> {
         let mut chunk = vec![0; bytes];
-        if let Some(inlet) = &self.inlet {
-            inlet.take(&mut chunk);
+        if let Some(reader) = &self.reader {
+            reader.take(&mut chunk);
         }
         chunk
     }
@@ -117,8 +118,8 @@ impl Source {
         if !matches!(self.state, State::Ended(_)) {
             self.state = State::Ended(Read::Broken);
         }
-        if let Some(inlet) = &self.inlet {
-            inlet.close();
+        if let Some(reader) = &self.reader {
+            reader.close();
         }
     }
 
