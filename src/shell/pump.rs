@@ -1,8 +1,8 @@
 //! Upstream's body → relay → the client's body.
 //!
-//! Each chunk is read, and what the relay makes of it is written with one write. Backpressure: at most 4 KiB, one
-//! write and one chunk are buffered for a client before upstream is no longer read. Every wait has a deadline, the
-//! last one included: a client that stops reading holds nothing for ever.
+//! Each chunk is read, and what the relay makes of it is written with one write. Backpressure: two writes and one chunk
+//! are buffered for a client at most, then upstream is no longer read. Every wait has a deadline, the last one included: a
+//! client that stops reading holds nothing for ever.
 
 use super::runtime::js;
 use super::runtime::streams::{Outlet, Source};

@@ -89,39 +89,32 @@ function bufferAfter({ buffer, length }) {
   return isFull ? new ArrayBuffer(Math.min(length * GROWTH, MAX_BYTES)) : buffer;
 }
 
-/** How much may wait to be taken by the runtime, in bytes. */
-const HIGH_WATER_MARK = 4096;
+/** The largest last write that is one chunk, in bytes. */
+const MAX_LAST_BYTES = 4096;
 const NEWLINE = 10;
-
-/** While the last frame waits there is no room, so whoever waits for room then waits until everything is taken. */
-const STRATEGY = {
-  highWaterMark: HIGH_WATER_MARK,
-  size: (chunk) => (chunk.isLast ? HIGH_WATER_MARK : chunk.length),
-};
 
 /**
  * A response's body: the readable side of a `TransformStream`. Frames go in by its controller. Its writable side takes a
- * marker, which is transformed only when there is room for more frames.
+ * marker, which is transformed once no chunk waits.
  *
- * *Taken* means by the runtime, which asks for the next chunk when it has written the one before it.
+ * The runtime asks for the next chunk when it has written the one before it. A chunk that it has asked for does not wait.
  */
 export class Outlet {
   #controller;
   #writer;
 
-  /** @param {number} task is told when there is room again, and when the client has left */
+  /** @param {number} task is told when there is room again */
   constructor(task) {
-    const { onRoom, onGone } = instance;
+    const { onRoom } = instance;
     const { readable, writable } = new TransformStream(
       {
         start: (controller) => {
           this.#controller = controller;
         },
         transform: () => onRoom(task),
-        cancel: () => onGone(task),
       },
       undefined,
-      STRATEGY,
+      { highWaterMark: 1 },
     );
     this.body = readable;
     this.#writer = writable.getWriter();
@@ -142,17 +135,15 @@ export class Outlet {
   }
 
   /**
-   * Writes the last frames. Once the runtime has taken all of them, the task is told and the body ends.
+   * Writes the last frames. Once the runtime has asked for all of them, the task is told and the body ends.
    * @param {Uint8Array} bytes
    * @throws {TypeError} when nobody can read it any more
    */
   writeLast(bytes) {
-    // A chunk that the runtime asked for already counts as taken. So what is large goes first, as a chunk of its own.
-    const start = bytes.length > HIGH_WATER_MARK ? bytes.lastIndexOf(NEWLINE, -3) + 1 : 0;
+    // Behind much else, the last frame is a chunk of its own: the runtime asks for it when it has written the rest.
+    const start = bytes.length > MAX_LAST_BYTES ? bytes.lastIndexOf(NEWLINE, -3) + 1 : 0;
     if (start > 0) this.#controller.enqueue(bytes.slice(0, start));
-    const last = bytes.slice(start);
-    last.isLast = true;
-    this.#controller.enqueue(last);
+    this.#controller.enqueue(bytes.slice(start));
     this.#writer.write().catch(ignore);
     this.#writer.close().catch(ignore);
   }

@@ -181,7 +181,8 @@ impl Drop for Source {
 
 /// What writes a response's body. When it is dropped before the end, the body breaks off.
 ///
-/// *Taken* means by the runtime, which takes more as the client reads: what the connection holds is not known here.
+/// *Taken* means by the runtime, which asks for the next write when it has passed the one before it on: what the
+/// connection holds is not known here.
 pub(in crate::shell) struct Outlet {
     writer: Writer,
     inbox: Rc<Inbox>,
@@ -203,8 +204,7 @@ impl Outlet {
         (outlet, body)
     }
 
-    /// Whether less than 4 KiB is still to be taken; after [`Self::write_last`], whether everything was. The task is
-    /// woken when there is room again.
+    /// Whether everything was taken that was written. The task is woken when it was.
     pub(in crate::shell) fn has_room(&self) -> bool {
         self.inbox.has_room.get()
     }
