@@ -54,9 +54,9 @@ impl Pump {
         loop {
             self.stop_paying();
             if !self.relay.output().is_empty() {
-                let is_open = self.write().await;
+                let is_written = self.write().await;
                 after_write(&mut self.relay);
-                if !is_open {
+                if !is_written {
                     return Delivery::Over;
                 }
             }
@@ -107,27 +107,24 @@ impl Pump {
     /// Writes the relay's output, once there is room for it; false when nobody can read it any more. A client that takes
     /// too long is still sent the final frame, but upstream is not kept waiting for it.
     async fn write(&mut self) -> bool {
-        let mut is_open = match self.room(self.relay.last_deadline_ms()).await {
-            Ok(()) => true,
-            Err(Interrupted::TimeIsUp) => {
-                self.interrupt(&Interrupted::TimeIsUp);
-                true
-            }
-            Err(_) => false,
-        };
+        let room = self.room(self.relay.last_deadline_ms()).await;
+        if let Err(Interrupted::TimeIsUp) = room {
+            self.interrupt(&Interrupted::TimeIsUp);
+        }
         let output = self.relay.output();
-        if self.relay.outcome().is_some() {
-            // The final frame counts as unread until all was taken.
-            is_open = is_open && self.outlet.write_last(output).is_ok();
-        } else if is_open && self.outlet.write(output).is_ok() {
-            self.relay.output_written(js::now_ms());
-        } else {
-            is_open = false;
-        }
-        if !is_open {
+        let is_last = self.relay.outcome().is_some();
+        let is_written = match room {
+            Err(Interrupted::ClientGone | Interrupted::Failed(_)) => false,
+            _ if is_last => self.outlet.write_last(output).is_ok(),
+            _ => self.outlet.write(output).is_ok(),
+        };
+        if !is_written {
             self.interrupt(&Interrupted::ClientGone);
+        } else if !is_last {
+            // The final frame counts as unread until everything was taken.
+            self.relay.output_written(js::now_ms());
         }
-        is_open
+        is_written
     }
 
     /// Ends the body once the runtime has taken everything, the final frame included.

@@ -65,11 +65,11 @@ pub(super) fn stream(
         let same = last
             .take()
             .filter(|(cors, _)| cors.as_ref() == context.cors);
-        let (_, reply) = last.insert(match same {
+        let (_, template) = last.insert(match same {
             Some(same) => same,
             None => (
                 context.cors.cloned(),
-                context.reply(
+                context.template(
                     200,
                     &[
                         ("content-type", "text/event-stream; charset=utf-8"),
@@ -79,7 +79,7 @@ pub(super) fn stream(
                 )?,
             ),
         });
-        reply.with_stream(body, context.correlation_id.as_str())
+        template.with_stream(body, context.correlation_id.as_str())
     })
 }
 
@@ -95,15 +95,14 @@ pub(super) fn json(
         ("cache-control", "no-store"),
     ];
     headers.extend_from_slice(more);
-    let reply = context.reply(status, &headers)?;
-    reply.with_text(Some(body), context.correlation_id.as_str())
+    let template = context.template(status, &headers)?;
+    template.with_text(Some(body), context.correlation_id.as_str())
 }
 
-/// What the runtime is given for a client that has left before there was an answer. Nobody reads it; 499 is the status
-/// that servers log for this.
+/// The response to a client that has left. Nobody reads it; 499 is what servers log for this.
 pub(super) fn for_nobody(context: &ResponseContext<'_>) -> Result<Response, JsValue> {
-    let reply = context.reply(499, &[])?;
-    reply.with_text(None, context.correlation_id.as_str())
+    let template = context.template(499, &[])?;
+    template.with_text(None, context.correlation_id.as_str())
 }
 
 /// An error in the shape that every error has.
@@ -127,9 +126,9 @@ pub(super) fn error(error: &ApiError, context: &ResponseContext<'_>) -> Result<R
     )
 }
 
-/// The answer to a browser that asks what a page may do. `allow`: the methods that the path answers.
+/// What a page may do. `allow` lists the methods of the path.
 pub(super) fn preflight(allow: &str, context: &ResponseContext<'_>) -> Result<Response, JsValue> {
-    let reply = context.reply(
+    let template = context.template(
         204,
         &[
             ("access-control-allow-methods", "GET, HEAD, POST, OPTIONS"),
@@ -142,12 +141,12 @@ pub(super) fn preflight(allow: &str, context: &ResponseContext<'_>) -> Result<Re
             ("cache-control", "no-store"),
         ],
     )?;
-    reply.with_text(None, context.correlation_id.as_str())
+    template.with_text(None, context.correlation_id.as_str())
 }
 
 impl ResponseContext<'_> {
-    /// `own`: the headers that not every response has.
-    fn reply(&self, status: u16, own: &[(&str, &str)]) -> Result<ResponseTemplate, JsValue> {
+    /// A response with the headers of every response and with `own` ones.
+    fn template(&self, status: u16, own: &[(&str, &str)]) -> Result<ResponseTemplate, JsValue> {
         let allow_origin = self.cors.and_then(|cors| cors.allow_origin.as_deref());
         let policy = if allow_origin.is_some() {
             "cross-origin"

@@ -111,8 +111,7 @@ impl Waiting {
         poll_fn(|_| self.poll(&mut ready, deadline_ms)).await
     }
 
-    /// [`Self::until`], for those who write their future by hand.
-    pub(in crate::shell) fn poll<T>(
+    fn poll<T>(
         &mut self,
         ready: impl FnOnce() -> Option<T>,
         deadline_ms: u64,
