@@ -64,8 +64,7 @@ async function measureRound(round) {
     }
   }
   if (options.wants("first-token")) {
-    const medians = await firstToken(subjects);
-    for (const [index, { name }] of subjects.entries()) record("first-token", name, medians[index]);
+    for (const subject of subjects) record("first-token", subject.name, await firstToken(subject));
   }
   for (const subject of subjects) await stop(subject);
 }
