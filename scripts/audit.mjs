@@ -5,7 +5,7 @@ import { ensureCargo } from "./lib/rust.mjs";
 import { cargoTool } from "./lib/tools.mjs";
 
 const CARGO_DENY = "0.20.2";
-/** A database that has not answered by then is out of reach. */
+/** How long a database may take before it counts as unreachable. */
 const PATIENCE_MS = 120_000;
 
 await main(async () => {
@@ -17,21 +17,21 @@ await main(async () => {
 
   const unchecked = [];
   for (const [name, check] of [
-    ["known faults of crates (RustSec)", () => crateAdvisories(deny)],
-    ["known faults of npm packages", npmAdvisories],
+    ["known vulnerabilities of crates (RustSec)", () => crateAdvisories(deny)],
+    ["known vulnerabilities of npm packages", npmAdvisories],
   ]) {
     say(`\n── ${name}`);
     const reached = await check();
     if (!reached) {
       unchecked.push(name);
-      say("NOT CHECKED: the database cannot be reached from here. Try again where it can.");
+      say("NOT CHECKED: the database cannot be reached from here.");
     }
   }
   const rest = unchecked.length === 0 ? "" : ` NOT CHECKED: ${unchecked.join("; ")}.`;
   say(`\nPASSED: everything that could be checked.${rest}`);
 });
 
-/** @returns {Promise<boolean>} whether there was a database to check with */
+/** @returns {Promise<boolean>} whether the database could be reached */
 async function crateAdvisories(deny) {
   try {
     const env = { GIT_TERMINAL_PROMPT: "0" };
@@ -44,7 +44,7 @@ async function crateAdvisories(deny) {
   return true;
 }
 
-/** @returns {Promise<boolean>} whether there was a database to check with */
+/** @returns {Promise<boolean>} whether the database could be reached */
 async function npmAdvisories() {
   const args = ["audit", "--json", "--loglevel=silent"];
   const options = { env: { PATH: PATH_OUTSIDE }, quiet: true, timeoutMs: PATIENCE_MS };
@@ -58,11 +58,11 @@ async function npmAdvisories() {
   const found = Object.values(vulnerabilities).map(
     ({ name, severity, range }) => `  ${name} ${range}: ${severity}`,
   );
-  throw new Failure(`${found.join("\n")}\n'npm audit' tells what to do.`);
+  throw new Failure(`${found.join("\n")}\n'npm audit' says what to do.`);
 }
 
-/** npm exits with 1 when it finds something, and when it finds nobody to ask; what it prints tells which. */
+/** npm exits with 1 when it finds a vulnerability, and when it cannot reach the database: then it prints no report. */
 function reportIn(error) {
   if (!(error instanceof Failure)) throw error;
-  return error.message.match(/^\{.*^\}/ms)?.[0];
+  return error.output.match(/^\{.*^\}/ms)?.[0];
 }

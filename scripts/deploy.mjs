@@ -5,18 +5,19 @@ import { build } from "./lib/build.mjs";
 import { main, say } from "./lib/main.mjs";
 import { Failure, run } from "./lib/process.mjs";
 import { VARIABLES } from "./lib/variables.mjs";
+import { list } from "./lib/voice.mjs";
 import { ensureLoggedIn, wrangler, wranglerOutput } from "./lib/wrangler.mjs";
 import { wranglerVars } from "./lib/wrangler-toml.mjs";
 
-/** What each secret is, for somebody who is asked for it. */
+/** What each secret is, for the person who is asked for it. */
 const SECRETS = {
-  OPENAI_API_KEY: "the key that is sent to the model server",
-  ACCESS_TOKENS: "who may chat: me:TOKEN, with a TOKEN from 'openssl rand -hex 32'",
+  OPENAI_API_KEY: "the key for the model's server",
+  ACCESS_TOKENS: "me:TOKEN, with a TOKEN from 'openssl rand -hex 32'",
 };
 
 await main(() => deploy(process.argv.slice(2)));
 
-/** @param {string[]} args those of `wrangler deploy` */
+/** @param {string[]} args the arguments of `wrangler deploy` */
 async function deploy(args) {
   const options = optionsIn(args);
   await build();
@@ -28,11 +29,11 @@ async function deploy(args) {
   const [program, programArgs, env] = wrangler(["deploy", ...args]);
   await run(program, programArgs, { env, asks: true, name: "wrangler deploy" });
   if (options["dry-run"]) {
-    say(`Nothing was deployed. A deployment will want these secrets: ${needed.join(", ")}.`);
+    say(`Nothing was deployed. A deployment needs these secrets: ${needed.join(", ")}.`);
   }
 }
 
-/** Those that say what is deployed, and where to. */
+/** The options that say what is deployed, and where to. */
 function optionsIn(args) {
   const { values } = parseArgs({
     args,
@@ -50,20 +51,20 @@ function optionsIn(args) {
 }
 
 /**
- * Asks the built worker what it makes of the variables.
+ * Makes sure that the built worker accepts the variables.
  * @param {Record<string, string>} vars
- * @returns {Promise<string[]>} the secrets that it needs besides
+ * @returns {Promise<string[]>} the secrets that it also needs
  */
 async function ensureValid(vars) {
-  const told = Object.keys(SECRETS).filter((name) => name in vars);
-  if (told.length > 0) {
+  const exposed = Object.keys(SECRETS).filter((name) => name in vars);
+  if (exposed.length > 0) {
     throw new Failure(
-      `${told.join(" and ")} must not stand in wrangler.toml, which is no place for secrets. Take it out, and set it ` +
-        `with 'npx wrangler secret put ${told[0]}'. If the file was ever shared, replace the secret too.`,
+      `wrangler.toml contains ${exposed.join(" and ")}, but it is no place for secrets. Remove it there, and set it ` +
+        `with 'npx wrangler secret put ${exposed[0]}'. If the file was ever shared, replace the secret too.`,
     );
   }
   for (const name of Object.keys(vars).filter((name) => !VARIABLES.includes(name))) {
-    say(`Note: [vars] of wrangler.toml has ${name}, which the worker does not know.`);
+    say(`Note: [vars] in wrangler.toml has ${name}, which the worker does not know.`);
   }
   const problems = await problemsWith(vars);
   const needed = Object.keys(SECRETS).filter((name) =>
@@ -72,14 +73,14 @@ async function ensureValid(vars) {
   const wrong = problems.filter((problem) => !needed.some((name) => problem.startsWith(name)));
   if (wrong.length > 0) {
     throw new Failure(
-      `[vars] of wrangler.toml would not work. Nothing was deployed.\n\n  ${wrong.join("\n  ")}`,
+      `The worker rejects [vars] in wrangler.toml. Nothing was deployed.\n\n${list(wrong)}`,
     );
   }
   say("Configuration: the worker accepts it");
   return needed;
 }
 
-/** Makes sure that the deployment has its secrets already, or gets them now. */
+/** Makes sure that the deployment has its secrets, or gets them now. */
 async function ensureSecrets(needed, { config, env, name, "secrets-file": file }) {
   const target = Object.entries({ config, env, name }).flatMap(([option, value]) =>
     value ? [`--${option}`, value] : [],
@@ -92,33 +93,33 @@ async function ensureSecrets(needed, { config, env, name, "secrets-file": file }
   if (missing.length === 0) return;
   const commands = missing.map(
     (each) =>
-      `  npx wrangler ${["secret", "put", each, ...target].join(" ")}    # ${SECRETS[each]}`,
+      `  # ${SECRETS[each]}\n  npx wrangler ${["secret", "put", each, ...target].join(" ")}`,
   );
   const what = stored
-    ? "The deployment lacks what only you can give it."
-    : "There is no deployment yet. It begins with its secrets, for which wrangler offers to create the worker.";
+    ? "The deployment lacks secrets that only you can set."
+    : "There is no deployment yet. Set its secrets first; wrangler offers to create the worker for them.";
   throw new Failure(`${what} Run this, and then deploy again:\n\n${commands.join("\n")}`);
 }
 
-/** @returns {Promise<string[] | undefined>} nothing when there is no such worker yet */
+/** @returns {Promise<string[] | undefined>} the names of its secrets, or nothing when there is no such worker yet */
 async function secretsOf(target) {
   try {
     const list = await wranglerOutput(["secret", "list", "--format", "json", ...target]);
     return JSON.parse(list).map(({ name }) => name);
   } catch (error) {
-    if (error instanceof Failure && /^.*\bWorker "[^"]*".* not found\./m.test(error.message))
-      return undefined;
+    const isNew = /\bWorker "[^"]*".* not found\./.test(error.output);
+    if (isNew) return undefined;
     throw error;
   }
 }
 
-/** The names in a file of secrets, which is JSON or as `.env` files are. */
+/** The names in a file of secrets, which is JSON or has the form of an `.env` file. */
 function namesIn(file) {
   let text;
   try {
     text = readFileSync(file, "utf8");
   } catch (error) {
-    throw new Failure(`The file of secrets cannot be read: ${error.message}`);
+    throw new Failure(`The secrets file cannot be read: ${error.message}`);
   }
   return Object.keys(text.trimStart().startsWith("{") ? JSON.parse(text) : parseEnv(text));
 }

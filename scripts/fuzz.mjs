@@ -12,23 +12,23 @@ const CARGO_FUZZ = "0.13.2";
 const FUZZ = "tests/fuzz";
 const CORPUS = join(FUZZ, "corpus", "frames");
 
-/** The APIs in the order in which an input's first byte chooses them. */
+/** The APIs; the first byte of an input is an index into them. */
 const APIS = ["chat_completions", "responses"];
 
-/** An input's next bytes: the lengths of the chunks, in turn. */
+/** The next bytes of an input: the lengths of its chunks, used in turn. */
 const LENGTHS = [7, 0, 255, 1, 64, 3, 200];
 
-/** libFuzzer tells of every input that it keeps, of which there are thousands. */
+/** libFuzzer prints a line for each of the thousands of inputs that it keeps. */
 const NOISE =
   /^#\d+\s+(NEW|REDUCE)|^\s*NEW_FUNC|# Uses: \d+$|ecommended dictionary|^WARNING: Failed to find function/;
 
 await main(() => fuzz(process.argv[2] ?? "600"));
 
-/** @param {string} wanted for how many seconds, or the file of a finding to try again */
+/** @param {string} wanted a number of seconds, or the file of a finding to try again */
 async function fuzz(wanted) {
   const isTime = /^[1-9]\d{0,5}$/.test(wanted);
   if (!isTime && !existsSync(join(ROOT, wanted))) {
-    throw new Failure("Say for how many seconds, as a whole number: npm run fuzz -- 600");
+    throw new Failure("Give a whole number of seconds, such as: npm run fuzz -- 600");
   }
   await ensureCargo();
   const toolchain = await nightly();
@@ -49,7 +49,7 @@ async function fuzz(wanted) {
   const [code] = await once(child, "close");
   if (code !== 0) {
     throw new Failure(
-      `Fuzzing could not begin, or has a finding, which is in ${FUZZ}/artifacts/frames: see above. ` +
+      `Fuzzing could not start, or found something: see above. A finding is in ${FUZZ}/artifacts/frames, and ` +
         "'npm run fuzz -- FILE' tries it again.",
     );
   }
@@ -57,7 +57,7 @@ async function fuzz(wanted) {
 }
 
 /**
- * What lets cargo use the nightly compiler, which alone can count the code that is reached.
+ * The environment in which cargo uses the nightly compiler, the only one that can measure which code an input reaches.
  * @returns {Promise<NodeJS.ProcessEnv>}
  */
 async function nightly() {
@@ -71,7 +71,7 @@ async function nightly() {
   );
 }
 
-/** The recorded streams are where the fuzzer begins. */
+/** Gives the fuzzer the recorded streams to start from. */
 function plantSeeds() {
   mkdirSync(join(ROOT, CORPUS), { recursive: true });
   for (const [choice, api] of APIS.entries()) {

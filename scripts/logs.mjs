@@ -2,7 +2,7 @@ import { once } from "node:events";
 import { createInterface } from "node:readline";
 import { logPrinter, PRINTERS } from "./lib/log-format.mjs";
 import { safe } from "./lib/log-lines.mjs";
-import { main } from "./lib/main.mjs";
+import { endsBySignal, main } from "./lib/main.mjs";
 import { ensureNodeModules } from "./lib/node-modules.mjs";
 import { Failure, launch } from "./lib/process.mjs";
 import { Envelopes, toldBy } from "./lib/tail.mjs";
@@ -11,16 +11,17 @@ import { ensureLoggedIn, wrangler } from "./lib/wrangler.mjs";
 
 const JSON_FLAG = "--json";
 
-// Standard output is for the log lines, which `--json` leaves to programs.
+// Standard output is for the log lines, which programs can read with `--json`.
 sayOnStderr();
-await main(() => logs(process.argv.slice(2)), { stoppedCode: 0 });
+await main(() => logs(process.argv.slice(2)));
 
-/** @param {string[]} args those of `wrangler tail`, and `--json` */
+/** @param {string[]} args the arguments of `wrangler tail`, and `--json` */
 async function logs(args) {
   const print = args.includes(JSON_FLAG) ? PRINTERS.json : logPrinter("text");
   await ensureNodeModules();
   await ensureLoggedIn();
-  say("The deployment's log lines follow, as they come. Ctrl-C ends this.");
+  endsBySignal();
+  say("The deployment's log lines follow as they are written. Ctrl-C stops this.");
   const rest = args.filter((arg) => arg !== JSON_FLAG);
   const [program, programArgs, env] = wrangler(["tail", "--format", "json", ...rest]);
   const tail = launch(program, programArgs, {
@@ -31,16 +32,16 @@ async function logs(args) {
   const envelopes = new Envelopes();
   for await (const line of createInterface({ input: tail.stdout })) {
     const { envelope, text } = envelopes.feed(line);
-    if (text) say(safe(text));
+    if (text) console.error(safe(text));
     if (!envelope) continue;
     const { lines, notes } = toldBy(envelope);
     for (const each of lines) print(each);
-    for (const note of notes) say(safe(note));
+    for (const note of notes) console.error(safe(note));
   }
   const [code] = await ended;
   throw new Failure(
     code === 0
-      ? "Cloudflare has ended the log; run npm run logs again."
+      ? "Cloudflare closed the log. Run 'npm run logs' again."
       : "wrangler tail failed; the lines above say why.",
   );
 }

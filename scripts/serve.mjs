@@ -4,12 +4,12 @@ import { join } from "node:path";
 import { ASSISTANT, assistantWithPages, problemsWith } from "./lib/assistant.mjs";
 import { build } from "./lib/build.mjs";
 import { logPrinter } from "./lib/log-format.mjs";
-import { main } from "./lib/main.mjs";
+import { endsBySignal, main } from "./lib/main.mjs";
+import { modelOf } from "./lib/model.mjs";
 import { ROOT } from "./lib/paths.mjs";
 import { ensureFree, wantedPort } from "./lib/port.mjs";
 import { Failure, isStopping } from "./lib/process.mjs";
-import { upstreamHost } from "./lib/upstream-host.mjs";
-import { say, sayOnStderr } from "./lib/voice.mjs";
+import { list, say, sayOnStderr } from "./lib/voice.mjs";
 import { Workerd } from "./lib/workerd.mjs";
 import { wranglerConfig, wranglerVars } from "./lib/wrangler-toml.mjs";
 import { OpenRequests } from "./serve/open-requests.mjs";
@@ -17,16 +17,16 @@ import { supervise } from "./serve/supervisor.mjs";
 
 const COMMAND = "npm run serve";
 
-/** Names this machine's own hosts, which count wherever any are listed. */
+/** Stands for all hosts of this machine, which the worker always allows when any host is listed. */
 const LOCAL = "localhost";
 
-/** What answers that are under way when the server is told to end have to end by themselves. */
+/** How long open answers have to finish when the server is told to stop. */
 const PATIENCE_MS = 30_000;
-const PARTING = `Stopping. Answers under way have ${PATIENCE_MS / 1000} s; a second signal ends them now.`;
+const PARTING = `Stopping. Open answers have ${PATIENCE_MS / 1000} s to finish; a second signal ends them now.`;
 
 // Standard output is for the log lines, which programs read.
 sayOnStderr();
-await main(serve, { stoppedCode: 0, patienceMs: PATIENCE_MS, parting: PARTING });
+await main(serve);
 
 async function serve() {
   const port = wantedPort(COMMAND);
@@ -34,6 +34,7 @@ async function serve() {
   const printRecord = logPrinter("json");
   await ensureFree(port, { host, command: COMMAND });
   await build();
+  endsBySignal({ patienceMs: PATIENCE_MS, parting: PARTING });
   const configured = { ...process.env, ...configuration() };
   const env = { ...configured, ...hosts(configured, host) };
   await ensureReady(env);
@@ -49,22 +50,21 @@ async function serve() {
   });
 
   function hear(line) {
-    // The runtime itself has something to say at times.
+    // The runtime prints lines of its own, which are no JSON.
     if (line.startsWith("{")) printRecord(line);
-    else say(line);
+    else console.error(line);
     for (const last of open.hear(line)) printRecord(last);
   }
 }
 
 function greeting(address, env) {
-  const model = env.OPENAI_MODEL ?? "its default model";
   const lines = [
-    `The assistant is at http://${address}, answered by ${model} at ${upstreamHost(env.OPENAI_BASE_URL)}. ` +
-      "Its log lines follow.",
+    `The assistant is at http://${address}, answered by ${modelOf(env)}. Its log lines follow.`,
   ];
   if (!env.ACCESS_TOKENS?.trim()) {
     lines.unshift(
-      `There are no ACCESS_TOKENS, so anyone may chat who reaches it, by these hosts: ${env.ALLOWED_HOSTS}.`,
+      "There are no ACCESS_TOKENS, so anyone who reaches the assistant may chat.",
+      `It answers only to these hosts: ${env.ALLOWED_HOSTS}`,
     );
   }
   return lines.join("\n");
@@ -76,8 +76,8 @@ function urlHost(host) {
 }
 
 /**
- * Where nobody needs a token, any page that reaches the server could chat, and a page can reach it by a name of its own
- * that it has lead here. So then it answers only by the hosts that somebody has named.
+ * Without access tokens, any page that reaches the server may chat, and DNS rebinding lets a page reach it under a name
+ * of its own. So the server then answers only to `HOST` and this machine's names, or to those in `ALLOWED_HOSTS`.
  */
 function hosts(env, host) {
   if (env.ACCESS_TOKENS?.trim() || env.ALLOWED_HOSTS?.trim()) return {};
@@ -85,7 +85,7 @@ function hosts(env, host) {
   return { ALLOWED_HOSTS: isAll ? LOCAL : [LOCAL, urlHost(host)].join(",") };
 }
 
-/** `[vars]` of wrangler.toml, so that what is safe there is safe here, and before them what the environment has. */
+/** The environment's variables, and for those that it lacks `[vars]` of wrangler.toml, which are safe by default. */
 function configuration() {
   const vars = Object.entries(wranglerVars());
   return Object.fromEntries(
@@ -93,17 +93,18 @@ function configuration() {
   );
 }
 
-/** Nobody wants a server whose every answer is that its configuration is wrong. */
+/** Makes sure that the worker accepts its configuration: otherwise every answer would be an error. */
 async function ensureReady(env) {
   const problems = await problemsWith(env);
   if (problems.length === 0) return;
   throw new Failure(
-    `The assistant cannot be served as it is configured:\n\n  ${problems.join("\n  ")}\n\n` +
-      'Here, variables come from the environment; README.md explains them under "Configuration".',
+    `The assistant cannot be served with this configuration:\n\n${list(problems)}\n\n` +
+      `${COMMAND} takes its variables from the environment, and those that are missing there from [vars] in ` +
+      "wrangler.toml. docs/configuration.md explains them.",
   );
 }
 
-/** The pages are where Cloudflare would take them from. */
+/** The worker, with the folder of pages that wrangler.toml names. */
 function assistant() {
   const directory = wranglerConfig().assets?.directory;
   const folder = directory && join(ROOT, directory);

@@ -1,6 +1,6 @@
 import { main, say } from "./lib/main.mjs";
 import { ensureNodeModules } from "./lib/node-modules.mjs";
-import { ensureRustComponents, ensureWasmToolchain } from "./lib/rust.mjs";
+import { ensureCrates, ensureRustComponents, ensureWasmToolchain } from "./lib/rust.mjs";
 import { ensureBuildTools } from "./lib/tools.mjs";
 
 await main(async () => {
@@ -8,5 +8,6 @@ await main(async () => {
   await ensureWasmToolchain();
   await ensureRustComponents();
   await ensureBuildTools();
-  say("Set-up: everything is there");
+  await ensureCrates();
+  say("Set-up: complete");
 });

@@ -1,77 +1,95 @@
+import { problemsWith } from "./lib/assistant.mjs";
 import { build } from "./lib/build.mjs";
 import { DevServer } from "./lib/dev-server.mjs";
-import { devVar, ownVar } from "./lib/dev-vars.mjs";
+import { devVars } from "./lib/dev-vars.mjs";
 import { logPrinter } from "./lib/log-format.mjs";
-import { main, say } from "./lib/main.mjs";
+import { endsBySignal, main, say } from "./lib/main.mjs";
+import { modelOf } from "./lib/model.mjs";
 import { ensureFree, wantedPort } from "./lib/port.mjs";
 import { Failure } from "./lib/process.mjs";
 import { step } from "./lib/progress.mjs";
 import { startStandIn } from "./lib/stand-in.mjs";
-import { upstreamHost } from "./lib/upstream-host.mjs";
+import { VARIABLES } from "./lib/variables.mjs";
+import { list } from "./lib/voice.mjs";
 
-await main(start, { stoppedCode: 0 });
+await main(start);
 
 async function start() {
   const port = wantedPort();
   const printRecord = logPrinter("text");
   await ensureFree(port);
   await build();
-  const upstream = await chooseUpstream();
+  const { own, all } = devVars();
+  noteUnknown(own);
+  const standIn = all.OPENAI_API_KEY ? undefined : await standInFor(own);
+  const given = { ...access(all, own), ...standIn };
   await ensureFree(port);
-  const server = new DevServer(port, { ...access(), ...upstream.vars }, printRecord);
+  const server = new DevServer(port, given, printRecord);
+  // The bare runtime tells what is wrong seconds before wrangler is ready.
+  await ensureReady({ ...all, ...given });
   await step("Starting the worker", () => server.ready());
-  ensureReady(await server.problems());
-  say(greeting(server.address, upstream.name));
+  endsBySignal();
+  say(greeting(server.address, standIn ? "the stand-in" : modelOf(all), own));
   server.showLogs();
   await server.ended;
-  throw new Failure("wrangler dev has ended by itself; run npm start again.");
+  throw new Failure("wrangler dev ended unexpectedly. Run 'npm start' again.");
 }
 
-function greeting(address, answeredBy) {
+function greeting(address, answeredBy, own) {
+  const token = own.ACCESS_TOKENS ? " \\\n    -H 'Authorization: Bearer YOUR_TOKEN'" : "";
   return `
 The assistant is ready, answered by ${answeredBy}:
 
   ${address}/        to chat in a browser
   ${address}/docs    to see the whole API, and try it
 
-  curl -N ${address}/chat -H 'Content-Type: application/json'${credentials()} -d '{"message":"Hello"}'
+  curl -N ${address}/chat${token} \\
+    -H 'Content-Type: application/json' -d '{"message":"Hello"}'
 
 Ctrl-C stops it. The worker's log lines follow.
 `;
 }
 
-/** Nobody wants a worker whose every answer is that its configuration is wrong. */
-function ensureReady(problems) {
+/** A misspelt name would be ignored without a word. */
+function noteUnknown(own) {
+  for (const name of Object.keys(own).filter((name) => !VARIABLES.includes(name))) {
+    say(`Note: .dev.vars has ${name}, which the worker does not know.`);
+  }
+}
+
+/** Makes sure that the worker accepts its configuration: otherwise every answer would be an error. */
+async function ensureReady(env) {
+  const problems = await problemsWith(env);
   if (problems.length === 0) return;
   throw new Failure(
-    `The assistant cannot answer as it is configured:\n\n  ${problems.join("\n  ")}\n\n` +
-      "Variables are set in .dev.vars, else in wrangler.toml; .dev.vars.example explains them.",
+    `The assistant cannot answer with this configuration:\n\n${list(problems)}\n\n` +
+      "Variables are set in .dev.vars, or else in wrangler.toml; .dev.vars.example explains them. " +
+      "Correct them there, and run 'npm start' again.",
   );
 }
 
 /**
- * Only this machine reaches the worker, so anyone may chat unless .dev.vars says otherwise. But a browser on this machine
- * shows pages of all the world, which are not to spend the key: so without tokens the worker answers only by this
- * machine's own hosts, and then no pages but its own, unless others are named.
+ * Only this machine reaches the worker, so unless .dev.vars says otherwise, anyone may chat. But a browser on this
+ * machine also shows strangers' pages, which must not spend the key: without tokens, the worker therefore answers only
+ * to this machine's own hosts, and only to its own pages, unless others are named.
  */
-function access() {
-  const vars = { REQUIRE_AUTH: ownVar("REQUIRE_AUTH") ?? "false" };
-  const isOpen = !devVar("ACCESS_TOKENS") && !devVar("ALLOWED_HOSTS");
+function access(all, own) {
+  const vars = { REQUIRE_AUTH: own.REQUIRE_AUTH || "false" };
+  const isOpen = !all.ACCESS_TOKENS && !all.ALLOWED_HOSTS;
   return isOpen ? { ...vars, ALLOWED_HOSTS: "localhost" } : vars;
 }
 
-/** The header that a request needs besides, without the token itself. */
-function credentials() {
-  return ownVar("ACCESS_TOKENS") ? " -H 'Authorization: Bearer YOUR_TOKEN'" : "";
-}
-
-/** @returns {Promise<{ name: string, vars: Record<string, string> }>} who answers, and what tells the worker so */
-async function chooseUpstream() {
-  if (devVar("OPENAI_API_KEY")) {
-    const model = devVar("OPENAI_MODEL") ?? "its default model";
-    return { name: `${model} at ${upstreamHost(devVar("OPENAI_BASE_URL"))}`, vars: {} };
+/**
+ * Starts the stand-in for a model.
+ * @returns {Promise<Record<string, string>>} the variables that lead the worker to it
+ */
+async function standInFor(own) {
+  if (own.OPENAI_BASE_URL) {
+    throw new Failure(
+      ".dev.vars sets OPENAI_BASE_URL, but not OPENAI_API_KEY. " +
+        "Set the key, too: where the server needs none, any text will do.",
+    );
   }
-  say("There is no OPENAI_API_KEY in .dev.vars, so a stand-in answers instead of a model.");
-  const url = await startStandIn();
-  return { name: "the stand-in", vars: { OPENAI_API_KEY: "stand-in", OPENAI_BASE_URL: url } };
+  say("OPENAI_API_KEY is not set in .dev.vars: a stand-in answers instead of a model.");
+  return { OPENAI_API_KEY: "stand-in", OPENAI_BASE_URL: await startStandIn() };
 }

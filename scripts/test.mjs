@@ -1,10 +1,17 @@
+import { biome } from "./lib/biome.mjs";
 import { build } from "./lib/build.mjs";
 import { ensureChromium } from "./lib/chromium.mjs";
 import { main, say } from "./lib/main.mjs";
 import { ensureNodeModules, modernNode } from "./lib/node-modules.mjs";
 import { pathWith } from "./lib/paths.mjs";
 import { Failure, run } from "./lib/process.mjs";
-import { ensureCargo, ensureRustComponents, hasWasmTarget, WASM_TARGET } from "./lib/rust.mjs";
+import {
+  ensureCargo,
+  ensureCrates,
+  ensureRustComponents,
+  hasWasmTarget,
+  WASM_TARGET,
+} from "./lib/rust.mjs";
 
 const CORE = ["--locked", "--no-default-features"];
 const DENY = ["--", "--deny", "warnings"];
@@ -16,8 +23,8 @@ const DENY = ["--", "--deny", "warnings"];
 const SUITES = {
   lint: [
     [
-      "biome: format and lint of scripts, tests and JSON",
-      () => tool("biome", ["check", "--error-on-warnings", "."]),
+      "biome: format and lint of scripts, tests, pages and JSON",
+      () => biome(["check", "--error-on-warnings"]),
     ],
     ["rustfmt", () => cargo(["fmt", "--check"])],
     ["clippy: core", () => cargo(["clippy", ...CORE, "--all-targets", ...DENY])],
@@ -41,16 +48,17 @@ const SUITES = {
 
 await main(() => test(process.argv.slice(2)));
 
-/** @param {string[]} args a suite and what is passed on to it; nothing for every suite */
+/** @param {string[]} args a suite and its own arguments; nothing for all suites */
 async function test([suite, ...args]) {
   const names = suite === undefined ? Object.keys(SUITES) : [suite];
   if (!names.every((name) => Object.hasOwn(SUITES, name))) {
     throw new Failure(
-      `There is no suite '${suite}'. There are: ${Object.keys(SUITES).join(", ")}.`,
+      `There is no suite '${suite}'. The suites are: ${Object.keys(SUITES).join(", ")}.`,
     );
   }
   await ensureNodeModules();
   await ensureCargo();
+  await ensureCrates();
   if (names.includes("lint")) await ensureRustComponents();
 
   const passed = [];
@@ -61,9 +69,8 @@ async function test([suite, ...args]) {
       await work(args);
     } catch (error) {
       if (!(error instanceof Failure)) throw error;
-      throw new Failure(
-        `${error.message}\nFAILED: ${name} (${since(started)}). ${passedSoFar(passed)}`,
-      );
+      const before = passed.length === 0 ? "" : ` Passed before it: ${passed.join("; ")}.`;
+      throw new Failure(`FAILED: ${name} (${since(started)}).${before}`, { cause: error });
     }
     passed.push(name);
     say(`── ${name}: ok, ${since(started)}`);
@@ -71,29 +78,21 @@ async function test([suite, ...args]) {
   say(`\nPASSED: ${passed.join("; ")}.`);
 }
 
-function passedSoFar(passed) {
-  return passed.length === 0 ? "" : `Passed before it: ${passed.join("; ")}.`;
-}
-
 function since(started) {
   return `${((performance.now() - started) / 1000).toFixed(1)} s`;
-}
-
-function tool(program, args) {
-  return run(program, args, { env: { PATH: pathWith() } });
 }
 
 function cargo(args) {
   return run("cargo", args);
 }
 
-/** The shell compiles on the host too; for wasm it is checked as it will run. */
+/** The shell compiles on the host, too; where it can, clippy checks it for wasm, for which it is built. */
 async function clippyShell() {
   const target = (await hasWasmTarget()) ? ["--target", WASM_TARGET] : [];
   await cargo(["clippy", "--locked", "--lib", ...target, ...DENY]);
 }
 
 function nodeTests(folder, args) {
-  const files = args.length > 0 ? args : [`tests/${folder}/**/*.test.mjs`];
+  const files = args.length > 0 ? args : [`tests/${folder}/*.test.mjs`];
   return run(modernNode(), ["--test", ...files], { env: { PATH: pathWith() } });
 }

@@ -1,7 +1,7 @@
-//! JSON objects whose fields stay the text that they came as, and values on their way to a text.
+//! JSON objects whose fields are parsed only when asked for.
 //!
-//! Fields are parsed only when asked for, so a field of an unexpected type costs nothing but itself, and no
-//! tree of values is built whose shape somebody else decides.
+//! A field keeps the text that it came as. So a field of an unexpected type spoils nothing but itself, and text can
+//! be passed on exactly as it was written.
 
 use std::fmt;
 
@@ -14,8 +14,8 @@ use serde_json::value::RawValue;
 pub struct Fields<'a>(Vec<(String, &'a RawValue)>);
 
 impl<'a> Fields<'a> {
-    /// Reads an object; nothing when the text is none.
-    pub fn read(json: &'a str) -> Option<Self> {
+    /// Parses an object; `None` for any other JSON.
+    pub fn parse(json: &'a str) -> Option<Self> {
         serde_json::from_str(json).ok()
     }
 
@@ -26,61 +26,60 @@ impl<'a> Fields<'a> {
     }
 
     /// A field's JSON, unless it is `null`.
-    pub fn given(&self, name: &str) -> Option<&'a str> {
+    pub fn non_null(&self, name: &str) -> Option<&'a str> {
         self.get(name).filter(|json| *json != "null")
     }
 
     /// A field that is an object.
     pub fn object(&self, name: &str) -> Option<Self> {
-        self.get(name).and_then(Self::read)
+        self.get(name).and_then(Self::parse)
     }
 
-    /// A field that is a text.
+    /// A field that is a string, decoded.
     pub fn text(&self, name: &str) -> Option<String> {
         self.get(name).and_then(text)
     }
 
-    /// Names and JSON of all fields, in the order of the text.
+    /// Names and JSON of all fields, in their order.
     pub fn iter(&self) -> impl Iterator<Item = (&str, &'a str)> {
         self.0
             .iter()
             .map(|(name, value)| (name.as_str(), value.get()))
     }
 
-    /// Whether a field says something: see [`is_blank`].
-    pub fn says(&self, name: &str) -> bool {
-        self.get(name).is_some_and(|json| !is_blank(json))
+    /// A field's JSON, unless [`is_blank`].
+    pub fn non_blank(&self, name: &str) -> Option<&'a str> {
+        self.get(name).filter(|json| !is_blank(json))
     }
 }
 
-/// The elements of a list; nothing when the JSON is none.
+/// The elements of a list, as JSON; `None` for any other JSON.
 pub fn list(json: &str) -> Option<Vec<&str>> {
     let elements: Vec<&RawValue> = serde_json::from_str(json).ok()?;
     Some(elements.into_iter().map(RawValue::get).collect())
 }
 
-/// Whether a value says nothing, however a server writes that: `null`, `false`, 0, an empty text, and an
-/// object or a list with nothing else inside.
+/// Whether a value holds nothing: `null`, `false`, 0, an empty string, and an object or a list of nothing but those.
 pub fn is_blank(json: &str) -> bool {
     let is_empty = |json: &str| matches!(json, "null" | "false" | "0" | "\"\"" | "{}" | "[]");
     is_empty(json)
-        || Fields::read(json).is_some_and(|fields| fields.0.iter().all(|(_, v)| is_empty(v.get())))
+        || Fields::parse(json).is_some_and(|fields| fields.0.iter().all(|(_, v)| is_empty(v.get())))
         || list(json).is_some_and(|elements| elements.into_iter().all(is_empty))
 }
 
-/// Adds a value's JSON to a text. It is for texts, numbers and what is made of them, which always serialise.
+/// Appends a value's JSON. Only for strings, numbers and structures of them, which always serialise.
 pub fn append(value: &(impl Serialize + ?Sized), out: &mut Vec<u8>) {
     serde_json::to_writer(out, value).unwrap_or_default();
 }
 
-/// A value's JSON.
-pub fn written(value: &impl Serialize) -> String {
+/// A value's JSON; see [`append`].
+pub fn to_json(value: &impl Serialize) -> String {
     let mut out = Vec::new();
     append(value, &mut out);
     String::from_utf8(out).unwrap_or_default()
 }
 
-/// The text that a JSON string says; nothing for other JSON, and for half a surrogate pair.
+/// The text of a JSON string; `None` for other JSON, and for half a surrogate pair.
 pub fn text(json: &str) -> Option<String> {
     serde_json::from_str(json).ok()
 }

@@ -1,17 +1,20 @@
 //! A streaming chat API for one person's AI assistant, on Cloudflare Workers.
 //!
 //! ```text
-//! client ──POST /chat──► shell ──► api (route, request) ──► openai (request body) ──fetch──► upstream
+//! client ──POST /chat──► shell ──► api (route, access, request) ──► openai (request body) ──fetch──► upstream
 //! client ◄──frames────── shell ◄── stream::relay ◄── openai (event → delta) ◄── stream::sse ◄─bytes── upstream
 //! ```
 //!
-//! Everything but `shell` is pure: bytes, time and configuration come in, bytes and facts go out. It
-//! reads no clock, makes no random number and touches no network, so it is tested on the host. `shell`
-//! is the only code that touches JavaScript and does nothing but I/O.
+//! Everything but `shell` is pure: bytes, time and configuration come in, bytes and facts go out. It reads no clock,
+//! makes no random numbers and touches no network, so it is tested on the host. `shell` is the only code that touches
+//! JavaScript, and does nothing but I/O.
 //!
-//! Words used throughout: *upstream* is the server that speaks the `OpenAI` API, the *client* our
-//! caller. A *chunk* is bytes as the network gave them, an *event* one decoded server-sent event, a
-//! *delta* the text that an event adds, a *frame* what we send.
+//! Each room imports only from the ones below it: `shell`, `config`, `stream`, `openai`, `api`, `telemetry`, `json`.
+//! `tests/host/floors.rs` keeps it so.
+//!
+//! Words used throughout: *upstream* is the server that speaks the `OpenAI` API, the *client* our caller. A *chunk* is
+//! bytes as the network gave them, an *event* one decoded server-sent event, a *delta* the text that an event adds, a
+//! *frame* what we send.
 
 pub mod api;
 pub mod config;

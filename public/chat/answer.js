@@ -1,35 +1,37 @@
 import { blockLengths, renderMarkdown } from "./markdown.js";
 
-/** How long one go at drawing may take: what is left of a frame is for scrolling and typing. */
+/** Longest time that one draw may take. The rest of the animation frame is for scrolling and typing. */
 const BUDGET_MS = 8;
 
-/** How much text is looked at in one go: more than almost any paragraph has. */
+/** Length of the text that is parsed at a time: longer than almost any paragraph. */
 const WINDOW = 8_000;
 
-/** How many blocks are rendered in one go: a window of nothing but tiny ones has thousands, and each is an element. */
-const MOST_BLOCKS = 100;
+/** Most blocks rendered at a time. A window of nothing but tiny blocks has thousands. */
+const MAX_BLOCKS = 100;
 
-/** A single block that is longer than this is shown as plain text, and so is all that follows it. */
-const LONGEST_BLOCK = 16_000;
+/** From a block longer than this on, the answer is shown as plain text. */
+const MAX_BLOCK_LENGTH = 16_000;
 
-/** How much plain text is laid out as one, and how much of it is drawn in one go. */
+/** Longest paragraph of plain text, and how much plain text is drawn at a time. */
 const PLAIN_PIECE = 4_000;
 const PLAIN_PER_DRAW = 10 * PLAIN_PIECE;
 
-/** The start of a last block that could still become part of the one before it, as `10.` makes a list go on. */
+/** While the last block is shorter than this, it may still join the block before it: `10.` continues a list. */
 const UNDECIDED = 12;
 
-/** The text of an answer on the page. What is complete is rendered once, and only its last block anew as it grows. */
+/** The text of an answer on the page. Complete blocks are rendered once; only the last one is rendered again as it grows. */
 export class AnswerText {
+  /** Holds the block that is still growing, behind those that are complete. */
   #live = document.createElement("div");
+  #liveText = "";
   #text = "";
-  #lastIsReturn = false;
+  #endsWithReturn = false;
+  /** Length of the text whose blocks are complete and rendered. */
   #settled = 0;
   #window = WINDOW;
-  #liveText = "";
   #restUntil = 0;
   #isPlain = false;
-  /** @type {Text | undefined} */
+  /** The last piece of plain text. @type {Text | undefined} */
   #piece;
 
   /** @param {HTMLElement} element */
@@ -40,14 +42,14 @@ export class AnswerText {
 
   /** @param {string} text */
   append(text) {
-    // Line ends are those of Markdown, also when the two halves of one come apart.
-    const rest = this.#lastIsReturn && text.startsWith("\n") ? text.slice(1) : text;
-    this.#lastIsReturn = text.endsWith("\r");
+    // The two halves of a CRLF may come in different frames.
+    const rest = this.#endsWithReturn && text.startsWith("\n") ? text.slice(1) : text;
+    this.#endsWithReturn = text.endsWith("\r");
     this.#text += rest.replace(/\r\n?/g, "\n");
   }
 
   /**
-   * Draws what is not drawn yet, for as long as a frame allows.
+   * Draws what has not been drawn yet, as far as the budget allows.
    *
    * @param {boolean} isWhole whether nothing more will come
    * @returns {boolean} whether all of it is drawn
@@ -56,7 +58,7 @@ export class AnswerText {
     try {
       return this.#draw(isWhole);
     } catch (error) {
-      // Text can be nested deeper than the renderer can follow.
+      // Deeply nested text can overflow the renderer's stack.
       if (this.#isPlain) throw error;
       this.#becomePlain();
       return false;
@@ -76,7 +78,7 @@ export class AnswerText {
     return true;
   }
 
-  /** Renders blocks that are complete; false when there is none. */
+  /** Renders complete blocks. Returns false if there are none. */
   #settleSome(isWhole) {
     const text = this.#text.slice(this.#settled, this.#settled + this.#window);
     const isRest = this.#settled + text.length === this.#text.length;
@@ -84,16 +86,16 @@ export class AnswerText {
     const whole = isWhole && isRest ? lengths : lengths.slice(0, -1);
     const last = text.slice(sum(whole)).trimStart();
     if (!isWhole && isRest && last.length < UNDECIDED) return false;
-    // A text of nothing but blank lines has no blocks.
+    // Blank lines are not a block.
     if (isWhole && isRest && whole.length === 0) whole.push(text.length);
     if (whole.length > 0) {
-      this.#settle(text.slice(0, sum(whole.slice(0, MOST_BLOCKS))));
+      this.#settle(text.slice(0, sum(whole.slice(0, MAX_BLOCKS))));
       this.#window = WINDOW;
       return true;
     }
     if (isRest) return false;
     this.#window *= 2;
-    if (this.#window > LONGEST_BLOCK) this.#becomePlain();
+    if (this.#window > MAX_BLOCK_LENGTH) this.#becomePlain();
     return true;
   }
 
@@ -103,7 +105,7 @@ export class AnswerText {
     this.#showLive("");
   }
 
-  /** Renders the block that is still growing; a large one rests far longer than all of this took. */
+  /** Renders the block that is still growing, then pauses for six times as long as that took. */
   #drawLive(started) {
     this.#showLive(this.#text.slice(this.#settled));
     const ended = performance.now();
@@ -122,7 +124,7 @@ export class AnswerText {
     this.#showLive("");
   }
 
-  /** Appends to the last piece until it is full: what is laid out already stays as it is. */
+  /** Fills up the last piece, then starts another. Earlier pieces need no new layout. */
   #drawPlain() {
     const end = Math.min(this.#text.length, this.#settled + PLAIN_PER_DRAW);
     while (this.#settled < end) {

@@ -1,36 +1,32 @@
 import { Lexer, Tokenizer } from "marked";
 
 /**
- * What a rendering may cost, whatever the text is. Some texts that nobody would write take the renderer time that grows
- * with the square of their length; what lies beyond these bounds is shown as it is written.
+ * Bounds on what one rendering costs, whatever the text. Some texts that nobody would write by hand take Marked time
+ * that grows with the square of their length. Markup beyond these bounds is shown as text.
  */
 
-/** Lists and quotes that are nested deeper than this are shown as they are written, and so are emphasis and links. */
-const DEEPEST = 16;
+/** Deepest nesting of lists and quotes, and of emphasis and links. */
+const MAX_DEPTH = 16;
+
+/** Most table cells. Marked fills up short rows to the header's columns, so a few lines can make a million cells. */
+const MAX_CELLS = 4_000;
+
+/** Most text that links may repeat from a definition such as `[name]: address`, in UTF-16 units. */
+const MAX_REPEATED = 100_000;
 
 /**
- * How many cells the tables of one rendering may have. A row that is written short is filled up to the columns of the
- * header, so a few lines can make a million cells. Tables beyond it are shown as they are written.
+ * Most text that is searched for the ends of emphasis, in UTF-16 units. For each mark that opens but never closes,
+ * Marked searches the rest of the text. Text that a person can read stays far below this.
  */
-const MOST_CELLS = 4_000;
+const MAX_SEARCHED = 500_000;
 
-/** How much text links may repeat that is written once, in a definition such as `[name]: address`, in UTF-16 units. */
-const MOST_REPEATED = 100_000;
-
-/**
- * How much text one rendering may look through for the ends of emphasis, in UTF-16 units. For each beginning that has no
- * end the renderer looks through all that follows, so a text of nothing else would take seconds; one that a person can
- * read stays far below. Beginnings beyond it are shown as they are written.
- */
-const FARTHEST_SEARCH = 500_000;
-
-/** How far one look for the end of plain text goes, in which the renderer looks for an address behind each letter. */
+/** Longest plain text taken at a time. In it, Marked looks for an address at each letter. */
 const TEXT_PIECE = 500;
 
-/** Where a link without marks may begin; the part of an e-mail address before its @ has at most 64 letters. */
+/** Where a bare link may begin. The part of an e-mail address before its @ has at most 64 characters. */
 const BARE_LINK = /^(?:https?:|ftp:|www\.|mailto:|xmpp:|[\w.+-]{1,64}@)/i;
 
-/** The renderer's reader of blocks and of what is in them, which knows how deep it is and what it has cost so far. */
+/** Marked's lexer, which also counts how deep it is and what the text has cost so far. */
 export class BoundedLexer extends Lexer {
   depth = -1;
   inlineDepth = -1;
@@ -57,33 +53,33 @@ export class BoundedLexer extends Lexer {
   }
 }
 
-/** What a tokenizer says where it leaves a text to the usual one, and where it finds nothing. */
-const USUAL = false;
+/** What a tokenizer returns to leave the text to Marked's own, and to find nothing. */
+const DEFAULT = false;
 const NOTHING = undefined;
 
 /** @this {{ lexer: BoundedLexer }} */
 function unlessTooDeep() {
-  return this.lexer.depth < DEEPEST ? USUAL : NOTHING;
+  return this.lexer.depth < MAX_DEPTH ? DEFAULT : NOTHING;
 }
 
 /** @this {{ lexer: BoundedLexer }} */
 function unlessTooDeepInline() {
-  return this.lexer.inlineDepth < DEEPEST ? USUAL : NOTHING;
+  return this.lexer.inlineDepth < MAX_DEPTH ? DEFAULT : NOTHING;
 }
 
-/** @this {{ lexer: BoundedLexer }} Tables that are refused count too: each look at one goes to its end. */
+/** @this {{ lexer: BoundedLexer }} Rejected tables count too: finding out that one is too large reads all of it. */
 function tableWithin(text) {
-  if (this.lexer.cells > MOST_CELLS) return NOTHING;
+  if (this.lexer.cells > MAX_CELLS) return NOTHING;
   const [, , delimiters, rows = ""] = this.rules.block.table.exec(text) ?? [];
   if (delimiters === undefined) return NOTHING;
   const columns = delimiters.match(/-+/g)?.length ?? 0;
   this.lexer.cells += columns * (1 + (rows.match(/[^\n]+/g)?.length ?? 0));
-  return this.lexer.cells > MOST_CELLS ? NOTHING : USUAL;
+  return this.lexer.cells > MAX_CELLS ? NOTHING : DEFAULT;
 }
 
 /** @this {{ lexer: BoundedLexer }} */
 function referenceWithin(text, links) {
-  if (this.lexer.inlineDepth >= DEEPEST || this.lexer.repeated > MOST_REPEATED) return NOTHING;
+  if (this.lexer.inlineDepth >= MAX_DEPTH || this.lexer.repeated > MAX_REPEATED) return NOTHING;
   const found = Tokenizer.prototype.reflink.call(this, text, links);
   this.lexer.repeated += (found?.href?.length ?? 0) + (found?.title?.length ?? 0);
   return found;
@@ -92,39 +88,39 @@ function referenceWithin(text, links) {
 /** @this {{ lexer: BoundedLexer }} */
 function emphasisWithin(text, masked, before) {
   const isInWord = text.startsWith("_") && /[\p{L}\p{N}]/u.test(before);
-  if (!/^[*_]/.test(text) || isInWord || mayNotSearch(this.lexer)) return NOTHING;
+  if (!/^[*_]/.test(text) || isInWord || isExhausted(this.lexer)) return NOTHING;
   return counted(this.lexer, text, Tokenizer.prototype.emStrong.call(this, text, masked, before));
 }
 
 /** @this {{ lexer: BoundedLexer }} */
 function deletionWithin(text, masked, before) {
-  if (!text.startsWith("~") || mayNotSearch(this.lexer)) return NOTHING;
+  if (!text.startsWith("~") || isExhausted(this.lexer)) return NOTHING;
   return counted(this.lexer, text, Tokenizer.prototype.del.call(this, text, masked, before));
 }
 
-function mayNotSearch(lexer) {
-  return lexer.inlineDepth >= DEEPEST || lexer.searched > FARTHEST_SEARCH;
+function isExhausted(lexer) {
+  return lexer.inlineDepth >= MAX_DEPTH || lexer.searched > MAX_SEARCHED;
 }
 
-/** What was found, or all of the text that was looked through in vain, is on the rendering's account. */
+/** Counts what was found, or all of the text if it was searched in vain. */
 function counted(lexer, text, found) {
   lexer.searched += found?.raw.length ?? text.length;
   return found;
 }
 
-function unlessNoLink(text) {
-  return BARE_LINK.test(text) ? USUAL : NOTHING;
+function onlyBareLink(text) {
+  return BARE_LINK.test(text) ? DEFAULT : NOTHING;
 }
 
-/** Takes plain text piece by piece, between words where there are any; pieces side by side become one. */
+/** Takes plain text in pieces, cut between words if possible. Marked joins adjacent pieces. */
 function inPieces(text) {
-  if (text.length <= TEXT_PIECE) return USUAL;
+  if (text.length <= TEXT_PIECE) return DEFAULT;
   const piece = text.slice(0, TEXT_PIECE);
   const words = piece.slice(0, piece.search(/\s\S*$/) + 1);
   return Tokenizer.prototype.inlineText.call(this, words || piece);
 }
 
-/** The bounds as the renderer takes them. */
+/** The bounds as options of Marked. */
 export const BOUNDS = {
   hooks: { provideLexer: () => (text, options) => new BoundedLexer(options).lex(text) },
   tokenizer: {
@@ -135,7 +131,7 @@ export const BOUNDS = {
     reflink: referenceWithin,
     del: deletionWithin,
     emStrong: emphasisWithin,
-    url: unlessNoLink,
+    url: onlyBareLink,
     inlineText: inPieces,
   },
 };

@@ -1,9 +1,9 @@
 import { characters, LIMITS } from "./conversation.js";
 
-/** From here on a counter tells how much room is left. */
+/** The counter appears when fewer characters than this are left. */
 const NEAR_LIMIT = 500;
 
-/** Where a message is written, sent, and its answer stopped. */
+/** The field for a message, with the buttons to send it and to stop its answer. */
 export class Composer {
   #form = document.querySelector("#composer");
   #field = document.querySelector("#message");
@@ -12,15 +12,13 @@ export class Composer {
   #counter = document.querySelector("#counter");
   #busy = false;
   #onSend;
-  #onStop;
 
   /** @param {{ onSend: (message: string) => void, onStop: () => void }} handlers */
   constructor({ onSend, onStop }) {
     this.#onSend = onSend;
-    this.#onStop = onStop;
     this.#field.addEventListener("input", () => this.#changed());
     this.#field.addEventListener("keydown", (event) => this.#pressed(event));
-    this.#stop.addEventListener("click", () => this.#onStop());
+    this.#stop.addEventListener("click", onStop);
     this.#form.addEventListener("submit", (event) => {
       event.preventDefault();
       this.#submit();
@@ -33,26 +31,26 @@ export class Composer {
     this.#field.focus();
   }
 
-  /** Puts a text into the field, to be finished by hand. @param {string} text */
+  /** Puts a text into the field, for the person to finish. @param {string} text */
   write(text) {
     this.#field.value = text;
     this.#changed();
     this.focus();
   }
 
-  /** While an answer comes, it can be stopped and nothing be sent. @param {boolean} busy */
+  /** While an answer is coming, it can be stopped and nothing can be sent. @param {boolean} busy */
   setBusy(busy) {
     const hadFocus = [this.#send, this.#stop].includes(document.activeElement);
     this.#busy = busy;
     this.#send.hidden = busy;
     this.#stop.hidden = !busy;
     this.#changed();
-    // The button under a finger or a key must not take the focus away with it.
+    // A button that is hidden loses the focus.
     if (hadFocus) this.focus();
   }
 
   #pressed(event) {
-    // An input method takes Enter for its own choice; older WebKit tells so by the key code alone.
+    // With an input method, Enter accepts a word. Older WebKit shows that by the key code alone.
     if (event.isComposing || event.keyCode === 229) return;
     if (event.key === "Enter" && !event.shiftKey) {
       event.preventDefault();
@@ -68,7 +66,7 @@ export class Composer {
     this.#onSend(message);
   }
 
-  /** As the API will have it: without blanks around it, and without halves of characters. */
+  /** The message as the API accepts it: trimmed, and without half surrogate pairs. */
   #message() {
     return this.#field.value.trim().toWellFormed();
   }
@@ -85,7 +83,7 @@ export class Composer {
     this.#fit();
   }
 
-  /** Makes the field as high as its text, as far as its style allows. */
+  /** Makes the field as high as its text, up to the maximum in the style sheet. */
   #fit() {
     this.#field.style.height = "auto";
     this.#field.style.height = `${this.#field.scrollHeight}px`;

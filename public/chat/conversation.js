@@ -1,9 +1,9 @@
 /**
- * A conversation, and what of it goes to the API. Nothing here knows the browser.
+ * A conversation, and the part of it that a request carries. Nothing here needs a browser.
  *
- * @typedef {object} Exchange A question and what became of it.
+ * @typedef {object} Exchange A question and its answer.
  * @property {string} question
- * @property {string} answer What has come so far.
+ * @property {string} answer What has arrived so far.
  * @property {"streaming" | "done" | "stopped" | "failed" | "interrupted"} state
  * @property {import("./api.js").Problem} [problem] Why it failed.
  * @property {string} [finishReason]
@@ -15,7 +15,7 @@
  * @property {number} [maxTokens]
  */
 
-/** What the API takes: characters are Unicode's, bytes those of the whole body. */
+/** The API's limits. Characters are Unicode scalar values; bytes are those of the whole body. */
 export const LIMITS = {
   messageCharacters: 8000,
   historyTurns: 64,
@@ -23,25 +23,31 @@ export const LIMITS = {
   bodyBytes: 65_536,
 };
 
-/** How long a text is, counted as the API does. */
+/** The length of a text as the API counts it. */
 export function characters(text) {
-  let count = 0;
-  for (const _ of text) count += 1;
-  return count;
+  return [...text].length;
 }
 
-/** @param {string} question @returns {Exchange} */
+/** @param {string} question @returns {Exchange} every field is set, so that it can overwrite an earlier try */
 export function newExchange(question) {
-  return { question, answer: "", state: "streaming" };
+  return {
+    question,
+    answer: "",
+    state: "streaming",
+    problem: undefined,
+    finishReason: undefined,
+    usage: undefined,
+    firstTokenMs: undefined,
+  };
 }
 
 /**
- * The body of a request. Of the earlier exchanges it has as many of the latest as fit, each one whole.
+ * The body of a request. Its history is as many of the latest exchanges as fit, each of them whole.
  *
  * @param {Exchange[]} earlier oldest first
  * @param {string} message
  * @param {Settings} [settings]
- * @returns {{ body: string, since: number }} and the index of the earliest exchange from which on nothing was left out
+ * @returns {{ body: string, since: number }} `since`: from this exchange on, nothing is left out
  */
 export function requestFor(earlier, message, { model, maxTokens } = {}) {
   const request = { message, model, max_tokens: maxTokens };
@@ -68,7 +74,7 @@ export function requestFor(earlier, message, { model, maxTokens } = {}) {
   return { body, since };
 }
 
-/** A question that nothing was said to is no part of what the model should know. */
+/** A question without an answer is left out. */
 function turnsOf({ question, answer }) {
   if (answer.trim() === "") return [];
   return [

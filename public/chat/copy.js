@@ -1,20 +1,20 @@
-/** How long a button says that it has copied. */
-const THANKS_MS = 2000;
+/** How long a button shows the outcome. */
+const OUTCOME_MS = 2000;
 
 /**
- * Makes a button copy a text, and say so.
+ * Makes a button copy a text and show whether that worked.
  *
  * @param {HTMLButtonElement} button
  * @param {() => string} text
  */
 export function copyOnClick(button, text) {
   const label = button.querySelector("span") ?? button;
-  const words = label.textContent;
+  const name = label.textContent;
   button.addEventListener("click", async () => {
-    label.textContent = (await copy(text())) ? "Copied" : "Not copied";
+    label.textContent = (await copy(text())) ? "Copied" : "Copy failed";
     setTimeout(() => {
-      label.textContent = words;
-    }, THANKS_MS);
+      label.textContent = name;
+    }, OUTCOME_MS);
   });
 }
 
@@ -27,7 +27,7 @@ async function copy(text) {
   }
 }
 
-/** The clipboard is not there without https, and may be refused. */
+/** Without https there is no clipboard API, and the browser may deny access to it. */
 function copyBySelection(text) {
   const focused = document.activeElement;
   const field = document.createElement("textarea");

@@ -1,22 +1,20 @@
 import { AnswerText } from "./answer.js";
 import { copyOnClick } from "./copy.js";
 
-/** What is said of an answer that ended otherwise than by its own last word. */
+/** How an answer ended, by its finish reason or its state. */
 const ENDINGS = {
   stop: "",
-  length: "Cut at the token limit",
-  content_filter: "Withheld by the content filter",
+  length: "Cut off at the token limit. Ask it to go on.",
+  content_filter: "Stopped by the content filter",
   refusal: "Declined by the model",
-  tool_calls: "Ended by a call of a tool, which this assistant has none of",
+  tool_calls: "The model asked for a tool, which this assistant does not have",
   stopped: "Stopped",
   interrupted: "Interrupted: the page was closed or reloaded",
 };
+const UNKNOWN_ENDING = "Ended for an unknown reason";
 
-/** What is said where the API has no name for the reason, or this page no words. */
-const OTHER = "Ended by the model's server for a reason that this page does not know";
-
-/** To listen to more than this is to read it on the page. */
-const LONGEST_SPOKEN = 2000;
+/** Longest text that is announced to screen readers. A longer answer is better read on the page. */
+const MAX_SPOKEN_LENGTH = 2000;
 
 /** One exchange on the page. */
 export class ExchangeView {
@@ -38,7 +36,7 @@ export class ExchangeView {
     this.restart();
   }
 
-  /** Shows the exchange from its beginning. */
+  /** Shows the exchange from its start. */
   restart() {
     this.#answer = new AnswerText(this.#find(".answer"));
     this.#answer.append(this.#exchange.answer);
@@ -56,7 +54,7 @@ export class ExchangeView {
     return this.#answer.draw(this.#exchange.state !== "streaming");
   }
 
-  /** Shows what has become of the exchange. */
+  /** Shows the exchange's state. */
   update() {
     const { state, answer, problem } = this.#exchange;
     this.element.dataset.state = state;
@@ -65,29 +63,28 @@ export class ExchangeView {
     this.#find(".ending").textContent = this.ending();
     this.#find(".figures").textContent = figures(this.#exchange);
     this.#find(".failure").hidden = !problem;
-    this.#find(".failure-error").textContent = problem?.error ?? "";
-    this.#find(".failure-detail").textContent = problem?.detail ?? "";
-    this.#find(".failure-code").textContent = problem?.code ?? "";
-    this.#find(".failure-id").textContent = problem?.correlationId ?? "";
+    for (const name of ["error", "detail", "code", "correlationId"]) {
+      this.#find(`[data-problem=${name}]`).textContent = problem?.[name] ?? "";
+    }
   }
 
-  /** Why the answer ended, unless it is whole or failed. */
+  /** How the answer ended, or nothing if it is complete or failed. */
   ending() {
     const { state, finishReason } = this.#exchange;
     if (Object.hasOwn(ENDINGS, state)) return ENDINGS[state];
     if (finishReason === undefined) return "";
-    return Object.hasOwn(ENDINGS, finishReason) ? ENDINGS[finishReason] : OTHER;
+    return Object.hasOwn(ENDINGS, finishReason) ? ENDINGS[finishReason] : UNKNOWN_ENDING;
   }
 
-  /** What a listener is told when the answer has ended. */
+  /** What screen readers announce when the answer has ended. */
   spoken() {
     const { problem } = this.#exchange;
     const answer = this.#find(".answer").cloneNode(true);
     for (const head of answer.querySelectorAll(".code-head")) head.remove();
     const text = answer.textContent.trim();
-    const heard = text.length > LONGEST_SPOKEN ? `${text.slice(0, LONGEST_SPOKEN)} …` : text;
+    const start = text.length > MAX_SPOKEN_LENGTH ? `${text.slice(0, MAX_SPOKEN_LENGTH)} …` : text;
     const ending = problem ? `${problem.error}. ${problem.detail}` : this.ending();
-    return [heard, ending].filter(Boolean).join("\n");
+    return [start, ending].filter(Boolean).join("\n");
   }
 
   /** @returns {HTMLElement} */
@@ -97,8 +94,7 @@ export class ExchangeView {
 }
 
 /** @param {import("./conversation.js").Exchange} exchange */
-function figures({ usage, firstTokenMs, state }) {
-  if (state === "streaming") return "";
+function figures({ usage, firstTokenMs }) {
   const parts = [];
   if (usage)
     parts.push(`${count(usage.input_tokens)} tokens in, ${count(usage.output_tokens)} out`);

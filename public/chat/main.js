@@ -7,31 +7,31 @@ import { TokenDialog } from "./token-dialog.js";
 import { Transcript } from "./transcript.js";
 
 const newButton = document.querySelector("#new-conversation");
-const backButton = document.querySelector("#bring-back");
+const restoreButton = document.querySelector("#restore");
 const tokenDialog = new TokenDialog();
 new SettingsDialog();
 const transcript = new Transcript((exchange) => retry(exchange));
 const composer = new Composer({ onSend: send, onStop: () => current?.abort() });
 
 let exchanges = loadConversation();
-/** The conversation before this one, for as long as this one is empty. */
+/** The conversation before this one, while this one is empty. */
 let previous = [];
-/** What aborts the answer that is coming. @type {AbortController | undefined} */
+/** Stops the answer that is coming. @type {AbortController | undefined} */
 let current;
-/** Whether the page is being left, which cuts off the answer that is coming: that is no failure to keep. */
+/** Whether the page is being left. That cuts off the answer, which must not be saved as a failure. */
 let leaving = false;
 
 show();
-newButton.addEventListener("click", () => change([], exchanges));
-backButton.addEventListener("click", () => change(previous, []));
+newButton.addEventListener("click", () => switchTo([], exchanges));
+restoreButton.addEventListener("click", () => switchTo(previous, []));
 for (const example of document.querySelectorAll(".examples button")) {
   example.addEventListener("click", () => composer.write(example.textContent));
 }
 document.addEventListener("keydown", (event) => {
-  const isOurs = event.key === "Escape" && !event.isComposing && !event.defaultPrevented;
-  if (isOurs && !document.querySelector("dialog[open]")) current?.abort();
+  const isEscape = event.key === "Escape" && !event.isComposing && !event.defaultPrevented;
+  if (isEscape && !document.querySelector("dialog[open]")) current?.abort();
 });
-// A phone may end a page that is out of sight without a further word.
+// A phone may end a hidden page without further events.
 addEventListener("visibilitychange", save);
 addEventListener("pagehide", () => {
   save();
@@ -48,24 +48,22 @@ function send(message) {
   previous = [];
   transcript.add(exchange);
   newButton.disabled = false;
-  backButton.hidden = true;
+  restoreButton.hidden = true;
   run(exchange);
 }
 
 function retry(exchange) {
   if (current) return;
-  for (const key of Object.keys(exchange)) if (key !== "question") delete exchange[key];
   Object.assign(exchange, newExchange(exchange.question));
   transcript.restart(exchange);
   composer.focus();
   run(exchange);
 }
 
-/** Goes from one conversation to another. */
-function change(to, from) {
+function switchTo(conversation, from) {
   current?.abort();
   previous = from;
-  exchanges = to;
+  exchanges = conversation;
   show();
   save();
   composer.focus();
@@ -76,14 +74,14 @@ function show() {
   for (const exchange of exchanges) transcript.add(exchange);
   if (exchanges.length > 0) transcript.rememberedSince(requestOf(exchanges.at(-1)).since);
   newButton.disabled = exchanges.length === 0;
-  backButton.hidden = previous.length === 0;
+  restoreButton.hidden = previous.length === 0;
 }
 
 function save() {
   if (!leaving) saveConversation(exchanges);
 }
 
-/** Has an exchange answered, whatever comes of it. */
+/** Gets the answer to an exchange's question, and records how it ended. */
 async function run(exchange) {
   const abort = new AbortController();
   current = abort;
@@ -97,14 +95,14 @@ async function run(exchange) {
     else Object.assign(exchange, { state: "failed", problem: problemOf(error) });
   }
   transcript.end(exchange);
-  // A new conversation may have begun meanwhile, and even its first answer.
+  // By now a new conversation may have begun, even its first answer.
   if (current !== abort) return;
   current = undefined;
   composer.setBusy(false);
   save();
 }
 
-/** Asks, and asks for an access token for as long as one is wanted and given. */
+/** Sends the request, and asks for an access token as often as the API does and the person enters one. */
 async function answer(exchange, signal) {
   const { body, since } = requestOf(exchange);
   transcript.rememberedSince(since);
@@ -128,11 +126,11 @@ function requestOf(exchange) {
 }
 
 async function receive(exchange, frames) {
-  const asked = performance.now();
+  const started = performance.now();
   for await (const { content, is_final, finish_reason, usage } of frames) {
     if (is_final) Object.assign(exchange, { finishReason: finish_reason, usage });
     if (!content) continue;
-    exchange.firstTokenMs ??= performance.now() - asked;
+    exchange.firstTokenMs ??= performance.now() - started;
     exchange.answer += content;
     transcript.append(exchange, content);
   }
@@ -142,7 +140,7 @@ function problemOf(error) {
   if (error instanceof ChatError) return error.problem;
   console.error(error);
   return {
-    error: "The page has made a mistake",
+    error: "Something went wrong on this page",
     detail: "Reload it and try again.",
     code: "page_error",
   };

@@ -4,11 +4,11 @@ import { BOUNDS, BoundedLexer } from "./bounds.js";
 import { copyOnClick } from "./copy.js";
 
 /**
- * What a model wrote, as elements. It is a stranger's text: HTML in it is shown as it is written, and nothing in it is
- * loaded, run or sent anywhere by itself.
+ * Turns a model's Markdown into elements. The text is untrusted: its HTML is shown as text, and nothing in it is loaded,
+ * run or sent by itself.
  */
 
-/** HTML that models write in the middle of Markdown for lack of another way, and that can do nothing. */
+/** Harmless tags that models write in Markdown, which has no syntax for them. */
 const HARMLESS_HTML = /^<\/?(?:br|kbd|mark|sub|sup|u) ?\/?>$/i;
 
 const marked = new Marked({
@@ -28,14 +28,14 @@ const marked = new Marked({
   },
 });
 
-const CLEAN = {
+const SANITIZE = {
   ALLOWED_TAGS: [
     ..."a blockquote br code del em h1 h2 h3 h4 h5 h6 hr kbd li mark ol p pre strong".split(" "),
     ..."sub sup table tbody td th thead tr u ul".split(" "),
   ],
   ALLOWED_ATTR: ["align", "class", "href", "start", "title"],
   ALLOWED_URI_REGEXP: /^(?:https?|mailto):/i,
-  // Values that are no addresses need not look like one.
+  // Their values are not URLs, so the rule for URLs does not apply.
   ADD_URI_SAFE_ATTR: ["align", "start"],
   ALLOW_ARIA_ATTR: false,
   ALLOW_DATA_ATTR: false,
@@ -43,8 +43,7 @@ const CLEAN = {
 };
 
 /**
- * The lengths of the blocks that a text begins with: paragraphs, lists, code blocks. All but the last are what they
- * are, whatever comes after them.
+ * The lengths of a text's blocks: paragraphs, lists, code blocks. Text that is appended can change only the last one.
  *
  * @param {string} text
  * @returns {number[]}
@@ -69,7 +68,7 @@ export function blockLengths(text) {
  * @returns {DocumentFragment}
  */
 export function renderMarkdown(text) {
-  const fragment = DOMPurify.sanitize(marked.parse(text), CLEAN);
+  const fragment = DOMPurify.sanitize(marked.parse(text), SANITIZE);
   for (const link of fragment.querySelectorAll("a[href]")) {
     link.target = "_blank";
     link.rel = "noopener noreferrer";
@@ -79,7 +78,7 @@ export function renderMarkdown(text) {
   return fragment;
 }
 
-/** What is wider than the page scrolls by itself, by keyboard too. */
+/** Wraps an element that may be wider than the page, so that it scrolls by itself, by keyboard too. */
 function frame(element, name) {
   const box = document.createElement("div");
   box.className = name;

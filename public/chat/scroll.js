@@ -1,25 +1,25 @@
-/** Nearer to the end than this is at the end. */
+/** A reader who is nearer to the end than this counts as being at the end. */
 const NEAR_PX = 40;
 
-/** Keeps the end of the conversation in sight for as long as the reader is there, and leaves a reader who is not alone. */
+/** Scrolls along as the conversation grows, unless the reader has scrolled up. */
 export class Follower {
   #scroller;
   #jump;
   #follows = true;
-  #last = 0;
+  #lastTop = 0;
 
-  /** @param {HTMLElement} scroller @param {HTMLElement} jump the button that leads back to the end */
+  /** @param {HTMLElement} scroller @param {HTMLElement} jump the button that scrolls to the end */
   constructor(scroller, jump) {
     this.#scroller = scroller;
     this.#jump = jump;
-    // Not every browser lets the keyboard scroll what has no focus.
+    // Some browsers scroll by keyboard only what can have the focus.
     scroller.tabIndex = 0;
     scroller.addEventListener("scroll", () => this.#scrolled(), { passive: true });
     new ResizeObserver(() => this.follow()).observe(scroller);
     jump.addEventListener("click", () => this.toEnd());
   }
 
-  /** To be called when the conversation may have grown. */
+  /** Call this whenever the conversation may have grown. */
   follow() {
     if (this.#follows) this.#scroller.scrollTop = this.#scroller.scrollHeight;
     this.#jump.hidden = this.#follows || this.#distance() < NEAR_PX;
@@ -30,12 +30,12 @@ export class Follower {
     this.follow();
   }
 
-  /** Text that grows moves nothing upwards: only a reader does. */
+  /** Growing text never scrolls up, so scrolling up is the reader's doing. */
   #scrolled() {
     const { scrollTop } = this.#scroller;
     if (this.#distance() < NEAR_PX) this.#follows = true;
-    else if (scrollTop < this.#last) this.#follows = false;
-    this.#last = scrollTop;
+    else if (scrollTop < this.#lastTop) this.#follows = false;
+    this.#lastTop = scrollTop;
     this.#jump.hidden = this.#follows || this.#distance() < NEAR_PX;
   }
 

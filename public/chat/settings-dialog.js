@@ -2,17 +2,17 @@ import { loadSettings, loadToken, saveSettings, saveToken } from "./store.js";
 
 const MODEL = /^[\w.:/-]{1,128}$/;
 const NOT_A_MODEL =
-  "A model’s name has only letters, digits and . _ : / - in it. Correct it, or leave it empty for the service’s own.";
+  "A model’s name has only letters, digits and . _ : / - in it. Correct it, or leave it empty for the default.";
 const NOT_A_NUMBER =
-  "The longest answer is a whole number of at least 1. Correct it, or leave it empty for the service’s own.";
+  "The longest answer must be a whole number of at least 1. Correct it, or leave it empty for the default.";
 
-/** The few things that a person may choose. */
+/** The settings: model, longest answer, and the stored access token. */
 export class SettingsDialog {
   #dialog = document.querySelector("#settings-dialog");
   #model = document.querySelector("#model");
   #maxTokens = document.querySelector("#max-tokens");
   #problem = document.querySelector("#settings-problem");
-  #tokenKept = document.querySelector("#token-kept");
+  #storedToken = document.querySelector("#stored-token");
 
   constructor() {
     document.querySelector("#open-settings").addEventListener("click", () => this.#open());
@@ -30,34 +30,31 @@ export class SettingsDialog {
     const { model = "", maxTokens = "" } = loadSettings();
     this.#model.value = model;
     this.#maxTokens.value = `${maxTokens}`;
-    this.#tokenKept.hidden = loadToken() === undefined;
-    this.#tell("");
+    this.#storedToken.hidden = loadToken() === undefined;
+    this.#show("");
     this.#dialog.showModal();
   }
 
   #submit() {
     const model = this.#model.value.trim();
     const maxTokens = this.#maxTokens.value.trim();
-    if (model && !MODEL.test(model)) return this.#tell(NOT_A_MODEL, this.#model);
+    if (model && !MODEL.test(model)) return this.#show(NOT_A_MODEL, this.#model);
     if (maxTokens && !/^[1-9]\d{0,8}$/.test(maxTokens)) {
-      return this.#tell(NOT_A_NUMBER, this.#maxTokens);
+      return this.#show(NOT_A_NUMBER, this.#maxTokens);
     }
-    saveSettings({
-      ...(model && { model }),
-      ...(maxTokens && { maxTokens: Number(maxTokens) }),
-    });
+    saveSettings({ model: model || undefined, maxTokens: Number(maxTokens) || undefined });
     this.#dialog.close();
   }
 
   #forgetToken() {
     saveToken(undefined);
-    this.#tokenKept.hidden = true;
+    this.#storedToken.hidden = true;
     this.#model.focus();
   }
 
-  /** @param {HTMLInputElement} [field] the one to correct */
-  #tell(words, field) {
-    this.#problem.textContent = words;
+  /** @param {HTMLInputElement} [field] the field to correct */
+  #show(problem, field) {
+    this.#problem.textContent = problem;
     for (const each of [this.#model, this.#maxTokens]) each.ariaInvalid = `${each === field}`;
     field?.focus();
   }

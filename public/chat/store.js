@@ -1,30 +1,30 @@
 /**
- * What outlives a reload: the conversation and the access token as long as the tab, the settings as long as the browser
- * keeps them. A browser that keeps nothing is no reason to fail.
+ * What survives a reload. The conversation and the access token are kept in this tab, the settings in this browser.
+ * The page also works where the browser stores nothing.
  */
 
-/** So much of a conversation is kept, in UTF-16 units: well below what browsers allow. */
-const MAX_KEPT = 2_000_000;
+/** Most of a conversation that is saved, in UTF-16 units: well below what browsers allow. */
+const MAX_SAVED_LENGTH = 2_000_000;
 
-/** @returns {import("./conversation.js").Exchange[]} an answer that was still coming is an interrupted one now */
+/** @returns {import("./conversation.js").Exchange[]} the saved conversation; an unfinished answer is now interrupted */
 export function loadConversation() {
-  const kept = read(() => sessionStorage, "conversation");
-  if (!Array.isArray(kept)) return [];
-  return kept.map((exchange) =>
+  const saved = read(() => sessionStorage, "conversation");
+  if (!Array.isArray(saved)) return [];
+  return saved.map((exchange) =>
     exchange.state === "streaming" ? { ...exchange, state: "interrupted" } : exchange,
   );
 }
 
-/** Keeps the latest exchanges. @param {import("./conversation.js").Exchange[]} exchanges */
+/** Saves as many of the latest exchanges as fit. @param {import("./conversation.js").Exchange[]} exchanges */
 export function saveConversation(exchanges) {
-  let room = MAX_KEPT;
-  const kept = [];
+  let room = MAX_SAVED_LENGTH;
+  const saved = [];
   for (const exchange of exchanges.toReversed()) {
     room -= exchange.question.length + exchange.answer.length;
     if (room < 0) break;
-    kept.unshift(exchange);
+    saved.unshift(exchange);
   }
-  write(() => sessionStorage, "conversation", kept);
+  write(() => sessionStorage, "conversation", saved);
 }
 
 /** @returns {string | undefined} */
@@ -32,7 +32,7 @@ export function loadToken() {
   return read(() => sessionStorage, "access-token");
 }
 
-/** @param {string | undefined} token nothing forgets it */
+/** @param {string | undefined} token `undefined` forgets it */
 export function saveToken(token) {
   write(() => sessionStorage, "access-token", token);
 }
@@ -46,7 +46,7 @@ export function saveSettings(settings) {
   write(() => localStorage, "settings", settings);
 }
 
-/** A storage is asked for by a function, since to name it alone may throw. */
+/** Takes the storage as a function, because even naming it can throw. */
 function read(storage, key) {
   try {
     return JSON.parse(storage().getItem(key)) ?? undefined;
@@ -60,6 +60,6 @@ function write(storage, key, value) {
     if (value === undefined) storage().removeItem(key);
     else storage().setItem(key, JSON.stringify(value));
   } catch {
-    // What is not kept is asked for again.
+    // The page works without it, until the next reload.
   }
 }

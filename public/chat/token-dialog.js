@@ -1,5 +1,5 @@
 const REFUSED = "That token was not accepted. Check it and enter it again.";
-const NOT_A_TOKEN = "A token has no blanks and no special letters. Check it and enter it again.";
+const NOT_A_TOKEN = "A token has no spaces or accented letters. Check it and enter it again.";
 
 /** Asks for the access token. */
 export class TokenDialog {
@@ -19,12 +19,12 @@ export class TokenDialog {
   }
 
   /**
-   * @param {boolean} wasRefused whether there was a token, and it was wrong
-   * @returns {Promise<string | undefined>} nothing when no token is given
+   * @param {boolean} wasRefused whether a token was sent and was wrong
+   * @returns {Promise<string | undefined>} `undefined` if the person enters none
    */
   ask(wasRefused) {
     this.#field.value = "";
-    this.#tell(wasRefused ? REFUSED : "");
+    this.#show(wasRefused ? REFUSED : "");
     this.#dialog.showModal();
     this.#field.focus();
     return new Promise((resolve) => {
@@ -34,8 +34,8 @@ export class TokenDialog {
 
   #submit() {
     const token = this.#field.value.trim();
-    // Anything else cannot stand in a header.
-    if (!/^[\x21-\x7e]+$/.test(token)) return this.#tell(NOT_A_TOKEN);
+    // Nothing else can be sent in the header.
+    if (!/^[\x21-\x7e]+$/.test(token)) return this.#show(NOT_A_TOKEN);
     this.#finish(token);
     this.#dialog.close();
   }
@@ -46,8 +46,8 @@ export class TokenDialog {
     this.#answer = undefined;
   }
 
-  #tell(words) {
-    this.#problem.textContent = words;
-    this.#field.ariaInvalid = `${words !== ""}`;
+  #show(problem) {
+    this.#problem.textContent = problem;
+    this.#field.ariaInvalid = `${problem !== ""}`;
   }
 }

@@ -1,9 +1,9 @@
 import { ExchangeView } from "./exchange-view.js";
 import { Follower } from "./scroll.js";
 
-const FORGOTTEN = "What stands above no longer fits, so the assistant does not see it";
+const FORGOTTEN = "The conversation is long: the assistant no longer sees what is above this line";
 
-/** The conversation on the page: its exchanges, drawn frame by frame. */
+/** The conversation on the page. Its exchanges are drawn piece by piece, in animation frames. */
 export class Transcript {
   #list = document.querySelector("#exchanges");
   #welcome = document.querySelector("#welcome");
@@ -13,7 +13,7 @@ export class Transcript {
   /** @type {Map<import("./conversation.js").Exchange, ExchangeView>} */
   #views = new Map();
   #undrawn = new Set();
-  #untold = new Set();
+  #unspoken = new Set();
   #frame = 0;
   #onRetry;
 
@@ -28,7 +28,7 @@ export class Transcript {
   clear() {
     this.#views.clear();
     this.#undrawn.clear();
-    this.#untold.clear();
+    this.#unspoken.clear();
     this.#list.replaceChildren();
     this.#welcome.hidden = false;
   }
@@ -41,7 +41,7 @@ export class Transcript {
     this.#begin(view);
   }
 
-  /** Begins an exchange anew. */
+  /** Shows an exchange that is being tried again. */
   restart(exchange) {
     const view = this.#views.get(exchange);
     view.restart();
@@ -50,26 +50,22 @@ export class Transcript {
 
   append(exchange, text) {
     const view = this.#views.get(exchange);
-    // A new conversation may have begun.
+    // There is no view once a new conversation has begun.
     if (!view) return;
     view.append(text);
     this.#drawSoon(view);
   }
 
-  /** Shows how an exchange ended, and tells those who listen. */
+  /** Shows how an exchange ended, and announces it once it is drawn. */
   end(exchange) {
     const view = this.#views.get(exchange);
     if (!view) return;
     view.update();
-    this.#untold.add(view);
+    this.#unspoken.add(view);
     this.#drawSoon(view);
   }
 
-  say(words) {
-    this.#announcer.textContent = words;
-  }
-
-  /** Shows from which exchange on the assistant knows the conversation. @param {number} since */
+  /** Marks the exchange from which on the assistant sees the conversation. @param {number} since */
   rememberedSince(since) {
     this.#note.remove();
     if (since > 0) this.#list.children[since]?.before(this.#note);
@@ -78,13 +74,8 @@ export class Transcript {
   #begin(view) {
     this.#drawSoon(view);
     this.#follower.toEnd();
-    // Words that are told twice are heard twice only when they were gone in between.
-    this.say("");
-  }
-
-  #drawn(view) {
-    this.#undrawn.delete(view);
-    if (this.#untold.delete(view)) this.say(view.spoken());
+    // Screen readers announce the same words again only if they were cleared in between.
+    this.#announcer.textContent = "";
   }
 
   #drawSoon(view) {
@@ -92,12 +83,15 @@ export class Transcript {
     this.#frame ||= requestAnimationFrame(() => this.#draw());
   }
 
-  /** One view a frame is enough to keep up, the latest first: it is the one in sight. */
+  /** Draws one view in each animation frame, the latest first: it is the one in sight. */
   #draw() {
     this.#frame = 0;
     const view = Array.from(this.#undrawn).at(-1);
     if (!view) return;
-    if (view.draw()) this.#drawn(view);
+    if (view.draw()) {
+      this.#undrawn.delete(view);
+      if (this.#unspoken.delete(view)) this.#announcer.textContent = view.spoken();
+    }
     this.#follower.follow();
     if (this.#undrawn.size > 0) this.#frame = requestAnimationFrame(() => this.#draw());
   }

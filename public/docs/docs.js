@@ -1,4 +1,4 @@
-/** The API reference: Swagger UI over our own `openapi.json`, with nothing from elsewhere. */
+/** The API reference: Swagger UI with our `openapi.json`. It loads nothing from other origins. */
 import SwaggerUI from "swagger-ui-dist/swagger-ui-es-bundle.js";
 import notices from "swagger-ui-dist/swagger-ui-es-bundle.js.LICENSE.txt";
 import { parts } from "./parts.js";
@@ -9,27 +9,27 @@ linkNotices();
 SwaggerUI({
   domNode: document.getElementById("reference"),
   url: "/openapi.json",
-  // A validator would be asked beyond our origin.
+  // The default validator is another origin's.
   validatorUrl: null,
   deepLinking: true,
   tryItOutEnabled: true,
   defaultModelsExpandDepth: 0,
-  // The colours of the usual one are too weak on its ground.
+  // The default theme has too little contrast.
   syntaxHighlight: { theme: "tomorrow-night" },
   plugins: [parts],
 });
 
-/** Swagger UI takes its dark colours from a class. */
+/** Swagger UI has a class for its dark colours. */
 function followTheSystem(dark) {
   const follow = () => document.documentElement.classList.toggle("dark-mode", dark.matches);
   dark.addEventListener("change", follow);
   follow();
 }
 
-/** Their address tells their content, and so is known only to what was bundled with them. */
+/** The file's name has a hash, which only the bundle knows. */
 function linkNotices() {
   const link = document.createElement("a");
   link.href = notices;
-  link.textContent = "Notices of its parts";
+  link.textContent = "Third-party notices";
   document.querySelector("footer").append(link);
 }

@@ -1,16 +1,16 @@
 import DOMPurify from "dompurify";
 import { marked } from "marked";
 
-/** Swagger UI's parts that are shown in our own way, as a plugin of it. */
+/** A Swagger UI plugin that replaces or wraps some of its parts. */
 export function parts({ React: { createElement } }) {
-  /** Its own makes HTML of text, which the page's policy allows to DOMPurify alone. */
+  /** The original makes HTML itself, but the page's policy lets only DOMPurify do that. */
   const Markdown = ({ source = "", className = "" }) =>
     createElement("div", {
       className: `renderedMarkdown ${className}`,
       dangerouslySetInnerHTML: { __html: safeHtml(source) },
     });
 
-  /** Every response has eight headers or more, mostly the same ones: they open on demand. */
+  /** Folds the headers: every response has at least eight, mostly the same ones. */
   const foldHeaders = (Headers) => (props) =>
     createElement(
       "details",
@@ -19,7 +19,7 @@ export function parts({ React: { createElement } }) {
       createElement(Headers, props),
     );
 
-  // Without these, a screen reader has no name for what is chosen or written.
+  // Names that screen readers need for the list of examples and for the editor.
   const nameExamples = (ExamplesSelect) => (props) =>
     createElement(
       "label",

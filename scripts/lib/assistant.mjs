@@ -6,14 +6,14 @@ import { VARIABLES } from "./variables.mjs";
 import { BUILT, Workerd } from "./workerd.mjs";
 
 /**
- * The built worker for the bare runtime. Its variables come from the environment of the process, so that no secret is
- * ever written to a file.
+ * The built worker, for the bare runtime. Its variables come from the environment of the process, so that no secret is
+ * written to a file.
  * @type {import("./workerd.mjs").Worker}
  */
 export const ASSISTANT = { modules: BUILT, fromEnvironment: VARIABLES };
 
 /**
- * The assistant that serves a folder's pages besides, which Cloudflare does by itself.
+ * The built worker behind one that serves a folder's pages, which a deployment leaves to Cloudflare.
  * @param {string} folder
  * @returns {import("./workerd.mjs").Worker}
  */
@@ -27,10 +27,10 @@ export function assistantWithPages(folder) {
 }
 
 /**
- * What the worker itself finds wrong with a configuration.
+ * Asks the built worker what is wrong with a configuration.
  * @param {NodeJS.ProcessEnv} env
- * @returns {Promise<string[]>} its words, a variable each
- * @throws {Failure} when it cannot even be asked
+ * @returns {Promise<string[]>} its words, one item for each variable
+ * @throws {Failure} when it cannot be asked
  */
 export async function problemsWith(env) {
   const lines = [];
@@ -44,7 +44,9 @@ export async function problemsWith(env) {
     const { status, problems } = await answer.json();
     return status === "ready" ? [] : problems;
   } catch (error) {
-    throw new Failure(`${lines.join("\n")}\nThe worker could not be asked: ${error.message}`);
+    throw new Failure(`The worker could not check its configuration: ${error.message}`, {
+      output: lines.join("\n"),
+    });
   } finally {
     await runtime.stop();
   }

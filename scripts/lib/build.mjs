@@ -8,14 +8,16 @@ import { ensureNodeModules, modernNode } from "./node-modules.mjs";
 import { buildPages } from "./pages.mjs";
 import { BIN, ROOT } from "./paths.mjs";
 import { Failure, run } from "./process.mjs";
-import { ensureWasmToolchain } from "./rust.mjs";
+import { step } from "./progress.mjs";
+import { ensureCrates, ensureWasmToolchain } from "./rust.mjs";
 import { ensureBuildTools } from "./tools.mjs";
+import { voice } from "./voice.mjs";
 
 const MODULES = ["index.js", "index_bg.wasm"];
 const BUILD = join(ROOT, "build");
 const STAMP = join(BUILD, ".built-from");
 
-/** Everything that goes into the build: folders stand for all files in them. */
+/** What the build is made from; a folder stands for all files in it. */
 const INPUTS = ["Cargo.toml", "Cargo.lock", "src", "package-lock.json", "scripts/lib/build.mjs"];
 
 /** Builds the worker into `build/` and the pages into `build/public/`, each unless it is up to date. */
@@ -27,53 +29,56 @@ export async function build() {
 
 async function buildWorker() {
   const inputs = hashOf(INPUTS);
-  if (isBuiltFrom(inputs)) return say(`${sizes()} (up to date)`);
+  if (isBuiltFrom(inputs)) return say(`${size()} (up to date)`);
 
   const toolchain = await ensureWasmToolchain();
   const { workerBuild, env } = await ensureBuildTools();
-  say("Building the worker (two to three minutes the first time)");
   rmSync(STAMP, { force: true });
-  await compile(workerBuild, {
-    ...env,
-    PATH: toolchain.path,
-    CARGO_TARGET_DIR: join(ROOT, toolchain.targetDir),
-    CARGO_ENCODED_RUSTFLAGS: compilerFlags().join("\x1f"),
-    // The compiler's messages say what is wrong; worker-build's own stack does not.
-    RUST_BACKTRACE: "0",
-  });
+  await step("Building the worker (about 1 minute the first time)", () =>
+    compile(workerBuild, {
+      ...env,
+      PATH: toolchain.path,
+      CARGO_TARGET_DIR: join(ROOT, toolchain.targetDir),
+      CARGO_ENCODED_RUSTFLAGS: compilerFlags().join("\x1f"),
+      CARGO_TERM_COLOR: voice().isTTY ? "always" : "never",
+      // The compiler's messages say what is wrong; worker-build's own stack trace does not.
+      RUST_BACKTRACE: "0",
+    }),
+  );
   writeFileSync(STAMP, inputs);
-  say(sizes());
+  say(size());
 }
 
-/** What makes the deployment smaller by 3 KB gzipped, and the same on every machine. */
+/** They make the build smaller by 3 KB gzipped, and the same on every machine. */
 function compilerFlags() {
   const cargoHome = process.env.CARGO_HOME || join(homedir(), ".cargo");
   return [
-    // A loop in place of the 64 rounds of SHA-256 spelt out: access tokens are short.
+    // A loop instead of SHA-256's 64 unrolled rounds: access tokens are short.
     "--cfg",
     'sha2_backend_soft="compact"',
-    // A panic names its file, which need not tell whose machine compiled it.
+    // A panic names its file, which must not tell whose machine compiled it.
     `--remap-path-prefix=${join(cargoHome, "registry", "src")}=crates`,
     `--remap-path-prefix=${ROOT}=.`,
   ];
 }
 
 async function compile(workerBuild, env) {
+  await ensureCrates(env);
   try {
-    await run(workerBuild, ["--release", "--locked"], { env });
+    await run(workerBuild, ["--release", "--locked"], { env, quiet: true });
     await shrink(join(BUILD, "index_bg.wasm"), env);
-  } catch (error) {
-    throw new Failure(`${error.message}\nThe worker could not be built; the lines above say why.`);
+  } catch (cause) {
+    throw new Failure("The worker could not be built; the lines above say why.", { cause });
   }
 }
 
-/** Exports of the bindings for what this worker does not use: R2, images, containers, streams made in Rust. */
+/** Exports of the bindings that this worker does not use: R2, images, containers, streams made in Rust. */
 const UNUSED =
   /^(__wbg_(get_|set_)?)?(containerstartupoptions|minifyconfig|r2range|intounderlying)/;
 
 /**
- * Leaves out what worker-build keeps: the names of functions, a tenth of the size, and unused exports with all that only
- * they reach, 2 KB gzipped. A panic still tells its file and line.
+ * Removes what worker-build keeps: the names of functions, a tenth of the size, and unused exports with everything that
+ * only they need, 2 KB gzipped. A panic still tells its file and line.
  */
 async function shrink(wasm, env) {
   const names = await exportsOf(wasm);
@@ -91,7 +96,7 @@ async function shrink(wasm, env) {
   rmSync(file);
 }
 
-/** The names of a module's exports. The Node that runs this may be too old to read it. @returns {Promise<string[]>} */
+/** The names of a module's exports, by a Node that is recent enough to read it. @returns {Promise<string[]>} */
 async function exportsOf(wasm) {
   const source = `
     const module = new WebAssembly.Module(require("fs").readFileSync(process.argv[1]));
@@ -105,11 +110,10 @@ function isBuiltFrom(inputs) {
 }
 
 /**
- * The sizes of the modules, and of all together when compressed. A deployment is a few hundred bytes larger, for wrangler
- * bundles index.js once more: `npm run deploy -- --dry-run` tells its size.
+ * The size of the build. A deployment is a few hundred bytes larger, because wrangler bundles index.js once more:
+ * `npm run deploy -- --dry-run` tells its size.
  */
-function sizes() {
+function size() {
   const modules = MODULES.map((name) => readFileSync(join(BUILD, name)));
-  const each = MODULES.map((name, index) => `${name} ${kib(modules[index].length)}`).join(", ");
-  return `build/: ${each}; ${kib(gzipSync(Buffer.concat(modules), { level: 9 }).length)} gzipped`;
+  return `build/: ${kib(gzipSync(Buffer.concat(modules), { level: 9 }).length)} gzipped`;
 }

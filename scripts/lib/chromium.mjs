@@ -1,10 +1,10 @@
 import { accessSync, constants } from "node:fs";
 import { delimiter, isAbsolute, join } from "node:path";
-import { mayInstallOnDebian } from "./debian.mjs";
-import { say } from "./main.mjs";
-import { Failure, run } from "./process.mjs";
+import { aptInstall, mayInstallOnDebian } from "./debian.mjs";
+import { Failure } from "./process.mjs";
+import { step } from "./progress.mjs";
 
-/** Where browsers of this kind are; a name alone is looked for on `PATH`. */
+/** Where Chromium or Chrome may be: paths, and names to look for on `PATH`. */
 const PLACES = [
   "/usr/bin/chromium",
   "chromium",
@@ -16,38 +16,35 @@ const PLACES = [
 ];
 
 const HOW =
-  "Install it with your system's packages (Debian: 'apt-get install chromium'; macOS: 'brew install --cask chromium'), " +
-  "or set CHROMIUM_BIN to the program of a Chromium or Chrome that you have.";
+  "Install it (Debian: 'apt-get install chromium'; macOS: 'brew install --cask chromium'), or set CHROMIUM_BIN to " +
+  "the path of a Chromium or Chrome that you have.";
 
 /**
- * The browser that tests the pages, which is installed where it is missing and may be.
- * @returns {Promise<string>} the path of its program
+ * The browser for the tests of the pages. Where it is missing and we may install it, we do.
+ * @returns {Promise<string>} its path
  */
 export async function ensureChromium() {
   const path = findChromium();
   if (path) return path;
   if (!mayInstallOnDebian()) throw new Failure(`The browser tests need Chromium. ${HOW}`);
-  say("Set-up: installing Chromium from Debian's packages (about 1 minute)");
-  const apt = { env: { DEBIAN_FRONTEND: "noninteractive" }, quiet: true };
-  await run("apt-get", ["update"], apt);
-  await run("apt-get", ["install", "--yes", "--no-install-recommends", "chromium"], apt);
+  await step("Set-up: installing Chromium from Debian's packages (about 1 minute)", () =>
+    aptInstall(["chromium"]),
+  );
   const installed = findChromium();
   if (installed) return installed;
-  throw new Failure(`Debian's package has brought no Chromium that can be found. ${HOW}`);
+  throw new Failure(`Debian's chromium package was installed, but no browser was found. ${HOW}`);
 }
 
 /**
- * The browser that is there.
- * @throws {Failure} when CHROMIUM_BIN names none
+ * The path of the browser, if one is installed.
+ * @throws {Failure} when CHROMIUM_BIN names no program
  */
 export function findChromium() {
   const chosen = process.env.CHROMIUM_BIN;
   if (!chosen) return PLACES.flatMap(candidates).find(isProgram);
   const path = candidates(chosen).find(isProgram);
   if (path) return path;
-  throw new Failure(
-    `CHROMIUM_BIN is '${chosen}', and there is no such program. Correct or unset it.`,
-  );
+  throw new Failure(`CHROMIUM_BIN is '${chosen}', which is not a program. Correct or unset it.`);
 }
 
 function candidates(place) {

@@ -2,30 +2,30 @@ import {
   copyFileSync,
   existsSync,
   mkdirSync,
-  mkdtempSync,
   readdirSync,
   readFileSync,
   renameSync,
   rmSync,
   writeFileSync,
 } from "node:fs";
-import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
+import { download, unreachable } from "./network.mjs";
 import { pathWith } from "./paths.mjs";
 import { run, tryOutput } from "./process.mjs";
 import { step } from "./progress.mjs";
+import { makeTemporary, removeTemporary } from "./temporary.mjs";
 
 const PACKAGES = ["rustc-web", "cargo-web", "rust-web-src", "rust-web-llvm", "lld-22"];
 const TARGET = "wasm32-unknown-unknown";
 const CRATE = "std_for_wasm";
 
-/** Debian's compiler comes without a standard library for wasm: one is built, of this compiler. */
+/** Beside the standard library for wasm, which Debian does not have: the compiler that built it. */
 const STAMP = "built-by";
 
 const toolchain = { path: pathWith("/usr/bin"), targetDir: "target/worker-debian" };
 const env = { PATH: toolchain.path };
 
-/** Whether this is a machine on which Debian's packages may be installed. */
+/** Whether this is Debian and we may install its packages. */
 export function mayInstallOnDebian() {
   return (
     existsSync("/etc/debian_version") && existsSync("/usr/bin/apt-get") && process.getuid?.() === 0
@@ -33,7 +33,7 @@ export function mayInstallOnDebian() {
 }
 
 /**
- * Debian's compiler with its standard library for wasm, when both are installed and belong together.
+ * Debian's compiler, when it is installed and there is a standard library for wasm that it built.
  * @returns {Promise<import("./rust.mjs").Toolchain | undefined>}
  */
 export async function debianToolchain() {
@@ -44,21 +44,34 @@ export async function debianToolchain() {
 }
 
 /**
- * Installs Debian's compiler and builds its standard library for wasm, each where it is missing.
+ * Installs Debian's compiler, unless it is there, and builds the standard library for wasm with it.
  * @returns {Promise<import("./rust.mjs").Toolchain>}
  */
 export async function installDebianToolchain() {
   if (!(await installed())) {
-    await step("Set-up: installing Rust from Debian's packages (about 1 minute)", installPackages);
+    await step("Set-up: installing Rust from Debian's packages (about 1 minute)", () =>
+      aptInstall(PACKAGES),
+    );
   }
   await step("Set-up: compiling Rust's standard library for wasm32 (about 1 minute)", buildStd);
   return toolchain;
 }
 
-async function installPackages() {
-  const apt = { env: { DEBIAN_FRONTEND: "noninteractive" }, quiet: true };
-  await run("apt-get", ["update"], apt);
-  await run("apt-get", ["install", "--yes", "--no-install-recommends", ...PACKAGES], apt);
+/**
+ * Installs packages of Debian.
+ * @param {string[]} names
+ */
+export async function aptInstall(names) {
+  const env = { DEBIAN_FRONTEND: "noninteractive" };
+  const server = "Debian's package server";
+  const answered = /^(Hit|Get):/m;
+  const lists = await download("apt-get", ["update"], { server, sign: answered, env });
+  // Without any server, apt keeps its old lists and exits with 0.
+  if (!answered.test(lists)) throw unreachable(server, "apt-get update could fetch nothing");
+  // An installation that was interrupted has to be completed first.
+  await run("dpkg", ["--configure", "-a"], { env, quiet: true });
+  const install = ["install", "--yes", "--no-install-recommends"];
+  await run("apt-get", [...install, ...names], { env, quiet: true });
 }
 
 async function installed() {
@@ -71,7 +84,7 @@ async function installed() {
 }
 
 async function buildStd() {
-  const scratch = mkdtempSync(join(tmpdir(), "std-for-wasm-"));
+  const scratch = makeTemporary("std-for-wasm-");
   try {
     mkdirSync(join(scratch, "src"));
     writeFileSync(join(scratch, "src", "lib.rs"), "");
@@ -90,11 +103,11 @@ async function buildStd() {
     );
     await publish(join(scratch, "target", TARGET, "release", "deps"));
   } finally {
-    rmSync(scratch, { recursive: true, force: true });
+    removeTemporary(scratch);
   }
 }
 
-/** Moves the libraries to where the compiler looks in one step, so that no half of them is ever used. */
+/** Puts the libraries where the compiler looks for them, all in one step: a part of them must never be used. */
 async function publish(built) {
   const target = await libdir();
   const partial = `${target}.partial`;

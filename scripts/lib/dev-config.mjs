@@ -7,12 +7,13 @@ import { wranglerConfig } from "./wrangler-toml.mjs";
 const require = createRequire(import.meta.url);
 
 /**
- * The arguments by which `wrangler dev` takes a configuration in which nothing names the worker's host. Where a route
- * does, or `dev.host`, wrangler pretends that every request was sent there, its `Origin` too. Then a page that has led a
- * name of its own to this machine looks like the worker's own.
+ * The arguments that make `wrangler dev` use a configuration without the worker's host. When a route or `dev.host`
+ * names one, wrangler rewrites the host and the `Origin` of every request to it, and a DNS-rebound page then looks like
+ * the worker's own.
  *
- * The file goes with this process, and is beside `wrangler.toml`, from where its paths are.
- * @returns {string[]} none where `wrangler.toml` names no host
+ * The configuration's file stands beside `wrangler.toml`, because the paths in it are relative, and is removed when
+ * this process ends.
+ * @returns {string[]} none when `wrangler.toml` names no host
  */
 export function withoutHost() {
   const { route, routes, dev, ...config } = wranglerConfig();

@@ -14,12 +14,12 @@ const RECORD = /\{"timestamp":.*\}/;
 export class DevServer {
   #child;
   #printRecord;
-  /** @type {string[] | undefined} what was printed so far; all of it is for a failed start */
+  /** What wrangler has printed so far, to be shown if it cannot start. @type {string[] | undefined} */
   #held = [];
 
   /**
    * @param {number} port
-   * @param {Record<string, string>} vars these go before `.dev.vars` and wrangler.toml
+   * @param {Record<string, string>} vars they override `.dev.vars` and wrangler.toml
    * @param {(line: string) => void} [printRecord] prints one of the worker's log lines
    */
   constructor(port, vars, printRecord = console.log) {
@@ -29,7 +29,7 @@ export class DevServer {
     const look = ["--inspector-port=0", "--show-interactive-dev-session=false", "--log-level=log"];
     const given = Object.entries(vars).flatMap(([name, value]) => ["--var", `${name}:${value}`]);
     const [program, programArgs, env] = wrangler([...args, ...look, ...given]);
-    // Both outputs go through one pipe: nobody can tell in which order the lines of two were written.
+    // One pipe for both outputs keeps their lines in the order in which they were written.
     this.#child = launch("/bin/sh", ["-c", 'exec "$@" 2>&1', "sh", program, ...programArgs], {
       env: { ...process.env, ...env },
       guarded: true,
@@ -49,22 +49,15 @@ export class DevServer {
       ended = true;
     });
     while (!(await this.#answers())) {
-      if (ended)
-        throw new Failure(
-          `${this.#held?.join("\n")}\nwrangler dev ended before the worker answered.`,
-        );
+      if (ended) {
+        const output = this.#held?.join("\n");
+        throw new Failure("wrangler dev ended before the worker answered.", { output });
+      }
       await sleep(100);
     }
   }
 
-  /** What the worker finds wrong with its configuration. @returns {Promise<string[]>} its words, a variable each */
-  async problems() {
-    const answer = await fetch(`${this.address}/health/ready`);
-    const { problems = [] } = await answer.json();
-    return problems;
-  }
-
-  /** Prints the worker's log lines: those so far, and from now on every one when it comes. */
+  /** Prints the worker's log lines: first those that were held back, then each when it is written. */
   showLogs() {
     const held = this.#held ?? [];
     this.#held = undefined;

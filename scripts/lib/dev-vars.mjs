@@ -5,22 +5,16 @@ import { ROOT } from "./paths.mjs";
 import { wranglerVars } from "./wrangler-toml.mjs";
 
 /**
- * A variable as `wrangler dev` will give it to the worker: `.dev.vars`, else `[vars]` of wrangler.toml.
- * Whitespace only counts as unset.
- * @param {string} name
- * @returns {string | undefined}
+ * The variables of `wrangler dev`. A blank one counts as unset.
+ * @returns {{ own: Record<string, string>, all: Record<string, string> }} those in `.dev.vars`, and with them those of
+ *   wrangler.toml that they do not override
  */
-export function devVar(name) {
-  return ownVar(name) ?? (wranglerVars()[name]?.trim() || undefined);
+export function devVars() {
+  const path = join(ROOT, ".dev.vars");
+  const own = trimmed(existsSync(path) ? parseEnv(readFileSync(path, "utf8")) : {});
+  return { own, all: { ...trimmed(wranglerVars()), ...own } };
 }
 
-/**
- * A variable as `.dev.vars` has it.
- * @param {string} name
- * @returns {string | undefined}
- */
-export function ownVar(name) {
-  const path = join(ROOT, ".dev.vars");
-  const text = existsSync(path) ? readFileSync(path, "utf8") : "";
-  return parseEnv(text)[name]?.trim() || undefined;
+function trimmed(vars) {
+  return Object.fromEntries(Object.entries(vars).map(([name, value]) => [name, value.trim()]));
 }

@@ -4,8 +4,8 @@ import { join } from "node:path";
 import { ROOT } from "./paths.mjs";
 
 /**
- * Tells whether anything in these files has changed since the last time.
- * @param {string[]} paths relative to the checkout; folders stand for all files in them
+ * A digest of files, by which to notice changes.
+ * @param {string[]} paths relative to the checkout; a folder stands for all files in it
  */
 export function hashOf(paths) {
   const hash = createHash("sha256");

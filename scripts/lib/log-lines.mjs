@@ -1,6 +1,6 @@
 /**
- * What is said of an event, phrase by phrase: a field's name in braces stands for its value. A phrase is left out when
- * it has fields and none of them is there. Fields and events that are not named here are told as `name=value`.
+ * The phrases of each event: a field's name in braces stands for its value. A phrase is left out when the event has
+ * none of its fields. Fields that no phrase names, and those of other events, are printed as `name=value`.
  * @type {Record<string, string[]>}
  */
 const PHRASES = {
@@ -12,7 +12,7 @@ const PHRASES = {
   upstream_retry: [
     "attempt {attempt} in {delay_ms} ms",
     "{code}",
-    "upstream said {upstream_status}",
+    "upstream answered {upstream_status}",
   ],
   stream_started: [
     "{model}",
@@ -20,7 +20,7 @@ const PHRASES = {
     "upstream answered after {upstream_latency_ms} ms",
   ],
   chunk_sent: ["frame {sequence}", "{content_length} characters", "after {elapsed_ms} ms"],
-  unknown_finish_reason: ["{reason} was told as other"],
+  unknown_finish_reason: ["{reason} was reported as other"],
   stream_error: ["{code}", "{cause}", "{recovery_action}"],
   response_complete: [
     "{http_status} {status} {end_reason}",
@@ -32,21 +32,17 @@ const PHRASES = {
   ],
   panic: ["{cause}"],
   instance_lost: ["{cause}", "broken off: {correlation_ids}"],
-  runtime_ended: [
-    "{cause}",
-    "{cut_requests} requests cut off",
-    "starts again in {restart_in_ms} ms",
-  ],
+  runtime_ended: ["{cause}", "{cut_requests} requests cut off", "restarts in {restart_in_ms} ms"],
   server_stopped: ["{cut_requests} requests cut off"],
 };
 
-/** As wide as the longest name of an event, so that what follows stands below each other. */
+/** The width of the longest event name: the column after it is aligned. */
 const EVENT_WIDTH = Math.max(...Object.keys(PHRASES).map((event) => event.length));
 
-/** Before every event's own fields. */
+/** The fields that every event has, which come first. */
 const HEAD = ["timestamp", "level", "event", "correlation_id"];
 
-/** How a level is shown, and in which colour of a terminal. */
+/** How a level is printed, and the terminal colour of it. */
 const LEVELS = new Map([
   ["DEBUG", ["DEBUG", "2"]],
   ["INFO", ["INFO", "36"]],
@@ -58,16 +54,16 @@ const FAINT = "2";
 const UUID = /^[\da-f]{8}(-[\da-f]{4}){3}-[\da-f]{12}$/i;
 
 /**
- * What would move a terminal's cursor, colour or cut a line, or turn the direction of what follows: control characters,
- * line separators, and the marks and overrides of bidirectional text.
+ * Characters that could move a terminal's cursor, change its colours, break a line or reverse the text after them:
+ * control characters, line separators, and the marks and overrides of bidirectional text.
  */
 const UNSAFE =
-  // biome-ignore lint/suspicious/noControlCharactersInRegex: they are what is looked for.
+  // biome-ignore lint/suspicious/noControlCharactersInRegex: control characters are what it has to match.
   /[\u0000-\u001f\u007f-\u009f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069]/g;
 
 /**
- * A log line of the worker for people: time of day here, level, the request's correlation id (the beginning of one that
- * is a UUID), event, facts. What is not one of its lines stays as it is, made safe to print.
+ * A log line of the worker for people: local time, level, the request's correlation id (a UUID is shortened), event,
+ * facts. Any other line stays as it is, made safe to print.
  * @param {string} line
  * @param {{ color?: boolean }} [options]
  */
@@ -86,7 +82,7 @@ export function readable(line, { color = false } = {}) {
   return columns.join("  ").trimEnd();
 }
 
-/** Text that leaves a terminal as it was: what could do more is written as its escape. */
+/** Text without effects on a terminal: characters that have any are escaped. */
 export function safe(text) {
   return text.replace(UNSAFE, (unit) => `\\u${unit.charCodeAt(0).toString(16).padStart(4, "0")}`);
 }
@@ -129,7 +125,7 @@ function facts(record) {
     .join(", ");
 }
 
-/** The fields by their names; those of an object behind its own name and a dot. */
+/** The fields by their names; a field of an object is `object.field`. */
 function fieldsOf(record) {
   const isObject = (value) => Object.prototype.toString.call(value) === "[object Object]";
   const fields = Object.entries(record).flatMap(([name, value]) =>
@@ -140,7 +136,7 @@ function fieldsOf(record) {
   return new Map(fields);
 }
 
-/** A phrase with the values of its fields, which are told then; none when it has fields and none of them is there. */
+/** A phrase with the values of its fields, whose names are added to `told`; none when all its fields are missing. */
 function filled(phrase, fields, told) {
   let known = phrase.includes("{") ? 0 : 1;
   const text = phrase.replace(/\{([^}]+)\} ?/g, (place, name) => {
@@ -152,14 +148,14 @@ function filled(phrase, fields, told) {
   return known > 0 ? [text.trim().replace(/^1 (character|chunk|request)s\b/, "1 $1")] : [];
 }
 
-/** Not what says nothing new: that there was no retry, and a sum of two numbers that are told. */
+/** Whether a field says anything new: not zero retries, and not the sum of two numbers that are printed. */
 function matters(name, value, fields) {
   if (name === "retries") return value !== 0;
   if (name !== "usage.total_tokens") return true;
   return value !== fields.get("usage.input_tokens") + fields.get("usage.output_tokens");
 }
 
-/** `name=value`, in quotes where one could not see where it ends. */
+/** `name=value`, in quotes when the value's end would not be clear. */
 function pair(name, value) {
   const text = asText(value);
   const isPlain = typeof value !== "string" || /^[^\s"=,]+$/.test(text);

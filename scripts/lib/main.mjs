@@ -1,13 +1,25 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import { Failure, killAll, stopAll } from "./process.mjs";
-import { say } from "./voice.mjs";
+import { say, wrapped } from "./voice.mjs";
 
 export { say };
 
 const SIGNALS = { SIGHUP: 129, SIGINT: 130, SIGQUIT: 131, SIGTERM: 143 };
 
-/** How long a script may take to say its last once all that it started has ended. */
+/** How long a script may keep writing once everything that it started has ended. */
 const LAST_WORDS_MS = 1000;
+
+/** What a signal does; by default it ends the script early, which is a failure. */
+let onSignal = {};
+
+/**
+ * From now on, a signal is how the script usually ends: it exits with 0.
+ * @param {{ patienceMs?: number, parting?: string }} [options] how long its programs may take to end by themselves, and
+ *   what to say meanwhile
+ */
+export function endsBySignal(options = {}) {
+  onSignal = { ...options, exitCode: 0 };
+}
 
 /** A size as people read it. @param {number} bytes */
 export function kib(bytes) {
@@ -15,35 +27,34 @@ export function kib(bytes) {
 }
 
 /**
- * Runs a script's work: a failure is told without a stack trace, and a signal ends everything
- * that the script started.
+ * Runs a script's work. A failure is explained without a stack trace. A signal ends every program that the script
+ * started; a second one kills them.
  * @param {() => Promise<unknown>} work
- * @param {{ stoppedCode?: number, patienceMs?: number, parting?: string }} [options] exit code after a
- *   signal, where stopping is no failure, how long what was started may take to end by itself, and what to say then
  */
-export async function main(work, { stoppedCode, patienceMs, parting } = {}) {
+export async function main(work) {
   let stopped = false;
   let done;
   const worked = new Promise((resolve) => {
     done = resolve;
   });
-  async function stop(code) {
+  async function stop(signal) {
+    const { exitCode = SIGNALS[signal], patienceMs, parting } = onSignal;
     if (stopped) killAll();
     else if (parting) say(parting);
     stopped = true;
     await stopAll(patienceMs);
     await Promise.race([worked, sleep(LAST_WORDS_MS)]);
-    process.exit(stoppedCode ?? code);
+    process.exit(exitCode);
   }
-  for (const [signal, code] of Object.entries(SIGNALS)) process.on(signal, () => stop(code));
-  whenNpmIsGone(() => stop(SIGNALS.SIGHUP));
+  for (const signal of Object.keys(SIGNALS)) process.on(signal, () => stop(signal));
+  whenNpmIsGone(() => stop("SIGHUP"));
   // The terminal may be gone before the last line is written.
   for (const stream of [process.stdout, process.stderr]) stream.on("error", () => {});
   try {
     await work();
   } catch (error) {
     if (stopped) return;
-    console.error(error instanceof Failure ? `\n${error.message}` : error);
+    console.error(error instanceof Failure ? `\n${explained(error)}` : error);
     await stopAll();
     process.exit(1);
   } finally {
@@ -51,7 +62,13 @@ export async function main(work, { stoppedCode, patienceMs, parting } = {}) {
   }
 }
 
-/** npm does not pass every signal on: a script that outlives its npm would run unseen. */
+/** A failure behind its causes, each behind what its program printed. @param {Failure} failure @returns {string} */
+function explained({ cause, output, message }) {
+  const before = cause instanceof Failure ? [explained(cause)] : [];
+  return [...before, output.trimEnd(), wrapped(message)].filter(Boolean).join("\n");
+}
+
+/** npm does not pass every signal on, and a script that outlives its npm would run unseen. */
 function whenNpmIsGone(stop) {
   const parent = process.ppid;
   if (!process.env.npm_lifecycle_event) return;

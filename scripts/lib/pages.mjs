@@ -15,18 +15,18 @@ import { ROOT } from "./paths.mjs";
 import { Failure } from "./process.mjs";
 
 /**
- * The pages: what stands directly in `public/` is published as it is, and every module and style sheet in its folders
- * that a page there names is bundled, under a name that tells its content, so that browsers may keep it for ever.
+ * Files directly in `public/` are published as they are. Modules and style sheets in its folders are bundled when a
+ * page names them, and get a name with a digest of their content, so that browsers may cache them for ever.
  */
 const SOURCE = join(ROOT, "public");
 export const PUBLIC = join(ROOT, "build", "public");
 const STAMP = join(ROOT, "build", ".pages-built-from");
 const INPUTS = ["public", "package-lock.json", "scripts/lib/pages.mjs"];
 
-/** A module or a style sheet of our own, as a page names it. */
+/** Where a page names a module or a style sheet of ours. */
 const NAMED = /(?<=\b(?:src|href)=")\/([^"]+\.(?:js|css))(?=")/g;
 
-/** Bundles the pages into `build/public/`, unless what is there was made from the same files. */
+/** Bundles the pages into `build/public/`, unless they are up to date. */
 export async function buildPages() {
   const inputs = hashOf(INPUTS);
   const done = existsSync(PUBLIC) && existsSync(STAMP) && readFileSync(STAMP, "utf8") === inputs;
@@ -40,7 +40,7 @@ export async function buildPages() {
 }
 
 /**
- * What a browser loads to show a page: its HTML and all that it names, gzipped one by one.
+ * The size of what a browser loads for a page: its HTML and the files that it names, each gzipped.
  * @param {string} page the name of its file
  * @returns {number} bytes
  */
@@ -51,12 +51,12 @@ export function pageWeight(page) {
 }
 
 /**
- * Makes the bundles.
- * @returns {Promise<{ files: import("esbuild").OutputFile[], names: Map<string, string> }>} and the address of each by
- *   that of its source
+ * Bundles what the pages name.
+ * @returns {Promise<{ files: import("esbuild").OutputFile[], names: Map<string, string> }>} the bundles, and their
+ *   addresses by those of their sources
  */
 async function bundle() {
-  // It is there only once the node modules are.
+  // It comes with the node modules, which may not be installed when this file is loaded.
   const { build } = await import("esbuild");
   const entries = new Set(
     pages().flatMap((page) =>
@@ -75,14 +75,15 @@ async function bundle() {
     entryNames: "assets/[dir]-[hash]",
     assetNames: "assets/[name]-[hash]",
     publicPath: "/",
-    // The notices of a library that comes bundled: a page that imports them gets their address.
+    // Licences of bundled libraries: a page that imports one gets its address.
     loader: { ".txt": "file" },
     legalComments: "linked",
     outbase: SOURCE,
     outdir: PUBLIC,
     logLevel: "error",
   }).catch((error) => {
-    throw new Failure(`${error.message}\nThe pages could not be bundled; the lines above say why.`);
+    const { message } = error;
+    throw new Failure("The pages could not be bundled; see above.", { output: message });
   });
   const outputs = Object.entries(metafile.outputs).filter(([, { entryPoint }]) => entryPoint);
   const names = outputs.map(([path, { entryPoint }]) => [

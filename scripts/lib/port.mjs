@@ -5,7 +5,7 @@ const DEFAULT_PORT = 8787;
 
 /**
  * The port to serve on: `PORT` from the environment, or 8787.
- * @param {string} [command] the one that was given, for the words of a failure
+ * @param {string} [command] the command that a failure recommends
  */
 export function wantedPort(command = "npm start") {
   const text = process.env.PORT?.trim() || `${DEFAULT_PORT}`;
@@ -17,10 +17,10 @@ export function wantedPort(command = "npm start") {
 }
 
 /**
- * Makes sure that this machine lets us listen on a port.
+ * Makes sure that we can listen on a port.
  * @param {number} port
- * @param {{ host?: string, command?: string }} [options] the address, and the command that was given
- * @throws {Failure} naming the port and how to take another
+ * @param {{ host?: string, command?: string }} [options] the address, and the command that a failure recommends
+ * @throws {Failure} when we cannot; it recommends another port
  */
 export async function ensureFree(port, { host = "127.0.0.1", command = "npm start" } = {}) {
   const error = await new Promise((resolve) => {
@@ -31,13 +31,13 @@ export async function ensureFree(port, { host = "127.0.0.1", command = "npm star
   if (!error) return;
   if (["EADDRNOTAVAIL", "ENOTFOUND", "EAI_AGAIN"].includes(error.code)) {
     throw new Failure(
-      `HOST must be an address of this machine, which ${host} is not (${error.code}).`,
+      `HOST must be an address of this machine, and ${host} is not (${error.code}).`,
     );
   }
   const why =
     error.code === "EADDRINUSE" ? "is taken by another program" : `cannot be used (${error.code})`;
   const other = port === 65_535 ? DEFAULT_PORT + 1 : port + 1;
   throw new Failure(
-    `Port ${port} ${why}. Stop that program, or pick another port: PORT=${other} ${command}`,
+    `Port ${port} ${why}. Stop that program, or choose another port: PORT=${other} ${command}`,
   );
 }

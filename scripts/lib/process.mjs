@@ -5,7 +5,18 @@ import { ROOT } from "./paths.mjs";
 import { voice } from "./voice.mjs";
 
 /** A failure that its message explains fully; shown without a stack trace. */
-export class Failure extends Error {}
+export class Failure extends Error {
+  /**
+   * @param {string} message
+   * @param {{ output?: string, timedOut?: boolean, cause?: unknown }} [options] what the failed program printed, and
+   *   whether it was killed because it took too long
+   */
+  constructor(message, { output = "", timedOut = false, cause } = {}) {
+    super(message, { cause });
+    this.output = output;
+    this.timedOut = timedOut;
+  }
+}
 
 /** @type {Set<import("node:child_process").ChildProcess>} */
 const children = new Set();
@@ -15,8 +26,8 @@ let stopping = false;
  * Starts a program in a process group of its own, so that ending it ends whatever it started.
  * @param {string} command
  * @param {string[]} args
- * @param {import("node:child_process").SpawnOptions & { guarded?: boolean }} [options] `guarded` ends it also when this
- *   process is killed and can end nothing any more
+ * @param {import("node:child_process").SpawnOptions & { guarded?: boolean }} [options] `guarded` ends the program even
+ *   when this process is killed and cannot clean up
  */
 export function launch(command, args, { guarded = false, ...options } = {}) {
   if (stopping) throw new Failure("Stopped.");
@@ -40,10 +51,10 @@ export function launch(command, args, { guarded = false, ...options } = {}) {
 }
 
 /**
- * The shell's part in guarding a program: it leaves a guard in the program's group and becomes the program. The guard
- * reads from a pipe to this process, on which nothing is ever written. The pipe's end is this process's end, however that
- * came about, and then the guard kills the group. Signals that end the program in good order do not end the guard.
- * @param {number} pipe its descriptor, behind those of the program
+ * A shell script that starts a guard in the program's process group and then becomes the program. The guard reads from
+ * a pipe to this process, on which nothing is ever written. The pipe closes when this process ends, however it ends,
+ * and the guard then kills the group. The guard ignores the signals by which the program is told to stop.
+ * @param {number} pipe its descriptor, the first one that the program does not use
  */
 function guardBehind(pipe) {
   const others = Array.from({ length: pipe - 3 }, (_, index) => `${index + 3}>&-`).join(" ");
@@ -55,16 +66,21 @@ function guardBehind(pipe) {
  * Runs a program to its end.
  * @param {string} command
  * @param {string[]} args
- * @param {{ env?: NodeJS.ProcessEnv, cwd?: string, quiet?: boolean, asks?: boolean, name?: string, timeoutMs?: number }} [options]
- *   `quiet` shows the output only in the message of a failure; `asks` lets the program read what is typed; `name` is
- *   what a failure calls it.
+ * @param {object} [options]
+ * @param {NodeJS.ProcessEnv} [options.env] added to this process's own
+ * @param {string} [options.cwd]
+ * @param {boolean} [options.quiet] shows the program's output only when it fails
+ * @param {boolean} [options.asks] lets the program read what is typed
+ * @param {string} [options.name] what a failure calls the program
+ * @param {number} [options.timeoutMs] when to kill it
+ * @param {RegExp} [options.untilSign] output that lifts the time limit; needs `quiet`
  * @returns {Promise<string>} its standard output, when quiet
  * @throws {Failure} when it cannot be started, does not exit with 0, or takes too long
  */
 export function run(
   command,
   args,
-  { env, cwd = ROOT, quiet = false, asks = false, name, timeoutMs } = {},
+  { env, cwd = ROOT, quiet = false, asks = false, name, timeoutMs, untilSign } = {},
 ) {
   return new Promise((resolve, reject) => {
     const child = launch(command, args, {
@@ -72,18 +88,23 @@ export function run(
       env: { ...process.env, ...env },
       stdio: [asks ? "inherit" : "ignore", quiet ? "pipe" : voice(), quiet ? "pipe" : "inherit"],
     });
+    let stdout = "";
     let output = "";
-    let printed = "";
+    let timedOut = false;
+    const kill = () => {
+      timedOut = true;
+      signalGroup(child, "SIGKILL");
+    };
+    const timer = timeoutMs && setTimeout(kill, timeoutMs);
     child.stdout?.on("data", (text) => {
-      output += text;
+      stdout += text;
     });
     for (const stream of [child.stdout, child.stderr]) {
       stream?.setEncoding("utf8").on("data", (text) => {
-        printed += text;
+        output += text;
+        if (untilSign?.test(output)) clearTimeout(timer);
       });
     }
-    const timer = timeoutMs && setTimeout(() => signalGroup(child, "SIGKILL"), timeoutMs);
-    const called = name ?? `${basename(command)} ${args[0] ?? ""}`.trim();
     child.once("error", (error) => {
       clearTimeout(timer);
       const why = error.code === "ENOENT" ? "it is not installed" : error.message;
@@ -91,11 +112,14 @@ export function run(
     });
     child.once("close", (code, signal) => {
       clearTimeout(timer);
-      if (code === 0) resolve(output);
-      else {
-        const how = signal ? `was ended by ${signal}` : `failed with exit code ${code}`;
-        reject(new Failure(`${printed ? `${printed.trimEnd()}\n` : ""}${called} ${how}.`));
-      }
+      if (code === 0) return resolve(stdout);
+      const called = name ?? `${basename(command)} ${args[0] ?? ""}`.trim();
+      const how = timedOut
+        ? `took more than ${timeoutMs / 1000} s`
+        : signal
+          ? `was ended by ${signal}`
+          : `failed with exit code ${code}`;
+      reject(new Failure(`${called} ${how}.`, { output, timedOut }));
     });
   });
 }
@@ -114,12 +138,12 @@ export async function tryOutput(command, args, options = {}) {
   }
 }
 
-/** Whether what was launched is being ended; nothing can be launched any more. */
+/** Whether the script is stopping: launched programs are being ended, and no more can be launched. */
 export function isStopping() {
   return stopping;
 }
 
-/** Ends everything that was launched: politely, and in the end for good. */
+/** Ends every launched program, and kills those that are still running when the patience is over. */
 export async function stopAll(patienceMs = 3000) {
   stopping = true;
   for (const child of children) signalGroup(child, "SIGTERM");
@@ -127,7 +151,7 @@ export async function stopAll(patienceMs = 3000) {
   killAll();
 }
 
-/** Ends everything that was launched at once. */
+/** Kills every launched program. */
 export function killAll() {
   stopping = true;
   for (const child of children) signalGroup(child, "SIGKILL");

@@ -1,21 +1,21 @@
 import { voice } from "./voice.mjs";
 
 const SECOND = 1000;
-/** How often a step that takes long is heard of where its line cannot be written anew. */
+/** How often a long step prints a line where there is no terminal. */
 const SIGN_OF_LIFE_S = 30;
 
 /**
- * Does a step that may take long, and shows that it goes on: a terminal counts the seconds behind the step's line,
- * anything else gets a line now and then.
+ * Does a step that may take long, and shows that it is still running: on a terminal the seconds count up behind the
+ * step's name, elsewhere there is a line now and then.
  *
  * @template T
- * @param {string} what What is done, and how long that usually takes.
+ * @param {string} what The step, and how long it usually takes.
  * @param {() => Promise<T>} work It prints nothing.
  * @param {NodeJS.WriteStream} [stream]
  * @returns {Promise<T>}
  */
 export async function step(what, work, stream = voice()) {
-  const end = stream.isTTY ? countOnTerminal(what, stream) : tellNowAndThen(what, stream);
+  const end = stream.isTTY ? countSeconds(what, stream) : printSignsOfLife(what, stream);
   try {
     return await work();
   } finally {
@@ -23,7 +23,7 @@ export async function step(what, work, stream = voice()) {
   }
 }
 
-function countOnTerminal(what, stream) {
+function countSeconds(what, stream) {
   let seconds = 0;
   const show = () => stream.write(`\r\x1b[K${fitting(`${what} … ${seconds} s`, stream.columns)}`);
   const endLine = () => stream.write(seconds === 0 ? `\r\x1b[K${what}\n` : "\n");
@@ -32,7 +32,7 @@ function countOnTerminal(what, stream) {
     show();
   }, SECOND);
   stream.write(fitting(what, stream.columns));
-  // What the shell says after Ctrl-C begins on a line of its own.
+  // After Ctrl-C, the shell's prompt begins on a line of its own.
   process.once("exit", endLine);
   return () => {
     clearInterval(timer);
@@ -41,7 +41,7 @@ function countOnTerminal(what, stream) {
   };
 }
 
-function tellNowAndThen(what, stream) {
+function printSignsOfLife(what, stream) {
   let seconds = 0;
   stream.write(`${what}\n`);
   const timer = setInterval(() => {
@@ -51,9 +51,9 @@ function tellNowAndThen(what, stream) {
   return () => clearInterval(timer);
 }
 
-/** A line that wraps could not be written anew: of one that is too long, the end is kept, where the seconds are. */
+/** A line that wraps cannot be overwritten, so one that is too long loses its beginning: the seconds are at its end. */
 function fitting(line, columns) {
-  // A terminal may not tell how wide it is.
+  // Some terminals do not report their width.
   const excess = line.length - ((columns || 80) - 1);
   return excess > 0 ? `…${line.slice(excess + 1)}` : line;
 }

@@ -1,11 +1,15 @@
 import { existsSync, readdirSync } from "node:fs";
 import { debianToolchain, installDebianToolchain, mayInstallOnDebian } from "./debian.mjs";
 import { say } from "./main.mjs";
+import { connectionFailure, download, unreachable } from "./network.mjs";
 import { pathWith } from "./paths.mjs";
-import { Failure, run, tryOutput } from "./process.mjs";
+import { Failure, isStopping, run, tryOutput } from "./process.mjs";
 import { step } from "./progress.mjs";
 
 export const WASM_TARGET = "wasm32-unknown-unknown";
+
+/** Where rustup downloads from. */
+const RUSTUP_SERVER = process.env.RUSTUP_DIST_SERVER || "https://static.rust-lang.org";
 
 /**
  * What compiles the worker.
@@ -14,7 +18,7 @@ export const WASM_TARGET = "wasm32-unknown-unknown";
  * @property {string} targetDir its own target directory: two compilers that share one rebuild each other's work
  */
 
-/** @returns {Promise<void>} */
+/** Makes sure that there is a cargo. */
 export async function ensureCargo() {
   if (await tryOutput("cargo", ["--version"])) return;
   throw new Failure(
@@ -22,7 +26,16 @@ export async function ensureCargo() {
   );
 }
 
-/** Makes sure of `cargo fmt` and `cargo clippy`. */
+/**
+ * Downloads the crates of Cargo.lock, unless they are there.
+ * @param {NodeJS.ProcessEnv} [env]
+ */
+export async function ensureCrates(env) {
+  const sign = /Download|Blocking/;
+  await download("cargo", ["fetch", "--locked"], { server: "index.crates.io", sign, env });
+}
+
+/** Makes sure that there are `cargo fmt` and `cargo clippy`. */
 export async function ensureRustComponents() {
   for (const [command, component] of [
     ["fmt", "rustfmt"],
@@ -31,18 +44,18 @@ export async function ensureRustComponents() {
     if (await tryOutput("cargo", [command, "--version"])) continue;
     try {
       await step(`Set-up: adding ${component} to the Rust toolchain (a few seconds)`, () =>
-        run("rustup", ["component", "add", component], { quiet: true, timeoutMs: 300_000 }),
+        rustup(["component", "add", component]),
       );
-    } catch (error) {
+    } catch (cause) {
       throw new Failure(
-        `${error.message}\nThe tests need ${component}, and it could not be installed. ` +
-          `Run 'rustup component add ${component}' and try again.`,
+        `The tests need ${component}. Run 'rustup component add ${component}' and try again.`,
+        { cause },
       );
     }
   }
 }
 
-/** Whether the Rust toolchain on `PATH` can compile to wasm. */
+/** Whether the Rust on `PATH` can compile to wasm. */
 export async function hasWasmTarget() {
   const folder = await tryOutput("rustc", ["--print", "target-libdir", "--target", WASM_TARGET]);
   return Boolean(
@@ -63,32 +76,27 @@ export async function ensureWasmToolchain() {
   const debian = await debianToolchain();
   if (debian) return debian;
 
-  const refusal = await step(
+  const add = ["target", "add", WASM_TARGET];
+  const failure = await step(
     "Set-up: adding Rust's wasm32 target with rustup (about 10 seconds)",
-    rustupRefusal,
+    () => rustup(add).catch((error) => error),
   );
-  if (!refusal && (await hasWasmTarget())) return usual;
-  if (mayInstallOnDebian()) {
-    say("Set-up: rustup could not add it; Debian's packages are used instead");
+  if (!failure && (await hasWasmTarget())) return usual;
+  if (mayInstallOnDebian() && !isStopping()) {
+    const { host } = new URL(RUSTUP_SERVER);
+    say(`Set-up: rustup could not add it from ${host}; using Debian's packages`);
     return installDebianToolchain();
   }
   throw new Failure(
-    `${refusal ? `${refusal}\n` : ""}Rust's ${WASM_TARGET} target is missing and could not be installed. ` +
-      `With rustup: 'rustup target add ${WASM_TARGET}'. Without: install Rust from https://rustup.rs, ` +
-      "or your system's package of Rust's standard library for wasm32.",
+    `Rust's ${WASM_TARGET} target is missing. With rustup, run 'rustup ${add.join(" ")}'. Without, install Rust from ` +
+      "https://rustup.rs, or your system's package of Rust's standard library for wasm32.",
+    { cause: failure },
   );
 }
 
-/** @returns {Promise<string | undefined>} what rustup said when it could not add the target */
-async function rustupRefusal() {
-  try {
-    await run("rustup", ["target", "add", WASM_TARGET], {
-      env: { RUST_BACKTRACE: "0" },
-      quiet: true,
-      timeoutMs: 300_000,
-    });
-    return undefined;
-  } catch (error) {
-    return error.message;
-  }
+/** Runs rustup, which by itself would try to reach its server for minutes. */
+async function rustup(args) {
+  const reason = await connectionFailure(RUSTUP_SERVER);
+  if (reason) throw unreachable(new URL(RUSTUP_SERVER).host, reason);
+  await run("rustup", args, { env: { RUST_BACKTRACE: "0" }, quiet: true, timeoutMs: 300_000 });
 }

@@ -5,7 +5,7 @@ const ANSWER =
   "and run npm start again. 🚀";
 
 /**
- * Starts a server on this machine that speaks the OpenAI API and has one answer.
+ * Starts a local server that speaks the OpenAI API and gives every request the same answer.
  * @returns {Promise<string>} its base URL
  */
 export async function startStandIn() {
@@ -14,7 +14,7 @@ export async function startStandIn() {
   const server = new LLMock({ host: "127.0.0.1", port: 0, chunkSize: ANSWER.length });
   server.on(
     { endpoint: "chat", predicate: () => true },
-    // A block for each word: text without blocks is cut at any UTF-16 unit, through an emoji too.
+    // A block for each word: aimock would cut plain text between any two UTF-16 units, even within an emoji.
     { content: ANSWER, toolCalls: [], blocks: words.map((text) => ({ type: "text", text })) },
     { streamingProfile: { ttft: 300, tps: 15, jitter: 0.3 } },
   );

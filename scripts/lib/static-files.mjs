@@ -4,13 +4,13 @@ import { extname, join } from "node:path";
 import { Failure } from "./process.mjs";
 
 /**
- * What a path answers with: a file, or the path under which the page really is. `ruled` are the headers of every answer,
- * `headers` those of the file.
+ * The answer for a path: a file, or a redirect to the page's canonical path. `ruled` are the headers that rules set on
+ * every answer, `headers` those of the file.
  * @typedef {{ file?: string, movedTo?: string, ruled: Record<string, string>, headers?: Record<string, string> }} Page
  */
 
 /**
- * Headers for the paths that a pattern matches.
+ * A rule of the `_headers` file: headers for the paths that match a pattern.
  * @typedef {{ pattern: RegExp, unset: string[], set: [name: string, value: string][] }} Rule
  */
 
@@ -29,13 +29,13 @@ const TYPES = {
   ".woff2": "font/woff2",
 };
 
-/** Files that tell how the others are served. */
+/** Files that say how the others are served. */
 const RULES = "_headers";
 const NOT_SERVED = ["/_headers", "/_redirects", "/.assetsignore"];
 
 /**
  * The pages of a folder by their paths, as Cloudflare serves them: `docs.html` is `/docs`, `docs/index.html` is
- * `/docs/`, other ways to write these lead there, and the folder's `_headers` file holds.
+ * `/docs/`, other spellings redirect there, and the folder's `_headers` file applies.
  * @param {string} folder
  * @returns {Record<string, Page>}
  */
@@ -52,12 +52,12 @@ export function pagesOf(folder) {
   return Object.fromEntries([...moved, ...served]);
 }
 
-/** The one path of a file. */
+/** The canonical path of a file. */
 function nameOf(file) {
   return file.replace(/(\/index|(?<!\/index))\.html$/, (_, index) => (index ? "/" : ""));
 }
 
-/** Paths by which somebody may look for it all the same. */
+/** The paths that redirect to it. */
 function otherNamesOf(file) {
   if (!file.endsWith(".html")) return [];
   const name = nameOf(file);
@@ -81,7 +81,7 @@ function pageOf(folder, file, rules) {
   };
 }
 
-/** What a rule sets goes before the usual headers; what several rules set is joined. */
+/** Rules override the usual headers. Values that several rules set for one header are joined. */
 function withRules(usual, path, rules) {
   const headers = new Map(Object.entries(usual));
   const ruled = new Set();
@@ -111,8 +111,8 @@ function rulesOf(folder) {
       rules.at(-1).unset.push(line.slice(2).toLowerCase());
     } else {
       throw new Failure(
-        `${path} has a line that is neither a path nor 'Name: value' nor '! Name': ${line}\n` +
-          "Only '*' may stand for a part of a path.",
+        `${path} has a line that is neither a path, nor 'Name: value', nor '! Name': ${line}\n` +
+          "In a path, '*' matches anything, and no other wildcard is known.",
       );
     }
   }
@@ -124,7 +124,7 @@ function patternOf(path) {
   return new RegExp(`^${parts.join(".*")}$`);
 }
 
-/** @returns {string[]} the paths of all files in a folder, from it and with a slash before them */
+/** @returns {string[]} the paths of all files in a folder, relative to it, with a leading slash */
 function filesOf(folder, path = "") {
   return readdirSync(join(folder, path), { withFileTypes: true }).flatMap((entry) => {
     const inner = `${path}/${entry.name}`;

@@ -1,25 +1,25 @@
 /**
- * What `wrangler tail --format json` prints, in pieces: an envelope for each request, which has its log lines in it.
+ * What `wrangler tail --format json` prints for each request: its log lines and how it ended.
  *
  * @typedef {object} Envelope
- * @property {string} outcome How the request ended for the runtime.
- * @property {boolean} [truncated] Whether log lines of the request were left out.
+ * @property {string} outcome How the request ended, in the runtime's words.
+ * @property {boolean} [truncated] Whether some of the request's log lines are missing.
  * @property {{ level: string, message: unknown[] }[]} [logs]
  * @property {{ name: string, message: unknown }[]} [exceptions]
  * @property {{ request?: { method: string, url: string }, type?: string, message?: string }} [event]
  */
 
-/** Ends of a request of which the worker's own lines tell. */
+/** Outcomes that the worker's own log lines report. */
 const USUAL = ["ok", "canceled", "responseStreamDisconnected"];
 
-/** Puts envelopes together from the lines of their JSON, which is indented. */
+/** Parses envelopes from the lines of their indented JSON. */
 export class Envelopes {
-  /** @type {string[]} */
+  /** The lines of an incomplete envelope. @type {string[]} */
   #begun = [];
 
   /**
    * @param {string} line
-   * @returns {{ envelope?: Envelope, text?: string }} what the line completes, or text that is no part of an envelope
+   * @returns {{ envelope?: Envelope, text?: string }} the envelope that the line completes, or text outside of any
    */
   feed(line) {
     if (this.#begun.length === 0 && !line.startsWith("{")) return { text: line };
@@ -36,9 +36,9 @@ export class Envelopes {
 }
 
 /**
- * What there is to tell of an envelope.
+ * What to print of an envelope.
  * @param {Envelope} envelope
- * @returns {{ lines: string[], notes: string[] }} the worker's log lines as it wrote them, and what the runtime says
+ * @returns {{ lines: string[], notes: string[] }} the worker's log lines, and what the runtime adds to them
  */
 export function toldBy({ outcome, truncated, logs = [], exceptions = [], event }) {
   const lines = [];

@@ -1,4 +1,4 @@
-/** Every variable of the worker: README.md, "Configuration". */
+/** Every variable of the worker; docs/configuration.md explains them. */
 export const VARIABLES = [
   "OPENAI_API_KEY",
   "OPENAI_BASE_URL",

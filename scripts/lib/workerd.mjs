@@ -1,24 +1,24 @@
-import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { writeFileSync } from "node:fs";
 import { createRequire } from "node:module";
-import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { createInterface } from "node:readline";
 import { ROOT } from "./paths.mjs";
 import { Failure, launch } from "./process.mjs";
+import { makeTemporary, removeTemporary } from "./temporary.mjs";
 import { wranglerConfig } from "./wrangler-toml.mjs";
 
 const require = createRequire(import.meta.url);
 
 /**
- * A worker as the runtime takes it.
+ * A worker, and what the runtime binds to it.
  *
  * @typedef {object} Worker
  * @property {Record<string, string>} modules Paths of its modules by their names, the main one first; `.wasm` is
  *   WebAssembly, `.js` and `.mjs` are ES modules.
- * @property {Record<string, string>} [vars] Text bindings whose values may stand in a file.
- * @property {string[]} [fromEnvironment] Text bindings whose values are read from the environment, where they are set.
- * @property {Record<string, string>} [services] Names of other workers by the names of the bindings that lead to them.
- * @property {Record<string, string>} [folders] Folders by the names of the bindings that fetch their files.
+ * @property {Record<string, string>} [vars] Text bindings with their values, which are written to a file.
+ * @property {string[]} [fromEnvironment] Text bindings whose values come from the environment, if they are set there.
+ * @property {Record<string, string>} [services] Bindings to other workers, by name.
+ * @property {Record<string, string>} [folders] Bindings that fetch the files of a folder.
  */
 
 /** The built worker's modules. */
@@ -27,11 +27,7 @@ export const BUILT = {
   "index_bg.wasm": join(ROOT, "build", "index_bg.wasm"),
 };
 
-/** Folders of what runs, which go with this process at the latest. @type {Set<string>} */
-const folders = new Set();
-process.once("exit", () => folders.forEach(remove));
-
-/** The runtime alone, without a development server around it: one process, the workers named and a socket. */
+/** The bare runtime, without a development server: one process with some workers and a socket. */
 export class Workerd {
   #child;
   #folder;
@@ -39,21 +35,20 @@ export class Workerd {
   /**
    * @param {Record<string, Worker>} workers by name; the first one gets the requests
    * @param {{ address?: string, env?: NodeJS.ProcessEnv, onLine?: (line: string) => void, log?: number, within?: string[] }} [options]
-   *   where to listen (a free port on loopback, unless told), what to do with each line that the workers log, or the
-   *   open file that has them, and the command of a program that the runtime runs within, such as a profiler
+   *   `address` to listen on, by default a free port on loopback; `onLine` is called with each line of output, unless
+   *   `log`, an open file, gets the output; `within` is the command of a program to run it in, such as a profiler
    */
   constructor(
     workers,
     { address = "127.0.0.1:0", env = process.env, onLine = console.log, log, within = [] } = {},
   ) {
-    // Not in the checkout, where a service may not write.
-    this.#folder = mkdtempSync(join(tmpdir(), "personal-ai-assistant-"));
-    folders.add(this.#folder);
+    // Not in the checkout, where a service may be unable to write.
+    this.#folder = makeTemporary("personal-ai-assistant-");
     const config = join(this.#folder, "config.capnp");
     writeFileSync(config, configuration(workers, address));
-    // The package gives the path of the program itself. It is there only once the node modules are.
+    // The package exports the path of the program.
     const { default: program } = require("workerd");
-    // Both outputs go through one pipe: nobody can tell in which order the lines of two were written.
+    // One pipe for both outputs keeps their lines in the order in which they were written.
     const [command, ...before] = ["/bin/sh", "-c", 'exec "$@" 2>&1', "sh", ...within, program];
     const args = [...before, "serve", "--control-fd=3", "--import-path=/", config];
     this.#child = launch(command, args, {
@@ -63,11 +58,11 @@ export class Workerd {
     });
     const { stdout } = this.#child;
     if (stdout) createInterface({ input: stdout }).on("line", onLine);
-    /** Resolves when the process has ended and all that it said was heard. @type {Promise<string>} how it ended */
+    /** Resolves when the process has ended and its output was read. @type {Promise<string>} how it ended */
     this.ended = new Promise((resolve) =>
       this.#child.once("close", (code, signal) => resolve(signal ?? `exit code ${code}`)),
     );
-    this.ended.then(() => remove(this.#folder));
+    this.ended.then(() => removeTemporary(this.#folder));
   }
 
   /** The process id. */
@@ -96,12 +91,7 @@ export class Workerd {
   }
 }
 
-function remove(folder) {
-  folders.delete(folder);
-  rmSync(folder, { recursive: true, force: true });
-}
-
-/** What the runtime reads: see <https://github.com/cloudflare/workerd/blob/main/src/workerd/server/workerd.capnp>. */
+/** The runtime's configuration: see <https://github.com/cloudflare/workerd/blob/main/src/workerd/server/workerd.capnp>. */
 function configuration(workers, address) {
   const services = Object.entries(workers).flatMap(([name, worker]) => [
     `(name = ${text(name)}, worker = ${workerOf(name, worker)})`,
@@ -152,7 +142,7 @@ function workerOf(
     )`;
 }
 
-/** A text as Cap'n Proto writes it: as JSON does, but for control characters. */
+/** A string literal of Cap'n Proto: that of JSON, but for control characters. */
 function text(value) {
   return JSON.stringify(value).replace(/\\\\|\\u00([0-9a-f]{2})/g, (match, code) =>
     code ? `\\x${code}` : match,

@@ -12,15 +12,15 @@ const require = createRequire(import.meta.url);
  *   env?: Record<string, { vars?: Record<string, unknown> }> }}
  */
 export function wranglerConfig(path = join(ROOT, "wrangler.toml")) {
-  // The parser is there only once the node modules are.
+  // The parser comes with the node modules, which may not be installed when this file is loaded.
   const { parse } = require("smol-toml");
   return parse(readFileSync(path, "utf8"));
 }
 
 /**
- * Its `[vars]` as the texts that the worker makes of them; it makes none of tables and lists.
- * @param {{ config?: string, env?: string }} [options] the file, and whose they are instead of the usual ones:
- *   `[env.NAME.vars]`
+ * Its `[vars]`, as the strings that the worker sees. The worker ignores tables and lists.
+ * @param {{ config?: string, env?: string }} [options] the file, and the environment of wrangler's whose variables to
+ *   take: `[env.NAME.vars]`
  * @returns {Record<string, string>}
  */
 export function wranglerVars({ config: path, env: environment } = {}) {

@@ -3,7 +3,7 @@ import { modernNode } from "./node-modules.mjs";
 import { pathWith, ROOT } from "./paths.mjs";
 import { Failure, run } from "./process.mjs";
 
-/** Wrangler neither asks, nor reports, nor calls home; it takes settings from `.dev.vars` only. */
+/** Wrangler asks nothing, sends no metrics, looks for no updates, and takes local variables from `.dev.vars` only. */
 const QUIET = {
   CLOUDFLARE_CF_FETCH_ENABLED: "false",
   CLOUDFLARE_LOAD_DEV_VARS_FROM_DOT_ENV: "false",
@@ -23,22 +23,22 @@ export function wrangler(args) {
   return [modernNode(), [script, ...args], { ...QUIET, PATH: pathWith() }];
 }
 
-/** Runs it for what it prints, without colours. */
+/** Runs wrangler, and returns what it prints, without colours. */
 export function wranglerOutput(args) {
   const [program, programArgs, env] = wrangler(args);
   const name = `wrangler ${args[0]}`;
   return run(program, programArgs, { env: { ...env, FORCE_COLOR: "0" }, quiet: true, name });
 }
 
-/** Makes sure that wrangler may speak to Cloudflare for us. */
+/** Makes sure that wrangler is logged in to Cloudflare. */
 export async function ensureLoggedIn() {
   try {
     await wranglerOutput(["whoami", "--json"]);
   } catch (error) {
-    if (!/"loggedIn": *false/.test(error.message)) throw error;
+    if (!/"loggedIn": *false/.test(error.output)) throw error;
     throw new Failure(
-      "wrangler is not logged in to Cloudflare. Run 'npx wrangler login', or where there is no browser, set " +
-        "CLOUDFLARE_API_TOKEN to a token that may edit Workers, and try again.",
+      "wrangler is not logged in to Cloudflare. Run 'npx wrangler login'; where there is no browser, set " +
+        "CLOUDFLARE_API_TOKEN to a token that may edit Workers. Then try again.",
     );
   }
 }

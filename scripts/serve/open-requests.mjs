@@ -1,36 +1,36 @@
 /**
- * The requests that are under way, as far as the log tells: of each there is a first line and a last one. A request cannot
- * write its last line when the runtime dies, or the WebAssembly instance in it. Then it is written here.
+ * The open requests, according to the log: each has a first line and a last one. When the runtime or its WebAssembly
+ * instance dies, its open requests can no longer write their last lines, so they are written here.
  *
  * @typedef {{ id: string, since: number, httpStatus?: number, retries: number }} Request
  */
 
-/** The beginning of a line that tells how far a request has come. */
-const TOLD =
+/** The beginning of a line that reports a request's progress. */
+const PROGRESS =
   /^\{"timestamp":"([^"]*)","level":"[^"]*","event":"(request_received|stream_started|upstream_retry|response_complete)","correlation_id":"([^"]*)"/;
 
-/** The beginning of the line that tells of a lost instance. The runtime has one at a time, so all that is open is lost. */
+/** The beginning of the line about a lost instance. There is one at a time, so every open request is lost with it. */
 const INSTANCE_LOST = /^\{"timestamp":"([^"]*)","level":"ERROR","event":"instance_lost",/;
 
 export class OpenRequests {
   /**
-   * Several clients may have chosen one id. Then a line is of the oldest one that it can be of: only a request without a
-   * status can begin its stream, and only one with a stream can end it.
+   * Several clients may choose the same id. A line then belongs to the oldest request that can have written it: only a
+   * request without a status can start its stream, and only a streaming one can end it.
    *
    * @type {Map<string, Request[]>}
    */
   #byId = new Map();
 
   /**
-   * Hears a log line of the worker.
+   * Takes a log line of the worker into account.
    *
    * @param {string} line
-   * @returns {string[]} the lines that follow it: the last ones of the requests that it ends
+   * @returns {string[]} the last lines of the requests that were lost with it
    */
   hear(line) {
     const [, lost] = line.match(INSTANCE_LOST) ?? [];
     if (lost !== undefined) return this.cut("the instance was lost", Date.parse(lost));
-    const [, timestamp, event, id] = line.match(TOLD) ?? [];
+    const [, timestamp, event, id] = line.match(PROGRESS) ?? [];
     if (event !== undefined) this.#follow(line, id, event, Date.parse(timestamp));
     return [];
   }
@@ -52,11 +52,11 @@ export class OpenRequests {
   }
 
   /**
-   * Ends all that is open, and tells the last line of each. What only the worker knew is not in it.
+   * Ends every open request.
    *
-   * @param {string} cause what has cut them off
+   * @param {string} cause what cut them off
    * @param {number} [now]
-   * @returns {string[]}
+   * @returns {string[]} their last lines, without what only the worker knew
    */
   cut(cause, now = Date.now()) {
     const requests = [...this.#byId.values()].flat();
@@ -76,7 +76,7 @@ export class OpenRequests {
 }
 
 /**
- * A log line in the worker's own form.
+ * A log line in the worker's format.
  *
  * @param {"INFO" | "WARNING" | "ERROR"} level
  * @param {string} event

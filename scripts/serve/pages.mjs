@@ -1,23 +1,24 @@
 /**
- * The assistant on one's own server: pages are served as Cloudflare's edge does, everything else is the assistant's own.
- * It is no second worker in front of it, so that a request comes with the signal that tells when its client leaves.
+ * The assistant on one's own server: it serves the pages as Cloudflare's edge does, and leaves everything else to the
+ * built worker. It extends that worker instead of calling it, because the signal that tells when a client leaves is not
+ * passed on to another worker.
  *
  * @typedef {import("../lib/static-files.mjs").Page} Page
  * @typedef {{ PAGES: string, FILES: { fetch: typeof fetch } }} Env
  */
-// The built worker, which is beside this module in the runtime.
+// The built worker, which stands beside this module in the runtime.
 import Assistant from "./index.js";
 
 /**
- * A request's address: its path and its query. The runtime puts it together from what `Host` says, whatever that is. If
- * it is no host, the assistant has words for it, and no page is looked for.
+ * The path and the query in a request's URL. The runtime builds the URL from `Host` without checking it; when that is
+ * no host, no page is looked up and the worker answers with its error.
  */
 const ADDRESS = /^http:\/\/(?:\[[\da-f:.]+\]|[\w.-]+)(?::\d{0,5})?(\/[^?#]*)(\?[^#]*)?/i;
 
-/** What ends a host in an address: with one of these in `Host`, the path would be what the client has put there. */
+/** Characters that end a host in a URL: with one of them in `Host`, the client would choose the path there. */
 const ENDS_HOST = /[/?#\\@\s]/;
 
-/** @type {Map<string, Page> | undefined} by the paths that they are asked by */
+/** The pages by their paths. @type {Map<string, Page> | undefined} */
 let pages;
 
 export default class extends Assistant {
@@ -49,12 +50,12 @@ async function answer(request, search, { file, movedTo, ruled, headers }, env) {
   if (isKnown(request.headers.get("if-none-match"), headers.etag)) {
     return new Response(null, { status: 304, headers });
   }
-  // Of what the client asked for, only the method: the file is sent whole or not at all.
+  // Only the method is passed on: without `Range`, the file is sent whole.
   const stored = await env.FILES.fetch(`http://files${file}`, { method: request.method });
   return stored.ok ? new Response(stored.body, { headers }) : new Response(null, { status: 500 });
 }
 
-/** Whether the client has the page already: RFC 9110, 13.1.2. */
+/** Whether the client has the page already: RFC 9110, section 13.1.2. */
 function isKnown(ifNoneMatch, etag) {
   const known = (ifNoneMatch ?? "").split(",").map((tag) => tag.trim().replace(/^W\//, ""));
   return known.includes(etag) || known.includes("*");

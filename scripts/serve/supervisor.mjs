@@ -2,25 +2,25 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { Failure } from "../lib/process.mjs";
 import { logLine } from "./open-requests.mjs";
 
-/** How long to wait before the runtime is started again, after each of its ends in a row. */
+/** How long to wait before restarting the runtime, after the first crash, the second one in a row, and so on. */
 const PAUSES_MS = [500, 1000, 2000, 4000, 8000];
 
-/** A runtime that has lived so long has ended by an accident, and not because it cannot live. */
+/** A crash after this time starts a new row: the runtime is able to run. */
 const STEADY_MS = 60_000;
 
 /**
- * Keeps a runtime running: when it ends by itself it is started again, and what it cut off is logged.
+ * Keeps a runtime running: when it crashes, the requests that were cut off are logged and it is restarted.
  *
  * @param {object} options
- * @param {() => import("../lib/workerd.mjs").Workerd} options.start throws when the server is being stopped
- * @param {import("./open-requests.mjs").OpenRequests} options.open the requests that are under way
- * @param {() => boolean} options.isStopping whether somebody has told the server to end
+ * @param {() => import("../lib/workerd.mjs").Workerd} options.start throws when the server is stopping
+ * @param {import("./open-requests.mjs").OpenRequests} options.open
+ * @param {() => boolean} options.isStopping whether the server was told to stop
  * @param {(line: string) => void} options.log
  * @param {() => void} options.onListening
  * @param {(ms: number) => Promise<unknown>} [options.wait]
  * @param {() => number} [options.now]
- * @returns {Promise<void>} once the server was told to end and the runtime has
- * @throws {Failure} when the runtime cannot begin, or does not stay
+ * @returns {Promise<void>} resolves when the server was told to stop and the runtime has ended
+ * @throws {Failure} when the runtime cannot start, or keeps crashing
  */
 export async function supervise({
   start,
@@ -38,7 +38,7 @@ export async function supervise({
       () => undefined,
       (error) => error,
     );
-    // What cannot begin will not begin later either.
+    // If it cannot start the first time, trying again is no use.
     if (failure && isFirst) throw failure;
     if (!failure) onListening();
     const since = now();
@@ -62,7 +62,7 @@ export async function supervise({
     for (const line of cut) log(line);
     if (pause === undefined) {
       throw new Failure(
-        `The runtime has ended ${inARow} times in a row within a minute each; the lines above may say why.`,
+        `The runtime crashed ${inARow} times in a row, within a minute each time; the lines above may say why.`,
       );
     }
     await wait(pause);

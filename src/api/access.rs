@@ -1,4 +1,4 @@
-//! Who may ask: bearer tokens, hosts and origins.
+//! Who may send requests: bearer tokens, hosts and origins.
 
 use std::fmt;
 use std::net::IpAddr;
@@ -9,14 +9,14 @@ use subtle::{Choice, ConstantTimeEq};
 use super::error::{ApiError, ErrorCode};
 use super::host::{Address, Hosts};
 
-/// Shortest token, in characters; random ones of this length cannot be guessed.
+/// Shortest token, in characters. A random one of this length cannot be guessed.
 const MIN_TOKEN_LENGTH: usize = 16;
 /// Longest token, in characters.
 const MAX_TOKEN_LENGTH: usize = 256;
 /// Longest name of a token, in characters.
 const MAX_NAME_LENGTH: usize = 64;
 
-/// The tokens that open `/chat`. Only their digests are kept.
+/// The tokens that give access to `/chat`. Only their digests are kept.
 #[derive(Clone, Default)]
 pub struct AccessTokens(Vec<AccessToken>);
 
@@ -35,8 +35,11 @@ impl fmt::Debug for AccessTokens {
 }
 
 impl AccessTokens {
-    /// Reads `name:token` or `token`, separated by commas. A token without a name is called by its
-    /// place, `token-1`. Several tokens may have one name, so that one can replace the other.
+    /// What [`AccessTokens::parse`] accepts.
+    pub const RULE: &str = "must be name:token or token, separated by commas, each token 16 to 256 visible ASCII characters";
+
+    /// Parses `name:token` or `token`, separated by commas. A token without a name gets one from its place: `token-1`.
+    /// Several tokens may have the same name, so that one can replace the other.
     pub fn parse(list: &str) -> Option<Self> {
         let entries = list.split(',').map(str::trim).enumerate();
         let tokens: Option<Vec<_>> = entries
@@ -46,13 +49,13 @@ impl AccessTokens {
         tokens.filter(|tokens| !tokens.is_empty()).map(Self)
     }
 
-    /// Whether anyone may ask.
+    /// Whether there are no tokens, so that anyone may chat.
     pub fn is_empty(&self) -> bool {
         self.0.is_empty()
     }
 
-    /// The name of the token that an `Authorization` header carries. Every token is compared, in
-    /// constant time, so that the time taken tells nothing of them.
+    /// The name of the token in an `Authorization` header. It is compared with every token in constant time, so that
+    /// the time taken reveals nothing.
     pub fn name_of(&self, authorization: Option<&str>) -> Option<&str> {
         let digest = digest(bearer(authorization?)?);
         let mut found = None;
@@ -83,7 +86,7 @@ impl AccessToken {
     }
 }
 
-/// Each token of a list that may be broken, for the log to leave out.
+/// Each token of a list that may be invalid, for the log to leave out.
 pub fn tokens_in(list: &str) -> impl Iterator<Item = &str> {
     list.split(',').map(|entry| {
         entry
@@ -100,15 +103,14 @@ fn is_token(token: &str) -> bool {
             .all(|byte| byte.is_ascii_graphic() && byte != b',')
 }
 
-/// The credentials of the one scheme that opens anything. Of several headers the runtime makes one
-/// with a comma in it, which no token has.
+/// The token of a `Bearer` header. The runtime joins several headers by commas, which no token contains.
 fn bearer(authorization: &str) -> Option<&str> {
     let (scheme, token) = authorization.split_once(' ')?;
     let token = token.trim_start_matches(' ');
     (scheme.eq_ignore_ascii_case("bearer") && is_token(token)).then_some(token)
 }
 
-/// Whether an `Authorization` brings a token of the one scheme there is, well-formed or not.
+/// Whether an `Authorization` header has the scheme `Bearer`, with a well-formed token or not.
 pub fn brings_token(authorization: Option<&str>) -> bool {
     const SCHEME: &str = "bearer";
     let sent = authorization.unwrap_or_default().trim();
@@ -116,9 +118,8 @@ pub fn brings_token(authorization: Option<&str>) -> bool {
     scheme.eq_ignore_ascii_case(SCHEME) && rest.starts_with([' ', '\t', ','])
 }
 
-/// What a 401 says in `WWW-Authenticate` (RFC 6750, section 3.1). Only a client that sent a token is told that
-/// it is wrong; one that sent none, or tried another scheme, is told which scheme there is. Nothing tells one
-/// wrong token from another.
+/// The `WWW-Authenticate` of a 401 (RFC 6750, section 3.1). A client that sent a token is told that it is invalid, and
+/// any other which scheme to use. All invalid tokens get the same answer.
 pub const fn challenge(brings_token: bool) -> &'static str {
     if brings_token {
         "Bearer error=\"invalid_token\""
@@ -131,32 +132,32 @@ fn digest(token: &str) -> [u8; 32] {
     Sha256::digest(token).into()
 }
 
-/// The origins whose pages may ask, apart from the worker's own.
+/// The origins whose pages may send requests, apart from the worker's own.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub enum Origins {
-    /// Every one.
+    /// All of them.
     Any,
-    /// These, compared byte for byte.
+    /// Only these, compared byte for byte.
     Listed(Vec<String>),
 }
 
-/// What a response tells a browser about who may read it.
+/// Whose pages may read a response.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct Cors {
-    /// Value of `Access-Control-Allow-Origin`, where there is one.
+    /// The value of `Access-Control-Allow-Origin`, if it is sent.
     pub allow_origin: Option<String>,
-    /// Whether another origin would have got another answer.
+    /// Whether the response depends on `Origin`.
     pub varies: bool,
 }
 
-/// Why a request goes no further than its `Host` and its `Origin`.
+/// Why a request is refused for its `Host` or its `Origin`.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub enum Denied {
-    /// `Host` is no host.
+    /// `Host` is not a host.
     MalformedHost,
-    /// The worker does not answer by this name.
+    /// The worker does not answer to this host name.
     UnknownHost,
-    /// The page that asks is of an origin that may not.
+    /// Pages of this origin may not send requests.
     Origin,
 }
 
@@ -169,30 +170,30 @@ impl From<Denied> for ApiError {
             ),
             Denied::UnknownHost => Self::new(
                 ErrorCode::OriginNotAllowed,
-                "This service does not answer by this host name. Its owner can add the name to ALLOWED_HOSTS.",
+                "This service does not answer to this host name. If you run it, add the name to ALLOWED_HOSTS.",
             ),
             Denied::Origin => ErrorCode::OriginNotAllowed.into(),
         }
     }
 }
 
-/// What a request's `Host` and `Origin` have to be.
+/// Which `Host` and `Origin` a request may have.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct Gate {
-    /// The hosts by which the worker may be called.
+    /// The hosts that the worker answers to.
     pub hosts: Hosts,
-    /// The origins whose pages may ask, apart from the worker's own.
+    /// The origins whose pages may send requests, apart from the worker's own.
     pub origins: Origins,
-    /// Whether no access token is wanted.
+    /// Whether requests need no access token.
     pub is_anonymous: bool,
 }
 
 impl Gate {
-    /// Decides about a request to `url_origin`, the origin of its URL. `forwarded_proto` is
-    /// `X-Forwarded-Proto`, and `origin` is `Origin`, which a request has unless it comes from no page.
+    /// Checks a request to `url_origin`, the origin of its URL. `forwarded_proto` is the header `X-Forwarded-Proto`.
+    /// `origin` is the header `Origin`, which only requests from a page have.
     ///
-    /// Where nobody needs a token, a name that may be rebound makes no origin the worker's own unless it
-    /// is listed: `Host` is then all that such an origin has to show.
+    /// When requests need no token, a host name that may be rebound is the worker's own origin only if it is listed:
+    /// such a page has nothing but `Host` to prove it.
     ///
     /// # Errors
     ///
@@ -215,7 +216,10 @@ impl Gate {
 }
 
 impl Origins {
-    /// Reads `*` or origins separated by commas.
+    /// What [`Origins::parse`] accepts.
+    pub const RULE: &str = "must be * or origins such as https://example.com, separated by commas";
+
+    /// Parses `*` or origins separated by commas.
     pub fn parse(list: &str) -> Option<Self> {
         let origins: Vec<&str> = list
             .split(',')
@@ -229,7 +233,7 @@ impl Origins {
         origins.map(Self::Listed)
     }
 
-    /// Decides about a request's `Origin`. Without one it does not come from a page.
+    /// Checks a request's `Origin`. A request without one does not come from a page.
     ///
     /// # Errors
     ///
@@ -256,7 +260,7 @@ impl Origins {
     }
 }
 
-/// `scheme://host[:port]` as browsers write it: lower case, nothing behind it.
+/// `scheme://host[:port]` as browsers write it: in lower case, with nothing after it.
 fn origin(text: &str) -> Option<String> {
     let (scheme, host) = text.split_once("://")?;
     let scheme_fits = !scheme.is_empty()
@@ -270,8 +274,8 @@ fn origin(text: &str) -> Option<String> {
     (scheme_fits && host_fits).then(|| text.to_ascii_lowercase())
 }
 
-/// Who a rate limit counts: the token's name, else the client's address. An IPv6 client has a whole
-/// /64 to itself, so that is what counts.
+/// What a rate limit counts by: the token's name, or else the client's address. An IPv6 client has a whole /64 to
+/// itself, so its key is that network.
 pub fn rate_limit_key(token_name: Option<&str>, address: Option<&str>) -> String {
     if let Some(name) = token_name {
         return format!("token:{name}");

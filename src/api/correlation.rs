@@ -4,17 +4,17 @@ use std::fmt;
 
 use crate::telemetry::record::is_id;
 
-/// 1–128 characters of `[A-Za-z0-9._:-]`: safe in a header, in JSON and in a log line as it is.
+/// 1–128 characters of `[A-Za-z0-9._:-]`: safe in a header, in JSON and in a log line without escapes.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct CorrelationId(String);
 
 impl CorrelationId {
-    /// Accepts a client's id, or nothing when it breaks the rule; the caller then makes a fresh one.
+    /// Parses a client's id; `None` when it breaks the rule.
     pub fn parse(id: &str) -> Option<Self> {
         is_id(id).then(|| Self(id.to_owned()))
     }
 
-    /// Takes a fresh id, a UUID, for a request that brought none.
+    /// A fresh id, from a UUID.
     pub fn fresh(uuid: String) -> Self {
         Self(uuid)
     }

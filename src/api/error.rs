@@ -5,6 +5,7 @@ use std::borrow::Cow;
 use serde::Serialize;
 
 use super::correlation::CorrelationId;
+use crate::json;
 
 /// The stable machine name of an error.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -14,9 +15,9 @@ pub enum ErrorCode {
     ValidationError,
     /// No valid access token came with the request.
     Unauthorized,
-    /// The page that asks is of an origin that may not.
+    /// Pages of this origin may not send requests.
     OriginNotAllowed,
-    /// This client asks too often.
+    /// This client sends too many requests.
     RateLimited,
     /// The path does not exist.
     NotFound,
@@ -28,9 +29,9 @@ pub enum ErrorCode {
     RequestTimeout,
     /// The request's body is not declared as JSON.
     UnsupportedMediaType,
-    /// A variable of this service is missing or invalid.
+    /// One of this service's variables is missing or invalid.
     ConfigurationError,
-    /// This program failed. `src/shell/instance.js` says so in the same words, for this program cannot.
+    /// The worker itself failed. JavaScript answers in the same words, since this code no longer runs then.
     InternalError,
     /// The conversation does not fit the model.
     ContextLengthExceeded,
@@ -46,7 +47,7 @@ pub enum ErrorCode {
     UpstreamQuota,
     /// Upstream has a fault of its own.
     UpstreamUnavailable,
-    /// No connection to upstream.
+    /// Upstream cannot be connected to.
     UpstreamUnreachable,
     /// Upstream is silent for too long.
     UpstreamTimeout,
@@ -74,7 +75,7 @@ impl ErrorCode {
         self.words().0
     }
 
-    /// Why, and what the caller can do; for errors that have no detail of their own.
+    /// Why, and what the client can do. Some errors have a more precise one.
     pub const fn detail(self) -> &'static str {
         self.words().1
     }
@@ -119,23 +120,23 @@ impl ErrorCode {
             ),
             Self::OriginNotAllowed => (
                 "Origin not allowed",
-                "Pages of this origin may not use this service. Its owner can add the origin to ALLOWED_ORIGINS.",
+                "Pages from this origin may not use this service. If you run it, add the origin to ALLOWED_ORIGINS.",
             ),
             Self::RateLimited => (
                 "Too many requests",
-                "This client asks more often than this service allows. Wait as long as Retry-After says and try again.",
+                "You have sent more requests than this service allows. Wait a moment and try again.",
             ),
             Self::NotFound => (
                 "Not found",
-                "There is nothing at this path. Send chat messages to POST /chat.",
+                "There is nothing at this path. To chat, send a POST request to /chat.",
             ),
             Self::MethodNotAllowed => (
                 "Method not allowed",
-                "This path does not answer that method; the Allow header lists those that it does.",
+                "This path does not support this method. The Allow header lists the methods it supports.",
             ),
             Self::BodyTooLarge => (
                 "Request body too large",
-                "The request body may have at most 65536 bytes. Shorten the message or the history.",
+                "The request body is larger than 65536 bytes. Shorten the message or the history.",
             ),
             Self::RequestTimeout => (
                 "Request timed out",
@@ -147,55 +148,55 @@ impl ErrorCode {
             ),
             Self::ConfigurationError => (
                 "Configuration error",
-                "A variable of this service is missing or invalid.",
+                "One of this service's variables is missing or invalid.",
             ),
             Self::InternalError => (
                 "Internal error",
-                "This service failed in the middle of the request. Try again in a moment.",
+                "This service failed while handling the request. Try again in a moment.",
             ),
             Self::ContextLengthExceeded => (
                 "Conversation too long",
-                "The conversation does not fit the model. Shorten the message or the history, or ask for fewer tokens.",
+                "The conversation is too long for this model. Shorten the message or the history, or lower max_tokens.",
             ),
             Self::ContentFiltered => (
                 "Blocked by the content filter",
-                "The model's server refuses this conversation because of its content filter. Rephrase the message or the history.",
+                "The content filter of the model's server blocked this conversation. Rephrase the message or the history.",
             ),
             Self::ModelNotFound => (
                 "Model not found",
-                "The upstream API does not know this model, or this service may not use it. Choose another model.",
+                "The model's server does not have this model, or does not let this service use it. Choose another model.",
             ),
             Self::UpstreamRejected => (
-                "Upstream refused the request",
-                "The upstream API refused this service's key or request. The owner of this service finds the cause in its log.",
+                "Refused by the model's server",
+                "The model's server refused this service's key or request. If you run this service, check its log for the reason.",
             ),
             Self::UpstreamRateLimited => (
-                "Upstream rate limit reached",
-                "The upstream API limits how much this service may ask for. Wait a moment and try again.",
+                "Rate limit reached",
+                "This service has reached the rate limit of the model's server. Wait a moment and try again.",
             ),
             Self::UpstreamQuota => (
-                "Upstream quota used up",
-                "This service's quota at the upstream API is used up. Its owner has to raise it.",
+                "Quota used up",
+                "This service has no quota or credit left at the model's server. If you run this service, add more there.",
             ),
             Self::UpstreamUnavailable => (
-                "Upstream unavailable",
-                "The upstream API has a fault of its own. Try again in a moment.",
+                "The model's server is unavailable",
+                "The model's server failed or is overloaded. Try again in a moment.",
             ),
             Self::UpstreamUnreachable => (
-                "Upstream unreachable",
-                "This service could not connect to the upstream API. Try again in a moment.",
+                "The model's server cannot be reached",
+                "This service could not connect to the model's server. Try again in a moment. If you run this service, check that the model's server is running and that OPENAI_BASE_URL is right.",
             ),
             Self::UpstreamTimeout => (
-                "Upstream timed out",
-                "The upstream API was silent for too long. Try again in a moment.",
+                "The model's server went silent",
+                "The model's server sent nothing for too long. Try again in a moment. If you run this service and its model is slow, raise TIMEOUT_SECONDS.",
             ),
             Self::UpstreamProtocol => (
-                "Upstream sent an invalid answer",
-                "The upstream API sent something that is not an answer in its own format. Try again in a moment.",
+                "Unreadable answer from the model's server",
+                "This service could not read what the model's server sent. Try again in a moment. If you run this service, check its log.",
             ),
             Self::UpstreamTruncated => (
                 "The answer was cut off",
-                "The upstream API ended its answer before it was complete. Try again in a moment.",
+                "The model's server ended its answer before it was complete. Try again in a moment.",
             ),
             Self::StreamTooLong => (
                 "The answer took too long",
@@ -205,20 +206,20 @@ impl ErrorCode {
     }
 }
 
-/// An error on its way to a client: as a response of its own, or as a stream's final frame.
+/// An error as the client gets it: in a response, or in a stream's final frame.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct ApiError {
     /// Its machine name.
     pub code: ErrorCode,
-    /// The HTTP status; the code's own unless the cause says otherwise.
+    /// The HTTP status: the code's own, unless the cause calls for another.
     pub status: u16,
-    /// Why, and what the caller can do.
+    /// Why, and what the client can do.
     pub detail: Cow<'static, str>,
-    /// Value of `Allow`, with a 405.
+    /// The value of `Allow`, for a 405.
     pub allow: Option<&'static str>,
-    /// With a 401, whether a token came and was wrong.
+    /// For a 401, whether a token came and was wrong.
     pub is_token_wrong: bool,
-    /// Value of `Retry-After` in seconds, where waiting helps.
+    /// The value of `Retry-After` in seconds, if waiting helps.
     pub retry_after_seconds: Option<u64>,
 }
 
@@ -237,14 +238,12 @@ impl ApiError {
 
     /// The JSON body of an error response.
     pub fn body(&self, correlation_id: &CorrelationId) -> String {
-        let body = Body {
+        json::to_json(&ErrorBody {
             error: self.code.title(),
             detail: &self.detail,
             correlation_id: correlation_id.as_str(),
             code: self.code.name(),
-        };
-        // A struct of strings always serialises.
-        serde_json::to_string(&body).unwrap_or_default()
+        })
     }
 }
 
@@ -255,7 +254,7 @@ impl From<ErrorCode> for ApiError {
 }
 
 #[derive(Serialize)]
-struct Body<'a> {
+struct ErrorBody<'a> {
     error: &'static str,
     detail: &'a str,
     correlation_id: &'a str,

@@ -6,9 +6,9 @@
 use serde::Serialize;
 
 use super::correlation::CorrelationId;
+use super::ending::{FinishReason, Usage};
 use super::error::ApiError;
 use crate::json;
-use crate::openai::{FinishReason, Usage};
 
 /// The comment line that keeps an otherwise silent connection alive.
 pub const KEEP_ALIVE: &[u8] = b": keep-alive\n\n";
@@ -17,19 +17,19 @@ pub const KEEP_ALIVE: &[u8] = b": keep-alive\n\n";
 #[derive(Debug)]
 pub struct FrameEncoder {
     correlation_id: CorrelationId,
-    /// What follows the sequence in every frame that is not the last.
+    /// What follows the sequence in every frame but the last.
     content_tail: String,
     next_sequence: u64,
 }
 
-/// How a stream ends.
+/// What the final frame says.
 #[derive(Clone, Copy, Debug)]
 pub enum Ending<'a> {
     /// The answer is complete.
     Finished {
         /// Why it ended.
         finish_reason: FinishReason,
-        /// What it cost, when upstream told.
+        /// Its tokens, if upstream has counted them.
         usage: Option<Usage>,
     },
     /// The answer is not complete.
@@ -53,7 +53,7 @@ impl FrameEncoder {
         self.next_sequence
     }
 
-    /// Writes a frame with the answer's next piece of text; `content` is a JSON string.
+    /// Writes a frame with the next piece of text. `content` is a JSON string.
     pub fn content(&mut self, content: &str, out: &mut Vec<u8>) {
         out.extend_from_slice(b"data: {\"content\":");
         out.extend_from_slice(content.as_bytes());

@@ -1,12 +1,11 @@
-//! By which names the worker answers, and which origin is its own.
+//! Which host names the worker answers to, and which origin is its own.
 //!
-//! A page of any site can point a name of its own at this machine (DNS rebinding). Its requests then
-//! carry that name in `Host`, and for the browser they stay within one origin. So a name proves
-//! nothing by itself: over plain HTTP it counts only when it is known.
+//! Any site can point its own name at this machine (DNS rebinding). The requests of its pages then carry that name in
+//! `Host`, and stay within one origin for the browser. So over plain HTTP a name proves nothing unless it is known.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
-/// Where a request was sent to, as far as its client says: scheme, host and port.
+/// The scheme, host and port that a client sent its request to.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub struct Address<'a> {
     is_https: bool,
@@ -15,11 +14,10 @@ pub struct Address<'a> {
 }
 
 impl<'a> Address<'a> {
-    /// Reads the origin of a request's URL: `http://` or `https://`, then what `Host` says.
-    /// `forwarded_proto` is `X-Forwarded-Proto`; with several proxies its first entry is the client's
-    /// own scheme.
+    /// Parses the origin of a request's URL: `http://` or `https://`, then `Host`. `forwarded_proto` is the header
+    /// `X-Forwarded-Proto`; with several proxies, its first entry is the client's own scheme.
     ///
-    /// Nothing when `Host` is no host with an optional port (RFC 9110, 7.2).
+    /// `None` when `Host` is not a host with an optional port (RFC 9110, section 7.2).
     pub fn parse(url_origin: &'a str, forwarded_proto: Option<&str>) -> Option<Self> {
         let (scheme, authority) = url_origin.split_once("://")?;
         let forwarded = forwarded_proto.and_then(|list| list.split(',').next());
@@ -33,7 +31,7 @@ impl<'a> Address<'a> {
         })
     }
 
-    /// The origin of a page from this address, as browsers write it.
+    /// The origin of this address's pages, as browsers write it.
     pub fn origin(&self) -> String {
         let (scheme, default_port) = if self.is_https {
             ("https", "443")
@@ -48,8 +46,8 @@ impl<'a> Address<'a> {
         }
     }
 
-    /// Whether a stranger could have brought this name. Over HTTPS the server's certificate vouches for
-    /// it, a number leads to no other machine, and `localhost` belongs to this one.
+    /// Whether this may be a stranger's name for this machine. Over HTTPS the certificate proves the name; an IP address
+    /// and `localhost` cannot be pointed elsewhere.
     pub fn may_be_rebound(&self) -> bool {
         !self.is_https && ip(self.host).is_none() && !self.is_loopback()
     }
@@ -63,21 +61,21 @@ impl<'a> Address<'a> {
     }
 }
 
-/// The hosts by which the worker may be called.
+/// The hosts that the worker answers to.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub enum Hosts {
-    /// Every one.
+    /// All of them.
     Any,
-    /// These, and this machine's own: `localhost`, `*.localhost`, `127.0.0.0/8` and `[::1]`.
+    /// Only these, and this machine's own: `localhost`, `*.localhost`, `127.0.0.0/8` and `[::1]`.
     Listed(Vec<String>),
 }
 
 impl Hosts {
-    /// What [`Hosts::parse`] takes.
+    /// What [`Hosts::parse`] accepts.
     pub const RULE: &str =
         "must be * or hosts such as assistant.example.com, without ports, separated by commas";
 
-    /// Reads `*` or hosts separated by commas.
+    /// Parses `*` or hosts separated by commas.
     pub fn parse(list: &str) -> Option<Self> {
         let hosts: Vec<&str> = list
             .split(',')
@@ -94,7 +92,7 @@ impl Hosts {
         hosts.map(Self::Listed)
     }
 
-    /// Whether the worker answers by this address, on whichever port.
+    /// Whether the worker answers to this address, on any port.
     pub fn admit(&self, address: &Address<'_>) -> bool {
         match self {
             Self::Any => true,
@@ -106,7 +104,7 @@ impl Hosts {
     }
 }
 
-/// A port is behind the last colon, unless that one is a part of an IPv6 address.
+/// A port follows the last colon, unless that colon is part of an IPv6 address.
 fn split_port(authority: &str) -> (&str, &str) {
     match authority.rsplit_once(':') {
         Some((host, port)) if !port.ends_with(']') => (host, port),
@@ -114,8 +112,8 @@ fn split_port(authority: &str) -> (&str, &str) {
     }
 }
 
-/// Whether the `Host` header ends where a host ends. The runtime pastes it into the request's URL as it is, so what
-/// follows a slash would be taken for the path.
+/// Whether the `Host` header ends where a host ends. The runtime pastes it into the request's URL unchecked, where
+/// anything after a slash would become the path.
 pub fn ends_as_host(header: &str) -> bool {
     !header
         .bytes()
@@ -143,7 +141,7 @@ fn ip(host: &str) -> Option<IpAddr> {
     }
 }
 
-/// A name may end with the dot of DNS's root.
+/// A name without the final dot of DNS's root.
 fn without_root(host: &str) -> &str {
     host.strip_suffix('.').unwrap_or(host)
 }

@@ -1,7 +1,8 @@
-//! What our client sees: routes, access, requests, frames and errors.
+//! The client's vocabulary: routes, access, requests, frames, errors and endings.
 
 pub mod access;
 pub mod correlation;
+pub mod ending;
 pub mod error;
 pub mod frame;
 pub mod host;

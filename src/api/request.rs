@@ -1,8 +1,7 @@
 //! The body of `POST /chat` → [`ChatRequest`].
 //!
-//! Parsing yields a request that cannot be wrong. The first broken rule, in the order of the fields
-//! below, is the one reported; a report never repeats what the client sent, but for a model name that
-//! is safe to print.
+//! The first broken rule is reported, in the order of the fields below. A report never repeats what the client sent,
+//! except for a model name of safe characters.
 
 use std::borrow::Cow;
 
@@ -11,7 +10,6 @@ use serde_json::value::RawValue;
 
 use super::error::{ApiError, ErrorCode};
 use super::value::{self, Rule};
-use crate::config::Config;
 use crate::json::Fields;
 
 /// Largest body that is read, in bytes.
@@ -25,12 +23,32 @@ pub const MAX_HISTORY_CHARACTERS: usize = 32_000;
 /// Longest model name, in characters.
 const MAX_MODEL_CHARACTERS: usize = 128;
 
+/// What a deployment lets requests ask for, and the defaults.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Rules {
+    /// `OPENAI_MODEL`: the model of a request that names none.
+    pub default_model: String,
+    /// `ALLOWED_MODELS`: the models that a request may name, including the default; empty for any.
+    pub allowed_models: Vec<String>,
+    /// `MAX_TOKENS`: output tokens of a request that does not set a limit.
+    pub max_tokens: u32,
+    /// `MAX_TOKENS_LIMIT`: most output tokens that a request may ask for; at least `max_tokens`.
+    pub max_tokens_limit: u32,
+}
+
+impl Rules {
+    /// Whether a request may name this model.
+    pub fn allows_model(&self, model: &str) -> bool {
+        self.allowed_models.is_empty() || self.allowed_models.iter().any(|allowed| allowed == model)
+    }
+}
+
 /// A valid chat request, defaults filled in.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct ChatRequest {
-    /// What the person says, without white space around it.
+    /// The new message, without white space around it.
     pub message: String,
-    /// The message as it was sent, in Unicode scalar values.
+    /// The length of the message as it was sent, in Unicode scalar values.
     pub message_length: usize,
     /// The model to ask.
     pub model: String,
@@ -68,7 +86,7 @@ pub struct Invalid {
     pub field: String,
     /// The rule, in pydantic's words.
     pub rule: Cow<'static, str>,
-    /// The rule for the log, where the one above names what the client sent.
+    /// The rule for the log, if the one above repeats what the client sent.
     rule_without_input: Option<&'static str>,
 }
 
@@ -81,17 +99,17 @@ impl Invalid {
         }
     }
 
-    /// Says of a rule in which field it was broken.
+    /// Names the field of a broken rule.
     fn at(field: &str) -> impl FnOnce(Rule) -> Self + use<'_> {
         move |rule| Self::new(field, rule)
     }
 
-    /// A body that ended before its length, or inside a chunk.
+    /// The body ended before its declared length, or inside a chunk.
     pub fn cut_off() -> Self {
         Self::new("body", "JSON decode error: the body ended too soon")
     }
 
-    /// The rule in words that hold nothing of the request.
+    /// The rule for the log, which repeats nothing of the request.
     pub fn logged_rule(&self) -> &str {
         self.rule_without_input.unwrap_or(&self.rule)
     }
@@ -104,13 +122,13 @@ impl From<&Invalid> for ApiError {
     }
 }
 
-/// Whether a body with these headers is read at all: it has to be JSON, and must not be compressed.
+/// Checks the headers of a body: it has to be JSON, and must not be compressed.
 ///
 /// # Errors
 ///
 /// A 415 that says which header to change.
 pub fn media(content_type: Option<&str>, content_encoding: Option<&str>) -> Result<(), ApiError> {
-    const COMPRESSED: &str = "This service takes no compressed bodies. Send the body as it is, without the header 'Content-Encoding'.";
+    const COMPRESSED: &str = "This service does not accept compressed bodies. Send the body uncompressed, without the header 'Content-Encoding'.";
     let mut words = content_type.unwrap_or_default().split(';');
     let is_json = words
         .next()
@@ -120,7 +138,7 @@ pub fn media(content_type: Option<&str>, content_encoding: Option<&str>) -> Resu
     }
     for coding in content_encoding.unwrap_or_default().split(',') {
         let coding = coding.trim();
-        // `identity` says that nothing was done to the body, and so does an empty header.
+        // Both `identity` and an empty header mean that the body is not compressed.
         if !coding.is_empty() && !coding.eq_ignore_ascii_case("identity") {
             return Err(ApiError::new(ErrorCode::UnsupportedMediaType, COMPRESSED));
         }
@@ -129,12 +147,12 @@ pub fn media(content_type: Option<&str>, content_encoding: Option<&str>) -> Resu
 }
 
 impl ChatRequest {
-    /// Parses a request body. Of a key that occurs twice, the last one counts.
+    /// Parses a request body. If a key occurs twice, the last one counts.
     ///
     /// # Errors
     ///
     /// The first rule that the body breaks.
-    pub fn parse(body: &[u8], config: &Config) -> Result<Self, Invalid> {
+    pub fn parse(body: &[u8], rules: &Rules) -> Result<Self, Invalid> {
         let decode_error = |error| Invalid::new("body", format!("JSON decode error: {error}"));
         let json = serde_json::from_slice::<&RawValue>(utf8(body)?).map_err(decode_error)?;
         if !json.get().starts_with('{') {
@@ -142,20 +160,20 @@ impl ChatRequest {
         }
         let fields: Fields<'_> = serde_json::from_str(json.get()).map_err(decode_error)?;
         let (message, message_length) = message(&fields)?;
-        let named = model(&fields, config)?;
+        let named = model(&fields, rules)?;
         Ok(Self {
             message,
             message_length,
             names_model: named.is_some(),
-            model: named.unwrap_or_else(|| config.default_model.clone()),
-            max_tokens: max_tokens(&fields, config)?,
+            model: named.unwrap_or_else(|| rules.default_model.clone()),
+            max_tokens: max_tokens(&fields, rules)?,
             history: history(&fields)?,
         })
     }
 }
 
-/// A body without the byte order mark that some editors and shells put before it. JSON in UTF-16 or UTF-32
-/// has a NUL among its first two bytes, or that mark in their own form; JSON in UTF-8 has neither.
+/// A body without the byte order mark that some editors and shells write. JSON in UTF-16 or UTF-32 begins with a byte
+/// order mark of its own, or has a NUL among its first two bytes.
 fn utf8(body: &[u8]) -> Result<&[u8], Invalid> {
     match body {
         [0, ..] | [_, 0, ..] | [0xFE, 0xFF, ..] | [0xFF, 0xFE, ..] => {
@@ -181,9 +199,9 @@ fn message(fields: &Fields<'_>) -> Result<(String, usize), Invalid> {
     }
 }
 
-fn model(fields: &Fields<'_>, config: &Config) -> Result<Option<String>, Invalid> {
+fn model(fields: &Fields<'_>, rules: &Rules) -> Result<Option<String>, Invalid> {
     const FIELD: &str = "body.model";
-    let Some(json) = given(fields, "model") else {
+    let Some(json) = fields.non_null("model") else {
         return Ok(None);
     };
     let (name, _) = value::text_up_to(MAX_MODEL_CHARACTERS, json).map_err(Invalid::at(FIELD))?;
@@ -196,8 +214,8 @@ fn model(fields: &Fields<'_>, config: &Config) -> Result<Option<String>, Invalid
             "String should match pattern '^[A-Za-z0-9._:/-]+$'",
         ));
     }
-    if !config.allows_model(&name) {
-        let allowed = config.allowed_models.join(", ");
+    if !rules.allows_model(&name) {
+        let allowed = rules.allowed_models.join(", ");
         let rule = format!("Value error, model '{name}' is not allowed; allowed models: {allowed}");
         return Err(Invalid {
             rule_without_input: Some("Value error, model is not allowed"),
@@ -207,17 +225,17 @@ fn model(fields: &Fields<'_>, config: &Config) -> Result<Option<String>, Invalid
     Ok(Some(name))
 }
 
-fn max_tokens(fields: &Fields<'_>, config: &Config) -> Result<u32, Invalid> {
+fn max_tokens(fields: &Fields<'_>, rules: &Rules) -> Result<u32, Invalid> {
     const FIELD: &str = "body.max_tokens";
-    let Some(json) = given(fields, "max_tokens") else {
-        return Ok(config.max_tokens);
+    let Some(json) = fields.non_null("max_tokens") else {
+        return Ok(rules.max_tokens);
     };
-    value::integer_up_to(config.max_tokens_limit, json).map_err(Invalid::at(FIELD))
+    value::integer_up_to(rules.max_tokens_limit, json).map_err(Invalid::at(FIELD))
 }
 
 fn history(fields: &Fields<'_>) -> Result<Vec<Turn>, Invalid> {
     const FIELD: &str = "body.history";
-    let Some(json) = given(fields, "history") else {
+    let Some(json) = fields.non_null("history") else {
         return Ok(Vec::new());
     };
     let turns: Vec<Turn> = value::list_up_to(MAX_HISTORY_TURNS, json)
@@ -237,7 +255,7 @@ fn history(fields: &Fields<'_>) -> Result<Vec<Turn>, Invalid> {
 }
 
 fn turn(json: &str, field: &str) -> Result<Turn, Invalid> {
-    let Some(fields) = Fields::read(json) else {
+    let Some(fields) = Fields::parse(json) else {
         return Err(Invalid::new(field, "Input should be a valid object"));
     };
     let role_field = format!("{field}.role");
@@ -257,11 +275,6 @@ fn turn(json: &str, field: &str) -> Result<Turn, Invalid> {
     let content = required(&fields, "content", &content_field)?;
     let content = value::text(content).map_err(Invalid::at(&content_field))?;
     Ok(Turn { role, content })
-}
-
-/// An optional field's JSON; `null` means absent.
-fn given<'a>(fields: &Fields<'a>, name: &str) -> Option<&'a str> {
-    fields.get(name).filter(|json| *json != "null")
 }
 
 fn required<'a>(fields: &Fields<'a>, name: &str, field: &str) -> Result<&'a str, Invalid> {

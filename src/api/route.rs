@@ -9,14 +9,14 @@ pub enum Route {
     Ready,
     /// `POST /chat`.
     Chat,
-    /// `OPTIONS`, whatever the path: a browser asks what a page may do.
+    /// `OPTIONS` of any path: a browser asks which requests a page may send.
     Preflight {
-        /// The methods that the path answers, as the `Allow` header wants them.
+        /// The methods that the path supports, as the `Allow` header lists them.
         allow: &'static str,
     },
-    /// A known path with a method that it does not answer.
+    /// A known path, but a method that it does not support.
     MethodNotAllowed {
-        /// The methods that it does answer, as the `Allow` header wants them.
+        /// The methods that the path supports, as the `Allow` header lists them.
         allow: &'static str,
     },
     /// No such path.
@@ -33,13 +33,13 @@ pub fn route(method: &str, path: &str) -> Route {
         ("/health", "GET" | "HEAD") => Route::Health,
         ("/health/ready", "GET" | "HEAD") => Route::Ready,
         ("/chat", "POST") => Route::Chat,
-        // The worker sees these only when the asset is missing: the assets are served in front of it.
+        // Assets are served before the worker is asked, so this one is missing.
         ("/" | "/docs" | "/openapi.json", "GET" | "HEAD") => Route::NotFound,
         _ => methods_of(path).map_or(Route::NotFound, |allow| Route::MethodNotAllowed { allow }),
     }
 }
 
-/// The methods that a path answers; nothing when there is no such path.
+/// The methods that a path supports; `None` when there is no such path.
 fn methods_of(path: &str) -> Option<&'static str> {
     match path {
         "/chat" => Some("POST, OPTIONS"),

@@ -1,7 +1,7 @@
-//! JSON values of a request, read by pydantic 2's rules and refused in its words.
+//! JSON values of a request, checked by pydantic 2's rules and refused in its words.
 //!
-//! Where pydantic guesses, this does not: a text or a boolean is no integer, as in its strict mode. A number
-//! is one when it is whole, `5.0` included, as in JSON Schema and in its lax mode.
+//! Unlike pydantic, this does not convert types: a string or a boolean is not an integer, as in its strict mode. Any
+//! whole number is one, `5.0` included, as in its lax mode and in JSON Schema.
 
 use std::borrow::Cow;
 
@@ -12,10 +12,10 @@ use crate::json;
 /// Why a value is refused, in pydantic's words.
 pub(super) type Rule = Cow<'static, str>;
 
-/// From here on pydantic takes a number with a fraction or an exponent for no integer, however whole it is.
+/// From here on, pydantic does not accept a number with a fraction or an exponent as an integer, even a whole one.
 const TOO_LARGE_FOR_A_FLOAT: f64 = 9_223_372_036_854_775_808.0;
 
-/// A text. JSON can spell half a surrogate pair, which is none.
+/// A string. JSON can write half a surrogate pair, which is not text.
 pub(super) fn text(json: &str) -> Result<String, Rule> {
     json::text(json).ok_or_else(|| {
         let rule = if json.starts_with('"') {
@@ -27,7 +27,7 @@ pub(super) fn text(json: &str) -> Result<String, Rule> {
     })
 }
 
-/// A text of 1 to `max` Unicode scalar values, and how many it has.
+/// A string of 1 to `max` Unicode scalar values, and its length.
 pub(super) fn text_up_to(max: usize, json: &str) -> Result<(String, usize), Rule> {
     let text = text(json)?;
     match text.chars().count() {
@@ -55,13 +55,13 @@ pub(super) fn integer_up_to(max: u32, json: &str) -> Result<u32, Rule> {
     }
 }
 
-/// A whole number, exact as far as a `f64` is; infinite where it has more digits than one can hold.
+/// A whole number, as exact as a `f64` is; infinite if it is too large for that.
 fn integer(json: &str) -> Result<f64, Rule> {
     if !json.starts_with(|first: char| first == '-' || first.is_ascii_digit()) {
         return Err("Input should be a valid integer".into());
     }
     let has_digits_only = !json.contains(['.', 'e', 'E']);
-    // The JSON parser refuses what is beyond a `f64`.
+    // The JSON parser refuses what is too large for a `f64`.
     let number = serde_json::from_str::<f64>(json).unwrap_or(if json.starts_with('-') {
         f64::NEG_INFINITY
     } else {
@@ -80,7 +80,7 @@ fn integer(json: &str) -> Result<f64, Rule> {
     }
 }
 
-/// The items of a list of at most `max`, whatever they are.
+/// The items of a list of at most `max`, of any type.
 pub(super) fn list_up_to(max: usize, json: &str) -> Result<Vec<&RawValue>, Rule> {
     let Ok(items) = serde_json::from_str::<Vec<&RawValue>>(json) else {
         return Err("Input should be a valid list".into());

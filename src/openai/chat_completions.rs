@@ -1,110 +1,63 @@
-//! Chat Completions: [`ChatRequest`] → request body, event → [`Parts`].
+//! The events of Chat Completions.
 //!
-//! See <https://platform.openai.com/docs/api-reference/chat/create>.
+//! See <https://platform.openai.com/docs/api-reference/chat-streaming>.
 
-use serde::Serialize;
-
-use super::dialect::{Dialect, TokenLimit};
-use super::event::{Event, reports_error};
+use super::delta::{Delta, Ended, Malformed, Meaning, Origin, ParsedEvent};
+use super::event::{self, Event, reports_error};
 use super::failure::Failure;
 use super::finish::Reason;
 use super::text::Texts;
-use super::{Delta, Ended, Malformed, Meaning, Message, Origin, Parts, Usage, usage};
-use crate::api::request::ChatRequest;
-use crate::config::Config;
+use crate::api::ending::Usage;
 use crate::json::{self, Fields};
 
-/// The JSON body that asks for a streamed answer, the way this server wants it.
-pub(super) fn body(request: &ChatRequest, config: &Config, dialect: Dialect) -> String {
-    let system = config.system_prompt.as_deref().map(Message::system);
-    let max_tokens = Some(request.max_tokens);
-    let body = Body {
-        model: &request.model,
-        messages: system
-            .into_iter()
-            .chain(Message::conversation(request))
-            .collect(),
-        max_tokens: max_tokens.filter(|_| dialect.token_limit == TokenLimit::MaxTokens),
-        max_completion_tokens: max_tokens
-            .filter(|_| dialect.token_limit == TokenLimit::MaxCompletionTokens),
-        stream: dialect.stream.then_some(true),
-        stream_options: (dialect.stream && dialect.stream_options).then_some(StreamOptions {
-            include_usage: true,
-        }),
-    };
-    // Texts, numbers and lists always serialise.
-    serde_json::to_string(&body).unwrap_or_default()
-}
-
-#[derive(Serialize)]
-struct Body<'a> {
-    model: &'a str,
-    messages: Vec<Message<'a>>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    max_tokens: Option<u32>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    max_completion_tokens: Option<u32>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    stream: Option<bool>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    stream_options: Option<StreamOptions>,
-}
-
-#[derive(Serialize)]
-struct StreamOptions {
-    include_usage: bool,
-}
-
-/// Reads an event. `kind` is its type, empty when it has none.
-pub(super) fn take_apart<'a>(
+/// Parses an event. `kind` is its type, empty when it has none.
+pub(super) fn parse_event<'a>(
     kind: &str,
     data: &'a str,
     failure: impl Fn(&str) -> Failure,
-) -> Result<Parts<'a>, Malformed> {
-    let fields = match Event::read(kind, data)? {
+) -> Result<ParsedEvent<'a>, Malformed> {
+    let fields = match Event::parse(kind, data)? {
         Event::Filler => return Ok(Meaning::Nothing.into()),
         Event::Done => return Ok(Meaning::Done(Delta::default()).into()),
         Event::Error => return Ok(Meaning::failed(failure(data)).into()),
         Event::Object(fields) => fields,
     };
     let choice = choice(&fields);
-    let usage = usage_of(&fields, choice.as_ref().ok().and_then(Option::as_ref));
+    let readable_choice = choice.as_ref().ok().and_then(Option::as_ref);
+    let usage = usage_of(&fields, readable_choice);
     let is_answer = !matches!(choice, Ok(None));
-    let inner = choice.as_ref().ok().and_then(Option::as_ref);
-    let inner = inner.filter(|choice| choice.says("error"));
-    let inner = inner.and_then(|choice| choice.get("error"));
-    let is_error = inner.is_some() || reports_error(&fields, is_answer || usage.is_some());
-    // An error counts whatever stands beside it.
-    let choice = match choice {
-        Err(_) if is_error => None,
-        choice => choice?,
-    };
+    let choice_error = readable_choice.and_then(|choice| choice.non_blank("error"));
+    let is_error = choice_error.is_some() || reports_error(&fields, is_answer || usage.is_some());
+    // An error counts, even beside a choice that cannot be read.
     let mut delta = match choice {
-        Some(choice) if is_error => delta_of(&choice).unwrap_or_default(),
-        Some(choice) => delta_of(&choice)?,
-        None => Delta::default(),
+        Err(_) if is_error => Delta::default(),
+        Err(malformed) => return Err(malformed),
+        Ok(None) => Delta::default(),
+        Ok(Some(choice)) if is_error => delta_of(&choice).unwrap_or_default(),
+        Ok(Some(choice)) => delta_of(&choice)?,
     };
     delta.usage = usage;
     delta.is_answer = is_answer;
     if is_error {
-        delta.ending = Some(Ended::Failed(Box::new(failure(inner.unwrap_or(data)))));
+        let failure = failure(choice_error.unwrap_or(data));
+        delta.ending = Some(Ended::Failed(Box::new(failure)));
     }
-    Ok(Parts {
+    Ok(ParsedEvent {
         meaning: Meaning::Delta(delta),
-        noise: [fields.get("obfuscation"), None],
+        ignorable: [fields.get("obfuscation"), None],
     })
 }
 
-/// The choice that is read. One is asked for; some servers count tokens in its index.
+/// The choice with index 0, or else the first: only one is asked for, and some servers count tokens in the index.
 fn choice<'a>(fields: &Fields<'a>) -> Result<Option<Fields<'a>>, Malformed> {
-    let Some(choices) = fields.given("choices") else {
+    let Some(choices) = fields.non_null("choices") else {
         return Ok(None);
     };
     let choices = json::list(choices).ok_or(Malformed)?;
     let mut first = None;
     for choice in choices {
-        let choice = Fields::read(choice).ok_or(Malformed)?;
-        if choice.given("index").unwrap_or("0") == "0" {
+        let choice = Fields::parse(choice).ok_or(Malformed)?;
+        if choice.non_null("index").unwrap_or("0") == "0" {
             return Ok(Some(choice));
         }
         first = first.or(Some(choice));
@@ -126,12 +79,12 @@ fn delta_of<'a>(choice: &Fields<'a>) -> Result<Delta<'a>, Malformed> {
         };
     }
     if texts.is_empty() && origin == Origin::Delta {
-        // The name of the API that came before Chat Completions.
+        // The old Completions API calls it `text`.
         texts = Texts::of(choice.get("text"))?;
     }
     let reason = ["finish_reason", "finishReason"]
         .iter()
-        .find_map(|name| Reason::read(&choice.text(name)?));
+        .find_map(|name| Reason::parse(&choice.text(name)?));
     Ok(Delta {
         content: texts.content,
         refusal: texts.refusal,
@@ -145,17 +98,17 @@ fn delta_of<'a>(choice: &Fields<'a>) -> Result<Delta<'a>, Malformed> {
 fn message<'a>(choice: &Fields<'a>, name: &str) -> Result<Texts<'a>, Malformed> {
     match choice.get(name) {
         Some(json) if json.starts_with('{') => {
-            let fields = Fields::read(json).ok_or(Malformed)?;
+            let fields = Fields::parse(json).ok_or(Malformed)?;
             Texts::of_message(&fields)
         }
-        // Not the API's shape, but a text all the same. An empty list is an empty object in PHP.
+        // Some servers send the text itself. PHP writes an empty object as an empty list.
         json => Texts::of(json),
     }
 }
 
-/// The cost, where the API has it, or where Moonshot and Groq have put it.
+/// The usage, from where the API has it, or from where Moonshot or Groq put it.
 fn usage_of(fields: &Fields<'_>, choice: Option<&Fields<'_>>) -> Option<Result<Usage, Malformed>> {
-    usage::read(fields.get("usage"))
-        .or_else(|| usage::read(choice?.get("usage")))
-        .or_else(|| usage::read(fields.object("x_groq")?.get("usage")))
+    event::usage(fields.get("usage"))
+        .or_else(|| event::usage(choice?.get("usage")))
+        .or_else(|| event::usage(fields.object("x_groq")?.get("usage")))
 }

@@ -1,24 +1,23 @@
 //! What servers that speak Chat Completions disagree about.
 
-use super::base_url::BaseUrl;
-use super::reported::Reported;
+use super::report::Report;
 
-/// Where the API comes from.
+/// The host of `OpenAI` itself.
 const OPENAI_HOST: &str = "api.openai.com";
 
-/// How one server wants its requests.
+/// How a server wants its requests.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub struct Dialect {
     /// The name of the token limit.
     pub token_limit: TokenLimit,
     /// Whether `stream_options` may ask for usage.
     pub stream_options: bool,
-    /// Whether `stream` may ask for a stream. Without it the answer comes whole.
+    /// Whether `stream` may ask for a stream. Without it, the answer comes whole.
     pub stream: bool,
 }
 
-/// The two names of the token limit. `OpenAI`'s reasoning models refuse the old one, most other
-/// servers do not know the new one.
+/// The two names of the token limit. `OpenAI`'s reasoning models refuse the old one, and most other servers do not
+/// know the new one.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub enum TokenLimit {
     /// The old name.
@@ -44,9 +43,9 @@ impl TokenLimit {
 }
 
 impl Dialect {
-    /// What the server at this address is likely to speak.
-    pub fn of(base_url: &BaseUrl) -> Self {
-        let token_limit = if base_url.host().eq_ignore_ascii_case(OPENAI_HOST) {
+    /// What the server of this host most likely speaks.
+    pub fn of(host: &str) -> Self {
+        let token_limit = if host.eq_ignore_ascii_case(OPENAI_HOST) {
             TokenLimit::MaxCompletionTokens
         } else {
             TokenLimit::MaxTokens
@@ -58,40 +57,37 @@ impl Dialect {
         }
     }
 
-    /// How to ask again after an error that refuses a parameter of the request; nothing when the
-    /// error is about something else. Each answer differs from this dialect.
+    /// Another dialect to try after an error that refuses a parameter of the request; `None` when the error is about
+    /// something else.
     pub fn adapted(self, status: u16, body: &[u8]) -> Option<Self> {
-        // A key, money, patience and size are not mended by other words.
-        let may_be_worded =
-            matches!(status, 400..500) && !matches!(status, 401..=403 | 408 | 413 | 429);
-        if !may_be_worded {
+        // No other parameters would help with the key, quota, rate, time or size.
+        let may_help = matches!(status, 400..500) && !matches!(status, 401..=403 | 408 | 413 | 429);
+        if !may_help {
             return None;
         }
-        let reported = Reported::read(&String::from_utf8_lossy(body));
-        let sent = [
+        let report = Report::parse(&String::from_utf8_lossy(body));
+        let parameters = [
             ("stream_options", self.stream_options && self.stream),
             ("stream", self.stream),
             (self.token_limit.name(), true),
         ];
-        let sent = sent
+        // The refused parameter comes first: the known ones may be listed after it.
+        let (_, refused) = parameters
             .into_iter()
-            .filter_map(|(name, sent)| sent.then_some(name));
-        // Behind the one that is refused, an error may list those that are known.
-        let (_, refused) = sent
-            .filter(|name| reported.may_be_about(name))
-            .filter_map(|name| Some((reported.first_mention(name)?, name)))
+            .filter(|(name, is_sent)| *is_sent && report.may_be_about(name))
+            .filter_map(|(name, _)| Some((report.first_mention(name)?, name)))
             .min()?;
         match refused {
-            "stream_options" if refuses_name(&reported) => Some(Self {
+            "stream_options" if refuses_name(&report) => Some(Self {
                 stream_options: false,
                 ..self
             }),
-            "stream" if refuses_streams(&reported) => Some(Self {
+            "stream" if refuses_streams(&report) => Some(Self {
                 stream: false,
                 ..self
             }),
-            "max_tokens" | "max_completion_tokens"
-                if refuses_token_limit(&reported, self.token_limit) =>
+            _ if refused == self.token_limit.name()
+                && refuses_token_limit(&report, self.token_limit) =>
             {
                 Some(Self {
                     token_limit: self.token_limit.other(),
@@ -103,15 +99,51 @@ impl Dialect {
     }
 }
 
-/// `OpenAI`'s codes, and what servers say that check their requests with pydantic.
-const CODES: [&str; 3] = [
-    "unsupported_parameter",
-    "unknown_parameter",
-    "extra_forbidden",
-];
+/// Most models that are remembered. A client may name any number of them.
+const MAX_MODELS: usize = 128;
 
-/// The words of other servers for a parameter that they do not know.
-const WORDS: [&str; 18] = [
+/// The dialects of one server, by model. A gateway may serve its models from servers of different dialects. With one
+/// dialect for all, their requests would have to learn it anew whenever the model changes.
+#[derive(Debug)]
+pub struct Dialects {
+    first: Dialect,
+    /// By model, the latest one last.
+    learnt: Vec<(String, Dialect)>,
+}
+
+impl Dialects {
+    /// Begins with `first` for every model.
+    pub fn new(first: Dialect) -> Self {
+        Self {
+            first,
+            learnt: Vec::new(),
+        }
+    }
+
+    /// How to ask a model.
+    pub fn of(&self, model: &str) -> Dialect {
+        let learnt = self.learnt.iter().find(|(name, _)| name == model);
+        learnt.map_or(self.first, |(_, dialect)| *dialect)
+    }
+
+    /// Remembers a dialect that a model answered to.
+    pub fn learn(&mut self, model: &str, dialect: Dialect) {
+        if self.of(model) == dialect {
+            return;
+        }
+        self.learnt.retain(|(name, _)| name != model);
+        if self.learnt.len() >= MAX_MODELS {
+            self.learnt.remove(0);
+        }
+        self.learnt.push((model.to_owned(), dialect));
+    }
+}
+
+/// `OpenAI`'s codes for a parameter that is not known, and those of servers that check requests with pydantic.
+const UNKNOWN_CODES: &str = "unsupported_parameter unknown_parameter extra_forbidden";
+
+/// What other servers say of a parameter that they do not know.
+const UNKNOWN_SENTENCES: [&str; 18] = [
     "unsupported_parameter",
     "unknown_parameter",
     "extra_forbidden",
@@ -132,8 +164,8 @@ const WORDS: [&str; 18] = [
     "not allowed",
 ];
 
-/// The words for a number that does not fit, whatever the parameter is called.
-const VALUE_WORDS: [&str; 9] = [
+/// What servers say of a number that is too large or too small.
+const VALUE_SENTENCES: [&str; 9] = [
     "too large",
     "too high",
     "at most",
@@ -145,19 +177,19 @@ const VALUE_WORDS: [&str; 9] = [
     "value",
 ];
 
-fn refuses_name(reported: &Reported) -> bool {
-    reported.is_named(&CODES) || reported.says(&WORDS)
+fn refuses_name(report: &Report) -> bool {
+    report.is_named(UNKNOWN_CODES) || report.says(&UNKNOWN_SENTENCES)
 }
 
-fn refuses_streams(reported: &Reported) -> bool {
-    reported.is_named(&["unsupported_value"])
-        || reported.says(&["verified to stream", "'stream' does not support"])
+fn refuses_streams(report: &Report) -> bool {
+    report.is_named("unsupported_value")
+        || report.says(&["verified to stream", "'stream' does not support"])
 }
 
-/// Servers that do not know a name pass over it, and the answer has no limit then. So it is changed only where the
-/// name is refused, and not its number.
-fn refuses_token_limit(reported: &Reported, limit: TokenLimit) -> bool {
-    let is_plain =
-        reported.is_named(&CODES) || reported.first_mention(limit.other().name()).is_some();
-    refuses_name(reported) && (is_plain || !reported.says(&VALUE_WORDS))
+/// Whether an error refuses the token limit's name, not its number. A server that ignores unknown names would answer
+/// without a limit if it were sent the other one.
+fn refuses_token_limit(report: &Report, limit: TokenLimit) -> bool {
+    let is_clear =
+        report.is_named(UNKNOWN_CODES) || report.first_mention(limit.other().name()).is_some();
+    refuses_name(report) && (is_clear || !report.says(&VALUE_SENTENCES))
 }

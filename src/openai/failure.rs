@@ -1,7 +1,7 @@
-//! What upstream says when it fails → what our client is told, and whether to try again.
+//! How upstream fails → what the client is told, and whether a retry may help.
 
-use super::reported::Reported;
-use super::words::{self, Kind};
+use super::classify::{self, Kind};
+use super::report::Report;
 use crate::api::error::{ApiError, ErrorCode};
 
 /// Most bytes of an error body that are read.
@@ -14,17 +14,17 @@ pub struct Failure {
     pub error: ApiError,
     /// Upstream's HTTP status, when it answered with one.
     pub upstream_status: Option<u16>,
-    /// Whether the same request may succeed a little later.
+    /// Whether a retry of the same request may succeed.
     pub retryable: bool,
     /// How long upstream asks to wait first.
     pub retry_after_ms: Option<u64>,
-    /// What the log says. It holds upstream's machine-readable names only: its sentences may quote the
+    /// The cause, for the log. Of upstream's own words it has only machine-readable names: sentences may quote the
     /// key or the conversation.
     pub cause: String,
 }
 
 impl Failure {
-    /// A failure that is not upstream's own word.
+    /// A failure that upstream did not report itself.
     pub fn new(code: ErrorCode, cause: impl Into<String>) -> Self {
         Self {
             error: code.into(),
@@ -35,9 +35,8 @@ impl Failure {
         }
     }
 
-    /// Reads an answer whose status is not a success. `body` may be cut off or of any format; `should_retry` is what
-    /// upstream's `x-should-retry` says; `names_model` tells whether the client chose the model, and so can choose
-    /// another.
+    /// Reads a response whose status is not a success. `body` may be cut off, and of any format. `should_retry` is
+    /// upstream's `x-should-retry`. `names_model` tells whether the client chose the model, and so can choose another.
     pub fn from_response(
         status: u16,
         body: &[u8],
@@ -45,13 +44,13 @@ impl Failure {
         should_retry: Option<bool>,
         names_model: bool,
     ) -> Self {
-        let reported = Reported::read(&String::from_utf8_lossy(body));
-        let mut failure = classify(Some(status), retry_after_ms.is_some(), &reported);
+        let report = Report::parse(&String::from_utf8_lossy(body));
+        let mut failure = classify(Some(status), retry_after_ms.is_some(), &report);
         failure.upstream_status = Some(status);
         failure.retry_after_ms = retry_after_ms;
-        failure.cause = format!("upstream status {status}{}", reported.names());
-        failure.about_model(names_model, status == 404 && !speaks_of_model(&reported));
-        // To be told to try where it cannot help would only spend the client's time.
+        failure.cause = format!("upstream status {status}{}", report.names());
+        failure.about_model(names_model, status == 404 && !is_about_model(&report));
+        // A `true` is not obeyed: retrying what cannot succeed would only waste the client's time.
         failure.retryable &= should_retry != Some(false);
         if failure.error.status == 429 {
             failure.error.retry_after_seconds = retry_after_ms.map(|ms| ms.div_ceil(1000));
@@ -59,7 +58,7 @@ impl Failure {
         failure
     }
 
-    /// Reads an error that comes as an event of a stream: an object, or a plain text.
+    /// Reads an error event of a stream: an object, or plain text.
     pub fn from_event(data: &str, names_model: bool) -> Self {
         let failure = Self::without_status(data, names_model, "upstream error event");
         Self {
@@ -68,21 +67,20 @@ impl Failure {
         }
     }
 
-    /// Reads an error that comes as a whole document with the status of a success. Nothing has gone to the client
-    /// yet, so it may be retried.
+    /// Reads an error document whose status is a success. Nothing has gone to the client yet, so it may be retried.
     pub fn from_document(json: &str, names_model: bool) -> Self {
         Self::without_status(json, names_model, "upstream error with a success status")
     }
 
-    fn without_status(report: &str, names_model: bool, what: &str) -> Self {
-        let reported = Reported::read(report);
-        let mut failure = classify(reported.status, false, &reported);
-        failure.cause = format!("{what}{}", reported.names());
+    fn without_status(body: &str, names_model: bool, what: &str) -> Self {
+        let report = Report::parse(body);
+        let mut failure = classify(report.status, false, &report);
+        failure.cause = format!("{what}{}", report.names());
         failure.about_model(names_model, false);
         failure
     }
 
-    /// Tells who can mend it when a model is not found: the client, or the owner of this service.
+    /// When a model is not found, says who can fix that: the client, or the owner of this service.
     fn about_model(&mut self, names_model: bool, is_address: bool) {
         if self.error.code != ErrorCode::ModelNotFound {
             return;
@@ -100,19 +98,19 @@ impl Failure {
     }
 }
 
-/// What a client is told that named no model.
-const UNKNOWN_DEFAULT: &str = "The upstream API does not know this service's default model, or this service may not use it. \
-    The owner of this service has to change OPENAI_MODEL.";
+/// The detail for a client that named no model.
+const UNKNOWN_DEFAULT: &str = "The model's server does not have this service's default model, or does not let this service use it. \
+    If you run this service, change OPENAI_MODEL.";
 
-/// What a client is told when upstream answers that nothing is there, and does not speak of a model.
-const WRONG_ADDRESS: &str = "The upstream API does not know the model, or nothing answers at its address. \
-    The owner of this service has to check OPENAI_BASE_URL, then the model.";
+/// The detail for a 404 that does not mention a model.
+const WRONG_ADDRESS: &str = "The model's server does not have the model, or was called at a wrong address. \
+    If you run this service, check OPENAI_BASE_URL first, then the model.";
 
-/// What an error is. Names come before words, and words before the status, which gateways change. `says_when` tells
-/// whether upstream has said how long to wait.
-fn classify(status: Option<u16>, says_when: bool, reported: &Reported) -> Failure {
-    let kind = words::kind(status, says_when, reported);
-    let kind = kind.unwrap_or_else(|| words::kind_of_status(status));
+/// Classifies an error: by its names, then by its sentences, then by its status, which gateways change. `says_when`
+/// tells whether upstream has said how long to wait.
+fn classify(status: Option<u16>, says_when: bool, report: &Report) -> Failure {
+    let kind = classify::by_words(status, says_when, report)
+        .unwrap_or_else(|| classify::by_status(status));
     let (code, retryable) = match kind {
         Kind::Context => (ErrorCode::ContextLengthExceeded, false),
         Kind::Filter => (ErrorCode::ContentFiltered, false),
@@ -133,9 +131,9 @@ fn classify(status: Option<u16>, says_when: bool, reported: &Reported) -> Failur
     failure
 }
 
-/// Whether an error is about a model, or what servers call one.
-fn speaks_of_model(reported: &Reported) -> bool {
-    reported.is_about("model")
-        || words::kind(None, false, reported) == Some(Kind::Model)
-        || reported.has_word(&["model", "models", "deployment", "engine"])
+/// Whether an error is about a model.
+fn is_about_model(report: &Report) -> bool {
+    report.is_about("model")
+        || classify::by_words(None, false, report) == Some(Kind::Model)
+        || report.has_word(&["model", "models", "deployment", "engine"])
 }

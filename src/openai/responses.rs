@@ -1,70 +1,26 @@
-//! Responses: [`ChatRequest`] → request body, event → [`Parts`].
+//! The events of Responses.
 //!
-//! See <https://platform.openai.com/docs/api-reference/responses-streaming>. Of its many events only
-//! those that add text or end the answer matter; the others, and whatever comes next, are passed over.
+//! See <https://platform.openai.com/docs/api-reference/responses-streaming>. Of its many events only those that add
+//! text or end the answer matter. All others are ignored, whatever the API adds to them.
 
-use serde::Serialize;
-
-use super::event::{Event, reports_error};
+use super::delta::{Delta, Ended, Malformed, Meaning, Origin, ParsedEvent, Part, PartText};
+use super::event::{self, Event, reports_error};
 use super::failure::Failure;
 use super::finish::Reason;
-use super::reported::machine_name;
+use super::report::machine_name;
 use super::text::Texts;
-use super::{
-    Delta, Ended, FinishReason, Malformed, Meaning, Message, Origin, Part, PartText, Parts, usage,
-};
+use crate::api::ending::FinishReason;
 use crate::api::error::ErrorCode;
-use crate::api::request::ChatRequest;
-use crate::config::Config;
 use crate::json::{self, Fields};
 
-/// The JSON body that asks for a streamed answer, which upstream is not to keep.
-pub(super) fn body(request: &ChatRequest, config: &Config) -> String {
-    let body = Body {
-        model: &request.model,
-        instructions: config.system_prompt.as_deref(),
-        input: Message::conversation(request)
-            .map(|message| Item {
-                kind: "message",
-                message,
-            })
-            .collect(),
-        max_output_tokens: request.max_tokens,
-        stream: true,
-        store: false,
-    };
-    // Texts, numbers and lists always serialise.
-    serde_json::to_string(&body).unwrap_or_default()
-}
-
-#[derive(Serialize)]
-struct Body<'a> {
-    model: &'a str,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    instructions: Option<&'a str>,
-    input: Vec<Item<'a>>,
-    max_output_tokens: u32,
-    stream: bool,
-    store: bool,
-}
-
-/// An item of the conversation. `OpenAI` takes a message for what it is, others want to be told.
-#[derive(Serialize)]
-struct Item<'a> {
-    #[serde(rename = "type")]
-    kind: &'static str,
-    #[serde(flatten)]
-    message: Message<'a>,
-}
-
-/// Reads an event. `kind` is its type, empty when it has none; the data names it again.
-pub(super) fn take_apart<'a>(
+/// Parses an event. `kind` is its type, empty when it has none; a `type` in the data comes before it.
+pub(super) fn parse_event<'a>(
     kind: &str,
     data: &'a str,
     failure: impl Fn(&str) -> Failure,
-) -> Result<Parts<'a>, Malformed> {
-    let fields = match Event::read(kind, data)? {
-        // Some servers end the stream as Chat Completions does, behind the terminal event.
+) -> Result<ParsedEvent<'a>, Malformed> {
+    let fields = match Event::parse(kind, data)? {
+        // Some servers send the end mark of Chat Completions after the terminal event.
         Event::Filler | Event::Done => return Ok(Meaning::Nothing.into()),
         Event::Error => return Ok(Meaning::failed(failure(data)).into()),
         Event::Object(fields) => fields,
@@ -73,32 +29,32 @@ pub(super) fn take_apart<'a>(
     let kind = named.as_deref().unwrap_or(kind);
     let texts = match kind {
         "response.output_text.delta" => Texts::of(fields.get("delta"))?,
-        "response.refusal.delta" => refusal(Texts::of(fields.get("delta"))?),
+        "response.refusal.delta" => Texts::of(fields.get("delta"))?.into_refusal(),
         "response.output_text.done" => {
             let texts = Texts::of(fields.get("text"));
-            return Ok(again(&fields, texts).into());
+            return Ok(repeated(&fields, texts).into());
         }
         "response.refusal.done" => {
-            let texts = Texts::of(fields.get("refusal")).map(refusal);
-            return Ok(again(&fields, texts).into());
+            let texts = Texts::of(fields.get("refusal")).map(Texts::into_refusal);
+            return Ok(repeated(&fields, texts).into());
         }
         "response.output_item.done" => {
             let item = fields.object("item").unwrap_or_default();
-            return Ok(again(&fields, item_text(&item)).into());
+            return Ok(repeated(&fields, item_text(&item)).into());
         }
         _ if kind.starts_with("response.") => {
-            return ending(kind, &fields, failure).map(Parts::from);
+            return about_response(kind, &fields, failure).map(ParsedEvent::from);
         }
-        // An event of a type that is not of this API says nothing here, unless it reports an error.
+        // Other APIs' events mean nothing here, unless they report an error.
         _ if reports_error(&fields, named.is_some()) => {
             return Ok(Meaning::failed(failure(data)).into());
         }
         _ => return Ok(Meaning::Nothing.into()),
     };
-    if fields.says("error") {
+    if fields.non_blank("error").is_some() {
         return Ok(Meaning::failed(failure(data)).into());
     }
-    Ok(Parts {
+    Ok(ParsedEvent {
         meaning: Meaning::Delta(Delta {
             content: texts.content,
             refusal: texts.refusal,
@@ -106,26 +62,28 @@ pub(super) fn take_apart<'a>(
             is_answer: true,
             ..Delta::default()
         }),
-        noise: [fields.get("sequence_number"), fields.get("obfuscation")],
+        ignorable: [fields.get("sequence_number"), fields.get("obfuscation")],
     })
 }
 
-/// The part that an event names by its indices, if it does.
+/// The part that an event names by its indices, if it has both.
 fn part_of(fields: &Fields<'_>) -> Option<Part> {
-    let index = |name| serde_json::from_str(fields.get(name)?).ok();
     Some(Part {
-        output_index: index("output_index")?,
-        content_index: Some(index("content_index")?),
+        output_index: index(fields, "output_index")?,
+        content_index: Some(index(fields, "content_index")?),
     })
 }
 
-/// What an event adds that says a part of the answer again, or an item with all its parts.
-fn again<'a>(fields: &Fields<'a>, texts: Result<Texts<'a>, Malformed>) -> Meaning<'a> {
-    let index = |name| serde_json::from_str(fields.get(name)?).ok();
+fn index(fields: &Fields<'_>, name: &str) -> Option<u64> {
+    serde_json::from_str(fields.get(name)?).ok()
+}
+
+/// An event that repeats a part of the answer once it is over, or an item with all its parts.
+fn repeated<'a>(fields: &Fields<'a>, texts: Result<Texts<'a>, Malformed>) -> Meaning<'a> {
     let is_item = fields.get("item").is_some();
     let part = Part {
-        output_index: index("output_index").unwrap_or_default(),
-        content_index: (!is_item).then(|| index("content_index").unwrap_or_default()),
+        output_index: index(fields, "output_index").unwrap_or_default(),
+        content_index: (!is_item).then(|| index(fields, "content_index").unwrap_or_default()),
     };
     let (texts, origin) = match texts {
         Ok(texts) => (texts, Origin::Part(Some(part))),
@@ -140,16 +98,8 @@ fn again<'a>(fields: &Fields<'a>, texts: Result<Texts<'a>, Malformed>) -> Meanin
     })
 }
 
-/// A text by which the model refuses.
-fn refusal(texts: Texts<'_>) -> Texts<'_> {
-    Texts {
-        content: None,
-        refusal: texts.content,
-    }
-}
-
-/// Reads an event about the response as a whole, which may end it.
-fn ending<'a>(
+/// An event about the response as a whole, which may end it.
+fn about_response<'a>(
     kind: &str,
     fields: &Fields<'a>,
     failure: impl Fn(&str) -> Failure,
@@ -162,23 +112,23 @@ fn ending<'a>(
         }
         "response.completed" | "response.done" | "response.incomplete" => {
             let json = response.ok_or(Malformed)?;
-            let response = Fields::read(json).ok_or(Malformed)?;
-            Ok(Meaning::Done(ended(kind, &response, || failure(json))))
+            let response = Fields::parse(json).ok_or(Malformed)?;
+            let delta = whole_response(kind, &response, || failure(json));
+            Ok(Meaning::Done(delta))
         }
-        _ if fields.says("error") => {
-            let report = fields.get("error").unwrap_or_default();
-            Ok(Meaning::failed(failure(report)))
-        }
-        _ => Ok(Meaning::Nothing),
+        _ => Ok(match fields.non_blank("error") {
+            Some(report) => Meaning::failed(failure(report)),
+            None => Meaning::Nothing,
+        }),
     }
 }
 
-/// The statuses of a response that is complete: the API's, and what some servers call it.
+/// The statuses of a complete response: the API's own, and what some servers call it.
 const COMPLETED: [&str; 4] = ["completed", "complete", "succeeded", "success"];
 
-/// What the response inside a terminal event says. `kind` is that event's type: a response of no status has the
-/// one that the type names.
-pub(super) fn ended<'a>(
+/// What a whole response says. `kind` is the type of the terminal event around it, empty when there is none: a
+/// response without a status has the status that its event names.
+pub(super) fn whole_response<'a>(
     kind: &str,
     response: &Fields<'a>,
     failure: impl FnOnce() -> Failure,
@@ -190,61 +140,63 @@ pub(super) fn ended<'a>(
     let status = response.text("status");
     let status = match kind {
         "response.incomplete" => "incomplete",
-        "response.completed" if response.given("status").is_none() => "completed",
+        "response.completed" if response.non_null("status").is_none() => "completed",
         _ => status.as_deref().unwrap_or_default(),
     };
-    let details = response.object("incomplete_details").unwrap_or_default();
-    let why = details.text("reason").unwrap_or_default();
-    let ending = if response.says("error") {
+    let is_completed = || {
+        COMPLETED
+            .iter()
+            .any(|word| status.eq_ignore_ascii_case(word))
+    };
+    let ending = if response.non_blank("error").is_some() {
         Ended::Failed(Box::new(failure()))
     } else if status == "incomplete" {
-        incomplete(&why)
+        incomplete(response)
+    } else if is_completed() {
+        Ended::Finished(FinishReason::Stop)
+    } else if let Some(Reason::Failed(_)) = Reason::parse(status) {
+        Ended::Failed(Box::new(failure()))
     } else {
-        match Reason::read(status) {
-            _ if COMPLETED
-                .iter()
-                .any(|word| status.eq_ignore_ascii_case(word)) =>
-            {
-                Ended::Finished(FinishReason::Stop)
-            }
-            Some(Reason::Failed(_)) => Ended::Failed(Box::new(failure())),
-            _ => truncated(status),
-        }
+        truncated(status)
     };
     Delta {
         content: texts.content,
         refusal: texts.refusal,
         origin,
-        usage: usage::read(response.get("usage")),
+        usage: event::usage(response.get("usage")),
         ending: Some(ending),
         is_answer: true,
         parts,
     }
 }
 
-/// Why a response is incomplete. Only the reasons that the contract knows are an ending that a reader can
-/// understand; with any other the answer is cut off, as upstream says.
-fn incomplete(why: &str) -> Ended {
-    match Reason::read(why) {
-        Some(Reason::Finished(FinishReason::Stop) | Reason::Unknown(_)) | None => truncated(why),
+/// Why a response is incomplete. Only reasons that the contract knows count as an ending; with any other one the
+/// answer is cut off, just as upstream says.
+fn incomplete(response: &Fields<'_>) -> Ended {
+    let details = response.object("incomplete_details").unwrap_or_default();
+    let reason = details.text("reason").unwrap_or_default();
+    match Reason::parse(&reason) {
+        Some(Reason::Finished(FinishReason::Stop) | Reason::Unknown(_)) | None => {
+            truncated(&reason)
+        }
         Some(reason) => reason.into(),
     }
 }
 
-fn truncated(word: &str) -> Ended {
-    let mut cause = "upstream does not say that the answer is complete".to_owned();
-    if let Some(name) = machine_name(word) {
+fn truncated(reason: &str) -> Ended {
+    let mut cause = "upstream did not say that the answer is complete".to_owned();
+    if let Some(name) = machine_name(reason) {
         cause = format!("{cause}: {name}");
     }
     Ended::Failed(Box::new(Failure::new(ErrorCode::UpstreamTruncated, cause)))
 }
 
-/// The text of a whole response: that of no part, and its parts.
+/// The text of a whole response: by its parts or, where it has none, in one piece.
 fn output<'a>(response: &Fields<'a>) -> Result<(Texts<'a>, Vec<PartText<'a>>), Malformed> {
     let mut parts = Vec::new();
     let items = response.get("output").and_then(json::list);
     for (output_index, item) in (0..).zip(items.unwrap_or_default()) {
-        let item = Fields::read(item).ok_or(Malformed)?;
+        let item = Fields::parse(item).ok_or(Malformed)?;
         let Some(content) = item.get("content").filter(|_| is_message(&item)) else {
             continue;
         };
@@ -270,12 +222,11 @@ fn output<'a>(response: &Fields<'a>) -> Result<(Texts<'a>, Vec<PartText<'a>>), M
     Ok((texts, parts))
 }
 
-/// The text of an item.
 fn item_text<'a>(item: &Fields<'a>) -> Result<Texts<'a>, Malformed> {
     Texts::of(item.get("content").filter(|_| is_message(item)))
 }
 
-/// Items that are no messages hold reasoning and calls of tools.
+/// Other items hold reasoning and tool calls.
 fn is_message(item: &Fields<'_>) -> bool {
     item.text("type").is_none_or(|kind| kind == "message")
 }

@@ -1,14 +1,13 @@
-//! When to ask upstream again.
+//! How long to wait before a retry.
 
-/// First pause before trying again, in milliseconds.
+/// The delay before the first retry, in milliseconds.
 const FIRST_DELAY_MS: u64 = 500;
 
-/// Longest pause that upstream is believed to ask for, in milliseconds: a day.
+/// Longest delay that upstream may ask for, in milliseconds: a day.
 const MAX_RETRY_AFTER_MS: f64 = 86_400_000.0;
 
-/// How long to wait before the retry that follows `attempt`, counted from 1: what upstream asked for,
-/// else exponentially more, shortened by up to a quarter so that clients do not come back all at once.
-/// `random` is uniform in 0–1.
+/// The delay before the retry that follows `attempt`, counted from 1. It is what upstream asked for, or else it grows
+/// exponentially, less a jitter of up to a quarter that spreads the load. `random` is uniform in 0–1.
 pub fn retry_delay_ms(attempt: u32, retry_after_ms: Option<u64>, random: f64) -> u64 {
     let exponent = attempt.saturating_sub(1).min(16);
     let delay_ms = FIRST_DELAY_MS.saturating_mul(1_u64.wrapping_shl(exponent));
@@ -22,9 +21,8 @@ pub fn retry_delay_ms(attempt: u32, retry_after_ms: Option<u64>, random: f64) ->
     retry_after_ms.unwrap_or(jittered)
 }
 
-/// How long upstream asks to wait, at most a day, by the values of its headers `retry-after-ms` and `retry-after`. The
-/// first one wins when it is a time; what is none (negative, not a number) says nothing, so the other one counts.
-/// `until_ms` tells how far off a date is, and is asked for HTTP dates only.
+/// The delay that upstream asks for in `retry-after-ms` or else in `retry-after`, at most a day. A value that is not a
+/// time, such as a negative number, is ignored. `until_ms` tells how far off an HTTP date is.
 ///
 /// See <https://www.rfc-editor.org/rfc/rfc9110#field.retry-after>.
 pub fn retry_after_ms(
@@ -45,13 +43,13 @@ pub fn retry_after_ms(
     (wait_ms >= 0.0).then(|| wait_ms.min(MAX_RETRY_AFTER_MS).ceil() as u64)
 }
 
-/// A number that is no less than 0.
+/// A number that is not negative.
 fn number(text: &str) -> Option<f64> {
     let number: f64 = serde_json::from_str(text.trim()).ok()?;
     (number >= 0.0).then_some(number)
 }
 
-/// JavaScript finds a date in nearly every text; HTTP's dates name the day of the week and end in GMT.
+/// Whether a text may be an HTTP date. JavaScript would find a date in nearly every text.
 fn is_http_date(text: &str) -> bool {
     text.starts_with(|first: char| first.is_ascii_alphabetic()) && text.ends_with("GMT")
 }

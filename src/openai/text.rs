@@ -1,15 +1,14 @@
 //! The values that servers put where an answer's text belongs.
 //!
-//! Text is kept as the JSON string that upstream wrote, quotes and escapes included: it goes into a frame
-//! verbatim. Passing over a value that may be text would lose a part of the answer without a word, so
-//! whatever is none of the known shapes is an error.
+//! Text is kept as the JSON string that upstream wrote, with quotes and escapes: it goes into a frame verbatim.
+//! A value of unknown shape is an error, since ignoring it could silently lose a part of the answer.
 
 use std::borrow::Cow;
 
-use super::Malformed;
+use super::delta::Malformed;
 use crate::json::{self, Fields};
 
-/// The text of an event, as JSON strings that are not empty.
+/// The text of an event, as non-empty JSON strings.
 #[derive(Debug, Default)]
 pub(super) struct Texts<'a> {
     pub(super) content: Option<Cow<'a, str>>,
@@ -20,14 +19,14 @@ impl<'a> Texts<'a> {
     /// The text of a delta or a message.
     pub(super) fn of_message(fields: &Fields<'a>) -> Result<Self, Malformed> {
         let mut texts = Self::of(fields.get("content"))?;
-        // A refusal is no text of tokens: `false` is none.
+        // Unlike content, which may be a bare `false` of the model's, a refusal of `false` means that there is none.
         let refusal = fields.get("refusal").filter(|refusal| *refusal != "false");
         join(&mut texts.refusal, refusal.map_or(Ok(None), plain)?);
         Ok(texts)
     }
 
-    /// The text of a value: a string, a number or a boolean (some servers read each token as JSON before they
-    /// write it), a part, or a list of these.
+    /// The text of a value: a string, a content part, a list of these, or a number or boolean, since some servers
+    /// decode tokens that look like JSON.
     pub(super) fn of(value: Option<&'a str>) -> Result<Self, Malformed> {
         let mut texts = Self::default();
         if let Some(value) = value {
@@ -36,17 +35,25 @@ impl<'a> Texts<'a> {
         Ok(texts)
     }
 
+    /// The same text as a refusal.
+    pub(super) fn into_refusal(self) -> Self {
+        Self {
+            content: None,
+            refusal: self.content,
+        }
+    }
+
     pub(super) fn is_empty(&self) -> bool {
         self.content.is_none() && self.refusal.is_none()
     }
 
-    /// Adds more text behind this.
+    /// Appends more text.
     pub(super) fn append(&mut self, more: Self) {
         join(&mut self.content, more.content);
         join(&mut self.refusal, more.refusal);
     }
 
-    /// Adds what a list or a part holds.
+    /// Appends the text of a list or a part.
     fn add(&mut self, value: &'a str) -> Result<(), Malformed> {
         if value.starts_with('[') {
             let parts = json::list(value).ok_or(Malformed)?;
@@ -60,7 +67,7 @@ impl<'a> Texts<'a> {
             join(&mut self.content, plain(part)?);
             return Ok(());
         }
-        let fields = Fields::read(part).ok_or(Malformed)?;
+        let fields = Fields::parse(part).ok_or(Malformed)?;
         match fields.text("type").as_deref() {
             Some("text" | "output_text") => {
                 join(&mut self.content, text_of_part(&fields)?);
@@ -69,7 +76,7 @@ impl<'a> Texts<'a> {
                 let refusal = fields.get("refusal").map_or(Ok(None), plain);
                 join(&mut self.refusal, refusal?);
             }
-            // Thinking, citations, pictures, calls of tools.
+            // Thinking, citations, images, tool calls.
             Some(_) => {}
             None if fields.get("text").is_some() => {
                 join(&mut self.content, text_of_part(&fields)?);
@@ -82,12 +89,12 @@ impl<'a> Texts<'a> {
 
 fn text_of_part<'a>(part: &Fields<'a>) -> Result<Option<Cow<'a, str>>, Malformed> {
     let text = part.get("text").unwrap_or("null");
-    // The Assistants API wraps a text in an object.
-    let wrapped = Fields::read(text).and_then(|fields| fields.get("value"));
+    // The Assistants API wraps text in an object.
+    let wrapped = Fields::parse(text).and_then(|fields| fields.get("value"));
     plain(wrapped.unwrap_or(text))
 }
 
-/// A value that is neither a list nor an object, as a JSON string; nothing where it is empty.
+/// A value that is neither a list nor an object, as a JSON string; `None` when it is empty.
 fn plain(value: &str) -> Result<Option<Cow<'_, str>>, Malformed> {
     match value.as_bytes().first() {
         Some(b'"') if value == "\"\"" => Ok(None),
@@ -98,7 +105,7 @@ fn plain(value: &str) -> Result<Option<Cow<'_, str>>, Malformed> {
     }
 }
 
-/// Puts a text behind another one.
+/// Appends one JSON string to another.
 fn join<'a>(text: &mut Option<Cow<'a, str>>, more: Option<Cow<'a, str>>) {
     match (text.as_mut(), more) {
         (Some(text), Some(more)) => {

@@ -1,37 +1,38 @@
-//! Successes that are not declared as an event stream: streams by another name, and whole JSON answers.
+//! Success responses that are not declared as an event stream: they may be one all the same, or a whole JSON answer.
 
 use std::borrow::Cow;
 
+use super::delta::{Delta, Ended, Malformed, Meaning, Origin};
 use super::failure::Failure;
+use super::target::Api;
 use super::text::Texts;
-use super::{Api, Delta, Ended, Malformed, Meaning, Origin, chat_completions, responses};
+use super::{chat_completions, responses};
 use crate::api::error::ErrorCode;
 use crate::json::Fields;
 
 /// Most bytes that a whole answer may have.
 pub const MAX_WHOLE_BYTES: usize = 1 << 20;
 
-/// Most bytes without a sign of what they are. Some servers send line ends for a while before their answer.
+/// Most bytes of white space before an answer. Some servers send line ends until they have one.
 const MAX_SNIFFED_BYTES: usize = 4_096;
 
-/// What a success is.
+/// What the body of a success response is.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub enum Sniffed {
-    /// An event stream, or objects on a line each, which the decoder reads too.
+    /// An event stream, or JSON lines, which the decoder reads as well.
     EventStream,
-    /// A whole answer for [`Api::read_whole`], or an error.
+    /// A whole answer for [`Api::parse_whole`], or an error.
     Json,
-    /// No answer.
+    /// Neither of them.
     Neither,
-    /// It takes more bytes to tell.
+    /// Too few bytes to tell.
     NeedMore,
 }
 
-/// What an answer is by its `Content-Type` and its first bytes, all that have come so far.
+/// What a body is, by its `Content-Type` and all of its bytes that have come so far.
 ///
-/// One `text/event-stream` is taken at its word, without a look at the bytes. Any other declaration says nothing:
-/// streams come as `text/plain`, as `application/json`, as PHP's default `text/html` or without a type, and JSON comes as
-/// anything. A page of HTML begins like neither.
+/// `text/event-stream` is believed without a look at the bytes. Any other type says nothing: streams come as
+/// `text/plain`, `application/json`, PHP's default `text/html` or without a type, and so does JSON.
 pub fn sniff(content_type: Option<&str>, first_bytes: &[u8]) -> Sniffed {
     let essence = content_type.unwrap_or_default().split(';').next();
     let essence = essence.unwrap_or_default().trim().to_ascii_lowercase();
@@ -64,26 +65,22 @@ pub fn sniff(content_type: Option<&str>, first_bytes: &[u8]) -> Sniffed {
 
 const BOM: &[u8] = b"\xef\xbb\xbf";
 
-/// How a line of an event stream begins.
+/// The beginnings of an event stream's lines.
 const FIELDS: [&[u8]; 5] = [b"data:", b"event:", b"id:", b"retry:", b"error:"];
 
 /// An answer that came whole.
 #[derive(Debug)]
-pub struct Whole(pub(crate) Delta<'static>);
+pub struct WholeAnswer(pub(crate) Delta<'static>);
 
 impl Api {
-    /// Reads a success that is a JSON document: the answer of a server that does not stream, or an error in
-    /// spite of the status. `names_model` tells whether the client chose the model.
+    /// Parses a success response that is a JSON document: the answer of a server that does not stream, or an error.
+    /// `names_model` tells whether the client chose the model.
     ///
     /// # Errors
     ///
-    /// The [`Failure`] that the document reports; it may be retried as if its status had said so. What is no
-    /// answer of this API is [`ErrorCode::UpstreamProtocol`].
-    #[allow(
-        clippy::result_large_err,
-        reason = "a request has one such result, and its failure goes on as it is"
-    )]
-    pub fn read_whole(self, body: &[u8], names_model: bool) -> Result<Whole, Failure> {
+    /// The [`Failure`] that the document reports, or [`ErrorCode::UpstreamProtocol`] for any other document.
+    #[allow(clippy::result_large_err, reason = "it is called once a request")]
+    pub fn parse_whole(self, body: &[u8], names_model: bool) -> Result<WholeAnswer, Failure> {
         let protocol = |cause: &str| Failure::new(ErrorCode::UpstreamProtocol, cause);
         let json = body.strip_prefix(BOM).unwrap_or(body);
         let json = without_end_mark(std::str::from_utf8(json).unwrap_or_default());
@@ -93,10 +90,10 @@ impl Api {
             Self::Responses => whole_response(json, failure),
         };
         let delta = read.map_err(|Malformed| {
-            protocol("a success is neither an event stream nor an answer of the API")
+            protocol("a success response is neither an event stream nor an answer of the API")
         })?;
         if delta.origin == Origin::Lost && !matches!(delta.ending, Some(Ended::Failed(_))) {
-            return Err(protocol("an answer's text cannot be read"));
+            return Err(protocol("the answer's text cannot be read"));
         }
         let mut texts = Texts {
             content: delta.content,
@@ -108,13 +105,13 @@ impl Api {
                 refusal: part.refusal,
             });
         }
-        // What can be read of an answer is not held back for its end.
+        // Text is sent even if the answer turns out to be incomplete.
         let has_text = !texts.is_empty();
         let ending = match delta.ending {
             Some(Ended::Failed(failure)) if !has_text => return Err(*failure),
             Some(ending) => ending,
             None => {
-                let cause = "an answer without a stream does not say that it is complete";
+                let cause = "a whole answer does not say that it is complete";
                 let failure = Failure::new(ErrorCode::UpstreamTruncated, cause);
                 if !has_text {
                     return Err(failure);
@@ -122,7 +119,7 @@ impl Api {
                 Ended::Failed(Box::new(failure))
             }
         };
-        Ok(Whole(Delta {
+        Ok(WholeAnswer(Delta {
             content: texts.content.map(|text| Cow::Owned(text.into_owned())),
             refusal: texts.refusal.map(|text| Cow::Owned(text.into_owned())),
             origin: Origin::Whole,
@@ -134,7 +131,7 @@ impl Api {
     }
 }
 
-/// A document without the mark that some servers put behind it as if it were a stream.
+/// A document without the end mark of a stream, which some servers append.
 fn without_end_mark(json: &str) -> &str {
     let json = json.trim();
     let rest = json.strip_suffix("[DONE]").map(str::trim_end);
@@ -143,18 +140,19 @@ fn without_end_mark(json: &str) -> &str {
 }
 
 fn whole_chat(json: &str, failure: impl Fn(&str) -> Failure) -> Result<Delta<'_>, Malformed> {
-    match chat_completions::take_apart("", json, failure)?.meaning {
+    match chat_completions::parse_event("", json, failure)?.meaning {
         Meaning::Delta(delta) if delta.ending.is_some() || delta.is_answer => Ok(delta),
         _ => Err(Malformed),
     }
 }
 
 fn whole_response(json: &str, failure: impl Fn(&str) -> Failure) -> Result<Delta<'_>, Malformed> {
-    let Some(fields) = Fields::read(json).filter(|fields| fields.given("output").is_some()) else {
-        return match responses::take_apart("", json, failure)?.meaning {
+    let Some(fields) = Fields::parse(json).filter(|fields| fields.non_null("output").is_some())
+    else {
+        return match responses::parse_event("", json, failure)?.meaning {
             Meaning::Delta(delta) if delta.ending.is_some() => Ok(delta),
             _ => Err(Malformed),
         };
     };
-    Ok(responses::ended("", &fields, || failure(json)))
+    Ok(responses::whole_response("", &fields, || failure(json)))
 }

@@ -1,21 +1,17 @@
-//! Everything between a chat's arrival and the call of upstream, cheapest first: who has no access
+//! What a chat has to pass before upstream is called, cheapest first: access, body, rate limit. A client without access
 //! learns nothing else.
 
-use std::rc::Rc;
-
+use js_sys::Uint8Array;
 use web_sys::Request;
 
-use super::body;
-use super::exchange::Exchange;
-use super::js::{self, millis, names};
-use super::source::Source;
-use super::upstream::NotOpened;
-use super::wait::{Interrupted, Waiting};
+use super::exchange::{EarlyEnd, Exchange};
+use super::runtime::js::{self, millis};
+use super::runtime::streams::Source;
+use super::runtime::wait::{Interrupted, Waiting};
 use crate::api::access::{brings_token, rate_limit_key};
 use crate::api::error::{ApiError, ErrorCode};
 use crate::api::request::{ChatRequest, Invalid, MAX_BODY_BYTES, media};
 use crate::config::Config;
-use crate::openai::failure::Failure;
 use crate::telemetry::record::Level;
 
 /// The longest period that the rate-limit binding counts over; it does not tell which one it has.
@@ -24,38 +20,25 @@ const LIMIT_PERIOD_SECONDS: u64 = 60;
 /// The longest wait for the rate limiter, in milliseconds. It answers within a few.
 const LIMITER_MS: u64 = 2_000;
 
+/// The most bytes of a refused body that are waited for.
+const MAX_DISCARDED_BYTES: usize = 16 << 20;
+
+/// How long they are waited for, in milliseconds.
+const DISCARD_MS: u64 = 2_000;
+
 /// Longest cause of a limiter's failure that a log line repeats, in characters.
 const MAX_LOGGED_CAUSE: usize = 200;
 
-/// Why a chat ends before its stream begins.
-pub(super) enum Refusal {
-    /// The body breaks a rule.
-    Invalid(Invalid),
-    /// The request is at fault otherwise.
-    Client(ApiError),
-    /// Upstream or this deployment is at fault; the log says how.
-    Service { failure: Failure, retries: u32 },
-    /// Nobody is there to answer.
-    ClientGone { retries: u32 },
-}
-
-impl From<NotOpened> for Refusal {
-    fn from(reason: NotOpened) -> Self {
-        match reason {
-            NotOpened::Failed { failure, retries } => Self::Service { failure, retries },
-            NotOpened::ClientGone { retries } => Self::ClientGone { retries },
-        }
-    }
-}
-
-/// Lets a request in, or says why not.
+/// The chat that a request asks for, if it may.
 pub(super) async fn admit(
     exchange: &Exchange,
     request: &Request,
     config: &Config,
     waiting: &mut Waiting,
-) -> Result<ChatRequest, Refusal> {
-    let deadline_ms = exchange.started_ms.saturating_add(millis(config.timeout));
+) -> Result<ChatRequest, EarlyEnd> {
+    let deadline_ms = exchange
+        .started_ms
+        .saturating_add(millis(config.limits.idle));
     let client = match authorize(request, config) {
         Ok(client) => client,
         Err(refusal) => {
@@ -65,12 +48,15 @@ pub(super) async fn admit(
         }
     };
     let read = match declared(request) {
-        Ok(is_length_known) => read(request, is_length_known, waiting, deadline_ms).await,
-        Err(refusal) => Err(let_in(request, refusal, waiting).await),
+        Ok(is_length_known) => read_body(request, is_length_known, waiting, deadline_ms).await,
+        Err(refusal) => match source_of(request, waiting) {
+            Some(source) => Err(after_body(source, refusal, waiting).await),
+            None => Err(refusal),
+        },
     };
     let parsed = read.and_then(|body| {
-        let parsed = ChatRequest::parse(&body, config);
-        parsed.map_err(Refusal::Invalid)
+        let parsed = ChatRequest::parse(&body, &config.rules);
+        parsed.map_err(EarlyEnd::Invalid)
     });
     let length = parsed.as_ref().ok().map(|chat| chat.message_length);
     exchange.log_received(Level::Info, length, client);
@@ -80,82 +66,88 @@ pub(super) async fn admit(
 }
 
 /// The name of the client's access token, where one is needed.
-fn authorize<'c>(request: &Request, config: &'c Config) -> Result<Option<&'c str>, Refusal> {
+fn authorize<'c>(request: &Request, config: &'c Config) -> Result<Option<&'c str>, EarlyEnd> {
     if config.access_tokens.is_empty() {
         return Ok(None);
     }
-    let authorization = js::header(&request.headers(), &names::AUTHORIZATION);
+    let authorization = js::header(&request.headers(), "authorization");
     let name = config.access_tokens.name_of(authorization.as_deref());
     name.map(Some).ok_or_else(|| {
         let mut error = ApiError::from(ErrorCode::Unauthorized);
         error.is_token_wrong = brings_token(authorization.as_deref());
-        Refusal::Client(error)
+        EarlyEnd::Rejected(error)
     })
 }
 
-/// Whether the headers tell the body's length. They may tell enough to refuse it.
-fn declared(request: &Request) -> Result<bool, Refusal> {
+/// Whether the headers declare the body's length, unless they already say enough to refuse it.
+fn declared(request: &Request) -> Result<bool, EarlyEnd> {
     let headers = request.headers();
-    let content_type = js::header(&headers, &names::CONTENT_TYPE);
-    let content_encoding = js::header(&headers, &names::CONTENT_ENCODING);
-    media(content_type.as_deref(), content_encoding.as_deref()).map_err(Refusal::Client)?;
-    let length = js::header(&headers, &names::CONTENT_LENGTH);
+    let content_type = js::header(&headers, "content-type");
+    let content_encoding = js::header(&headers, "content-encoding");
+    media(content_type.as_deref(), content_encoding.as_deref()).map_err(EarlyEnd::Rejected)?;
+    let length = js::header(&headers, "content-length");
     match length.and_then(|length| length.parse::<u64>().ok()) {
         Some(bytes) if bytes > MAX_BODY_BYTES as u64 => Err(ErrorCode::BodyTooLarge.into()),
         length => Ok(length.is_some()),
     }
 }
 
-/// The body, as far as it may be one.
-async fn read(
+/// The request's body.
+async fn read_body(
     request: &Request,
     is_length_known: bool,
     waiting: &mut Waiting,
     deadline_ms: u64,
-) -> Result<Vec<u8>, Refusal> {
+) -> Result<Vec<u8>, EarlyEnd> {
     let read = if is_length_known {
-        body::read_declared(request, waiting, deadline_ms).await
+        read_at_once(request, waiting, deadline_ms).await
     } else if let Some(mut source) = source_of(request, waiting) {
-        match body::read(&mut source, MAX_BODY_BYTES, waiting, deadline_ms).await {
-            Ok(body) if body.is_cut => {
-                let discarded = body::discard(&mut source, waiting).await;
-                return Err(unless_gone(ErrorCode::BodyTooLarge.into(), &discarded));
+        let read = source.read_until_over(MAX_BODY_BYTES, waiting, deadline_ms);
+        match read.await {
+            Ok(bytes) if bytes.len() > MAX_BODY_BYTES => {
+                let too_large = ErrorCode::BodyTooLarge.into();
+                return Err(after_body(source, too_large, waiting).await);
             }
             read => read,
         }
     } else {
         return Ok(Vec::new());
     };
-    read.map(|body| body.bytes)
-        .map_err(|interrupted| match interrupted {
-            Interrupted::TimeIsUp => ErrorCode::RequestTimeout.into(),
-            Interrupted::Failed(_) if !waiting.is_client_gone() => {
-                Refusal::Invalid(Invalid::cut_off())
-            }
-            _ => Refusal::ClientGone { retries: 0 },
-        })
+    read.map_err(|interrupted| match interrupted {
+        Interrupted::TimeIsUp => ErrorCode::RequestTimeout.into(),
+        Interrupted::Failed(_) if !waiting.is_client_gone() => {
+            EarlyEnd::Invalid(Invalid::cut_off())
+        }
+        _ => EarlyEnd::ClientGone,
+    })
+}
+
+/// Reads a body whose length is known in one go: in chunks, a short request would be 5 % dearer. The runtime lets no more
+/// in than was declared.
+async fn read_at_once(
+    request: &Request,
+    waiting: &mut Waiting,
+    deadline_ms: u64,
+) -> Result<Vec<u8>, Interrupted> {
+    let whole = request.array_buffer().map_err(Interrupted::Failed)?;
+    let buffer = waiting.settle(&whole, deadline_ms).await?;
+    Ok(Uint8Array::new(&buffer).to_vec())
 }
 
 fn source_of(request: &Request, waiting: &Waiting) -> Option<Source> {
     let body = request.body()?;
-    Some(Source::of(&body, Rc::clone(&waiting.inbox)))
+    Some(Source::of(&body, waiting))
 }
 
-/// Refuses a request once its body has come in.
-async fn let_in(request: &Request, refusal: Refusal, waiting: &mut Waiting) -> Refusal {
-    match source_of(request, waiting) {
-        Some(mut source) => {
-            let discarded = body::discard(&mut source, waiting).await;
-            unless_gone(refusal, &discarded)
-        }
-        None => refusal,
-    }
-}
-
-/// A refusal, unless there is nobody left to be refused.
-fn unless_gone(refusal: Refusal, waited: &Result<(), Interrupted>) -> Refusal {
-    match waited {
-        Err(Interrupted::ClientGone) => Refusal::ClientGone { retries: 0 },
+/// Waits until a refused body has come in. A client that is still sending does not read, so a response that comes too
+/// soon looks to it like a broken connection.
+async fn after_body(mut source: Source, refusal: EarlyEnd, waiting: &mut Waiting) -> EarlyEnd {
+    let deadline_ms = js::now_ms().saturating_add(DISCARD_MS);
+    match source
+        .discard(MAX_DISCARDED_BYTES, waiting, deadline_ms)
+        .await
+    {
+        Err(Interrupted::ClientGone) => EarlyEnd::ClientGone,
         _ => refusal,
     }
 }
@@ -166,11 +158,11 @@ async fn limit(
     request: &Request,
     client: Option<&str>,
     waiting: &mut Waiting,
-) -> Result<(), Refusal> {
+) -> Result<(), EarlyEnd> {
     let Some(limiter) = &exchange.isolate.rate_limiter else {
         return Ok(());
     };
-    let address = js::header(&request.headers(), &names::CONNECTING_IP);
+    let address = js::header(&request.headers(), "cf-connecting-ip");
     let key = rate_limit_key(client, address.as_deref());
     let deadline_ms = js::now_ms().saturating_add(LIMITER_MS);
     let cause = match waiting.resolve(limiter.admits(&key), deadline_ms).await {
@@ -178,20 +170,14 @@ async fn limit(
         Ok(Ok(false)) => {
             let mut error = ApiError::from(ErrorCode::RateLimited);
             error.retry_after_seconds = Some(LIMIT_PERIOD_SECONDS);
-            return Err(Refusal::Client(error));
+            return Err(EarlyEnd::Rejected(error));
         }
         Ok(Err(error)) | Err(Interrupted::Failed(error)) => js::error_text(&error),
         Err(Interrupted::TimeIsUp) => "no answer within 2 s".to_owned(),
-        Err(Interrupted::ClientGone) => return Err(Refusal::ClientGone { retries: 0 }),
+        Err(Interrupted::ClientGone) => return Err(EarlyEnd::ClientGone),
     };
     exchange.log(Level::Warning, "rate_limiter_failed", |record| {
         record.outside("cause", &cause, MAX_LOGGED_CAUSE);
     });
     Ok(())
-}
-
-impl From<ErrorCode> for Refusal {
-    fn from(code: ErrorCode) -> Self {
-        Self::Client(code.into())
-    }
 }

@@ -4,72 +4,61 @@ use std::rc::Rc;
 
 use web_sys::Request;
 
-use super::admission::{self, Refusal};
-use super::answer::Answer;
-use super::exchange::Exchange;
-use super::inbox::Inbox;
-use super::js;
-use super::outlet::Outlet;
+use super::admission;
+use super::exchange::{EarlyEnd, Exchange};
 use super::pump::{Delivery, Pump};
 use super::response;
-use super::upstream::{self, Opening, Upstream};
-use super::wait::Waiting;
+use super::runtime::instance::OpenChat;
+use super::runtime::js;
+use super::runtime::streams::{Outlet, Source};
+use super::runtime::task::Inbox;
+use super::runtime::wait::Waiting;
+use super::upstream::{self, Opening};
+use crate::api::ending::{Completion, EndReason};
 use crate::api::error::{ApiError, ErrorCode};
-use crate::config::Config;
+use crate::config::{Config, ConfigError};
+use crate::openai::EventParser;
 use crate::openai::failure::Failure;
-use crate::stream::outcome::EndReason;
-use crate::stream::relay::{Input, Limits, Relay};
-use crate::telemetry::record::{Completion, Level};
+use crate::stream::relay::{Input, Relay};
+use crate::telemetry::record::Level;
 
 /// Longest cause of a failure that a log line repeats, in characters.
 const MAX_LOGGED_CAUSE: usize = 512;
 
-/// A chat whose response has still to be given.
+/// One chat.
 pub(super) struct Chat {
     exchange: Exchange,
-    answer: Answer,
+    open: OpenChat,
 }
 
 impl Chat {
-    pub(super) fn new(exchange: Exchange, answer: Answer) -> Self {
-        Self { exchange, answer }
+    pub(super) fn new(exchange: Exchange, open: OpenChat) -> Self {
+        Self { exchange, open }
     }
 
-    /// Runs it to its end. `inbox` is that of the task which does.
+    /// Runs it to its end. `inbox` is that of its task.
     pub(super) async fn run(self, request: Request, inbox: Rc<Inbox>) {
         let mut waiting = Waiting::of(&request, inbox);
-        let isolate = self.exchange.isolate.clone();
-        let config = match &isolate.config {
-            Ok(config) => config,
-            Err(error) => {
-                self.exchange.log_received(Level::Info, None, None);
-                let problem = error.problems().first().cloned().unwrap_or_default();
-                let failure = Failure {
-                    error: ApiError::new(ErrorCode::ConfigurationError, problem),
-                    ..Failure::new(ErrorCode::ConfigurationError, error.to_string())
-                };
-                return self.refuse(Refusal::Service {
-                    failure,
-                    retries: 0,
-                });
-            }
-        };
-        let opened = self.open(&request, config, &mut waiting).await;
-        // Its stream may be open for long, and needs nothing more of the request.
+        let begun = self.begin(&request, &mut waiting).await;
+        // The stream may be open for long, and needs nothing more of the request.
         drop(request);
-        match opened {
-            Ok(upstream) => self.stream(upstream, config, waiting).await,
-            Err(refusal) => self.refuse(refusal),
+        match begun {
+            Ok((source, relay)) => self.stream(source, relay, waiting).await,
+            Err(end) => self.end_early(end),
         }
     }
 
-    async fn open(
+    /// Lets the request in and asks upstream. From then on the answer is a stream.
+    async fn begin(
         &self,
         request: &Request,
-        config: &Config,
         waiting: &mut Waiting,
-    ) -> Result<Upstream, Refusal> {
+    ) -> Result<(Source, Relay), EarlyEnd> {
         let exchange = &self.exchange;
+        let config = exchange.isolate.config.as_ref().map_err(|error| {
+            exchange.log_received(Level::Info, None, None);
+            misconfigured(error)
+        })?;
         let chat = admission::admit(exchange, request, config, waiting).await?;
         let upstream = upstream::open(exchange, config, &chat, waiting).await?;
         exchange.log(Level::Info, "stream_started", |record| {
@@ -79,70 +68,75 @@ impl Chat {
                 .optional_id("upstream_request_id", upstream.request_id.as_deref())
                 .number("upstream_latency_ms", upstream.latency_ms);
         });
-        Ok(upstream)
-    }
-
-    fn refuse(self, refusal: Refusal) {
-        let (error, end_reason, retries) = match refusal {
-            Refusal::Invalid(invalid) => {
-                self.exchange
-                    .log(Level::Warning, "validation_error", |record| {
-                        record
-                            .text("field", &invalid.field)
-                            .text("rule", invalid.logged_rule());
-                    });
-                (ApiError::from(&invalid), EndReason::Rejected, 0)
-            }
-            Refusal::Client(error) => (error, EndReason::Rejected, 0),
-            Refusal::Service { failure, retries } => {
-                log_failure(&self.exchange, &failure, "error_response");
-                let end_reason = EndReason::from(failure.error.code);
-                (failure.error, end_reason, retries)
-            }
-            Refusal::ClientGone { retries } => {
-                let completion = self.exchange.completion(None, EndReason::ClientGone);
-                let completion = Completion {
-                    retries,
-                    ..completion
-                };
-                self.exchange.log_complete(Level::Info, &completion);
-                let response = response::for_nobody(&self.exchange.common());
-                return self.answer.give(response);
-            }
-        };
-        let completion = self.exchange.completion(Some(error.status), end_reason);
-        let completion = Completion {
-            retries,
-            ..completion
-        };
-        self.exchange.log_complete(Level::Info, &completion);
-        let response = response::error(&error, &self.exchange.common());
-        self.answer.give(response);
-    }
-
-    async fn stream(self, upstream: Upstream, config: &Config, waiting: Waiting) {
-        let retries = upstream.retries;
-        let (outlet, body) = Outlet::open(Rc::clone(&waiting.inbox));
-        let Self { exchange, answer } = self;
-        let id = &exchange.correlation_id;
-        answer.give(response::stream(&body, &exchange.common()));
-        let limits = Limits {
-            idle: config.timeout,
-            total: config.max_stream,
-            heartbeat: config.heartbeat,
-        };
-        let traces_frames = exchange.isolate.log.wants(Level::Debug);
-        let now_ms = js::now_ms();
-        let mut relay = Relay::new(config.api, id.clone(), limits, now_ms, traces_frames)
-            .asking_default_model(!upstream.names_model);
+        let mut relay = self.relay(config, chat.names_model);
         match upstream.opening {
-            Opening::Stream(bytes) => relay.handle(Input::Chunk(&bytes), now_ms),
-            Opening::Whole(answer) => relay.answer_whole(&answer, now_ms),
+            Opening::Stream(bytes) => relay.handle(Input::Chunk(&bytes), js::now_ms()),
+            Opening::Whole(answer) => relay.answer_whole(&answer, js::now_ms()),
         }
-        let mut pump = Pump::new(upstream.source, relay, outlet, waiting);
-        let delivery = pump.run(|relay| log_frames(&exchange, relay)).await;
+        Ok((upstream.source, relay))
+    }
 
-        let relay = &pump.relay;
+    fn relay(&self, config: &Config, names_model: bool) -> Relay {
+        let events = EventParser::new(config.target.api, names_model);
+        let id = self.exchange.correlation_id.clone();
+        let traces_frames = self.exchange.isolate.log.wants(Level::Debug);
+        Relay::new(events, id, config.limits, js::now_ms(), traces_frames)
+    }
+
+    /// Answers without a stream.
+    fn end_early(&self, end: EarlyEnd) {
+        let exchange = &self.exchange;
+        let (error, end_reason) = match end {
+            EarlyEnd::Invalid(invalid) => {
+                exchange.log(Level::Warning, "validation_error", |record| {
+                    record
+                        .text("field", &invalid.field)
+                        .text("rule", invalid.logged_rule());
+                });
+                (Some(ApiError::from(&invalid)), EndReason::Rejected)
+            }
+            EarlyEnd::Rejected(error) => (Some(error), EndReason::Rejected),
+            EarlyEnd::Failed(failure) => {
+                self.log_failure(&failure, "error_response");
+                let end_reason = EndReason::from(failure.error.code);
+                (Some(failure.error), end_reason)
+            }
+            EarlyEnd::ClientGone => (None, EndReason::ClientGone),
+        };
+        let status = error.as_ref().map(|error| error.status);
+        exchange.log_complete(Level::Info, &exchange.completion(status, end_reason));
+        let context = exchange.response_context();
+        self.open.respond(match error {
+            Some(error) => response::error(&error, &context),
+            None => response::for_nobody(&context),
+        });
+    }
+
+    /// Streams the answer.
+    async fn stream(&self, source: Source, relay: Relay, waiting: Waiting) {
+        let (outlet, body) = Outlet::open(&waiting);
+        let response = response::stream(&body, &self.exchange.response_context());
+        self.open.respond(response);
+        let mut pump = Pump::new(source, relay, outlet, waiting);
+        let delivery = pump.run(|relay| self.log_frames(relay)).await;
+        self.log_end(&pump.relay, delivery);
+        pump.drain().await;
+    }
+
+    fn log_frames(&self, relay: &mut Relay) {
+        for frame in relay.take_sent() {
+            self.exchange.log(Level::Debug, "chunk_sent", |record| {
+                record
+                    .number("sequence", frame.sequence)
+                    .number("content_length", frame.content_length as u64)
+                    .number("elapsed_ms", self.exchange.elapsed_ms());
+            });
+        }
+    }
+
+    /// Writes the last lines of a stream.
+    fn log_end(&self, relay: &Relay, delivery: Delivery) {
+        let exchange = &self.exchange;
         if let Some(reason) = relay.unknown_finish_reason() {
             exchange.log(Level::Warning, "unknown_finish_reason", |record| {
                 record.text("reason", reason);
@@ -152,11 +146,11 @@ impl Chat {
         let end_reason = if delivery == Delivery::Stalled {
             let cause = "the client did not read the whole answer within MAX_STREAM_SECONDS";
             let failure = Failure::new(ErrorCode::StreamTooLong, cause);
-            log_failure(&exchange, &failure, "connection_broken_off");
+            self.log_failure(&failure, "connection_broken_off");
             EndReason::StreamTooLong
         } else {
             if let Some(failure) = outcome.and_then(|outcome| outcome.failure.as_ref()) {
-                log_failure(&exchange, failure, "error_frame");
+                self.log_failure(failure, "error_frame");
             }
             outcome.map_or(EndReason::ClientGone, |outcome| outcome.end_reason)
         };
@@ -167,33 +161,26 @@ impl Chat {
             chunk_count: relay.text_frame_count(),
             finish_reason: relay.finish_reason(),
             usage: relay.usage(),
-            retries,
             ..exchange.completion(Some(200), end_reason)
         };
         exchange.log_complete(Level::Info, &completion);
-        pump.drain().await;
     }
-}
 
-fn log_failure(exchange: &Exchange, failure: &Failure, recovery_action: &str) {
-    exchange.log(Level::Error, "stream_error", |record| {
-        record
-            .text("code", failure.error.code.name())
-            .outside("cause", &failure.cause, MAX_LOGGED_CAUSE)
-            .text("recovery_action", recovery_action);
-    });
-}
-
-fn log_frames(exchange: &Exchange, relay: &mut Relay) {
-    for frame in relay.take_sent() {
-        exchange.log(Level::Debug, "chunk_sent", |record| {
+    fn log_failure(&self, failure: &Failure, recovery_action: &str) {
+        self.exchange.log(Level::Error, "stream_error", |record| {
             record
-                .number("sequence", frame.sequence)
-                .number("content_length", frame.content_length as u64)
-                .number(
-                    "elapsed_ms",
-                    js::now_ms().saturating_sub(exchange.started_ms),
-                );
+                .text("code", failure.error.code.name())
+                .outside("cause", &failure.cause, MAX_LOGGED_CAUSE)
+                .text("recovery_action", recovery_action);
         });
     }
+}
+
+/// The error of a deployment whose variables are missing or invalid.
+fn misconfigured(error: &ConfigError) -> EarlyEnd {
+    let problem = error.problems().first().cloned().unwrap_or_default();
+    EarlyEnd::Failed(Failure {
+        error: ApiError::new(ErrorCode::ConfigurationError, problem),
+        ..Failure::new(ErrorCode::ConfigurationError, error.to_string())
+    })
 }

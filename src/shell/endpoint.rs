@@ -1,17 +1,17 @@
-//! The prepared call: where upstream is, and the headers that every request to it has.
+//! The prepared call: the address of upstream, and the headers of every request to it.
 
 use js_sys::Promise;
 use serde::Serialize;
 use wasm_bindgen::JsValue;
 use wasm_bindgen::prelude::wasm_bindgen;
 
-use super::js::Pairs;
-use crate::config::Config;
+use super::runtime::js::HeaderMap;
 use crate::json;
+use crate::openai::Target;
 
-#[wasm_bindgen(module = "/src/shell/request.js")]
+#[wasm_bindgen(module = "/src/shell/runtime/prepared.js")]
 extern "C" {
-    /// Calls that have all but body and correlation id in common.
+    /// Calls with the same address and headers.
     pub(super) type Endpoint;
 
     #[wasm_bindgen(constructor, catch)]
@@ -27,20 +27,19 @@ extern "C" {
 
 impl Endpoint {
     /// Fails when the key cannot be sent.
-    pub(super) fn of(config: &Config) -> Result<Self, JsValue> {
-        let authorization = format!("Bearer {}", config.api_key.expose());
+    pub(super) fn of(target: &Target) -> Result<Self, JsValue> {
+        let authorization = format!("Bearer {}", target.api_key.expose());
         let options = Options {
             method: "POST",
             // A redirect would carry the key to wherever it points.
             redirect: "manual",
-            headers: Pairs(&[
+            headers: HeaderMap(&[
                 ("authorization", &authorization),
                 ("content-type", "application/json"),
                 ("accept", "text/event-stream"),
             ]),
         };
-        let url = config.base_url.join(config.api.path());
-        Self::new(&url, &json::written(&options))
+        Self::new(&target.url(), &json::to_json(&options))
     }
 }
 
@@ -49,5 +48,5 @@ impl Endpoint {
 struct Options<'a> {
     method: &'static str,
     redirect: &'static str,
-    headers: Pairs<'a>,
+    headers: HeaderMap<'a>,
 }

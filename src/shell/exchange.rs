@@ -1,20 +1,22 @@
-//! One request and everything that is the same for each of its answers.
+//! One request: its id, its origin, its log lines, and how it can end early.
 
+use std::cell::Cell;
 use std::rc::Rc;
 
 use uuid::Uuid;
-use wasm_bindgen::JsValue;
-use web_sys::{Headers, Request, Response};
+use web_sys::{Headers, Request};
 
 use super::isolate::Isolate;
-use super::js::{self, names};
-use super::response::{self, Common};
+use super::response::ResponseContext;
+use super::runtime::js;
 use crate::api::access::{Cors, Denied};
 use crate::api::correlation::CorrelationId;
-use crate::api::error::ApiError;
+use crate::api::ending::{Completion, EndReason};
+use crate::api::error::{ApiError, ErrorCode};
 use crate::api::host::ends_as_host;
-use crate::stream::outcome::EndReason;
-use crate::telemetry::record::{Completion, Level, Record, timestamp};
+use crate::api::request::Invalid;
+use crate::openai::failure::Failure;
+use crate::telemetry::record::{Level, Record};
 
 /// Longest path that a log line repeats, in characters.
 const MAX_LOGGED_PATH: usize = 256;
@@ -28,6 +30,25 @@ pub(super) struct Exchange {
     /// Who may read the answer, or why nobody may.
     pub(super) cors: Result<Cors, Denied>,
     pub(super) started_ms: u64,
+    /// How often upstream was asked again.
+    pub(super) retries: Cell<u32>,
+}
+
+/// Why a chat ends before its stream begins.
+pub(super) enum EarlyEnd {
+    /// The body breaks a rule.
+    Invalid(Invalid),
+    /// The request is at fault in another way.
+    Rejected(ApiError),
+    /// Upstream or this deployment is at fault; the log says how.
+    Failed(Failure),
+    ClientGone,
+}
+
+impl From<ErrorCode> for EarlyEnd {
+    fn from(code: ErrorCode) -> Self {
+        Self::Rejected(code.into())
+    }
 }
 
 impl Exchange {
@@ -36,13 +57,13 @@ impl Exchange {
         let url = request.url();
         let (own_origin, path) = split_url(&url);
         let headers = request.headers();
-        let origin = js::header(&headers, &names::ORIGIN);
+        let origin = js::header(&headers, "origin");
         // It matters only to a page, whose origin has a scheme.
         let proto = origin
             .as_ref()
-            .and_then(|_| js::header(&headers, &names::FORWARDED_PROTO));
+            .and_then(|_| js::header(&headers, "x-forwarded-proto"));
         let gate = &isolate.gate;
-        let host = js::header(&headers, &names::HOST);
+        let host = js::header(&headers, "host");
         let cors = if host.as_deref().is_none_or(ends_as_host) {
             gate.admit(own_origin, proto.as_deref(), origin.as_deref())
         } else {
@@ -55,15 +76,21 @@ impl Exchange {
             path: path.to_owned(),
             cors,
             started_ms,
+            retries: Cell::new(0),
         }
     }
 
-    /// What this request's response has in common with all others.
-    pub(super) fn common(&self) -> Common<'_> {
-        Common {
+    /// What this request's response has whatever it answers.
+    pub(super) fn response_context(&self) -> ResponseContext<'_> {
+        ResponseContext {
             correlation_id: &self.correlation_id,
             cors: self.cors.as_ref().ok(),
         }
+    }
+
+    /// The time since the request came in.
+    pub(super) fn elapsed_ms(&self) -> u64 {
+        js::now_ms().saturating_sub(self.started_ms)
     }
 
     /// Writes a log line of this request.
@@ -101,62 +128,18 @@ impl Exchange {
         Completion {
             http_status,
             end_reason,
-            duration_ms: js::now_ms().saturating_sub(self.started_ms),
+            duration_ms: self.elapsed_ms(),
             ttft_ms: None,
             chunk_count: 0,
             finish_reason: None,
             usage: None,
-            retries: 0,
+            retries: self.retries.get(),
         }
-    }
-
-    /// The answer to `GET /health`.
-    pub(super) fn health(&self) -> Result<Response, JsValue> {
-        self.log_received(Level::Debug, None, None);
-        let body = format!(
-            "{{\"status\":\"healthy\",\"timestamp\":\"{}\"}}",
-            timestamp(js::now_ms())
-        );
-        // The runtime drops the body of an answer to HEAD and keeps its length.
-        let response = response::json(200, &body, &self.common(), &[]);
-        self.log_complete(Level::Debug, &self.completion(Some(200), EndReason::Done));
-        response
-    }
-
-    /// The answer to `GET /health/ready`.
-    pub(super) fn ready(&self) -> Result<Response, JsValue> {
-        self.log_received(Level::Debug, None, None);
-        let (status, body) = match &self.isolate.config {
-            Ok(_) => (200, r#"{"status":"ready"}"#.to_owned()),
-            Err(error) => (503, error.not_ready()),
-        };
-        let end_reason = if status == 200 {
-            EndReason::Done
-        } else {
-            EndReason::Rejected
-        };
-        self.log_complete(Level::Debug, &self.completion(Some(status), end_reason));
-        response::json(status, &body, &self.common(), &[])
-    }
-
-    /// The answer to a browser that asks what a page may do.
-    pub(super) fn preflight(&self, allow: &str) -> Result<Response, JsValue> {
-        self.log_received(Level::Debug, None, None);
-        self.log_complete(Level::Debug, &self.completion(Some(204), EndReason::Done));
-        response::preflight(allow, &self.common())
-    }
-
-    /// The answer to a request that goes nowhere.
-    pub(super) fn refuse(&self, error: &ApiError) -> Result<Response, JsValue> {
-        self.log_received(Level::Info, None, None);
-        let completion = self.completion(Some(error.status), EndReason::Rejected);
-        self.log_complete(Level::Info, &completion);
-        response::error(error, &self.common())
     }
 }
 
 fn correlation_id(headers: &Headers) -> CorrelationId {
-    let sent = js::header(headers, &names::CORRELATION_ID);
+    let sent = js::header(headers, "x-correlation-id");
     sent.as_deref()
         .and_then(CorrelationId::parse)
         .unwrap_or_else(|| {

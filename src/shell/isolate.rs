@@ -1,22 +1,23 @@
-//! What all requests of an isolate share: bindings are read once, for they never change within it.
+//! What all requests of an isolate share: the configuration, the log, and what is known of upstream.
+//!
+//! Bindings never change within an isolate, so they are read once.
 
+use std::borrow::Cow;
 use std::cell::{OnceCell, RefCell};
 use std::panic::PanicHookInfo;
 use std::rc::Rc;
 
 use js_sys::{JSON, Reflect};
 use wasm_bindgen::JsValue;
+use web_sys::console;
 use worker::Env;
 
-use super::console::Log;
 use super::endpoint::Endpoint;
-use super::js;
-use super::limiter::RateLimiter;
+use super::runtime::js::{self, RateLimiter};
 use crate::api::access::Gate;
 use crate::config::{self, Config, ConfigError};
-use crate::openai::dialect::Dialect;
-use crate::openai::dialects::Dialects;
-use crate::telemetry::record::{Level, panic_cause};
+use crate::openai::dialect::{Dialect, Dialects};
+use crate::telemetry::record::{Level, Record, panic_cause, timestamp};
 use crate::telemetry::redact::Scrubber;
 
 thread_local! {
@@ -29,9 +30,8 @@ pub(super) struct Isolate {
     pub(super) log: Log,
     pub(super) gate: Gate,
     pub(super) rate_limiter: Option<RateLimiter>,
-    /// How upstream wants its requests; nothing before the first one.
-    dialects: RefCell<Option<Dialects>>,
-    /// Where upstream is called; the first call makes it.
+    dialects: RefCell<Dialects>,
+    /// The first call makes it.
     endpoint: OnceCell<Endpoint>,
 }
 
@@ -46,32 +46,33 @@ impl Isolate {
         if let Some(endpoint) = self.endpoint.get() {
             return Ok(endpoint);
         }
-        let endpoint = Endpoint::of(config)?;
+        let endpoint = Endpoint::of(&config.target)?;
         Ok(self.endpoint.get_or_init(|| endpoint))
     }
 
     /// How upstream wants a request to a model, as far as it has told.
-    pub(super) fn dialect_of(&self, config: &Config, model: &str) -> Dialect {
-        let mut dialects = self.dialects.borrow_mut();
-        let first = || Dialects::new(Dialect::of(&config.base_url));
-        dialects.get_or_insert_with(first).of(model)
+    pub(super) fn dialect_of(&self, model: &str) -> Dialect {
+        self.dialects.borrow().of(model)
     }
 
     /// Remembers how a model was asked with success.
     pub(super) fn learn_dialect(&self, model: &str, dialect: Dialect) {
-        if let Some(dialects) = self.dialects.borrow_mut().as_mut() {
-            dialects.learn(model, dialect);
-        }
+        self.dialects.borrow_mut().learn(model, dialect);
     }
 
     fn start(env: &Env) -> Self {
         let lookup = |name: &str| variable(env, name);
+        let config = Config::load(lookup);
+        let host = config
+            .as_ref()
+            .map_or("", |config| config.target.base_url.host());
+        let dialects = Dialects::new(Dialect::of(host));
         let isolate = Self {
-            config: Config::load(lookup).and_then(callable),
+            config,
             log: Log::new(config::log_level(lookup), config::scrubber(lookup)),
             gate: config::gate(lookup),
             rate_limiter: RateLimiter::bound_to(env),
-            dialects: RefCell::default(),
+            dialects: RefCell::new(dialects),
             endpoint: OnceCell::new(),
         };
         if let Ok(config) = &isolate.config {
@@ -79,9 +80,9 @@ impl Isolate {
                 .log
                 .write(Level::Info, "application_started", None, |record| {
                     record
-                        .text("model", &config.default_model)
+                        .text("model", &config.rules.default_model)
                         .text("log_level", config.log_level.name())
-                        .text("api", config.api.name());
+                        .text("api", config.target.api.name());
                 });
             if config.access_tokens.is_empty() {
                 isolate
@@ -90,15 +91,6 @@ impl Isolate {
             }
         }
         isolate
-    }
-}
-
-/// A configuration whose base URL is one to the runtime as well.
-fn callable(config: Config) -> Result<Config, ConfigError> {
-    match js::can_parse(&config.base_url.join("/")) {
-        Ok(false) => Err(ConfigError::base_url()),
-        // Where it could not be asked, the first call tells.
-        Ok(true) | Err(_) => Ok(config),
     }
 }
 
@@ -123,4 +115,54 @@ fn variable(env: &Env, name: &str) -> Option<String> {
     let is_plain = value.as_f64().is_some() || value.as_bool().is_some();
     let json = || JSON::stringify(&value).ok().map(String::from);
     value.as_string().or_else(|| is_plain.then(json).flatten())
+}
+
+/// The log of an isolate.
+pub(super) struct Log {
+    lowest: Level,
+    scrubber: Scrubber,
+}
+
+impl Log {
+    pub(super) fn new(lowest: Level, scrubber: Scrubber) -> Self {
+        Self { lowest, scrubber }
+    }
+
+    /// A text without its secrets.
+    pub(super) fn scrubbed<'t>(&self, text: &'t str) -> Cow<'t, str> {
+        self.scrubber.scrub(text)
+    }
+
+    /// Whether lines of this level are written.
+    pub(super) fn wants(&self, level: Level) -> bool {
+        level >= self.lowest
+    }
+
+    /// Writes a line whose fields `fill` adds; below the configured level nothing is built.
+    pub(super) fn write(
+        &self,
+        level: Level,
+        event: &str,
+        correlation_id: Option<&str>,
+        fill: impl FnOnce(&mut Record<'_>),
+    ) {
+        if !self.wants(level) {
+            return;
+        }
+        let mut record = Record::new(
+            &self.scrubber,
+            &timestamp(js::now_ms()),
+            level,
+            event,
+            correlation_id,
+        );
+        fill(&mut record);
+        let line = JsValue::from_str(&record.finish());
+        match level {
+            Level::Debug => console::debug_1(&line),
+            Level::Info => console::log_1(&line),
+            Level::Warning => console::warn_1(&line),
+            Level::Error => console::error_1(&line),
+        }
+    }
 }

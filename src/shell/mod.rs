@@ -1,7 +1,11 @@
-//! The only code that touches JavaScript: it dispatches, and always answers.
+//! The only code that touches JavaScript. Here is the runtime's entry: a request is routed to what answers it.
+//!
+//! ```text
+//! fetch → route ─► routes: health, readiness, preflights, refusals
+//!               └► chat: admission → upstream → pump
+//! ```
 
 use std::panic;
-use std::rc::Rc;
 
 use wasm_bindgen::JsValue;
 use wasm_bindgen::prelude::wasm_bindgen;
@@ -9,34 +13,25 @@ use web_sys::{Request, Response};
 use worker::worker_sys::Context;
 use worker::{Env, event};
 
-use self::answer::Answer;
 use self::chat::Chat;
 use self::exchange::Exchange;
 use self::isolate::Isolate;
+use self::runtime::instance::{self, OpenChat};
+use self::runtime::{js, task};
 use crate::api::access::Denied;
 use crate::api::error::{ApiError, ErrorCode};
 use crate::api::route::{Route, route};
 
 mod admission;
-mod answer;
-mod body;
 mod chat;
-mod console;
 mod endpoint;
 mod exchange;
-mod inbox;
-mod instance;
 mod isolate;
-mod js;
-mod limiter;
-mod outlet;
 mod pump;
 mod response;
-mod source;
-mod task;
-mod timer;
+mod routes;
+mod runtime;
 mod upstream;
-mod wait;
 
 #[event(start)]
 fn start() {
@@ -44,8 +39,8 @@ fn start() {
     instance::start(respond);
 }
 
-/// Answers a request; the runtime calls it by this name. The work is done in [`respond`], which JavaScript calls: so an
-/// exception that gets out of it is met there.
+/// Answers a request; the runtime calls it by this name. JavaScript calls [`respond`] in turn, and so meets any exception
+/// that gets out of it.
 #[wasm_bindgen]
 #[allow(
     missing_docs,
@@ -61,43 +56,42 @@ pub fn fetch(request: Request, env: Env, context: Context) -> JsValue {
 #[allow(clippy::needless_pass_by_value, reason = "JavaScript gives values")]
 fn respond(request: Request, env: Env, context: Context) -> JsValue {
     js::begin_turn();
-    let isolate = Isolate::of(&env);
-    let exchange = Exchange::begin(Rc::clone(&isolate), &request);
+    let exchange = Exchange::begin(Isolate::of(&env), &request);
     let route = route(&exchange.method, &exchange.path);
     if let Err(denied) = exchange.cors
         && (route != Route::Health || denied == Denied::MalformedHost)
     {
-        return given(exchange.refuse(&denied.into()));
+        return built(routes::refuse(&exchange, &denied.into()));
     }
-    given(match route {
-        Route::Health => exchange.health(),
-        Route::Ready => exchange.ready(),
-        Route::Preflight { allow } => exchange.preflight(allow),
-        Route::Chat => return answer(exchange, request, &context),
+    match route {
+        Route::Chat => chat(exchange, request, &context),
+        Route::Health => built(routes::health(&exchange)),
+        Route::Ready => built(routes::ready(&exchange)),
+        Route::Preflight { allow } => built(routes::preflight(&exchange, allow)),
         Route::MethodNotAllowed { allow } => {
             let mut error = ApiError::from(ErrorCode::MethodNotAllowed);
             error.allow = Some(allow);
-            exchange.refuse(&error)
+            built(routes::refuse(&exchange, &error))
         }
-        Route::NotFound => exchange.refuse(&ErrorCode::NotFound.into()),
-    })
+        Route::NotFound => built(routes::refuse(&exchange, &ErrorCode::NotFound.into())),
+    }
 }
 
-/// What the runtime could not build is left to JavaScript, which has a response for that.
-fn given(response: Result<Response, JsValue>) -> JsValue {
+/// A response that the runtime could build; otherwise JavaScript has one for a failure of ours.
+fn built(response: Result<Response, JsValue>) -> JsValue {
     response.map_or(JsValue::UNDEFINED, JsValue::from)
 }
 
-/// Runs a chat to its end under `waitUntil`, so that its last line is logged also when the client
-/// leaves, and gives its response back as soon as there is one.
-fn answer(exchange: Exchange, request: Request, context: &Context) -> JsValue {
-    let mut promise = JsValue::UNDEFINED;
+/// Starts a chat, and gives the promise of its response. The chat goes on under `waitUntil`, so that its last line is
+/// logged even when the client leaves.
+fn chat(exchange: Exchange, request: Request, context: &Context) -> JsValue {
+    let mut response = JsValue::UNDEFINED;
     task::spawn(|inbox| {
         let id = exchange.correlation_id.as_str();
         let logged_id = exchange.isolate.log.scrubbed(id);
-        let answer = Answer::within(context, inbox.task, id, &logged_id);
-        promise = answer.promise().into();
-        Chat::new(exchange, answer).run(request, inbox)
+        let open = OpenChat::begin(context, inbox.task, id, &logged_id);
+        response = open.response().into();
+        Chat::new(exchange, open).run(request, inbox)
     });
-    promise
+    response
 }

@@ -7,64 +7,69 @@ use wasm_bindgen::JsValue;
 use wasm_bindgen::prelude::wasm_bindgen;
 use web_sys::{ReadableStream, Response};
 
-use super::js::Pairs;
+use super::runtime::js::HeaderMap;
 use crate::api::access::{Cors, challenge};
 use crate::api::correlation::CorrelationId;
 use crate::api::error::{ApiError, ErrorCode};
 use crate::json;
 
-/// What every response of a request has in common.
-pub(super) struct Common<'a> {
+/// What every response to a request needs.
+pub(super) struct ResponseContext<'a> {
     pub(super) correlation_id: &'a CorrelationId,
     /// Nothing for a page whose origin may not read the response.
     pub(super) cors: Option<&'a Cors>,
 }
 
-#[wasm_bindgen(module = "/src/shell/request.js")]
+#[wasm_bindgen(module = "/src/shell/runtime/prepared.js")]
 extern "C" {
-    /// Responses that have all but body and correlation id in common.
-    type Reply;
+    /// Responses with the same status and headers.
+    type ResponseTemplate;
 
     /// Fails when a header cannot be sent.
     #[wasm_bindgen(constructor, catch)]
-    fn new(options: &str) -> Result<Reply, JsValue>;
+    fn new(options: &str) -> Result<ResponseTemplate, JsValue>;
 
     #[wasm_bindgen(method, catch, js_name = with)]
     fn with_stream(
-        this: &Reply,
+        this: &ResponseTemplate,
         body: &ReadableStream,
         correlation_id: &str,
     ) -> Result<Response, JsValue>;
 
     #[wasm_bindgen(method, catch, js_name = with)]
     fn with_text(
-        this: &Reply,
+        this: &ResponseTemplate,
         body: Option<&str>,
         correlation_id: &str,
     ) -> Result<Response, JsValue>;
 }
 
 thread_local! {
-    /// What the last stream was answered with, and who might read it. The next one seldom differs.
-    static STREAM: RefCell<Option<(Option<Cors>, Reply)>> = const { RefCell::new(None) };
+    /// The response of the last stream, and which origin may read it. The next one seldom differs.
+    static STREAM: RefCell<Option<(Option<Cors>, ResponseTemplate)>> = const { RefCell::new(None) };
 }
 
 /// What `Response` takes.
 #[derive(Serialize)]
 struct Options<'a> {
     status: u16,
-    headers: Pairs<'a>,
+    headers: HeaderMap<'a>,
 }
 
 /// The committed answer: frames as they come.
-pub(super) fn stream(body: &ReadableStream, common: &Common<'_>) -> Result<Response, JsValue> {
+pub(super) fn stream(
+    body: &ReadableStream,
+    context: &ResponseContext<'_>,
+) -> Result<Response, JsValue> {
     STREAM.with_borrow_mut(|last| {
-        let same = last.take().filter(|(cors, _)| cors.as_ref() == common.cors);
+        let same = last
+            .take()
+            .filter(|(cors, _)| cors.as_ref() == context.cors);
         let (_, reply) = last.insert(match same {
             Some(same) => same,
             None => (
-                common.cors.cloned(),
-                common.reply(
+                context.cors.cloned(),
+                context.reply(
                     200,
                     &[
                         ("content-type", "text/event-stream; charset=utf-8"),
@@ -74,7 +79,7 @@ pub(super) fn stream(body: &ReadableStream, common: &Common<'_>) -> Result<Respo
                 )?,
             ),
         });
-        reply.with_stream(body, common.correlation_id.as_str())
+        reply.with_stream(body, context.correlation_id.as_str())
     })
 }
 
@@ -82,7 +87,7 @@ pub(super) fn stream(body: &ReadableStream, common: &Common<'_>) -> Result<Respo
 pub(super) fn json(
     status: u16,
     body: &str,
-    common: &Common<'_>,
+    context: &ResponseContext<'_>,
     more: &[(&str, &str)],
 ) -> Result<Response, JsValue> {
     let mut headers = vec![
@@ -90,19 +95,19 @@ pub(super) fn json(
         ("cache-control", "no-store"),
     ];
     headers.extend_from_slice(more);
-    let reply = common.reply(status, &headers)?;
-    reply.with_text(Some(body), common.correlation_id.as_str())
+    let reply = context.reply(status, &headers)?;
+    reply.with_text(Some(body), context.correlation_id.as_str())
 }
 
 /// What the runtime is given for a client that has left before there was an answer. Nobody reads it; 499 is the status
 /// that servers log for this.
-pub(super) fn for_nobody(common: &Common<'_>) -> Result<Response, JsValue> {
-    let reply = common.reply(499, &[])?;
-    reply.with_text(None, common.correlation_id.as_str())
+pub(super) fn for_nobody(context: &ResponseContext<'_>) -> Result<Response, JsValue> {
+    let reply = context.reply(499, &[])?;
+    reply.with_text(None, context.correlation_id.as_str())
 }
 
 /// An error in the shape that every error has.
-pub(super) fn error(error: &ApiError, common: &Common<'_>) -> Result<Response, JsValue> {
+pub(super) fn error(error: &ApiError, context: &ResponseContext<'_>) -> Result<Response, JsValue> {
     let mut more = Vec::new();
     if let Some(allow) = error.allow {
         more.push(("allow", allow));
@@ -116,15 +121,15 @@ pub(super) fn error(error: &ApiError, common: &Common<'_>) -> Result<Response, J
     }
     json(
         error.status,
-        &error.body(common.correlation_id),
-        common,
+        &error.body(context.correlation_id),
+        context,
         &more,
     )
 }
 
 /// The answer to a browser that asks what a page may do. `allow`: the methods that the path answers.
-pub(super) fn preflight(allow: &str, common: &Common<'_>) -> Result<Response, JsValue> {
-    let reply = common.reply(
+pub(super) fn preflight(allow: &str, context: &ResponseContext<'_>) -> Result<Response, JsValue> {
+    let reply = context.reply(
         204,
         &[
             ("access-control-allow-methods", "GET, HEAD, POST, OPTIONS"),
@@ -137,12 +142,12 @@ pub(super) fn preflight(allow: &str, common: &Common<'_>) -> Result<Response, Js
             ("cache-control", "no-store"),
         ],
     )?;
-    reply.with_text(None, common.correlation_id.as_str())
+    reply.with_text(None, context.correlation_id.as_str())
 }
 
-impl Common<'_> {
+impl ResponseContext<'_> {
     /// `own`: the headers that not every response has.
-    fn reply(&self, status: u16, own: &[(&str, &str)]) -> Result<Reply, JsValue> {
+    fn reply(&self, status: u16, own: &[(&str, &str)]) -> Result<ResponseTemplate, JsValue> {
         let allow_origin = self.cors.and_then(|cors| cors.allow_origin.as_deref());
         let policy = if allow_origin.is_some() {
             "cross-origin"
@@ -166,7 +171,7 @@ impl Common<'_> {
             headers.push(("vary", "Origin"));
         }
         headers.extend_from_slice(own);
-        let headers = Pairs(&headers);
-        Reply::new(&json::written(&Options { status, headers }))
+        let headers = HeaderMap(&headers);
+        ResponseTemplate::new(&json::to_json(&Options { status, headers }))
     }
 }

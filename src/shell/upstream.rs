@@ -4,36 +4,30 @@
 //! has no source yet; the runtime aborts it when the request ends. An abort signal would do the same, and make every
 //! read dearer.
 
-use std::rc::Rc;
-
 use js_sys::Date;
 use wasm_bindgen::JsCast;
 use web_sys::{Headers, Response};
 
-use super::body;
-use super::exchange::Exchange;
-use super::js::{self, header, names};
-use super::source::Source;
-use super::wait::{Interrupted, Waiting};
+use super::exchange::{EarlyEnd, Exchange};
+use super::runtime::js::{self, header};
+use super::runtime::streams::Source;
+use super::runtime::wait::{Interrupted, Waiting};
 use crate::api::error::ErrorCode;
 use crate::api::request::ChatRequest;
 use crate::config::Config;
 use crate::openai::dialect::Dialect;
 use crate::openai::failure::{self, Failure};
-use crate::openai::{Api, MAX_WHOLE_BYTES, Sniffed, Whole, is_whole, retry, sniff};
+use crate::openai::{Api, MAX_WHOLE_BYTES, Sniffed, WholeAnswer, is_whole, retry, sniff};
 use crate::telemetry::record::Level;
 
 /// An answer that has begun.
 pub(super) struct Upstream {
     pub(super) opening: Opening,
     pub(super) source: Source,
-    /// Whether the client chose the model.
-    pub(super) names_model: bool,
     /// Upstream's own id of the request.
     pub(super) request_id: Option<String>,
-    /// From the attempt's start to its headers.
+    /// From the call to its headers.
     pub(super) latency_ms: u64,
-    pub(super) retries: u32,
 }
 
 /// How an answer begins.
@@ -41,13 +35,7 @@ pub(super) enum Opening {
     /// An event stream, of which these bytes were read already.
     Stream(Vec<u8>),
     /// An answer that came whole, for the server does not stream.
-    Whole(Whole),
-}
-
-/// Why there is no answer.
-pub(super) enum NotOpened {
-    Failed { failure: Failure, retries: u32 },
-    ClientGone { retries: u32 },
+    Whole(WholeAnswer),
 }
 
 /// Calls upstream until it answers with a stream, or there is no use in trying again.
@@ -56,50 +44,45 @@ pub(super) async fn open(
     config: &Config,
     request: &ChatRequest,
     waiting: &mut Waiting,
-) -> Result<Upstream, NotOpened> {
+) -> Result<Upstream, EarlyEnd> {
+    let isolate = &exchange.isolate;
     let mut attempt = Attempt {
         exchange,
         config,
         request,
-        deadline_ms: js::now_ms().saturating_add(js::millis(config.timeout)),
-        dialect: exchange.isolate.dialect_of(config, &request.model),
+        deadline_ms: js::now_ms().saturating_add(js::millis(config.limits.idle)),
+        dialect: isolate.dialect_of(&request.model),
     };
-    let mut retries = 0_u32;
-    // Asking again in other words needs no patience, so it does not count towards MAX_RETRIES.
+    // To reword a request needs no patience, so it does not count towards MAX_RETRIES.
     let mut pauses = 0_u32;
     let mut tried = vec![attempt.dialect];
     loop {
-        let refused = match attempt.run(waiting).await {
-            Err(Missed::ClientGone) => return Err(NotOpened::ClientGone { retries }),
+        let (failure, reworded) = match attempt.run(waiting).await {
             Ok(upstream) => {
-                exchange
-                    .isolate
-                    .learn_dialect(&request.model, attempt.dialect);
-                return Ok(Upstream {
-                    retries,
-                    ..upstream
-                });
+                isolate.learn_dialect(&request.model, attempt.dialect);
+                return Ok(upstream);
             }
-            Err(Missed::Refused(refused)) => refused,
+            Err(Missed::ClientGone) => return Err(EarlyEnd::ClientGone),
+            Err(Missed::Failed { failure, reworded }) => (failure, reworded),
         };
-        let Refused { failure, reworded } = refused;
         let delay_ms = match reworded.filter(|dialect| !tried.contains(dialect)) {
             Some(dialect) => {
                 attempt.dialect = dialect;
                 tried.push(dialect);
                 0
             }
-            None if failure.retryable && pauses < config.max_retries => {
+            None if failure.retryable && pauses < config.target.max_retries => {
                 pauses = pauses.saturating_add(1);
                 retry::retry_delay_ms(pauses, failure.retry_after_ms, js::random())
             }
-            None => return Err(NotOpened::Failed { failure, retries }),
+            None => return Err(EarlyEnd::Failed(failure)),
         };
         let again_ms = js::now_ms().saturating_add(delay_ms);
         if again_ms >= attempt.deadline_ms {
-            return Err(NotOpened::Failed { failure, retries });
+            return Err(EarlyEnd::Failed(failure));
         }
-        retries = retries.saturating_add(1);
+        let retries = exchange.retries.get().saturating_add(1);
+        exchange.retries.set(retries);
         exchange.log(Level::Warning, "upstream_retry", |record| {
             record
                 .number("attempt", u64::from(retries))
@@ -108,34 +91,39 @@ pub(super) async fn open(
                 .number("delay_ms", delay_ms);
         });
         if !waiting.pause_until(again_ms).await {
-            return Err(NotOpened::ClientGone { retries });
+            return Err(EarlyEnd::ClientGone);
         }
     }
 }
 
-/// A try that brought no answer.
+/// Why an attempt brought no answer.
 enum Missed {
-    Refused(Refused),
+    Failed {
+        failure: Failure,
+        /// How to word the request so that upstream may take it.
+        reworded: Option<Dialect>,
+    },
     ClientGone,
 }
 
-/// An answer that is none.
-struct Refused {
-    failure: Failure,
-    /// How to word the request so that upstream may take it.
-    reworded: Option<Dialect>,
-}
-
-impl From<Failure> for Missed {
-    fn from(failure: Failure) -> Self {
-        Self::Refused(Refused {
-            failure,
+impl Missed {
+    fn failed(code: ErrorCode, cause: impl Into<String>) -> Self {
+        Self::Failed {
+            failure: Failure::new(code, cause),
             reworded: None,
-        })
+        }
+    }
+
+    /// A wait for upstream that ended without it.
+    fn interrupted(interrupted: &Interrupted, cause: &str) -> Self {
+        match interrupted {
+            Interrupted::ClientGone => Self::ClientGone,
+            _ => Self::failed(ErrorCode::UpstreamTimeout, cause),
+        }
     }
 }
 
-/// One try.
+/// One call.
 struct Attempt<'a> {
     exchange: &'a Exchange,
     config: &'a Config,
@@ -149,133 +137,144 @@ impl Attempt<'_> {
         let started_ms = js::now_ms();
         let response = self.fetch(waiting).await?;
         let latency_ms = js::now_ms().saturating_sub(started_ms);
-        let body = response.body();
-        let source = body.map(|body| Source::of(&body, Rc::clone(&waiting.inbox)));
+        let source = response.body().map(|body| Source::of(&body, waiting));
         if !response.ok() {
-            return Err(self.refused(&response, source, waiting).await);
+            return Err(self.failed(&response, source, waiting).await);
         }
         let headers = response.headers();
         let Some(mut source) = source else {
             let cause = format!("upstream status {} without a body", response.status());
-            return Err(Failure::new(ErrorCode::UpstreamProtocol, cause).into());
+            return Err(Missed::failed(ErrorCode::UpstreamProtocol, cause));
         };
         Ok(Upstream {
             opening: self.begin(&mut source, &headers, waiting).await?,
             source,
-            names_model: self.request.names_model,
-            request_id: header(&headers, &names::REQUEST_ID),
+            request_id: header(&headers, "x-request-id"),
             latency_ms,
-            retries: 0,
         })
     }
 
-    /// Asks, and waits for the headers.
+    /// Sends the request and waits for the headers of the response.
     async fn fetch(&self, waiting: &mut Waiting) -> Result<Response, Missed> {
-        let isolate = &self.exchange.isolate;
         let Self {
             request, config, ..
         } = self;
-        let body = config.api.body(request, config, self.dialect);
+        let body = config.target.body(request, self.dialect);
         let id = self.exchange.correlation_id.as_str();
-        let called = isolate
-            .endpoint(config)
-            .and_then(|endpoint| endpoint.call(&body, id));
-        let fetched = called.map_err(|error| {
+        let endpoint = self.exchange.isolate.endpoint(config);
+        let called = endpoint.and_then(|endpoint| endpoint.call(&body, id));
+        let called = called.map_err(|error| {
             let cause = format!("the request cannot be made: {}", js::error_text(&error));
-            Failure {
-                // It could not be made a second time either.
-                retryable: false,
-                ..Failure::new(ErrorCode::UpstreamUnreachable, cause)
+            Missed::Failed {
+                failure: Failure {
+                    // It could not be made a second time either.
+                    retryable: false,
+                    ..Failure::new(ErrorCode::UpstreamUnreachable, cause)
+                },
+                reworded: None,
             }
         })?;
-        match waiting.settle(&fetched, self.deadline_ms).await {
+        match waiting.settle(&called, self.deadline_ms).await {
             Ok(response) => Ok(response.unchecked_into()),
-            Err(Interrupted::Failed(error)) => {
-                let cause = js::error_text(&error);
-                Err(Failure::new(ErrorCode::UpstreamUnreachable, cause).into())
-            }
-            Err(interrupted) => Err(missed(&interrupted, "no headers within TIMEOUT_SECONDS")),
+            Err(Interrupted::Failed(error)) => Err(Missed::failed(
+                ErrorCode::UpstreamUnreachable,
+                js::error_text(&error),
+            )),
+            Err(interrupted) => Err(Missed::interrupted(
+                &interrupted,
+                "no headers within TIMEOUT_SECONDS",
+            )),
         }
     }
 
-    /// Reads as much of a success as it takes to know what it is; a declared event stream is not looked at.
+    /// Reads as much of a success as it takes to tell what it is. A declared event stream is not looked at.
     async fn begin(
         &self,
         source: &mut Source,
         headers: &Headers,
         waiting: &mut Waiting,
     ) -> Result<Opening, Missed> {
-        let content_type = header(headers, &names::CONTENT_TYPE);
+        let content_type = header(headers, "content-type");
         let mut bytes = Vec::new();
         loop {
             match sniff(content_type.as_deref(), &bytes) {
                 Sniffed::EventStream => return Ok(Opening::Stream(bytes)),
-                Sniffed::Json => break,
-                Sniffed::NeedMore if self.read_more(source, &mut bytes, waiting).await? => {}
+                Sniffed::Json => return self.read_whole(bytes, source, waiting).await,
+                Sniffed::NeedMore if self.read_more(&mut bytes, source, waiting).await? => {}
                 Sniffed::NeedMore | Sniffed::Neither => {
-                    let cause = "a success is neither an event stream nor JSON";
-                    return Err(Failure::new(ErrorCode::UpstreamProtocol, cause).into());
+                    return Err(Missed::failed(
+                        ErrorCode::UpstreamProtocol,
+                        "a success is neither an event stream nor JSON",
+                    ));
                 }
             }
         }
-        while bytes.len() <= MAX_WHOLE_BYTES {
-            match self.read_more(source, &mut bytes, waiting).await {
+    }
+
+    /// Reads an answer that comes whole.
+    async fn read_whole(
+        &self,
+        mut bytes: Vec<u8>,
+        source: &mut Source,
+        waiting: &mut Waiting,
+    ) -> Result<Opening, Missed> {
+        loop {
+            if bytes.len() > MAX_WHOLE_BYTES {
+                return Err(Missed::failed(
+                    ErrorCode::UpstreamProtocol,
+                    "a whole answer is larger than 1 MiB",
+                ));
+            }
+            match self.read_more(&mut bytes, source, waiting).await {
                 Ok(true) => {}
                 Ok(false) => break,
                 // What is whole stays whole, however the connection ends.
-                Err(Missed::Refused(_)) if is_whole(&String::from_utf8_lossy(&bytes)) => break,
+                Err(Missed::Failed { .. }) if is_whole(&String::from_utf8_lossy(&bytes)) => break,
                 Err(missed) => return Err(missed),
             }
         }
-        if bytes.len() > MAX_WHOLE_BYTES {
-            let cause = "a whole answer is larger than 1 MiB";
-            return Err(Failure::new(ErrorCode::UpstreamProtocol, cause).into());
-        }
-        let Self {
-            config, request, ..
-        } = self;
-        let whole = config.api.read_whole(&bytes, request.names_model);
-        whole.map(Opening::Whole).map_err(|failure| {
-            Missed::Refused(Refused {
-                failure,
-                reworded: self.reworded(400, &bytes),
-            })
+        let whole = self
+            .config
+            .target
+            .api
+            .parse_whole(&bytes, self.request.names_model);
+        whole.map(Opening::Whole).map_err(|failure| Missed::Failed {
+            failure,
+            reworded: self.reworded(400, &bytes),
         })
     }
 
-    /// Adds the next chunk; false at the end. A whole answer may take no longer than one that streams.
+    /// Adds the next chunk of a success to `bytes`; false at the end. A whole answer may take no longer than one that is
+    /// streamed.
     async fn read_more(
         &self,
-        source: &mut Source,
         bytes: &mut Vec<u8>,
+        source: &mut Source,
         waiting: &mut Waiting,
     ) -> Result<bool, Missed> {
         let Self {
             exchange, config, ..
         } = self;
-        let idle_ms = js::now_ms().saturating_add(js::millis(config.timeout));
+        let idle_ms = js::now_ms().saturating_add(js::millis(config.limits.idle));
         let last_ms = exchange
             .started_ms
-            .saturating_add(js::millis(config.max_stream));
-        match body::read_chunk(source, bytes, waiting, idle_ms.min(last_ms)).await {
-            Ok(is_more) => Ok(is_more),
-            Err(Interrupted::Failed(_)) => {
-                let cause = "the connection broke in the middle of an answer";
-                Err(Failure::new(ErrorCode::UpstreamTruncated, cause).into())
-            }
-            Err(Interrupted::TimeIsUp) if js::now_ms() >= last_ms => {
-                let cause = "the answer took longer than MAX_STREAM_SECONDS";
-                Err(Failure::new(ErrorCode::StreamTooLong, cause).into())
-            }
-            Err(interrupted) => {
-                let cause = "upstream was silent for TIMEOUT_SECONDS";
-                Err(missed(&interrupted, cause))
-            }
-        }
+            .saturating_add(js::millis(config.limits.total));
+        let read = source.read_chunk(bytes, waiting, idle_ms.min(last_ms));
+        read.await.map_err(|interrupted| match interrupted {
+            Interrupted::Failed(_) => Missed::failed(
+                ErrorCode::UpstreamTruncated,
+                "the connection broke in the middle of an answer",
+            ),
+            Interrupted::TimeIsUp if js::now_ms() >= last_ms => Missed::failed(
+                ErrorCode::StreamTooLong,
+                "the answer took longer than MAX_STREAM_SECONDS",
+            ),
+            _ => Missed::interrupted(&interrupted, "upstream was silent for TIMEOUT_SECONDS"),
+        })
     }
 
-    /// Reads an answer that is no success, as far as the bound and the deadline allow.
-    async fn refused(
+    /// Reads a response that is no success, as far as the bound and the deadline allow.
+    async fn failed(
         &self,
         response: &Response,
         source: Option<Source>,
@@ -284,49 +283,42 @@ impl Attempt<'_> {
         let status = response.status();
         if (300..400).contains(&status) {
             let cause = format!("upstream status {status} is a redirect, which is not followed");
-            return Failure::new(ErrorCode::UpstreamProtocol, cause).into();
+            return Missed::failed(ErrorCode::UpstreamProtocol, cause);
         }
-        let limit = failure::MAX_BODY_BYTES;
         let mut bytes = Vec::new();
         if let Some(mut source) = source {
-            bytes = match body::read(&mut source, limit, waiting, self.deadline_ms).await {
+            let read = source.read_until_over(failure::MAX_BODY_BYTES, waiting, self.deadline_ms);
+            match read.await {
+                Ok(read) => bytes = read,
                 Err(Interrupted::ClientGone) => return Missed::ClientGone,
-                // What upstream did not say in time is not waited for: its status says enough.
-                Err(_) => Vec::new(),
-                Ok(body) => body.bytes,
-            };
+                // The status says enough.
+                Err(_) => {}
+            }
+            bytes.truncate(failure::MAX_BODY_BYTES);
         }
         let headers = response.headers();
-        let should_retry = header(&headers, &names::SHOULD_RETRY);
+        let should_retry = header(&headers, "x-should-retry");
         let until_ms = |date: &str| Some(Date::parse(date) - Date::now());
         let failure = Failure::from_response(
             status,
             &bytes,
             retry::retry_after_ms(
-                header(&headers, &names::RETRY_AFTER_MS).as_deref(),
-                header(&headers, &names::RETRY_AFTER).as_deref(),
+                header(&headers, "retry-after-ms").as_deref(),
+                header(&headers, "retry-after").as_deref(),
                 until_ms,
             ),
             should_retry.map(|value| !value.eq_ignore_ascii_case("false")),
             self.request.names_model,
         );
-        Missed::Refused(Refused {
+        Missed::Failed {
             failure,
             reworded: self.reworded(status, &bytes),
-        })
+        }
     }
 
     /// How to word the request so that upstream may take it.
     fn reworded(&self, status: u16, body: &[u8]) -> Option<Dialect> {
-        let is_chat = self.config.api == Api::ChatCompletions;
+        let is_chat = self.config.target.api == Api::ChatCompletions;
         self.dialect.adapted(status, body).filter(|_| is_chat)
-    }
-}
-
-/// A wait for upstream that ended without it.
-fn missed(interrupted: &Interrupted, cause: &str) -> Missed {
-    match interrupted {
-        Interrupted::ClientGone => Missed::ClientGone,
-        _ => Failure::new(ErrorCode::UpstreamTimeout, cause).into(),
     }
 }

@@ -1,8 +1,8 @@
 //! Bytes in, frames out.
 
-pub mod outcome;
+mod clocks;
+mod parts;
 pub mod relay;
 pub mod sse;
 mod surrogates;
-mod told;
 mod writer;

@@ -1,7 +1,7 @@
 //! Upstream's bytes, time and aborts → the client's frames, and one [`Outcome`].
 //!
-//! The relay does no I/O: whoever drives it tells it what happened ([`Relay::handle`]), writes what it
-//! produced ([`Relay::output`]) and asks when to come back ([`Relay::deadline_ms`]).
+//! The relay does no I/O. Its caller says what happened ([`Relay::handle`]), writes the frames that follow from it
+//! ([`Relay::output`]), and comes back in time ([`Relay::deadline_ms`]).
 //!
 //! # Invariants
 //!
@@ -14,23 +14,20 @@
 //! 6. Memory and time per stream are bounded, whatever upstream or the client does.
 //! 7. Time is an input. The relay reads no clock and makes no random numbers.
 //! 8. It never panics.
-//! 9. It shares nothing with the relay of another stream.
+//! 9. Whatever happens to one stream, its neighbours do not notice.
 
-use std::time::Duration;
-
-use super::outcome::{EndReason, Outcome};
+use super::clocks::{Clocks, Due};
 use super::sse::{DecodeError, Decoder};
 use super::writer::{Step, Writer};
 use crate::api::correlation::CorrelationId;
+use crate::api::ending::{EndReason, FinishReason, Usage};
 use crate::api::error::ErrorCode;
 use crate::api::frame::KEEP_ALIVE;
 use crate::openai::failure::Failure;
-use crate::openai::{Api, Ended, EventReader, FinishReason, Usage, Whole};
+use crate::openai::{Ended, EventParser, WholeAnswer};
 
+pub use super::clocks::Limits;
 pub use super::writer::SentFrame;
-
-/// How long upstream may still send what the answer cost and the end mark, once it has said why the answer ended.
-const GRACE_MS: u64 = 2_000;
 
 /// Something that happened to a stream.
 #[derive(Clone, Copy, Debug)]
@@ -43,46 +40,34 @@ pub enum Input<'a> {
     Broken,
     /// Time has passed.
     Tick,
-    /// The client no longer listens.
+    /// The client has left.
     ClientGone,
 }
 
-/// The clocks of a stream.
-#[derive(Clone, Copy, Debug)]
-pub struct Limits {
-    /// Longest wait between upstream's bytes.
-    pub idle: Duration,
-    /// Longest whole answer.
-    pub total: Duration,
-    /// Longest silence towards the client.
-    pub heartbeat: Duration,
+/// How a stream ended.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Outcome {
+    /// In one word.
+    pub end_reason: EndReason,
+    /// What went wrong, if anything did.
+    pub failure: Option<Failure>,
 }
 
 /// The state of one stream.
 #[derive(Debug)]
 pub struct Relay {
     decoder: Decoder,
-    events: EventReader,
+    events: EventParser,
     writer: Writer,
-    idle_ms: u64,
-    heartbeat_ms: u64,
-    last_deadline_ms: u64,
-    /// When upstream last sent a byte, put off by the time that the client took to read.
-    progress_ms: u64,
-    /// When something last happened; a write that follows begins then.
-    handled_ms: u64,
-    sent_ms: u64,
+    clocks: Clocks,
     first_text_ms: Option<u64>,
-    /// When upstream first said why the answer ended, put off like `progress_ms`, and how many frames had gone
-    /// out then.
-    ended: Option<(u64, u64)>,
     outcome: Option<Outcome>,
 }
 
 impl Relay {
-    /// A stream of this API's events that begins now. `traces_frames` keeps the facts for [`Relay::take_sent`].
+    /// A stream that begins now. `traces_frames` keeps the facts for [`Relay::take_sent`].
     pub fn new(
-        api: Api,
+        events: EventParser,
         correlation_id: CorrelationId,
         limits: Limits,
         now_ms: u64,
@@ -90,118 +75,63 @@ impl Relay {
     ) -> Self {
         Self {
             decoder: Decoder::default(),
-            events: EventReader::new(api),
+            events,
             writer: Writer::new(correlation_id, traces_frames),
-            idle_ms: millis(limits.idle),
-            heartbeat_ms: millis(limits.heartbeat),
-            last_deadline_ms: now_ms.saturating_add(millis(limits.total)),
-            progress_ms: now_ms,
-            handled_ms: now_ms,
-            sent_ms: now_ms,
+            clocks: Clocks::new(limits, now_ms),
             first_text_ms: None,
-            ended: None,
             outcome: None,
         }
     }
 
-    /// The same for a client that leaves the model to this service: an unknown model is its owner's to mend then.
-    #[must_use]
-    pub fn asking_default_model(self, is_default: bool) -> Self {
-        Self {
-            events: self.events.asking_default_model(is_default),
-            ..self
-        }
-    }
-
-    /// Takes note of what happened. After an outcome nothing more happens, but that the client may
-    /// turn out to have left before it took the last frame.
+    /// Handles what happened. After an outcome nothing changes, except that the client may leave before it has read
+    /// the last frames.
     pub fn handle(&mut self, input: Input<'_>, now_ms: u64) {
-        let is_unread = !self.writer.output.is_empty();
-        if self.outcome.is_some() && !(matches!(input, Input::ClientGone) && is_unread) {
+        if let Input::ClientGone = input {
+            return self.client_gone(now_ms);
+        }
+        if self.outcome.is_some() {
             return;
         }
-        self.handled_ms = now_ms;
+        self.clocks.handled(now_ms);
         match input {
-            Input::Chunk(chunk) => {
-                self.receive(chunk.len(), |space| space.copy_from_slice(chunk), now_ms);
-            }
+            Input::Chunk(chunk) => self.receive(chunk, now_ms),
             Input::End => self.end("the bytes ended before the answer was complete", now_ms),
             Input::Broken => self.end(
                 "the connection broke before the answer was complete",
                 now_ms,
             ),
             Input::Tick => self.tick(now_ms),
-            Input::ClientGone => {
-                self.writer.output.clear();
-                self.outcome = Some(Outcome {
-                    end_reason: EndReason::ClientGone,
-                    failure: None,
-                });
-            }
+            Input::ClientGone => {}
         }
     }
 
-    /// [`Input::Chunk`] whose `len` bytes `fill` writes in place.
-    pub fn receive(&mut self, len: usize, fill: impl FnOnce(&mut [u8]), now_ms: u64) {
-        if self.outcome.is_some() {
-            return;
-        }
-        self.handled_ms = now_ms;
-        self.progress_ms = now_ms;
-        self.decoder.feed_with(len, fill);
+    fn receive(&mut self, chunk: &[u8], now_ms: u64) {
+        self.clocks.received(now_ms);
+        self.decoder.feed(chunk);
         while self.outcome.is_none() {
             let step = match self.decoder.next_event() {
                 Ok(None) => break,
-                Ok(Some(event)) => self.writer.read(&mut self.events, event, false),
-                Err(error @ DecodeError::InvalidUtf8) => Step::Spoil(error.cause()),
-                Err(error @ DecodeError::EventTooLarge) => Step::Stop(error.cause()),
+                Ok(Some(event)) => self.writer.handle(&mut self.events, event, false),
+                Err(error @ DecodeError::InvalidUtf8) => Step::Malformed(error.cause()),
+                Err(error @ DecodeError::EventTooLarge) => Step::Undecodable(error.cause()),
             };
             self.step(step, now_ms);
         }
         self.note_output(now_ms);
     }
 
-    /// Gives an answer that came whole: its text, and the final frame, which is that of a failure if the answer does
-    /// not say that it is complete.
-    pub fn answer_whole(&mut self, whole: &Whole, now_ms: u64) {
+    /// Sends an answer that came whole: its text, then the final frame.
+    pub fn answer_whole(&mut self, answer: &WholeAnswer, now_ms: u64) {
         if self.outcome.is_some() {
             return;
         }
-        self.handled_ms = now_ms;
-        self.writer.delta(&whole.0);
-        match &whole.0.ending {
+        self.clocks.handled(now_ms);
+        self.writer.delta(&answer.0);
+        match &answer.0.ending {
             Some(Ended::Failed(failure)) => self.fail((**failure).clone()),
             _ => self.finish(),
         }
         self.note_output(now_ms);
-    }
-
-    /// Does what an event asks for. Once the answer is complete, nothing can make it a failure.
-    fn step(&mut self, step: Step, now_ms: u64) {
-        let is_complete = self.writer.finish_reason().is_some();
-        match step {
-            Step::Finish => self.finish(),
-            Step::Stop(_) if is_complete => self.finish(),
-            _ if is_complete => {}
-            Step::GoOn => {}
-            Step::Fail(failure) => self.fail(*failure),
-            Step::Spoil(cause) | Step::Stop(cause) => {
-                self.fail_with(ErrorCode::UpstreamProtocol, cause);
-            }
-        }
-        if is_complete {
-            let ended = (now_ms, self.writer.text_frames());
-            self.ended.get_or_insert(ended);
-        }
-    }
-
-    fn note_output(&mut self, now_ms: u64) {
-        if !self.writer.output.is_empty() {
-            self.sent_ms = now_ms;
-        }
-        if self.writer.text_frames() > 0 {
-            self.first_text_ms.get_or_insert(now_ms);
-        }
     }
 
     /// Bytes for the client, in order.
@@ -209,44 +139,20 @@ impl Relay {
         &self.writer.output
     }
 
-    /// Forgets the output, which has been written. Nobody listened to upstream while the client took
-    /// it, so that time is no silence of upstream's.
+    /// The output has been written, and is forgotten.
     pub fn output_written(&mut self, now_ms: u64) {
         self.writer.output.clear();
-        let writing_ms = now_ms.saturating_sub(self.handled_ms);
-        self.progress_ms = self.progress_ms.saturating_add(writing_ms);
-        if let Some((ended_ms, _)) = &mut self.ended {
-            *ended_ms = ended_ms.saturating_add(writing_ms);
-        }
-        self.handled_ms = now_ms;
+        self.clocks.written(now_ms);
     }
 
     /// When [`Input::Tick`] is due, unless something else happens first.
     pub fn deadline_ms(&self) -> u64 {
-        self.silence_deadline_ms()
-            .min(self.heartbeat_deadline_ms())
-            .min(self.last_deadline_ms)
+        self.clocks.deadline_ms(self.text_frame_count())
     }
 
     /// When the whole answer has to be over.
     pub fn last_deadline_ms(&self) -> u64 {
-        self.last_deadline_ms
-    }
-
-    /// When nothing more is waited for. Text after the reason shows that it was not the end: some servers give
-    /// one with every chunk. Then it takes the usual silence.
-    fn silence_deadline_ms(&self) -> u64 {
-        let idle_ms = self.progress_ms.saturating_add(self.idle_ms);
-        match self.ended {
-            Some((ended_ms, frames)) if frames == self.writer.text_frames() => {
-                idle_ms.min(ended_ms.saturating_add(GRACE_MS))
-            }
-            _ => idle_ms,
-        }
-    }
-
-    fn heartbeat_deadline_ms(&self) -> u64 {
-        self.sent_ms.saturating_add(self.heartbeat_ms)
+        self.clocks.last_deadline_ms()
     }
 
     /// How the stream ended, once it has.
@@ -254,7 +160,7 @@ impl Relay {
         self.outcome.as_ref()
     }
 
-    /// Frames with text produced so far.
+    /// Frames with text so far.
     pub fn text_frame_count(&self) -> u64 {
         self.writer.text_frames()
     }
@@ -269,12 +175,12 @@ impl Relay {
         self.writer.finish_reason()
     }
 
-    /// Upstream's word for a reason that is told as [`FinishReason::Other`], if it is a machine-readable name.
+    /// Upstream's word for [`FinishReason::Other`], if it is a machine-readable name.
     pub fn unknown_finish_reason(&self) -> Option<&str> {
         self.writer.unknown_finish_reason()
     }
 
-    /// What the answer cost, as far as upstream has said.
+    /// The answer's tokens, if upstream has counted them.
     pub fn usage(&self) -> Option<Usage> {
         self.writer.usage()
     }
@@ -284,24 +190,64 @@ impl Relay {
         self.writer.take_sent()
     }
 
-    fn tick(&mut self, now_ms: u64) {
-        if now_ms >= self.last_deadline_ms {
-            self.expire(
-                ErrorCode::StreamTooLong,
-                "the answer took longer than MAX_STREAM_SECONDS",
-            );
-        } else if now_ms >= self.silence_deadline_ms() {
-            self.expire(
-                ErrorCode::UpstreamTimeout,
-                "upstream was silent for TIMEOUT_SECONDS",
-            );
-        } else if now_ms >= self.heartbeat_deadline_ms() {
-            self.writer.output.extend_from_slice(KEEP_ALIVE);
-            self.sent_ms = now_ms;
+    /// Does what an event asks for. Once the answer is complete, nothing can make it a failure.
+    fn step(&mut self, step: Step, now_ms: u64) {
+        let is_complete = self.writer.finish_reason().is_some();
+        match step {
+            Step::Finish => self.finish(),
+            Step::Undecodable(_) if is_complete => self.finish(),
+            _ if is_complete => {}
+            Step::Continue => {}
+            Step::Fail(failure) => self.fail(*failure),
+            Step::Malformed(cause) | Step::Undecodable(cause) => {
+                self.fail_with(ErrorCode::UpstreamProtocol, cause);
+            }
+        }
+        if is_complete {
+            self.clocks.finished(now_ms, self.writer.text_frames());
         }
     }
 
-    /// An answer that has its reason is complete; what upstream could still add is its cost.
+    fn note_output(&mut self, now_ms: u64) {
+        if !self.writer.output.is_empty() {
+            self.clocks.sent(now_ms);
+        }
+        if self.writer.text_frames() > 0 {
+            self.first_text_ms.get_or_insert(now_ms);
+        }
+    }
+
+    fn client_gone(&mut self, now_ms: u64) {
+        let is_unread = !self.writer.output.is_empty();
+        if self.outcome.is_none() || is_unread {
+            self.clocks.handled(now_ms);
+            self.writer.output.clear();
+            self.outcome = Some(Outcome {
+                end_reason: EndReason::ClientGone,
+                failure: None,
+            });
+        }
+    }
+
+    fn tick(&mut self, now_ms: u64) {
+        match self.clocks.due(now_ms, self.text_frame_count()) {
+            Some(Due::Total) => self.expire(
+                ErrorCode::StreamTooLong,
+                "the answer took longer than MAX_STREAM_SECONDS",
+            ),
+            Some(Due::Silence) => self.expire(
+                ErrorCode::UpstreamTimeout,
+                "upstream was silent for TIMEOUT_SECONDS",
+            ),
+            Some(Due::Heartbeat) => {
+                self.writer.output.extend_from_slice(KEEP_ALIVE);
+                self.clocks.sent(now_ms);
+            }
+            None => {}
+        }
+    }
+
+    /// Ends the stream: in order if upstream has given a finish reason, so that only usage could still follow.
     fn expire(&mut self, code: ErrorCode, cause: &str) {
         if self.writer.finish_reason().is_some() {
             self.finish();
@@ -310,10 +256,10 @@ impl Relay {
         }
     }
 
-    /// The bytes are over. A last event without its blank line counts if it is whole; half of one is none.
+    /// The bytes are over. A last event without its blank line counts if it is whole.
     fn end(&mut self, cause: &str, now_ms: u64) {
         if let Ok(Some(event)) = self.decoder.finish() {
-            let step = self.writer.read(&mut self.events, event, true);
+            let step = self.writer.handle(&mut self.events, event, true);
             self.step(step, now_ms);
         }
         if self.outcome.is_none() {
@@ -341,8 +287,4 @@ impl Relay {
             failure: Some(failure),
         });
     }
-}
-
-fn millis(duration: Duration) -> u64 {
-    u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
 }

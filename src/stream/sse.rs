@@ -1,23 +1,24 @@
 //! Bytes → events, by the WHATWG event stream format. Knows no `OpenAI`.
 //!
 //! See <https://html.spec.whatwg.org/multipage/server-sent-events.html#parsing-an-event-stream>.
-//! `id` and `retry` serve reconnection, which a streamed answer does not have, and are passed over.
-//! Unlike a browser, invalid UTF-8 is an error: replacing it would change the answer.
+//! `id` and `retry` serve reconnection, which a streamed answer does not support, and are ignored.
+//! Unlike in a browser, invalid UTF-8 is an error: replacing it would change the answer.
 //!
-//! Three things are read that the format would pass over, for servers report errors by them, or send a whole answer:
-//! a field `error`, which makes its event one of that type with that data; a line that begins with `{`, which is
-//! data without the field's name, and an event of its own unless it stands inside of one; and, when the bytes have ended, the event whose blank line is missing.
+//! Three things that the format ignores are read all the same, because servers send errors or answers that way:
+//!
+//! - A field `error` makes its event one of that type, with the field's value as its data.
+//! - A line that begins with `{` is data without the field name, and an event of its own unless it is within one.
+//! - At the end of the bytes, an event counts without its blank line.
 
 use std::ops::Range;
 use std::str;
 
 use memchr::{memchr, memchr2};
 
-/// Most bytes that one event's lines may have, field names and line ends included; a comment counts for
-/// itself.
+/// Most bytes of one event's lines, including field names and line ends. A comment counts by itself.
 pub const MAX_EVENT_BYTES: usize = 1 << 20;
 
-/// Byte order mark, allowed once at the very start.
+/// The byte order mark that may begin the stream.
 const BOM: &[u8] = b"\xef\xbb\xbf";
 
 /// A decoded event.
@@ -29,7 +30,7 @@ pub struct Event<'a> {
     pub data: &'a str,
 }
 
-/// Why bytes are not an event stream that can be read on.
+/// Why bytes cannot be decoded.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub enum DecodeError {
     /// An event has more than [`MAX_EVENT_BYTES`].
@@ -39,7 +40,7 @@ pub enum DecodeError {
 }
 
 impl DecodeError {
-    /// What happened, for the log.
+    /// The cause, for the log.
     pub const fn cause(self) -> &'static str {
         match self {
             Self::EventTooLarge => "an event is larger than 1 MiB",
@@ -61,30 +62,30 @@ impl DecodeError {
 /// ```
 #[derive(Debug, Default)]
 pub struct Decoder {
-    /// Bytes received and not yet done with.
+    /// Bytes that are not decoded yet.
     buffer: Vec<u8>,
-    /// Where in `buffer` the line that is being read begins.
+    /// Where the current line begins in `buffer`.
     line_start: usize,
-    /// Where in `buffer` the search for that line's end goes on.
+    /// How far `buffer` was searched for the end of that line.
     searched: usize,
-    /// Whether the last line ended in CR, so that a LF right behind it belongs to that line end.
+    /// Whether the last line ended in CR, so that a following LF belongs to its end.
     after_cr: bool,
-    /// Whether the start of the stream, where a byte order mark may stand, is behind.
+    /// Whether the start of the stream, where a byte order mark may be, is over.
     started: bool,
     event: Pending,
-    /// Whether `event` has been handed out and makes room for the next one.
+    /// Whether `event` has been returned, and is to be cleared.
     dispatched: bool,
 }
 
 /// The type of an event that has a field `error`.
 const ERROR: &[u8] = b"error";
 
-/// The fields of the event that is being read.
+/// The fields of the current event.
 #[derive(Debug, Default)]
 struct Pending {
     size_bytes: usize,
     kind: Vec<u8>,
-    /// Whether a field `error` has said all that counts.
+    /// Whether a field `error` came, after which no other field counts.
     is_error: bool,
     has_data: bool,
     /// The `data` lines, joined.
@@ -92,36 +93,32 @@ struct Pending {
 }
 
 impl Decoder {
-    /// Takes in a chunk. Ask [`Decoder::next_event`] until there is none before feeding the next.
+    /// Adds a chunk. Call [`Decoder::next_event`] until it returns `None` before feeding the next one.
     pub fn feed(&mut self, chunk: &[u8]) {
-        self.feed_with(chunk.len(), |space| space.copy_from_slice(chunk));
+        let done = self.line_start.min(self.buffer.len());
+        self.buffer.drain(..done);
+        self.searched = self.searched.saturating_sub(done);
+        self.line_start = 0;
+        self.buffer.extend_from_slice(chunk);
     }
 
-    /// Takes in a chunk of `len` bytes that `fill` writes in place.
-    pub fn feed_with(&mut self, len: usize, fill: impl FnOnce(&mut [u8])) {
-        self.discard_done();
-        let old_len = self.buffer.len();
-        self.buffer.resize(old_len.saturating_add(len), 0);
-        fill(self.buffer.get_mut(old_len..).unwrap_or_default());
-    }
-
-    /// Takes note of the end of the bytes: what there is of a last event is dispatched as if its blank line had
-    /// come. Whoever reads it has to see whether it is whole.
+    /// The bytes have ended: returns what there is of a last event, as if its blank line had come. It may have been cut
+    /// off.
     ///
     /// # Errors
     ///
-    /// [`DecodeError`], also where the bytes end inside a character.
+    /// [`DecodeError`], also when the bytes end inside a character.
     pub fn finish(&mut self) -> Result<Option<Event<'_>>, DecodeError> {
         self.feed(b"\n\n");
         self.next_event()
     }
 
-    /// The next event whose blank line has come. An event without `data` is passed over, unless it is called an error.
+    /// The next event whose blank line has come. An event without `data` is ignored, unless its type is `error`.
     ///
     /// # Errors
     ///
-    /// [`DecodeError::InvalidUtf8`] for this event alone. After [`DecodeError::EventTooLarge`] the decoder is
-    /// of no use.
+    /// [`DecodeError::InvalidUtf8`] concerns this event alone. After [`DecodeError::EventTooLarge`], nothing more can be
+    /// decoded.
     pub fn next_event(&mut self) -> Result<Option<Event<'_>>, DecodeError> {
         if self.dispatched {
             self.event.clear();
@@ -131,7 +128,7 @@ impl Decoder {
             return Ok(None);
         }
         while let Some(line) = self.next_line() {
-            // The line end counts, so that a line is as large whether it came in one piece or not.
+            // The line end counts as one byte, so that the size does not depend on how the bytes were split.
             self.check_size(&line, 1)?;
             if !line.is_empty() {
                 let is_alone = !self.event.has_data;
@@ -143,7 +140,7 @@ impl Decoder {
                 if is_alone {
                     return self.dispatch().map(Some);
                 }
-            } else if self.event.has_data || self.event.kind == b"error" {
+            } else if self.event.has_data || self.event.kind == ERROR {
                 return self.dispatch().map(Some);
             } else {
                 self.event.clear();
@@ -163,7 +160,7 @@ impl Decoder {
         })
     }
 
-    /// Adds a line's length to its event's, or refuses it.
+    /// Adds a line to the size of its event.
     fn check_size(
         &mut self,
         line: &Range<usize>,
@@ -182,7 +179,7 @@ impl Decoder {
         Ok(())
     }
 
-    /// Whether a line is JSON without a field's name.
+    /// Whether a line is a JSON object without a field name.
     fn is_bare_object(&self, line: &Range<usize>) -> bool {
         !self.event.is_error && self.bytes(line).first() == Some(&b'{')
     }
@@ -242,7 +239,7 @@ impl Decoder {
         Some(line)
     }
 
-    /// Passes over a byte order mark; false while the bytes so far could become one.
+    /// Skips a byte order mark; false while the bytes so far may still become one.
     fn skip_bom(&mut self) -> bool {
         if self.started {
             return true;
@@ -257,24 +254,13 @@ impl Decoder {
         true
     }
 
-    fn discard_done(&mut self) {
-        if self.dispatched {
-            self.event.clear();
-            self.dispatched = false;
-        }
-        let done = self.line_start.min(self.buffer.len());
-        self.buffer.drain(..done);
-        self.searched = self.searched.saturating_sub(done);
-        self.line_start = 0;
-    }
-
     fn bytes(&self, range: &Range<usize>) -> &[u8] {
         self.buffer.get(range.clone()).unwrap_or_default()
     }
 }
 
 impl Pending {
-    /// Makes room for the next event and keeps the memory.
+    /// Clears the fields but keeps their memory.
     fn clear(&mut self) {
         self.size_bytes = 0;
         self.kind.clear();

@@ -1,17 +1,17 @@
-//! Keeps characters whole that upstream splits between two deltas.
+//! Joins characters that upstream splits between two deltas.
 //!
-//! JSON may write a character beyond U+FFFF as two escapes, and a server that counts in UTF-16 units
-//! may put them into two deltas. Each half alone is no text: strict clients refuse it, others show it
-//! as a replacement character. So the first half waits for the second.
+//! JSON may write a character beyond U+FFFF as two escapes, and a server that counts in UTF-16 units may put them into
+//! two deltas. Half a character is not valid text: strict clients refuse it, others show a replacement character. So
+//! the first half is held back until the second one comes.
 
 use std::borrow::Cow;
 
 use memchr::memchr_iter;
 
-/// What stands for half a character whose other half never comes.
+/// Replaces half a character whose other half never comes.
 const REPLACEMENT: &str = "\\ufffd";
 
-/// The half that waits, if any.
+/// The first half that is held back, if any.
 #[derive(Debug, Default)]
 pub(super) struct Surrogates {
     /// An escape such as `\ud83d`, as upstream wrote it.
@@ -19,7 +19,7 @@ pub(super) struct Surrogates {
 }
 
 impl Surrogates {
-    /// The next piece of text, a JSON string, as a JSON string of whole characters.
+    /// The next piece of text, as a JSON string of whole characters.
     pub(super) fn join<'a>(&mut self, json: &'a str) -> Cow<'a, str> {
         if self.held.is_none() && !has_surrogate(json) {
             return Cow::Borrowed(json);
@@ -37,13 +37,13 @@ impl Surrogates {
         Cow::Owned(whole)
     }
 
-    /// What a half that still waits at the answer's end becomes, as a JSON string.
+    /// At the answer's end, what replaces a half that is still held back, as a JSON string.
     pub(super) fn finish(&mut self) -> Option<String> {
         self.held.take().map(|_| format!("\"{REPLACEMENT}\""))
     }
 }
 
-/// Whether an escape may be half a character. Most text has no escape at all.
+/// Whether a JSON string may contain half a character.
 fn has_surrogate(json: &str) -> bool {
     memchr_iter(b'\\', json.as_bytes()).any(|at| {
         let escape = json.as_bytes().get(at..).unwrap_or_default();
@@ -51,7 +51,7 @@ fn has_surrogate(json: &str) -> bool {
     })
 }
 
-/// Copies a JSON string's inside, and gives back a first half at its very end.
+/// Copies the inside of a JSON string, except for a first half at its end, which is returned.
 fn copy_whole(inner: &str, out: &mut String) -> Option<String> {
     let mut rest = inner;
     while let Some((before, escape)) = rest.find('\\').and_then(|at| rest.split_at_checked(at)) {

@@ -1,42 +1,40 @@
-//! The client's side of a stream: what events add → frames.
+//! Events → the client's frames.
 
+use super::parts::SentParts;
 use super::sse::Event;
 use super::surrogates::Surrogates;
-use super::told::Told;
 use crate::api::correlation::CorrelationId;
+use crate::api::ending::{FinishReason, Usage};
 use crate::api::error::{ApiError, ErrorCode};
 use crate::api::frame::{Ending, FrameEncoder};
 use crate::openai::failure::Failure;
-use crate::openai::{
-    Delta, Ended, EventReader, FinishReason, Meaning, Origin, PartText, Usage, is_whole,
-};
+use crate::openai::{Delta, Ended, EventParser, Meaning, Origin, PartText, is_whole};
 
-/// A frame with text that went out, for the log.
+/// A frame with text, for the log.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub struct SentFrame {
     /// Its number.
     pub sequence: u64,
-    /// Its text's length, in Unicode scalar values.
+    /// The length of its text, in Unicode scalar values.
     pub content_length: usize,
 }
 
-/// What an event asks for.
+/// What follows from an event.
 #[derive(Debug)]
 pub(super) enum Step {
-    /// Nothing but to read on.
-    GoOn,
+    /// The answer goes on.
+    Continue,
     /// The answer is complete, and nothing follows.
     Finish,
-    /// Upstream could not go on.
+    /// Upstream failed.
     Fail(Box<Failure>),
-    /// The event cannot be read.
-    Spoil(&'static str),
-    /// Neither the event nor what follows it can be read.
-    Stop(&'static str),
+    /// This event cannot be read.
+    Malformed(&'static str),
+    /// Neither this event nor anything after it can be read.
+    Undecodable(&'static str),
 }
 
-/// Writes the frames of one stream, and knows what upstream has said so far. It is apart from the decoder, whose
-/// events it reads.
+/// Writes the frames of one stream, and keeps what upstream has said so far.
 #[derive(Debug)]
 pub(super) struct Writer {
     frames: FrameEncoder,
@@ -45,17 +43,16 @@ pub(super) struct Writer {
     finish_reason: Option<FinishReason>,
     /// Upstream's word for [`FinishReason::Other`].
     unknown_reason: Option<String>,
-    refused: bool,
-    /// Whether any part of the answer came, with text or without.
+    is_refusal: bool,
+    /// Whether the answer has begun, with or without text.
     has_begun: bool,
-    /// Whether any text came as a delta of no part that has a name.
+    /// Whether text came in a delta without indices, before any with indices.
     has_deltas: bool,
-    /// The parts whose text came.
-    told: Told,
+    sent_parts: SentParts,
     /// Frames with text so far.
     text_frames: u64,
     usage: Option<Usage>,
-    /// Frames since the last [`Writer::take_sent`]; kept only when somebody wants to know.
+    /// Frames since the last [`Writer::take_sent`], if they are traced.
     sent: Option<Vec<SentFrame>>,
 }
 
@@ -67,67 +64,67 @@ impl Writer {
             output: Vec::new(),
             finish_reason: None,
             unknown_reason: None,
-            refused: false,
+            is_refusal: false,
             has_begun: false,
             has_deltas: false,
-            told: Told::default(),
+            sent_parts: SentParts::default(),
             text_frames: 0,
             usage: None,
             sent: traces_frames.then(Vec::new),
         }
     }
 
-    /// Reads an event. Of one that the end of the bytes has cut off, what is whole counts.
-    pub(super) fn read(
+    /// Handles an event. `is_last`: the bytes ended, and may have cut it off; only what is whole counts.
+    pub(super) fn handle(
         &mut self,
-        events: &mut EventReader,
+        events: &mut EventParser,
         event: Event<'_>,
-        is_cut: bool,
+        is_last: bool,
     ) -> Step {
         let Event { kind, data } = event;
-        let counts = |data: &str| !is_cut || is_whole(data);
-        let spoilt = Step::Spoil("an event's data is not what the API promises");
+        let counts = |data: &str| !is_last || is_whole(data);
+        let malformed = Step::Malformed("an event's data does not follow the API");
         if counts(data) {
-            match events.meaning(kind, data) {
-                Ok(meaning) => return self.take_in(meaning),
-                Err(_) if !data.contains('\n') => return spoilt,
+            match events.parse(kind, data) {
+                Ok(meaning) => return self.apply(meaning),
+                Err(_) if !data.contains('\n') => return malformed,
                 Err(_) => {}
             }
         }
-        // Some servers end their events with one line end, and so make one of them all.
+        // Some servers forget the blank line between events, which makes them lines of one event.
         for line in data.lines().take_while(|line| counts(line)) {
-            let Ok(meaning) = events.meaning(kind, line) else {
-                return spoilt;
+            let Ok(meaning) = events.parse(kind, line) else {
+                return malformed;
             };
-            let step = self.take_in(meaning);
-            if !matches!(step, Step::GoOn) {
+            let step = self.apply(meaning);
+            if !matches!(step, Step::Continue) {
                 return step;
             }
         }
-        Step::GoOn
+        Step::Continue
     }
 
-    /// Takes in what an event means.
-    fn take_in(&mut self, meaning: Meaning<'_>) -> Step {
+    /// Applies what an event means.
+    fn apply(&mut self, meaning: Meaning<'_>) -> Step {
         let (delta, is_done) = match meaning {
-            Meaning::Nothing => return Step::GoOn,
+            Meaning::Nothing => return Step::Continue,
             Meaning::Delta(delta) => (delta, false),
             Meaning::Done(delta) => (delta, true),
         };
-        let has_all = self.delta(&delta);
+        let is_readable = self.delta(&delta);
         if self.finish_reason.is_none() {
             if let Some(Ended::Failed(failure)) = delta.ending {
                 return Step::Fail(failure);
             }
-            if !has_all {
-                return Step::Spoil("an answer's text cannot be read");
+            if !is_readable {
+                return Step::Malformed("the answer's text cannot be read");
             }
         }
         match (is_done, self.has_begun) {
-            (false, _) => Step::GoOn,
+            (false, _) => Step::Continue,
             (true, true) => Step::Finish,
             (true, false) => {
-                let cause = "the end mark came without an answer";
+                let cause = "the end mark came before any part of the answer";
                 let failure = Failure::new(ErrorCode::UpstreamTruncated, cause);
                 Step::Fail(Box::new(failure))
             }
@@ -154,7 +151,7 @@ impl Writer {
 
     pub(super) fn finish_reason(&self) -> Option<FinishReason> {
         match self.finish_reason {
-            Some(_) if self.refused => Some(FinishReason::Refusal),
+            Some(_) if self.is_refusal => Some(FinishReason::Refusal),
             reason => reason,
         }
     }
@@ -177,7 +174,7 @@ impl Writer {
         sent.map(std::mem::take).unwrap_or_default()
     }
 
-    /// Takes in what an event adds; false when a text is lost with it, and so whatever else it says.
+    /// Applies a delta; false when its text cannot be read and is lost, and then the rest of it is not applied.
     pub(super) fn delta(&mut self, delta: &Delta<'_>) -> bool {
         let is_new = self.is_new(delta.origin);
         if is_new && delta.origin == Origin::Lost {
@@ -187,12 +184,12 @@ impl Writer {
         if is_new && has_text {
             self.text(delta.content.as_deref(), delta.refusal.as_deref());
             match delta.origin {
-                // One that is like the one before it has its part.
-                Origin::Delta => self.has_deltas |= self.told.is_empty(),
-                Origin::DeltaOf(part) => self.told.add(part),
+                // Once a delta has named a part, the others may leave it out.
+                Origin::Delta => self.has_deltas |= self.sent_parts.is_empty(),
+                Origin::DeltaOf(part) => self.sent_parts.add(part),
                 Origin::Part(Some(part)) => {
-                    self.told.add(part);
-                    self.told.hear_again(part);
+                    self.sent_parts.add(part);
+                    self.sent_parts.repeated(part);
                 }
                 Origin::Part(None) | Origin::Whole | Origin::Lost => {}
             }
@@ -206,23 +203,23 @@ impl Writer {
         true
     }
 
-    /// Whether a text was not read before.
+    /// Whether a delta's text was not sent before.
     fn is_new(&mut self, origin: Origin) -> bool {
         match origin {
             Origin::Delta | Origin::DeltaOf(_) => true,
             Origin::Part(None) => !self.has_deltas,
             Origin::Part(Some(part)) => {
-                self.told.hear_again(part);
-                !self.has_deltas && self.told.lacks(part)
+                self.sent_parts.repeated(part);
+                !self.has_deltas && self.sent_parts.lacks(part)
             }
             Origin::Whole | Origin::Lost => self.text_frames == 0,
         }
     }
 
-    /// Adds the text of those parts that did not come before.
+    /// Sends the parts that were not sent before.
     fn missing_parts(&mut self, parts: &[PartText<'_>]) {
-        let numbers = parts.iter().map(|part| part.part);
-        if self.has_deltas || !self.told.is_less_than(numbers) {
+        let all = parts.iter().map(|part| part.part);
+        if self.has_deltas || !self.sent_parts.lacks_any(all) {
             return;
         }
         for PartText {
@@ -231,7 +228,7 @@ impl Writer {
             refusal,
         } in parts
         {
-            if !self.told.holds(*part) {
+            if !self.sent_parts.contains(*part) {
                 self.text(content.as_deref(), refusal.as_deref());
             }
         }
@@ -244,11 +241,11 @@ impl Writer {
                 self.content(&whole);
             }
         }
-        self.refused |= refusal.is_some();
+        self.is_refusal |= refusal.is_some();
     }
 
-    /// Takes note of why the answer ended. A gateway may put a `stop` of its own behind the model's reason, which
-    /// says more.
+    /// Keeps why the answer ended. A later `stop` does not replace a reason: a gateway may append its own to the
+    /// model's, which says more.
     fn end(&mut self, ending: Option<&Ended>) {
         match ending {
             Some(Ended::Finished(FinishReason::Stop)) => {
@@ -276,7 +273,7 @@ impl Writer {
     }
 }
 
-/// Whether a reason says less than any that is known.
+/// Whether an unknown reason may replace this one.
 fn is_vague(reason: FinishReason) -> bool {
     matches!(reason, FinishReason::Stop | FinishReason::Other)
 }

@@ -1,12 +1,12 @@
-//! Characters as URLs and JSON write them: `%2F` and `\u002F` are a slash.
+//! Characters as URLs and JSON escape them: `%2F` and `\u002F` are a slash.
 //!
-//! Only what such writers do by themselves is undone, in either case of hexadecimal digits and however often
-//! it was done (`%252F`). Who turns a secret into another text on purpose, as Base64 does, can hide it.
+//! Nested escapes (`%252F`) and hexadecimal digits of either case are undone as well. Other encodings, such as Base64,
+//! can hide a secret.
 
-/// How much of `text` spells `word`, each byte of which may be escaped; nothing when it does not begin so.
-/// Where it can be read in several ways, the longest counts.
+/// The length of the beginning of `text` that spells `word`, any byte of which may be escaped. If there are several
+/// readings, the longest one counts.
 pub(super) fn prefix_len(text: &[u8], word: &[u8]) -> Option<usize> {
-    // Nearly always it ends here.
+    // Most texts differ in the first byte.
     let first = text.first()?;
     if word.first() != Some(first) && !matches!(first, b'%' | b'\\') {
         return None;
@@ -29,7 +29,7 @@ pub(super) fn prefix_len(text: &[u8], word: &[u8]) -> Option<usize> {
     ends.into_iter().max()
 }
 
-/// The character at the beginning of a text, escapes undone as far as possible, and its length as written.
+/// The first character of a text, with all escapes undone, and its length as written.
 pub(super) fn character(text: &[u8]) -> Option<(u8, usize)> {
     let mut readings = Readings::of(text);
     let mut last = None;
@@ -39,7 +39,7 @@ pub(super) fn character(text: &[u8]) -> Option<(u8, usize)> {
     last
 }
 
-/// A text whose escapes are undone once; nothing when it has none.
+/// A text with one layer of escapes undone; `None` when it has none.
 pub(super) fn undo(text: &[u8]) -> Option<Vec<u8>> {
     let mut undone = Vec::with_capacity(text.len());
     let mut rest = text;
@@ -53,13 +53,13 @@ pub(super) fn undo(text: &[u8]) -> Option<Vec<u8>> {
     (undone.len() < text.len()).then_some(undone)
 }
 
-/// What the beginning of a text may mean, a byte and its length as written: itself, then, where it is an escape,
-/// what that stands for. In `%252541` each `25` is a percent sign that was escaped again.
+/// The readings of a text's beginning, each a byte and its length as written: the byte itself, then what it escapes.
+/// In `%252541`, each `25` is a percent sign that was escaped again.
 struct Readings<'a> {
     text: &'a [u8],
-    /// Bytes of the last reading.
+    /// The length of the last reading.
     len: usize,
-    /// Whether the next two bytes are digits of an escape.
+    /// Whether the next two bytes may be digits of an escape.
     is_escape: bool,
 }
 
@@ -97,7 +97,7 @@ impl<'a> Readings<'a> {
     }
 }
 
-/// The byte that two hexadecimal digits mean.
+/// The byte of two hexadecimal digits.
 fn hex(high: u8, low: u8) -> Option<u8> {
     let digit = |byte: u8| char::from(byte).to_digit(16);
     let byte = digit(high)?.checked_mul(16)?.checked_add(digit(low)?)?;

@@ -1,4 +1,4 @@
-//! What the operator sees: one JSON object a line, and never a secret.
+//! What the operator sees: log lines of one JSON object each, without secrets.
 
 mod escape;
 pub mod record;

@@ -1,7 +1,7 @@
-//! One request's facts → one JSON line.
+//! Facts → one JSON log line.
 //!
-//! A line is written straight to its text, so what is redacted never exists in a form that could be
-//! printed by accident: secret names lose their value, every text passes the [`Scrubber`].
+//! Fields with a secret name lose their value, and every text passes the [`Scrubber`] before it is stored. So there is
+//! no unredacted form of a line that could be printed by accident.
 
 use std::any::Any;
 use std::panic::Location;
@@ -9,27 +9,24 @@ use std::time::{Duration, UNIX_EPOCH};
 
 use serde::Serialize;
 
-use crate::json;
-use crate::openai::{FinishReason, Usage};
-use crate::stream::outcome::EndReason;
-
 use super::redact::{REDACTED, Scrubber, is_secret_name};
+use crate::json;
 
-/// How much a line matters.
+/// The importance of a log line.
 #[derive(Clone, Copy, Debug, Eq, Ord, PartialEq, PartialOrd)]
 pub enum Level {
     /// Details of every frame.
     Debug,
-    /// One request's course.
+    /// The course of each request.
     Info,
-    /// Something a person may want to look at.
+    /// Something that the owner may want to look at.
     Warning,
     /// Something that failed.
     Error,
 }
 
 impl Level {
-    /// Reads a level's name, in any case.
+    /// Parses a level's name, in any case.
     pub fn parse(name: &str) -> Option<Self> {
         let named = |level: &Self| level.name().eq_ignore_ascii_case(name);
         [Self::Debug, Self::Info, Self::Warning, Self::Error]
@@ -37,7 +34,7 @@ impl Level {
             .find(named)
     }
 
-    /// The name that a line carries.
+    /// The name in log lines.
     pub const fn name(self) -> &'static str {
         match self {
             Self::Debug => "DEBUG",
@@ -50,7 +47,7 @@ impl Level {
 
 /// A time in milliseconds since the epoch as RFC 3339 in UTC, with microsecond digits.
 pub fn timestamp(now_ms: u64) -> String {
-    // Only a time beyond the year 9999 could not be written; a clock does not show one.
+    // Later times have no RFC 3339 form: this is the end of the year 9999.
     let latest_ms = 253_402_300_799_000;
     let since_epoch = Duration::from_millis(now_ms.min(latest_ms));
     let time = UNIX_EPOCH.checked_add(since_epoch).unwrap_or(UNIX_EPOCH);
@@ -60,36 +57,36 @@ pub fn timestamp(now_ms: u64) -> String {
     text
 }
 
-/// Longest id of somebody else's that a line repeats, in characters.
+/// Longest id from outside, in characters.
 pub const MAX_ID_LENGTH: usize = 128;
 
-/// Whether a text is an id: 1–128 characters of `[A-Za-z0-9._:-]`, safe in a header, in JSON and in a log line
-/// as it is. Anything else under that name could be somebody's text.
+/// Whether a text is an id: 1–128 characters of `[A-Za-z0-9._:-]`, which are safe in a header, in JSON and in a log
+/// line. Anything else may be a sentence.
 pub fn is_id(text: &str) -> bool {
     let is_safe = |byte: u8| byte.is_ascii_alphanumeric() || b"._:-".contains(&byte);
     (1..=MAX_ID_LENGTH).contains(&text.len()) && text.bytes().all(is_safe)
 }
 
-/// What a panic may say of itself: where it was, and its words where they are the program's own. Words that
-/// were put together at the time may quote what was being worked on, a conversation for example.
+/// What may be logged of a panic: its place, and its message if that is a literal of the program's. A formatted message
+/// may quote a conversation.
 pub fn panic_cause(payload: &dyn Any, location: Option<&Location<'_>>) -> String {
     let words = payload.downcast_ref::<&'static str>();
-    let words = words.copied().unwrap_or("its words may quote a text");
+    let words = words.copied().unwrap_or("its message is not logged");
     match location {
         Some(place) => format!("panic at {place}: {words}"),
         None => format!("panic: {words}"),
     }
 }
 
-/// The beginning of a text, of at most `max_chars` characters. To cut a text before it is scrubbed leaves a
-/// piece of a secret that nothing recognises: what comes from outside is for [`Record::outside`].
+/// The first `max_chars` characters of a text. Scrub a text from outside before it is cut, as [`Record::outside`] does:
+/// a piece of a secret is no longer recognised.
 pub fn cut(text: &str, max_chars: usize) -> &str {
     let end = text.char_indices().nth(max_chars);
     end.and_then(|(end, _)| text.get(..end)).unwrap_or(text)
 }
 
-/// A log line in the making: `timestamp`, `level`, `event`, `correlation_id`, then its own fields in
-/// the order of the calls.
+/// A log line under construction: `timestamp`, `level`, `event`, `correlation_id`, then its own fields in the order of
+/// the calls.
 #[derive(Debug)]
 pub struct Record<'a> {
     json: Vec<u8>,
@@ -119,8 +116,8 @@ impl<'a> Record<'a> {
         record
     }
 
-    /// Adds a text of this program's own, in which there is nothing to redact and nothing to escape.
-    fn word(&mut self, name: &str, value: &str) -> &mut Self {
+    /// Adds a literal of this program's, which needs neither redaction nor escapes.
+    pub fn word(&mut self, name: &str, value: &str) -> &mut Self {
         self.key(name);
         self.json.push(b'"');
         self.json.extend_from_slice(value.as_bytes());
@@ -128,13 +125,13 @@ impl<'a> Record<'a> {
         self
     }
 
-    /// Adds a text of this program's own making, or one that was checked to be short.
+    /// Adds a text that is known to be short.
     pub fn text(&mut self, name: &str, value: &str) -> &mut Self {
         let scrubbed = self.scrubber.scrub(value);
         self.field(name, &scrubbed)
     }
 
-    /// Adds a text where there is one.
+    /// Adds a text, if there is one.
     pub fn optional_text(&mut self, name: &str, value: Option<&str>) -> &mut Self {
         if let Some(value) = value {
             self.text(name, value);
@@ -142,13 +139,13 @@ impl<'a> Record<'a> {
         self
     }
 
-    /// Adds at most `max_chars` characters of a text from outside, scrubbed as a whole before it is cut.
+    /// Adds the first `max_chars` characters of a text from outside, which is scrubbed before it is cut.
     pub fn outside(&mut self, name: &str, value: &str, max_chars: usize) -> &mut Self {
         let scrubbed = self.scrubber.scrub_outside(value);
         self.field(name, cut(&scrubbed, max_chars))
     }
 
-    /// Adds an id that came from outside, unless there is none or it is none (see [`is_id`]).
+    /// Adds an id from outside, if there is one and it is well-formed (see [`is_id`]).
     pub fn optional_id(&mut self, name: &str, id: Option<&str>) -> &mut Self {
         self.optional_text(name, id.filter(|id| is_id(id)))
     }
@@ -158,7 +155,7 @@ impl<'a> Record<'a> {
         self.field(name, &value)
     }
 
-    /// Adds a whole number where there is one.
+    /// Adds a whole number, if there is one.
     pub fn optional_number(&mut self, name: &str, value: Option<u64>) -> &mut Self {
         if let Some(value) = value {
             self.number(name, value);
@@ -166,7 +163,7 @@ impl<'a> Record<'a> {
         self
     }
 
-    /// Adds an object whose fields `fill` adds; the rules of redaction hold in it as well.
+    /// Adds an object whose fields `fill` adds, with the same redaction.
     pub fn object(&mut self, name: &str, fill: impl FnOnce(&mut Self)) -> &mut Self {
         if is_secret_name(name) {
             return self.field(name, &REDACTED);
@@ -181,7 +178,7 @@ impl<'a> Record<'a> {
     /// The finished line, without a line end.
     pub fn finish(mut self) -> String {
         self.json.push(b'}');
-        // Made of texts alone.
+        // All of its pieces are UTF-8.
         String::from_utf8(self.json).unwrap_or_default()
     }
 
@@ -202,61 +199,5 @@ impl<'a> Record<'a> {
         self.json.push(b'"');
         self.json.extend_from_slice(name.as_bytes());
         self.json.extend_from_slice(b"\":");
-    }
-}
-
-/// Reasoning counts as output, and can use all of it up.
-const HINT_NO_TEXT: &str =
-    "the token limit was reached before any text; raise max_tokens of the request or MAX_TOKENS";
-
-/// What became of a request, for its last line.
-#[derive(Clone, Copy, Debug)]
-pub struct Completion {
-    /// Status of the response; nothing when the client left before there was one.
-    pub http_status: Option<u16>,
-    /// How it ended.
-    pub end_reason: EndReason,
-    /// From the request's arrival to its end.
-    pub duration_ms: u64,
-    /// From the request's arrival to the first frame with text.
-    pub ttft_ms: Option<u64>,
-    /// Frames with text.
-    pub chunk_count: u64,
-    /// Why the answer ended.
-    pub finish_reason: Option<FinishReason>,
-    /// What the answer cost.
-    pub usage: Option<Usage>,
-    /// Attempts after the first.
-    pub retries: u32,
-}
-
-impl Completion {
-    /// Adds the facts to a line.
-    pub fn write(&self, record: &mut Record<'_>) {
-        let status = match self.end_reason {
-            EndReason::Done => "success",
-            EndReason::ClientGone => "cancelled",
-            _ => "error",
-        };
-        record
-            .word("status", status)
-            .optional_number("http_status", self.http_status.map(u64::from))
-            .word("end_reason", self.end_reason.name())
-            .number("duration_ms", self.duration_ms)
-            .optional_number("ttft_ms", self.ttft_ms)
-            .number("chunk_count", self.chunk_count)
-            .optional_text("finish_reason", self.finish_reason.map(FinishReason::name));
-        if let Some(usage) = self.usage {
-            record.object("usage", |record| {
-                record
-                    .number("input_tokens", usage.input_tokens)
-                    .number("output_tokens", usage.output_tokens)
-                    .number("total_tokens", usage.total_tokens);
-            });
-        }
-        record.number("retries", u64::from(self.retries));
-        if self.finish_reason == Some(FinishReason::Length) && self.chunk_count == 0 {
-            record.text("hint", HINT_NO_TEXT);
-        }
     }
 }

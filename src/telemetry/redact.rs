@@ -1,31 +1,31 @@
-//! Secrets that cannot be printed, and text that has lost its secrets.
+//! Secrets that cannot be printed, and removal of secrets from text.
 
 use std::borrow::Cow;
 use std::fmt;
 
 use super::escape;
 
-/// What stands in a log where a secret stood.
+/// What replaces a secret in the log.
 pub const REDACTED: &str = "REDACTED";
 
-/// Configured secrets shorter than this are placeholders of servers that want no key; replacing them
-/// wherever they occur would garble the log and protect nothing.
+/// Shorter configured secrets are placeholders for servers that need no key. Replacing them everywhere would garble the
+/// log and protect nothing.
 const MIN_SECRET_BYTES: usize = 8;
 
-/// How often escapes are undone in a text from outside.
+/// How many layers of escapes are undone in a text from outside.
 const MAX_ESCAPE_LAYERS: usize = 8;
 
-/// A secret. It prints as `REDACTED`, does not serialise and is read only by [`Secret::expose`].
+/// A secret. It prints as `REDACTED`, does not serialise, and only [`Secret::expose`] gives access to it.
 #[derive(Clone, Eq, PartialEq)]
 pub struct Secret(String);
 
 impl Secret {
-    /// Takes a secret in.
+    /// Wraps a secret.
     pub fn new(secret: String) -> Self {
         Self(secret)
     }
 
-    /// The secret itself. The only callers are the header that needs it and the scrubber.
+    /// The secret itself. Only the header that needs it and the scrubber may call this.
     pub fn expose(&self) -> &str {
         &self.0
     }
@@ -37,8 +37,8 @@ impl fmt::Debug for Secret {
     }
 }
 
-/// Removes secrets from text on its way to a log: keys that look like `sk-…`, `Bearer …` credentials and the
-/// configured secrets, also where URLs or JSON have escaped their characters.
+/// Removes secrets from text on its way to the log: `sk-…` keys, `Bearer …` credentials and the configured secrets,
+/// even if URLs or JSON have escaped some of their characters.
 #[derive(Clone, Default)]
 pub struct Scrubber {
     secrets: Vec<Secret>,
@@ -60,8 +60,8 @@ impl Scrubber {
         }
     }
 
-    /// `text` with every secret in it replaced by `REDACTED`. It has to be the whole text: where a secret was
-    /// cut, its rest is not known as one.
+    /// `text` with every secret replaced by `REDACTED`. It has to be the whole text: a piece of a secret is not
+    /// recognised.
     pub fn scrub<'t>(&self, text: &'t str) -> Cow<'t, str> {
         let mut scrubbed = String::new();
         let mut copied = 0_usize;
@@ -77,9 +77,8 @@ impl Scrubber {
         Cow::Owned(scrubbed)
     }
 
-    /// The same for a text that a stranger may have made up to get a secret past this: nothing stays of a text in
-    /// which a piece of a configured secret is left, or comes to light when escapes are undone, one layer after the
-    /// other.
+    /// The same for a text that a stranger may have crafted to get a secret past this. If even a piece of a configured
+    /// secret is left, or appears when escapes are undone layer by layer, the whole text is replaced.
     pub fn scrub_outside<'t>(&self, text: &'t str) -> Cow<'t, str> {
         let scrubbed = self.scrub(text);
         let mut layer = Cow::Borrowed(scrubbed.as_bytes());
@@ -92,11 +91,11 @@ impl Scrubber {
                 None => return scrubbed,
             }
         }
-        // Nobody escapes a text so often who has nothing to hide.
+        // So many layers of escapes can only be meant to hide something.
         Cow::Borrowed(REDACTED)
     }
 
-    /// Where secrets stand, in order. Those that overlap are one: if only the first went, the rest of the
+    /// The places of secrets, in order. Overlapping ones are merged: if only the first one were replaced, the rest of the
     /// second would stay.
     fn secrets_in(&self, text: &[u8]) -> Vec<Span> {
         let mut spans: Vec<Span> = Vec::new();
@@ -117,7 +116,7 @@ impl Scrubber {
         spans
     }
 
-    /// The longest configured secret that stands here: it may contain another one.
+    /// The longest configured secret at this place. One secret may begin with another one.
     fn known_at(&self, text: &[u8], start: usize) -> Option<Span> {
         let rest = text.get(start..)?;
         let mut longest = 0;
@@ -130,7 +129,7 @@ impl Scrubber {
     }
 }
 
-/// Whether a field's name says that its value is secret. Counts of tokens are not.
+/// Whether a field's name says that its value is secret. Counts of tokens are not secret.
 pub fn is_secret_name(name: &str) -> bool {
     let name = name.to_ascii_lowercase();
     ["api_key", "authorization", "secret", "password"]
@@ -139,22 +138,22 @@ pub fn is_secret_name(name: &str) -> bool {
         || name.contains("token") && !name.contains("tokens")
 }
 
-/// Whether a text has a piece of a secret in it.
+/// Whether a text contains a piece of a secret.
 fn has_piece(text: &[u8], secret: &Secret) -> bool {
     let pieces = secret.expose().as_bytes().windows(MIN_SECRET_BYTES);
     let mut places = text.windows(MIN_SECRET_BYTES);
     places.any(|place| pieces.clone().any(|piece| piece == place))
 }
 
-/// Bytes of a text, from `start` up to `end`.
+/// A range of a text's bytes.
 struct Span {
     start: usize,
     end: usize,
 }
 
-/// A credential that shows by its form: a word, then a run of certain characters.
+/// A credential that is recognised by its form: a word, then a run of certain characters.
 struct Shape {
-    /// In lower case; any case counts.
+    /// In lower case; compared without regard to case.
     word: &'static [u8],
     /// Characters between the word and the credential.
     gap: fn(u8) -> bool,
@@ -179,24 +178,24 @@ const SHAPES: [Shape; 2] = [
     },
 ];
 
-/// Looks for credentials by their form, from a text's beginning to its end.
+/// A search for credentials by their form, from the beginning of a text to its end.
 #[derive(Default)]
 struct Shapes {
-    /// Where the next character begins: one that is escaped has several bytes.
+    /// Where the next character begins; an escaped one has several bytes.
     next: usize,
-    /// Whether the character before is a letter or a digit.
+    /// Whether the previous character is a letter or a digit.
     is_in_word: bool,
-    /// How far the last credential of each form went. To look at it again from its middle would take time that
-    /// grows with the square of its length.
+    /// Where the last credential of each form ended. Without this, a search from each of its bytes would take quadratic
+    /// time.
     ends: [usize; SHAPES.len()],
 }
 
 impl Shapes {
-    /// The credential that begins here, if one does. `sk-` at the end of a longer word (`task-1`) is none,
-    /// unless what comes before is a secret of its own.
+    /// The credential that begins here, if any. `sk-` within a word (`task-1`) does not begin one, unless it follows
+    /// another secret.
     fn credential_at(&mut self, text: &[u8], start: usize, follows_secret: bool) -> Option<Span> {
         let mut is_in_word = false;
-        // Within an escape another reading may begin: `%Bearer` has `%BE` in it.
+        // A credential may begin within what looks like an escape: `%Bearer` contains `%BE`.
         if start >= self.next {
             let (byte, len) = escape::character(text.get(start..)?)?;
             is_in_word = self.is_in_word && !follows_secret;
@@ -216,7 +215,7 @@ impl Shapes {
 }
 
 impl Shape {
-    /// The credential whose word stands at `start`, unless it is within the one that ended at `last_end`.
+    /// The credential that begins at `start`, unless it is part of the one that ended at `last_end`.
     fn find(&self, text: &[u8], start: usize, last_end: usize) -> Option<Span> {
         let word_end = self.word.iter().try_fold(start, |at, letter| {
             let (byte, len) = escape::character(text.get(at..)?)?;
@@ -233,7 +232,7 @@ impl Shape {
     }
 }
 
-/// Where a run of characters ends that begins at `start`.
+/// The end of a run of characters that begins at `start`.
 fn run_end(text: &[u8], start: usize, belongs: fn(u8) -> bool) -> usize {
     let mut end = start;
     while let Some((byte, len)) = escape::character(text.get(end..).unwrap_or_default()) {

@@ -1,13 +1,11 @@
-/** The page for those who see it badly or not at all, in each of its states and both themes. */
+/** Whether everybody can read and use the page, in each of its states and both themes. */
 import assert from "node:assert/strict";
-import { readFileSync } from "node:fs";
-import { createRequire } from "node:module";
 import test, { beforeEach } from "node:test";
+import { findings } from "../support/axe.mjs";
 import { exchangeOn, say, visit } from "../support/browser.mjs";
 import { startWorker } from "../support/harness.mjs";
 import { answer, delta, done, finish, startUpstream, usage } from "../support/upstream.mjs";
 
-const AXE = readFileSync(createRequire(import.meta.url).resolve("axe-core/axe.min.js"), "utf8");
 const upstream = await startUpstream();
 const bindings = { OPENAI_BASE_URL: upstream.url, MAX_RETRIES: "0" };
 const app = await startWorker(bindings, { pages: true });
@@ -23,20 +21,7 @@ const ANSWER =
   "# Title\n\nWords, `code` and [a link](https://example.com/).\n\n- item\n- [x] done\n\n> quote\n\n" +
   "```js\nconst a = 1;\n```\n\n| a | b |\n|-|-|\n| 1 | 2 |";
 
-/** Shows that the page has no finding that would keep a person from using it. */
-async function assertAccessible(page) {
-  // The debugger's way in is not the page's: its policy stays as it is.
-  await page.evaluate(AXE);
-  const { violations } = await page.evaluate(() => globalThis.axe.run());
-  const findings = violations.flatMap(({ id, impact, nodes }) =>
-    ["serious", "critical"].includes(impact)
-      ? nodes.map((node) => `${id}: ${node.html}: ${node.failureSummary}`)
-      : [],
-  );
-  assert.deepEqual(findings, []);
-}
-
-/** Each state of the page, by how it comes about. @type {Record<string, (page: any) => Promise<unknown>>} */
+/** How each state of the page comes about. @type {Record<string, (page: any) => Promise<unknown>>} */
 const STATES = {
   empty: async () => {},
   answered: async (page) => {
@@ -71,31 +56,30 @@ const STATES = {
     await page.getByLabel("Model").fill("not a model");
     await page.getByRole("button", { name: "Save" }).click();
   },
+  "wrong token": async (page) => {
+    await say(page, "Hello from outside");
+    const field = page.getByLabel("Your token");
+    await field.fill("wrong-token-0123456789");
+    await field.press("Enter");
+    await page.getByRole("alert").filter({ hasText: "not accepted" }).waitFor();
+  },
 };
 
-// Neither theme knows of the size, nor the size of the theme: two looks show both.
+// Themes and sizes do not depend on each other, so two looks cover both.
 for (const [name, look] of Object.entries({
   "light, desktop": { colorScheme: "light", viewport: { width: 1280, height: 800 }, expected },
   "dark, phone": { colorScheme: "dark", viewport: { width: 390, height: 844 }, expected },
 })) {
   for (const [state, reach] of Object.entries(STATES)) {
-    test(`${state}, ${name}`, async (t) => {
-      const { page } = await visit(t, app.url, look);
+    test(`the page is accessible and fits: ${state}, ${name}`, async (t) => {
+      const { url } = state === "wrong token" ? locked : app;
+      const { page } = await visit(t, url, look);
       await reach(page);
-      await assertAccessible(page);
+      assert.deepEqual(await findings(page), []);
       const overflows = await page.evaluate(
         () => document.documentElement.scrollWidth > document.documentElement.clientWidth,
       );
       assert.equal(overflows, false, "nothing is wider than the page");
     });
   }
-  test(`asking for the token, ${name}`, async (t) => {
-    const { page } = await visit(t, locked.url, look);
-    await say(page, "Hello from outside");
-    const field = page.getByLabel("Your token");
-    await field.fill("wrong-token-0123456789");
-    await field.press("Enter");
-    await page.getByRole("alert").filter({ hasText: "not accepted" }).waitFor();
-    await assertAccessible(page);
-  });
 }

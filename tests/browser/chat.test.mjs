@@ -1,4 +1,4 @@
-/** A conversation on the page, from its first word to its end. */
+/** Conversations on the page: answers, stopping, history, settings, reloads and scrolling. */
 import assert from "node:assert/strict";
 import test, { beforeEach } from "node:test";
 import { exchangeOn, say, visit } from "../support/browser.mjs";
@@ -45,7 +45,7 @@ test("an answer appears as it streams", async (t) => {
   assert.equal(await exchange.retry.isVisible(), false);
 });
 
-test("only the finished answer is read out", async (t) => {
+test("only the finished answer is announced", async (t) => {
   const { page } = await visit(t, app.url);
   await say(page, "Hello there, assistant");
   const call = await upstream.nextCall();
@@ -57,19 +57,34 @@ test("only the finished answer is read out", async (t) => {
   await status.filter({ hasText: "Good morning to you" }).waitFor();
 });
 
-test("an answer is told to have ended otherwise than by its last word", async (t) => {
+test("the page says how an answer ended, unless the model finished it", async (t) => {
   const { page } = await visit(t, app.url);
+  const frame = (fields) => `data: ${JSON.stringify({ correlation_id: "x", ...fields })}\n\n`;
   for (const [reason, words] of [
-    ["length", "Cut at the token limit"],
-    ["content_filter", "Withheld by the content filter"],
-    ["tool_calls", "Ended by a call of a tool, which this assistant has none of"],
+    ["stop", ""],
+    ["length", "Cut off at the token limit. Ask it to go on."],
+    ["content_filter", "Stopped by the content filter"],
+    ["refusal", "Declined by the model"],
+    ["tool_calls", "The model asked for a tool, which this assistant does not have"],
+    ["other", "Ended for an unknown reason"],
+    ["a-reason-of-tomorrow", "Ended for an unknown reason"],
+    ["constructor", "Ended for an unknown reason"],
   ]) {
-    await converse(page, "Go on, please", delta("So"), finish(reason), done);
-    assert.equal(await exchangeOn(page).ending.textContent(), words);
+    const body =
+      frame({ content: "Hi", sequence: 0, is_final: false }) +
+      frame({ content: "", sequence: 1, is_final: true, finish_reason: reason });
+    const contentType = "text/event-stream; charset=utf-8";
+    await page.route("**/chat", (route) => route.fulfill({ contentType, body }));
+    await say(page, `Hello, ending with ${reason}`);
+    const exchange = exchangeOn(page);
+    await exchange.is("done");
+    assert.equal(await exchange.ending.textContent(), words);
+    assert.equal(await exchange.failure.isVisible(), false);
+    await page.unroute("**/chat");
   }
 });
 
-test("stop ends the answer at upstream and keeps what has come", async (t) => {
+test("stop ends the call to the model and keeps what has arrived", async (t) => {
   const { page } = await visit(t, app.url);
   await say(page, "Write a novel");
   const call = await upstream.nextCall();
@@ -88,7 +103,7 @@ test("stop ends the answer at upstream and keeps what has come", async (t) => {
   assert.doesNotMatch(await exchange.answer.textContent(), /dark/);
 });
 
-test("stop works before the first word and in the face of heartbeats", async (t) => {
+test("stop works before the first word, while heartbeats come", async (t) => {
   const { page } = await visit(t, app.url);
   await say(page, "Think about it");
   const call = await upstream.nextCall();
@@ -114,7 +129,7 @@ test("earlier turns are sent along", async (t) => {
   assert.equal(body.max_tokens, 2000);
 });
 
-test("a history that is too long is trimmed, and the page says where", async (t) => {
+test("a history that is too long is trimmed, and the page shows where", async (t) => {
   const { page } = await visit(t, app.url);
   for (const letter of "abcde") {
     await converse(page, letter.repeat(4000), ...answer(letter.repeat(4000)));
@@ -128,14 +143,17 @@ test("a history that is too long is trimmed, and the page says where", async (t)
   const texts = await page.locator("#exchanges > li .question p, .forgotten").allTextContents();
   assert.deepEqual(
     texts.map((text) => text[0]),
-    ["a", "W", "b", "c", "d", "e", "W"],
+    ["a", "T", "b", "c", "d", "e", "W"],
   );
-  assert.equal(texts[1], "What stands above no longer fits, so the assistant does not see it");
+  assert.equal(
+    texts[1],
+    "The conversation is long: the assistant no longer sees what is above this line",
+  );
   await page.reload();
   await page.locator(".exchange + .forgotten + .exchange").waitFor();
 });
 
-test("the settings go with the next message and stay", async (t) => {
+test("the settings are sent with each message and survive a reload", async (t) => {
   const { page } = await visit(t, app.url);
   const open = () => page.getByRole("button", { name: "Settings" }).click();
   await open();
@@ -144,7 +162,7 @@ test("the settings go with the next message and stay", async (t) => {
   await page.getByRole("button", { name: "Save" }).click();
   assert.equal(
     await page.locator("#settings-problem").textContent(),
-    "The longest answer is a whole number of at least 1. Correct it, or leave it empty for the service’s own.",
+    "The longest answer must be a whole number of at least 1. Correct it, or leave it empty for the default.",
   );
   await page.getByLabel("Longest answer, in tokens").fill("77");
   await page.getByRole("button", { name: "Save" }).click();
@@ -165,7 +183,7 @@ test("the settings go with the next message and stay", async (t) => {
   assert.equal(upstream.calls.at(-1).body.model, "house");
 });
 
-test("a conversation survives a reload, and goes on", async (t) => {
+test("a conversation survives a reload and can be continued", async (t) => {
   const { page } = await visit(t, app.url);
   await converse(page, "Remember the **number** 7", ...answer("I do, *gladly*"));
   await page.reload();
@@ -182,7 +200,7 @@ test("a conversation survives a reload, and goes on", async (t) => {
   );
 });
 
-test("a reload in the middle of an answer leaves it interrupted, to be tried again", async (t) => {
+test("an answer that a reload interrupts is kept and can be tried again", async (t) => {
   const { page } = await visit(t, app.url);
   await say(page, "Count to three");
   const call = await upstream.nextCall();
@@ -198,10 +216,10 @@ test("a reload in the middle of an answer leaves it interrupted, to be tried aga
   (await upstream.nextCall()).end(...answer("One, two, three"));
   await exchange.is("done");
   await exchange.shows("One, two, three");
-  assert.equal(upstream.calls.at(-1).body.messages.length, 2, "the question stands once");
+  assert.equal(upstream.calls.at(-1).body.messages.length, 2, "the question is sent once");
 });
 
-test("a new conversation forgets the old one and stops its answer", async (t) => {
+test("a new conversation stops the answer and leaves out the old turns", async (t) => {
   const { page } = await visit(t, app.url);
   await converse(page, "Remember me well", ...answer("Yes"));
   await say(page, "And write an essay");
@@ -217,21 +235,21 @@ test("a new conversation forgets the old one and stops its answer", async (t) =>
   assert.equal(await page.locator(".exchange").count(), 1);
 });
 
-test("the last conversation can be brought back until the new one begins", async (t) => {
+test("the last conversation can be restored until the new one begins", async (t) => {
   const { page } = await visit(t, app.url);
   await converse(page, "Do not lose me", ...answer("Never"));
-  const back = page.getByRole("button", { name: "Bring back the last conversation" });
-  const anew = page.getByRole("button", { name: "New conversation" });
-  assert.equal(await back.isVisible(), false);
-  await anew.click();
-  await back.click();
+  const restore = page.getByRole("button", { name: "Restore the last conversation" });
+  const begin = page.getByRole("button", { name: "New conversation" });
+  assert.equal(await restore.isVisible(), false);
+  await begin.click();
+  await restore.click();
   await exchangeOn(page).shows("Never");
   await converse(page, "Are you there?", ...answer("Always"));
   assert.equal(upstream.calls.at(-1).body.messages.length, 4);
-  await anew.click();
+  await begin.click();
   await converse(page, "Something else", ...answer("Fine"));
-  await page.getByRole("button", { name: "New conversation" }).focus();
-  assert.equal(await back.isVisible(), false);
+  await begin.focus();
+  assert.equal(await restore.isVisible(), false);
   assert.equal(await page.locator(".exchange").count(), 1);
 });
 

@@ -1,4 +1,4 @@
-/** What the page says and does when an answer fails. */
+/** What the page shows when an answer fails, and what a person can do then. */
 import assert from "node:assert/strict";
 import test, { beforeEach } from "node:test";
 import { exchangeOn, say, visit } from "../support/browser.mjs";
@@ -14,15 +14,15 @@ const bindings = { OPENAI_BASE_URL: upstream.url, MAX_RETRIES: "0", HEARTBEAT_SE
 const app = await startWorker(bindings, { pages: true });
 const locked = await startWorker({ ...bindings, ACCESS_TOKENS: `me:${TOKEN}` }, { pages: true });
 
-/** Browsers note every answer that is no success. */
+/** Browsers log every response that is not a success. */
 const expected = /^Failed to load resource/;
 
 beforeEach(() => upstream.reset());
 
-/** Shows what the page tells of a failure, word for word. */
-async function assertTold(exchange, { error, detail, code }) {
+/** Waits for an exchange to fail, and compares what the page shows of it word for word. */
+async function assertFailed(exchange, { error, detail, code }) {
   await exchange.is("failed");
-  const text = (name) => exchange.failure.locator(`.failure-${name}`).textContent();
+  const text = (name) => exchange.failure.locator(`[data-problem=${name}]`).textContent();
   assert.deepEqual(
     { error: await text("error"), detail: await text("detail"), code: await text("code") },
     { error, detail, code },
@@ -30,15 +30,15 @@ async function assertTold(exchange, { error, detail, code }) {
 }
 
 function correlationIdOn(exchange) {
-  return exchange.failure.locator(".failure-id").textContent();
+  return exchange.failure.locator("[data-problem=correlationId]").textContent();
 }
 
-test("an error before the answer is told in the API's words, and can be tried again", async (t) => {
+test("an error before the answer is shown in the API's words and can be tried again", async (t) => {
   const { page } = await visit(t, app.url, { expected });
   await say(page, "What is the weather like?");
   (await upstream.nextCall()).respond(500, { error: { message: "canary" } });
   const exchange = exchangeOn(page);
-  await assertTold(exchange, errorEnding("upstream_unavailable"));
+  await assertFailed(exchange, errorEnding("upstream_unavailable"));
   const { record } = await app.log("stream_error", (each) => each.code === "upstream_unavailable");
   assert.equal(await correlationIdOn(exchange), record.correlation_id);
   await exchange.retry.click();
@@ -49,7 +49,7 @@ test("an error before the answer is told in the API's words, and can be tried ag
   assert.equal(await page.locator(".exchange").count(), 1);
 });
 
-test("an error in the middle of the answer leaves what has come", async (t) => {
+test("an error in the middle of the answer keeps what has arrived", async (t) => {
   const { page } = await visit(t, app.url);
   await say(page, "Tell me a story");
   const call = await upstream.nextCall();
@@ -57,15 +57,16 @@ test("an error in the middle of the answer leaves what has come", async (t) => {
   const exchange = exchangeOn(page);
   await exchange.shows("Once upon a time");
   call.cut();
-  await assertTold(exchange, errorEnding("upstream_truncated"));
+  await assertFailed(exchange, errorEnding("upstream_truncated"));
   assert.equal(await exchange.answer.textContent(), "Once upon a time\n");
+  const { error, detail } = errorEnding("upstream_truncated");
   await page
     .getByRole("status")
-    .filter({ hasText: "The answer was cut off. The upstream API ended" })
+    .filter({ hasText: `${error}. ${detail}` })
     .waitFor();
   await exchange.retry.click();
   (await upstream.nextCall()).end(...answer("In the end"));
-  await exchange.is("done");
+  await exchange.isDrawn();
   assert.equal(await exchange.answer.textContent(), "In the end\n");
 });
 
@@ -75,7 +76,7 @@ test("the correlation id can be copied", async (t) => {
   await say(page, "Hello, are you there?");
   (await upstream.nextCall()).respond(401, {});
   const exchange = exchangeOn(page);
-  await assertTold(exchange, errorEnding("upstream_rejected"));
+  await assertFailed(exchange, errorEnding("upstream_rejected"));
   await exchange.failure.getByRole("button", { name: "Copy id" }).click();
   await exchange.failure.getByRole("button", { name: "Copied" }).waitFor();
   const copied = await page.evaluate(() => navigator.clipboard.readText());
@@ -83,61 +84,39 @@ test("the correlation id can be copied", async (t) => {
   assert.equal(copied, await correlationIdOn(exchange));
 });
 
-test("when to come back is told", async (t) => {
+test("Retry-After is shown in seconds", async (t) => {
   const { page } = await visit(t, app.url, { expected });
   await say(page, "Hello, once more");
   (await upstream.nextCall()).respond(429, { error: {} }, { "retry-after": "17" });
   const { error, detail, code } = errorEnding("upstream_rate_limited");
-  await assertTold(exchangeOn(page), { error, detail: `${detail} (17 seconds)`, code });
+  await assertFailed(exchangeOn(page), {
+    error,
+    detail: `${detail} It should work in 17 seconds.`,
+    code,
+  });
 });
 
-test("a prompt that is filtered and a request that came too late are told in the API's words", async (t) => {
+test("an error whose advice is for programs has the page's own advice, and the id of the response", async (t) => {
   const { page } = await visit(t, app.url, { expected });
-  for (const [status, code] of [
-    [400, "content_filtered"],
-    [408, "request_timeout"],
-  ]) {
-    const json = { ...errorEnding(code), correlation_id: "abc-123" };
-    await page.route("**/chat", (route) => route.fulfill({ status, json }));
-    await say(page, `Hello in spite of ${code}`);
-    await assertTold(exchangeOn(page), errorEnding(code));
-    assert.equal(await correlationIdOn(exchangeOn(page)), "abc-123");
-    await page.unroute("**/chat");
-  }
+  const json = { ...errorEnding("context_length_exceeded"), correlation_id: "abc-123" };
+  await page.route("**/chat", (route) => route.fulfill({ status: 400, json }));
+  await say(page, "Hello at great length");
+  await assertFailed(exchangeOn(page), {
+    error: "Conversation too long",
+    detail: "Start a new conversation, or ask for shorter answers in Settings.",
+    code: "context_length_exceeded",
+  });
+  assert.equal(await correlationIdOn(exchangeOn(page)), "abc-123");
 });
 
-test("an answer that ended for a reason that nobody knows is whole, and the page says so", async (t) => {
-  const { page } = await visit(t, app.url);
-  const frame = (fields) => `data: ${JSON.stringify({ correlation_id: "x", ...fields })}\n\n`;
-  const OTHER = "Ended by the model's server for a reason that this page does not know";
-  for (const [reason, words] of [
-    ["other", OTHER],
-    ["a-reason-of-tomorrow", OTHER],
-    ["constructor", OTHER],
-    ["stop", ""],
-  ]) {
-    const body =
-      frame({ content: "Hi", sequence: 0, is_final: false }) +
-      frame({ content: "", sequence: 1, is_final: true, finish_reason: reason });
-    const contentType = "text/event-stream; charset=utf-8";
-    await page.route("**/chat", (route) => route.fulfill({ contentType, body }));
-    await say(page, `Hello, ending with ${reason}`);
-    const exchange = exchangeOn(page);
-    await exchange.is("done");
-    assert.equal(await exchange.ending.textContent(), words);
-    assert.equal(await exchange.failure.isVisible(), false);
-    await page.unroute("**/chat");
-  }
-});
-
-test("a service that cannot be reached", async (t) => {
+test("a service that cannot be reached is shown as no connection", async (t) => {
   const { page } = await visit(t, app.url, { expected });
   await page.route("**/chat", (route) => route.abort("connectionrefused"));
   await say(page, "Hello, is anyone there?");
   const exchange = exchangeOn(page);
-  await assertTold(exchange, {
+  await assertFailed(exchange, {
     error: "No connection",
-    detail: "The assistant could not be reached. Check your connection and try again.",
+    detail: "Check that you are online and the assistant is running, then try again.",
     code: "no_connection",
   });
   await page.unroute("**/chat");
@@ -152,7 +131,7 @@ const LOST = {
   code: "connection_lost",
 };
 
-test("a connection that breaks in the middle of the answer", async (t) => {
+test("a connection that breaks in the middle of the answer keeps what has arrived", async (t) => {
   const proxy = await startProxy(app.url);
   const { page } = await visit(t, proxy.url, { expected });
   await say(page, "Tell me another story");
@@ -161,17 +140,17 @@ test("a connection that breaks in the middle of the answer", async (t) => {
   const exchange = exchangeOn(page);
   await exchange.shows("Twice upon a time");
   proxy.cut();
-  await assertTold(exchange, LOST);
+  await assertFailed(exchange, LOST);
   assert.equal(await exchange.answer.textContent(), "Twice upon a time\n");
   assert.equal(await within(call.closed, "the end of upstream's connection"), "aborted");
 });
 
-test("answers that are not the API's own", async (t) => {
+test("an answer that is not the API's own is an error", async (t) => {
   const { page } = await visit(t, app.url, { expected });
   const frame = 'data: {"content":"Hel","sequence":0,"is_final":false,"correlation_id":"x"}\n\n';
   const invalid = {
-    error: "Something in between answered",
-    detail: "What came back is not an answer of the assistant. Try again in a moment.",
+    error: "Something else answered",
+    detail: "A proxy or a sign-in page may be in between. Reload the page and try again.",
     code: "invalid_answer",
   };
   const stream = { contentType: "text/event-stream; charset=utf-8" };
@@ -186,13 +165,13 @@ test("answers that are not the API's own", async (t) => {
     await t.test(what, async () => {
       await page.route("**/chat", (route) => route.fulfill(response));
       await say(page, `Hello in spite of ${what}`);
-      await assertTold(exchangeOn(page), told);
+      await assertFailed(exchangeOn(page), told);
       await page.unroute("**/chat");
     });
   }
 });
 
-test("an access token is asked for, and asked for again when it is wrong", async (t) => {
+test("the page asks for an access token, again if it is wrong, and keeps it in the tab alone", async (t) => {
   const { page } = await visit(t, locked.url, { expected });
   await say(page, "Hello, it is me");
   const dialog = page.getByRole("dialog", { name: "Access token" });
@@ -203,7 +182,7 @@ test("an access token is asked for, and asked for again when it is wrong", async
   await field.fill("a wrong token");
   await field.press("Enter");
   const problem = dialog.getByRole("alert");
-  await problem.filter({ hasText: "A token has no blanks and no special letters." }).waitFor();
+  await problem.filter({ hasText: "A token has no spaces or accented letters." }).waitFor();
   await field.fill("wrong-token-0123456789");
   await field.press("Enter");
   await problem.filter({ hasText: "That token was not accepted." }).waitFor();
@@ -227,12 +206,16 @@ test("an access token is asked for, and asked for again when it is wrong", async
   assert.deepEqual(kept, ["{}", "", JSON.stringify(TOKEN)], "the token is kept for the tab alone");
 });
 
-test("without a token the question waits", async (t) => {
+test("a question asked without a token can be tried again with one", async (t) => {
   const { page } = await visit(t, locked.url, { expected });
   await say(page, "Hello, may I come in?");
   await page.getByRole("button", { name: "Not now" }).click();
   const exchange = exchangeOn(page);
-  await assertTold(exchange, errorEnding("unauthorized"));
+  await assertFailed(exchange, {
+    error: "Unauthorized",
+    detail: "You need an access token. Choose Retry and enter yours.",
+    code: "unauthorized",
+  });
   assert.equal(await exchange.question.textContent(), "Hello, may I come in?");
   await exchange.retry.click();
   await page.getByLabel("Your token").fill(TOKEN);

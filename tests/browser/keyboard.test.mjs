@@ -1,4 +1,4 @@
-/** The page by keyboard alone, and what is written before it is sent. */
+/** The page by keyboard alone, and the field for a message. */
 import assert from "node:assert/strict";
 import test, { beforeEach } from "node:test";
 import { exchangeOn, visit } from "../support/browser.mjs";
@@ -17,7 +17,7 @@ beforeEach(() => upstream.reset());
 const messageOf = (call) => call.body.messages.at(-1).content;
 const field = (page) => page.getByLabel("Message", { exact: true });
 
-/** What has the focus, by its name. */
+/** The name of what has the focus. */
 function focused(page) {
   return page.evaluate(() => {
     const { activeElement: element } = document;
@@ -25,7 +25,7 @@ function focused(page) {
   });
 }
 
-test("the page is ready to be typed into, Enter sends and Shift+Enter starts a line", async (t) => {
+test("the page can be typed into at once; Enter sends, Shift+Enter starts a new line", async (t) => {
   const { page } = await visit(t, app.url);
   await page.keyboard.type("first line");
   await page.keyboard.press("Shift+Enter");
@@ -40,7 +40,7 @@ test("the page is ready to be typed into, Enter sends and Shift+Enter starts a l
   await exchangeOn(page).is("done");
 });
 
-test("Enter that an input method takes for itself sends nothing", async (t) => {
+test("Enter that accepts a word of an input method sends nothing", async (t) => {
   const { page } = await visit(t, app.url);
   const input = await page.context().newCDPSession(page);
   await input.send("Input.imeSetComposition", {
@@ -57,7 +57,7 @@ test("Enter that an input method takes for itself sends nothing", async (t) => {
   call.end(...answer("ok"));
 });
 
-test("nothing is not sent", async (t) => {
+test("a blank message is not sent", async (t) => {
   const { page } = await visit(t, app.url);
   await page.keyboard.press("Enter");
   await page.keyboard.type("  ");
@@ -66,7 +66,7 @@ test("nothing is not sent", async (t) => {
   assert.equal(await page.getByRole("button", { name: "Send" }).isDisabled(), true);
 });
 
-test("while an answer comes nothing else is sent, and the next message can be written", async (t) => {
+test("while an answer is coming, the next message can be written but not sent", async (t) => {
   const { page } = await visit(t, app.url);
   await page.keyboard.type("one question");
   await page.keyboard.press("Enter");
@@ -93,7 +93,7 @@ test("Escape stops the answer", async (t) => {
   await exchangeOn(page).is("stopped");
 });
 
-test("all of the page is reached with Tab, in the order in which it is seen", async (t) => {
+test("Tab reaches everything on the page, in visual order", async (t) => {
   const { page } = await visit(t, app.url);
   await page.keyboard.type("show me code");
   await page.keyboard.press("Enter");
@@ -119,7 +119,7 @@ test("all of the page is reached with Tab, in the order in which it is seen", as
   ]);
 });
 
-test("stop, retry and settings work by keyboard, and the focus comes back", async (t) => {
+test("stop, retry and settings work by keyboard, and the focus returns", async (t) => {
   const { page } = await visit(t, app.url);
   await page.keyboard.type("a question to stop");
   await page.keyboard.press("Enter");
@@ -149,7 +149,7 @@ test("stop, retry and settings work by keyboard, and the focus comes back", asyn
   assert.equal(await page.getByRole("dialog").isVisible(), false);
 });
 
-test("an example is written for one to finish", async (t) => {
+test("an example is put into the field for the person to finish", async (t) => {
   const { page } = await visit(t, app.url);
   const example = page.getByRole("button", { name: "Explain how a suspension bridge" });
   await example.focus();
@@ -163,7 +163,7 @@ test("an example is written for one to finish", async (t) => {
   );
 });
 
-test("a counter tells how much room is left, in characters as people count them", async (t) => {
+test("a counter shows how many characters are left, counting an emoji as one", async (t) => {
   const { page } = await visit(t, app.url);
   const counter = page.locator("#counter");
   for (const [count, words] of [
@@ -180,7 +180,7 @@ test("a counter tells how much room is left, in characters as people count them"
   assert.equal(
     await page.locator(".exchange").count(),
     0,
-    "what is too long stays to be shortened",
+    "a message that is too long is not sent",
   );
   assert.equal(await field(page).getAttribute("aria-invalid"), "true");
   await field(page).fill("😀".repeat(8000));

@@ -1,4 +1,4 @@
-/** What of a conversation the page sends; its limits are the API's. */
+/** What the page sends of a conversation, within the API's limits. */
 import assert from "node:assert/strict";
 import test from "node:test";
 import { characters, LIMITS, requestFor } from "../../public/chat/conversation.js";
@@ -11,11 +11,11 @@ const send = (...args) => {
   return { since, body, ...JSON.parse(body) };
 };
 
-test("a first message is sent alone", () => {
+test("the first message has no history", () => {
   assert.deepEqual(requestFor([], "Hello"), { body: '{"message":"Hello"}', since: 0 });
 });
 
-test("the settings are sent where they are set", () => {
+test("settings are sent if they are set", () => {
   const { body } = requestFor([], "Hello", { model: "m", maxTokens: 5 });
   assert.equal(body, '{"message":"Hello","model":"m","max_tokens":5}');
 });
@@ -30,7 +30,7 @@ test("earlier turns are sent oldest first", () => {
   );
 });
 
-test("a question without an answer is no part of the history", () => {
+test("a question without an answer is left out of the history", () => {
   const { history, since } = send(
     [exchange("a", ""), exchange("b", " \n"), exchange("c", "d")],
     "e",
@@ -39,15 +39,15 @@ test("a question without an answer is no part of the history", () => {
     history.map((turn) => turn.content),
     ["c", "d"],
   );
-  assert.equal(since, 0, "nothing that was said is left out");
+  assert.equal(since, 0, "no answered question is left out");
 });
 
-test("what was left of an answer that failed is a part of the history", () => {
+test("the part of a failed answer that arrived is in the history", () => {
   const { history } = send([{ question: "a", answer: "b", state: "failed" }], "c");
   assert.equal(history.length, 2);
 });
 
-test("characters are counted as Unicode does, not as UTF-16 does", () => {
+test("characters are Unicode scalar values, not UTF-16 units", () => {
   assert.equal(characters("a😀e\u0301"), 4);
   assert.equal(send(many(1, "😀".repeat(8000), "😀".repeat(3000)), "a").since, 0);
 });

@@ -1,4 +1,4 @@
-/** Pages of others in the browser of the person who runs the assistant: none may have it answered. */
+/** Other sites' pages in the browser of the person who runs the assistant: none may use it. */
 import assert from "node:assert/strict";
 import { once } from "node:events";
 import { createServer } from "node:http";
@@ -20,7 +20,7 @@ const ports = {
 
 beforeEach(() => upstream.reset());
 
-/** `npm start` with a real key, and nothing else that is set. */
+/** `npm start` with a real key and otherwise default settings. */
 async function start() {
   const devVars = { OPENAI_API_KEY: KEY, OPENAI_BASE_URL: upstream.url };
   const port = await freePort();
@@ -32,7 +32,7 @@ async function start() {
   return port;
 }
 
-/** A site of somebody else, whose pages ask for nothing by themselves. */
+/** Another site, whose pages send no requests by themselves. */
 async function startSite() {
   const server = createServer((_, response) => {
     response.setHeader("content-type", "text/html");
@@ -44,7 +44,7 @@ async function startSite() {
   return `http://127.0.0.1:${server.address().port}`;
 }
 
-/** Has a page ask for a chat in its own name, and tells what it could read. */
+/** Sends a chat request from a page, and returns what the page could read. */
 function ask(page, url, init = {}) {
   return page.evaluate(
     async ([url, init]) => {
@@ -64,7 +64,7 @@ function ask(page, url, init = {}) {
   );
 }
 
-/** The same by a page within the page, which has no origin at all. */
+/** The same from a sandboxed frame, whose origin is opaque. */
 function askFromNowhere(page, url) {
   return page.evaluate((url) => {
     const { promise, resolve } = Promise.withResolvers();
@@ -81,7 +81,7 @@ function askFromNowhere(page, url) {
   }, url);
 }
 
-/** Sends a form, which a page may send anywhere, and waits for what comes. */
+/** Submits a form, which a page may send anywhere, and returns the status of the response. */
 async function sendForm(page, url, enctype) {
   const [response] = await Promise.all([
     page.waitForResponse(url),
@@ -90,7 +90,7 @@ async function sendForm(page, url, enctype) {
         const form = document.createElement("form");
         Object.assign(form, { method: "post", action: url, enctype });
         const field = document.createElement("input");
-        // With this type the body is JSON, but for the name that a form cannot do without.
+        // With text/plain, this makes the body JSON.
         Object.assign(field, { name: '{"message":"Hello","x":"', value: '"}' });
         form.append(field);
         document.body.append(form);
@@ -119,7 +119,7 @@ for (const [command, port] of Object.entries(ports)) {
     assert.deepEqual(upstream.calls, [], "the model's server is not asked");
   });
 
-  test(`${command}: a page whose own name leads to this machine is refused`, async (t) => {
+  test(`${command}: a page whose own name resolves to this machine is refused`, async (t) => {
     const page = await strangersPage(t, `http://${REBOUND}:${port}/health`);
     const proto = { "content-type": "application/json", "x-forwarded-proto": "https" };
     for (const init of [{}, { headers: proto }, { referrerPolicy: "no-referrer" }]) {
@@ -132,7 +132,7 @@ for (const [command, port] of Object.entries(ports)) {
     assert.deepEqual(upstream.calls, [], "the model's server is not asked");
   });
 
-  test(`${command}: its own page is answered, by each name of this machine`, async (t) => {
+  test(`${command}: its own page is answered under each name of this machine`, async (t) => {
     for (const host of ["127.0.0.1", "localhost"]) {
       const { page } = await visit(t, `http://${host}:${port}/`);
       await say(page, `Hello by way of ${host}`);

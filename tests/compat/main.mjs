@@ -37,7 +37,7 @@ await main(async () => {
   for (const upstream of chosen()) {
     rows.push(...(await tryOut(upstream)));
   }
-  say(`\n${table(rows)}`);
+  console.log(`\n${table(rows)}`);
   const count = (wanted) => rows.filter(({ result }) => result === wanted).length;
   const failed = count("FAILED");
   say(`\n${count("ok")} ok, ${failed} failed, ${count("skipped")} skipped`);
@@ -78,7 +78,8 @@ async function tryOut(upstream) {
     return rows;
   } catch (error) {
     const skipped = error instanceof Missing;
-    say(`${skipped ? "skipped" : "FAILED"}: ${error.message}`);
+    // A program that failed has printed why.
+    console.log(`${error.output ?? ""}${skipped ? "skipped" : "FAILED"}: ${error.message}`);
     return apis.map((api) => ({ upstream, api, result: skipped ? "skipped" : "FAILED" }));
   } finally {
     await running?.server?.stop();
@@ -99,7 +100,7 @@ async function tryApi(upstream, running, api) {
     // An assertion says all by its words; anything else is a fault of ours.
     const ours = error.cause instanceof AssertionError ? "" : `\n${(error.cause ?? error).stack}`;
     const theirs = said ? `\nThe server said last:\n${said}` : "";
-    say(`${api}: FAILED: ${error.message}${ours}${theirs}`);
+    console.log(`${api}: FAILED: ${error.message}${ours}${theirs}`);
     return { upstream, api, result: "FAILED" };
   }
 }

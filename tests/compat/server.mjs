@@ -1,8 +1,6 @@
 /** A server that somebody else wrote, run on loopback for as long as it is asked. */
 import { spawn } from "node:child_process";
-import { once } from "node:events";
 import { mkdtempSync, rmSync } from "node:fs";
-import { createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
@@ -103,15 +101,6 @@ async function answers(url) {
   } catch {
     return false; // Nobody listens yet.
   }
-}
-
-/** A port of loopback that nobody uses at the moment. */
-export async function freePort() {
-  const server = createServer().listen(0, "127.0.0.1");
-  await once(server, "listening");
-  const { port } = server.address();
-  server.close();
-  return port;
 }
 
 /** A folder that is gone when this process is. */

@@ -5,7 +5,7 @@
 use libfuzzer_sys::fuzz_target;
 
 use personal_ai_assistant::openai::Api;
-use personal_ai_assistant::stream::outcome::Outcome;
+use personal_ai_assistant::stream::relay::Outcome;
 use personal_ai_assistant::stream::relay::Input;
 
 mod memory;

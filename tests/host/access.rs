@@ -518,7 +518,7 @@ fn a_refused_host_is_told_by_what_its_owner_can_do() {
         (error.status, error.code.name()),
         (403, "origin_not_allowed")
     );
-    assert!(error.detail.ends_with("can add the name to ALLOWED_HOSTS."));
+    assert!(error.detail.ends_with("add the name to ALLOWED_HOSTS."));
     let error = ApiError::from(Denied::MalformedHost);
     assert_eq!((error.status, error.code.name()), (400, "validation_error"));
 }

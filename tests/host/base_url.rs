@@ -1,6 +1,6 @@
 //! A base URL that passes the rule is one that the runtime can call.
 
-use personal_ai_assistant::openai::base_url::BaseUrl;
+use personal_ai_assistant::openai::BaseUrl;
 use proptest::prelude::*;
 use url::Url;
 
@@ -175,4 +175,54 @@ proptest! {
             prop_assert!(host.is_some_and(|host| url.contains('[') || host.eq_ignore_ascii_case(base.host())), "{url}");
         }
     }
+}
+
+#[test]
+fn a_base_url_is_https_or_on_this_machine() {
+    for url in [
+        "https://api.openai.com/v1",
+        "https://gateway.ai.cloudflare.com/v1/account/gateway/openai",
+        "https://name.openai.azure.com:443/openai/v1",
+        "http://localhost:8080/v1",
+        "http://127.0.0.1:1/v1",
+        "http://[::1]:11434/v1",
+    ] {
+        let joined = BaseUrl::parse(url, false).map(|base| base.join("/chat/completions"));
+        assert_eq!(joined, Some(format!("{url}/chat/completions")));
+        assert_eq!(
+            BaseUrl::parse(&format!("{url}/"), false),
+            BaseUrl::parse(url, false),
+            "a slash at the end"
+        );
+    }
+    for url in [
+        "",
+        "api.openai.com/v1",
+        "ftp://api.openai.com",
+        "http://api.openai.com/v1",
+        "http://localhost.evil.example/v1",
+        "http://127.0.0.1.evil.example/v1",
+        "http://127.0.0.1@evil.example/v1",
+        "https://user:password@api.openai.com/v1",
+        "https://host/v1?key=x",
+        "https://host/v1#x",
+    ] {
+        assert_eq!(BaseUrl::parse(url, false), None, "{url}");
+    }
+}
+
+#[test]
+fn a_base_url_knows_its_host() {
+    assert_eq!(
+        BaseUrl::parse("https://api.openai.com:443/v1", false)
+            .expect("valid")
+            .host(),
+        "api.openai.com"
+    );
+    assert_eq!(
+        BaseUrl::parse("http://[::1]:1/v1", false)
+            .expect("valid")
+            .host(),
+        "[::1]"
+    );
 }

@@ -1,10 +1,10 @@
 //! Synthetic secrets, planted wherever the core gets to see some, that must come out nowhere.
 
+use personal_ai_assistant::api::ending::{Completion, EndReason};
 use personal_ai_assistant::api::error::ErrorCode;
 use personal_ai_assistant::config::scrubber;
 use personal_ai_assistant::openai::failure::Failure;
-use personal_ai_assistant::stream::outcome::EndReason;
-use personal_ai_assistant::telemetry::record::{Completion, Level, Record};
+use personal_ai_assistant::telemetry::record::{Level, Record};
 
 use crate::support::{API_KEY, config, delta, load, relayed};
 
@@ -30,7 +30,13 @@ fn no_error_of_upstream_s_carries_a_secret_to_a_client_or_a_cause() {
     let json =
         serde_json::json!({"error": {"message": said, "type": said, "code": said, "param": said}})
             .to_string();
-    for body in [said.as_str(), json.as_str()] {
+    for body in [
+        said.as_str(),
+        json.as_str(),
+        r#"{"error":"CANARY","message":"CANARY"}"#,
+        r#"["CANARY"]"#,
+        "<html>CANARY</html>",
+    ] {
         for status in [400, 401, 404, 429, 500, 503] {
             let failure = Failure::from_response(status, body.as_bytes(), None, None, true);
             assert_silent(&format!("{} {}", failure.cause, failure.error.detail));

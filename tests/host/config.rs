@@ -1,8 +1,8 @@
 use std::time::Duration;
 
-use personal_ai_assistant::config::{Config, ConfigError, log_level};
+use personal_ai_assistant::config::{Config, log_level};
 use personal_ai_assistant::openai::Api;
-use personal_ai_assistant::openai::base_url::BaseUrl;
+use personal_ai_assistant::openai::BaseUrl;
 use personal_ai_assistant::telemetry::record::Level;
 
 use crate::support::{API_KEY, config, load};
@@ -10,26 +10,31 @@ use crate::support::{API_KEY, config, load};
 #[test]
 fn the_key_alone_gets_the_contract_s_defaults() {
     let config = config(&[]);
-    assert_eq!(config.api_key.expose(), API_KEY);
-    assert_eq!(config.base_url.join("/x"), "https://api.openai.com/v1/x");
-    assert_eq!(config.default_model, "gpt-4");
-    assert!(config.allowed_models.is_empty());
+    assert_eq!(config.target.api_key.expose(), API_KEY);
     assert_eq!(
-        config.system_prompt.as_deref(),
+        config.target.base_url.join("/x"),
+        "https://api.openai.com/v1/x"
+    );
+    assert_eq!(config.rules.default_model, "gpt-4");
+    assert!(config.rules.allowed_models.is_empty());
+    assert_eq!(
+        config.target.system_prompt.as_deref(),
         Some("You are a helpful assistant.")
     );
-    assert_eq!((config.max_tokens, config.max_tokens_limit), (2000, 4000));
-    assert_eq!(config.timeout, Duration::from_secs(30));
-    assert_eq!(config.max_stream, Duration::from_mins(5));
-    assert_eq!(config.heartbeat, Duration::from_secs(15));
-    assert_eq!(config.max_retries, 2);
+    assert_eq!(
+        (config.rules.max_tokens, config.rules.max_tokens_limit),
+        (2000, 4000)
+    );
+    assert_eq!(config.limits.idle, Duration::from_secs(30));
+    assert_eq!(config.limits.total, Duration::from_mins(5));
+    assert_eq!(config.limits.heartbeat, Duration::from_secs(15));
+    assert_eq!(config.target.max_retries, 2);
     assert_eq!(config.log_level, Level::Info);
 }
 
 #[test]
 fn a_missing_or_blank_key_is_required_and_says_how_to_set_it() {
-    let detail = "OPENAI_API_KEY is required. Set it with 'wrangler secret put OPENAI_API_KEY', \
-        or in .dev.vars for local development.";
+    let detail = "OPENAI_API_KEY is required. Set it in .dev.vars for 'npm start', in the environment for 'npm run serve', or with 'npx wrangler secret put OPENAI_API_KEY' on Cloudflare.";
     let missing = Config::load(|_| None).expect_err("no key");
     assert_eq!(missing.problems(), [detail]);
     let blank = load(&[("OPENAI_API_KEY", " \t")]).expect_err("a blank key");
@@ -43,8 +48,8 @@ fn white_space_is_unset_and_around_a_value_is_dropped() {
         ("MAX_TOKENS", " 7 "),
         ("LOG_LEVEL", " debug "),
     ]);
-    assert_eq!(config.default_model, "gpt-4");
-    assert_eq!(config.max_tokens, 7);
+    assert_eq!(config.rules.default_model, "gpt-4");
+    assert_eq!(config.rules.max_tokens, 7);
     assert_eq!(config.log_level, Level::Debug);
 }
 
@@ -64,7 +69,7 @@ fn an_invalid_value_is_named_with_its_rule_and_never_shown() {
         (
             "OPENAI_MODEL",
             "CANARY CANARY",
-            "OPENAI_MODEL must be 1 to 128 visible ASCII characters without comma.",
+            "OPENAI_MODEL must be 1 to 128 visible ASCII characters without commas.",
         ),
         (
             "MAX_TOKENS",
@@ -99,27 +104,27 @@ fn an_invalid_value_is_named_with_its_rule_and_never_shown() {
         (
             "TIMEOUT_SECONDS",
             "CANARY",
-            "TIMEOUT_SECONDS must be a number of seconds greater than 0, at most 86400.",
+            "TIMEOUT_SECONDS must be a number of seconds from 0.001 to 86400.",
         ),
         (
             "TIMEOUT_SECONDS",
             "0",
-            "TIMEOUT_SECONDS must be a number of seconds greater than 0, at most 86400.",
+            "TIMEOUT_SECONDS must be a number of seconds from 0.001 to 86400.",
         ),
         (
             "TIMEOUT_SECONDS",
             "NaN",
-            "TIMEOUT_SECONDS must be a number of seconds greater than 0, at most 86400.",
+            "TIMEOUT_SECONDS must be a number of seconds from 0.001 to 86400.",
         ),
         (
             "MAX_STREAM_SECONDS",
             "inf",
-            "MAX_STREAM_SECONDS must be a number of seconds greater than 0, at most 86400.",
+            "MAX_STREAM_SECONDS must be a number of seconds from 0.001 to 86400.",
         ),
         (
             "HEARTBEAT_SECONDS",
             "-5",
-            "HEARTBEAT_SECONDS must be a number of seconds greater than 0, at most 86400.",
+            "HEARTBEAT_SECONDS must be a number of seconds from 0.001 to 86400.",
         ),
         (
             "MAX_RETRIES",
@@ -139,7 +144,7 @@ fn an_invalid_value_is_named_with_its_rule_and_never_shown() {
         (
             "OPENAI_BASE_URL",
             "CANARY",
-            "OPENAI_BASE_URL must be an https URL without user name, query or fragment, such as https://api.openai.com/v1; http is for localhost, 127.0.0.1 and [::1], and elsewhere with ALLOW_HTTP_UPSTREAM = true only.",
+            "OPENAI_BASE_URL must be an https URL without user name, query or fragment, such as https://api.openai.com/v1; http is allowed for localhost, 127.0.0.1 and [::1], and elsewhere only with ALLOW_HTTP_UPSTREAM = true.",
         ),
     ];
     for (name, value, problem) in table {
@@ -167,20 +172,23 @@ fn every_problem_is_reported_at_once() {
 #[test]
 fn raising_only_the_default_raises_the_limit_with_it() {
     let config = config(&[("MAX_TOKENS", "5000")]);
-    assert_eq!(config.max_tokens_limit, 5000);
+    assert_eq!(config.rules.max_tokens_limit, 5000);
 }
 
 #[test]
 fn fractions_of_a_second_are_times() {
     assert_eq!(
-        config(&[("TIMEOUT_SECONDS", "0.25")]).timeout,
+        config(&[("TIMEOUT_SECONDS", "0.25")]).limits.idle,
         Duration::from_millis(250)
     );
 }
 
 #[test]
 fn none_sends_no_system_prompt() {
-    assert_eq!(config(&[("SYSTEM_PROMPT", "none")]).system_prompt, None);
+    assert_eq!(
+        config(&[("SYSTEM_PROMPT", "none")]).target.system_prompt,
+        None
+    );
 }
 
 #[test]
@@ -190,86 +198,31 @@ fn the_log_level_is_known_even_when_another_variable_is_wrong() {
 }
 
 #[test]
-fn a_base_url_is_https_or_on_this_machine() {
-    for url in [
-        "https://api.openai.com/v1",
-        "https://gateway.ai.cloudflare.com/v1/account/gateway/openai",
-        "https://name.openai.azure.com:443/openai/v1",
-        "http://localhost:8080/v1",
-        "http://127.0.0.1:1/v1",
-        "http://[::1]:11434/v1",
-    ] {
-        let joined = BaseUrl::parse(url, false).map(|base| base.join("/chat/completions"));
-        assert_eq!(joined, Some(format!("{url}/chat/completions")));
-        assert_eq!(
-            BaseUrl::parse(&format!("{url}/"), false),
-            BaseUrl::parse(url, false),
-            "a slash at the end"
-        );
-    }
-    for url in [
-        "",
-        "api.openai.com/v1",
-        "ftp://api.openai.com",
-        "http://api.openai.com/v1",
-        "http://localhost.evil.example/v1",
-        "http://127.0.0.1.evil.example/v1",
-        "http://127.0.0.1@evil.example/v1",
-        "https://user:password@api.openai.com/v1",
-        "https://",
-        "https:///v1",
-        "https://host:0/v1",
-        "https://host:99999/v1",
-        "https://host:x/v1",
-        "https://[::1/v1",
-        "https://[zz]/v1",
-        "https://host/v1?key=x",
-        "https://host/v1#x",
-        "https://ho st/v1",
-        "https://host/v1\\x",
-        "https://h\u{f6}st/v1",
-    ] {
-        assert_eq!(BaseUrl::parse(url, false), None, "{url}");
-    }
-}
-
-#[test]
-fn a_base_url_knows_its_host() {
-    assert_eq!(
-        BaseUrl::parse("https://api.openai.com:443/v1", false)
-            .expect("valid")
-            .host(),
-        "api.openai.com"
-    );
-    assert_eq!(
-        BaseUrl::parse("http://[::1]:1/v1", false)
-            .expect("valid")
-            .host(),
-        "[::1]"
-    );
-}
-
-#[test]
 fn http_to_another_machine_needs_to_be_allowed() {
     let url = ("OPENAI_BASE_URL", "http://models.lan:8080/v1");
     assert!(load(&[url]).is_err());
     let allowed = config(&[url, ("ALLOW_HTTP_UPSTREAM", "True")]);
-    assert_eq!(allowed.base_url.join(""), "http://models.lan:8080/v1");
+    assert_eq!(
+        allowed.target.base_url.join(""),
+        "http://models.lan:8080/v1"
+    );
     assert!(BaseUrl::parse("http://127.9.9.9/v1", false).is_some());
     assert!(BaseUrl::parse("ftp://127.0.0.1/v1", true).is_none());
 }
 
 #[test]
 fn the_api_is_one_of_two() {
-    assert_eq!(config(&[]).api, Api::ChatCompletions);
-    assert_eq!(config(&[("OPENAI_API", "responses")]).api, Api::Responses);
+    assert_eq!(config(&[]).target.api, Api::ChatCompletions);
+    assert_eq!(
+        config(&[("OPENAI_API", "responses")]).target.api,
+        Api::Responses
+    );
 }
 
 #[test]
 fn without_tokens_auth_that_is_required_is_a_problem_and_with_them_it_is_not() {
     let required = ("REQUIRE_AUTH", "TRUE");
-    let problem = "ACCESS_TOKENS is required, for REQUIRE_AUTH is true. Set it with 'wrangler secret put ACCESS_TOKENS', \
-        or set REQUIRE_AUTH to false to let anyone chat.";
+    let problem = "ACCESS_TOKENS is required because REQUIRE_AUTH is true. Set it the same way as OPENAI_API_KEY, or set REQUIRE_AUTH to false to let anyone chat.";
     assert_eq!(
         load(&[required]).expect_err("no tokens").problems(),
         [problem]
@@ -283,19 +236,9 @@ fn without_tokens_auth_that_is_required_is_a_problem_and_with_them_it_is_not() {
 }
 
 #[test]
-fn a_base_url_that_the_runtime_refuses_breaks_the_same_rule() {
-    let refused = load(&[("OPENAI_BASE_URL", "https://1.2.3.4.5/v1")]);
-    assert_eq!(
-        refused.expect_err("no such address"),
-        ConfigError::base_url()
-    );
-}
-
-#[test]
 fn what_is_not_ready_is_listed_by_name() {
     let error = load(&[("OPENAI_API_KEY", ""), ("LOG_LEVEL", "x")]).expect_err("two problems");
-    let body = "{\"status\":\"not_ready\",\"problems\":[\"OPENAI_API_KEY is required. Set it with \
-        'wrangler secret put OPENAI_API_KEY', or in .dev.vars for local development.\",\
+    let body = "{\"status\":\"not_ready\",\"problems\":[\"OPENAI_API_KEY is required. Set it in .dev.vars for 'npm start', in the environment for 'npm run serve', or with 'npx wrangler secret put OPENAI_API_KEY' on Cloudflare.\",\
         \"LOG_LEVEL must be DEBUG, INFO, WARNING or ERROR.\"]}";
     assert_eq!(error.not_ready(), body);
 }

@@ -1,6 +1,6 @@
 use personal_ai_assistant::api::correlation::CorrelationId;
+use personal_ai_assistant::api::ending::EndReason;
 use personal_ai_assistant::api::error::{ApiError, ErrorCode};
-use personal_ai_assistant::stream::outcome::EndReason;
 
 fn id() -> CorrelationId {
     CorrelationId::parse("abc-123").expect("a valid id")
@@ -101,7 +101,7 @@ fn each_code_has_its_status_its_name_and_its_end_reason() {
 
 #[test]
 fn an_error_body_has_four_fields_in_order_and_escapes_its_detail() {
-    let plain = "{\"error\":\"Not found\",\"detail\":\"There is nothing at this path. Send chat messages to POST /chat.\",\
+    let plain = "{\"error\":\"Not found\",\"detail\":\"There is nothing at this path. To chat, send a POST request to /chat.\",\
         \"correlation_id\":\"abc-123\",\"code\":\"not_found\"}";
     assert_eq!(ApiError::from(ErrorCode::NotFound).body(&id()), plain);
     let escaped = ApiError::new(ErrorCode::ValidationError, "a \"b\"\n\\");

@@ -1,7 +1,7 @@
 //! What single events mean: text, cost, errors and fillers, in the shapes that servers give them.
 
+use personal_ai_assistant::api::ending::EndReason;
 use personal_ai_assistant::openai::Api;
-use personal_ai_assistant::stream::outcome::EndReason;
 
 use crate::support::{DONE, STOP, delta, relayed, relayed_of};
 

@@ -150,8 +150,8 @@ fn an_unknown_model_is_the_client_s_error_when_the_client_chose_it() {
 #[test]
 fn whoever_can_mend_a_model_that_is_not_found_is_told() {
     const CHOOSE: &str = "Choose another model.";
-    const MODEL: &str = "has to change OPENAI_MODEL.";
-    const ADDRESS: &str = "has to check OPENAI_BASE_URL, then the model.";
+    const MODEL: &str = "change OPENAI_MODEL.";
+    const ADDRESS: &str = "check OPENAI_BASE_URL first, then the model.";
     let known = r#"{"error":{"code":"model_not_found"}}"#;
     let worded = r#"{"error":{"message":"The model `m` does not exist"}}"#;
     let param = r#"{"error":{"message":"no","param":"model"}}"#;
@@ -226,30 +226,6 @@ fn retry_after_is_passed_on_in_whole_seconds_with_a_429_only() {
     let unavailable = Failure::from_response(503, b"", Some(1500), None, false);
     assert_eq!(unavailable.error.retry_after_seconds, None);
     assert_eq!(unavailable.retry_after_ms, Some(1500));
-}
-
-#[test]
-fn neither_client_nor_log_hears_what_upstream_says_in_its_own_words() {
-    let canary = "CANARY";
-    let bodies = [
-        r#"{"error":{"message":"CANARY","code":"CANARY CANARY","type":"a 'CANARY'","param":"CANARY!"}}"#,
-        r#"{"error":"CANARY","message":"CANARY"}"#,
-        r#"["CANARY"]"#,
-        "<html>CANARY</html>",
-    ];
-    for body in bodies {
-        for failure in [
-            Failure::from_response(500, body.as_bytes(), None, None, false),
-            Failure::from_event(body, true),
-        ] {
-            assert!(!failure.cause.contains(canary), "{body}: {}", failure.cause);
-            assert!(
-                !failure.error.detail.contains(canary),
-                "{body}: {}",
-                failure.error.detail
-            );
-        }
-    }
 }
 
 #[test]

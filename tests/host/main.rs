@@ -21,6 +21,7 @@ mod events;
 mod failure;
 mod finish;
 mod fixtures;
+mod floors;
 mod properties;
 mod pydantic;
 mod redact;

@@ -6,8 +6,8 @@ use proptest::prelude::{Just, Strategy, any, prop_oneof};
 use proptest::sample::select;
 use proptest::test_runner::{Config, TestRunner};
 
-use personal_ai_assistant::openai::{Api, EventReader};
-use personal_ai_assistant::stream::outcome::EndReason;
+use personal_ai_assistant::api::ending::EndReason;
+use personal_ai_assistant::openai::{Api, EventParser};
 use personal_ai_assistant::stream::relay::Input;
 use personal_ai_assistant::stream::sse::MAX_EVENT_BYTES;
 
@@ -193,10 +193,10 @@ fn a_complete_answer_stays_complete_whatever_follows() {
 fn what_an_event_means_does_not_depend_on_the_events_before() {
     let streams = any_api().prop_flat_map(|api| (Just(api), vec(alike(api), 1..8)));
     for_any(streams, |(api, events)| {
-        let mut reader = EventReader::new(api);
+        let mut parser = EventParser::new(api, true);
         for (kind, data) in events {
-            let meaning = format!("{:?}", reader.meaning(kind, &data));
-            let alone = format!("{:?}", EventReader::new(api).meaning(kind, &data));
+            let meaning = format!("{:?}", parser.parse(kind, &data));
+            let alone = format!("{:?}", EventParser::new(api, true).parse(kind, &data));
             assert_eq!(meaning, alone, "of {kind:?} {data}");
         }
     });

@@ -3,11 +3,11 @@
 
 use personal_ai_assistant::api::request::ChatRequest;
 
-use crate::support::config;
+use crate::support::rules;
 
 /// What becomes of a body: the number of tokens, or the field and the rule that is told.
 fn outcome(body: &str) -> Result<u32, (String, String)> {
-    let parsed = ChatRequest::parse(body.as_bytes(), &config(&[]));
+    let parsed = ChatRequest::parse(body.as_bytes(), &rules(&[]));
     parsed
         .map(|request| request.max_tokens)
         .map_err(|invalid| (invalid.field, invalid.rule.into_owned()))

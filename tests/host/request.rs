@@ -1,17 +1,17 @@
 use personal_ai_assistant::api::error::{ApiError, ErrorCode};
 use personal_ai_assistant::api::request::{ChatRequest, Role, media};
 
-use crate::support::config;
+use crate::support::rules;
 
 /// The detail that a client reads.
 fn refused(body: &[u8]) -> String {
-    let config = config(&[("ALLOWED_MODELS", "small,large"), ("OPENAI_MODEL", "small")]);
-    let invalid = ChatRequest::parse(body, &config).expect_err(&String::from_utf8_lossy(body));
+    let rules = rules(&[("ALLOWED_MODELS", "small,large"), ("OPENAI_MODEL", "small")]);
+    let invalid = ChatRequest::parse(body, &rules).expect_err(&String::from_utf8_lossy(body));
     ApiError::from(&invalid).detail.into_owned()
 }
 
 fn accepted(body: &str) -> ChatRequest {
-    let parsed = ChatRequest::parse(body.as_bytes(), &config(&[]));
+    let parsed = ChatRequest::parse(body.as_bytes(), &rules(&[]));
     parsed.unwrap_or_else(|invalid| panic!("{body} was refused: {invalid:?}"))
 }
 
@@ -94,11 +94,11 @@ fn of_a_key_that_occurs_twice_the_last_one_counts() {
 
 #[test]
 fn the_default_model_is_always_allowed() {
-    let config = config(&[("ALLOWED_MODELS", "a, b"), ("OPENAI_MODEL", "c")]);
+    let rules = rules(&[("ALLOWED_MODELS", "a, b"), ("OPENAI_MODEL", "c")]);
     for model in ["a", "b", "c"] {
         let body = format!(r#"{{"message":"x","model":"{model}"}}"#);
         assert!(
-            ChatRequest::parse(body.as_bytes(), &config).is_ok(),
+            ChatRequest::parse(body.as_bytes(), &rules).is_ok(),
             "{model}"
         );
     }
@@ -283,8 +283,8 @@ fn invalid_utf8_is_a_json_error() {
 
 #[test]
 fn a_byte_order_mark_is_passed_over() {
-    let config = config(&[]);
-    let parsed = ChatRequest::parse(b"\xEF\xBB\xBF{\"message\":\"\xEF\xBB\xBFhi\"}", &config);
+    let rules = rules(&[]);
+    let parsed = ChatRequest::parse(b"\xEF\xBB\xBF{\"message\":\"\xEF\xBB\xBFhi\"}", &rules);
     // Only before the JSON: within a text it is a character like others.
     assert_eq!(
         parsed.map(|request| request.message).as_deref(),
@@ -380,7 +380,7 @@ fn a_body_is_read_when_it_is_plain_json() {
         assert_eq!((error.code, error.status), (plain, 415));
         assert_eq!(
             error.detail,
-            "This service takes no compressed bodies. Send the body as it is, without the header 'Content-Encoding'."
+            "This service does not accept compressed bodies. Send the body uncompressed, without the header 'Content-Encoding'."
         );
     }
 }
@@ -400,8 +400,8 @@ fn a_report_never_repeats_the_input_and_the_log_s_not_even_a_model_name() {
     for body in bodies {
         assert!(!refused(body.as_bytes()).contains(canary), "{body}");
     }
-    let config = config(&[("ALLOWED_MODELS", "small")]);
-    let invalid = ChatRequest::parse(br#"{"message":"x","model":"CANARY"}"#, &config)
+    let rules = rules(&[("ALLOWED_MODELS", "small")]);
+    let invalid = ChatRequest::parse(br#"{"message":"x","model":"CANARY"}"#, &rules)
         .expect_err("not allowed");
     assert!(invalid.rule.contains(canary));
     assert!(!invalid.logged_rule().contains(canary));

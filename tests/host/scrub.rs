@@ -267,9 +267,9 @@ fn a_panic_quotes_nothing_that_was_being_worked_on() {
     let cause = panic_cause(&quoting, Some(here));
     assert_eq!(
         cause,
-        format!("panic at {place}: its words may quote a text")
+        format!("panic at {place}: its message is not logged")
     );
-    assert_eq!(panic_cause(&7, None), "panic: its words may quote a text");
+    assert_eq!(panic_cause(&7, None), "panic: its message is not logged");
 }
 
 proptest! {

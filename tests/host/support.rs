@@ -3,8 +3,9 @@
 use std::time::Duration;
 
 use personal_ai_assistant::api::correlation::CorrelationId;
+use personal_ai_assistant::api::request::Rules;
 use personal_ai_assistant::config::{Config, ConfigError};
-use personal_ai_assistant::openai::Api;
+use personal_ai_assistant::openai::{Api, EventParser};
 use personal_ai_assistant::stream::relay::{Input, Limits, Relay};
 use personal_ai_assistant::stream::sse::{DecodeError, Decoder};
 
@@ -25,6 +26,11 @@ pub fn config(variables: &[(&str, &str)]) -> Config {
     load(variables).expect("a valid configuration")
 }
 
+/// What requests may ask for where these variables are set.
+pub fn rules(variables: &[(&str, &str)]) -> Rules {
+    config(variables).rules
+}
+
 pub const LIMITS: Limits = Limits {
     idle: Duration::from_secs(30),
     total: Duration::from_mins(5),
@@ -38,7 +44,7 @@ pub fn relay() -> Relay {
 
 pub fn relay_of(api: Api) -> Relay {
     let id = CorrelationId::parse("abc-123").expect("a valid id");
-    Relay::new(api, id, LIMITS, 0, false)
+    Relay::new(EventParser::new(api, true), id, LIMITS, 0, false)
 }
 
 /// What a client reads of a stream whose upstream sends these chunks and then ends.

@@ -1,15 +1,14 @@
 use personal_ai_assistant::api::request::ChatRequest;
-use personal_ai_assistant::openai::base_url::BaseUrl;
+use personal_ai_assistant::openai::BaseUrl;
 use personal_ai_assistant::openai::dialect::{Dialect, TokenLimit};
 
 use crate::support::config;
 
 fn sent(variables: &[(&str, &str)], request: &str) -> String {
     let config = config(variables);
-    let request = ChatRequest::parse(request.as_bytes(), &config).expect("a valid request");
-    config
-        .api
-        .body(&request, &config, Dialect::of(&config.base_url))
+    let request = ChatRequest::parse(request.as_bytes(), &config.rules).expect("a valid request");
+    let target = config.target;
+    target.body(&request, Dialect::of(target.base_url.host()))
 }
 
 const CONVERSATION: &str = r#"{"message":" and \"now\"?\n","model":"gpt-4o","max_tokens":17,
@@ -66,11 +65,11 @@ fn servers_other_than_openai_s_get_the_name_of_the_token_limit_that_they_know() 
     );
     let openai = BaseUrl::parse("https://API.openai.com/v1/", false).expect("valid");
     assert_eq!(
-        Dialect::of(&openai).token_limit,
+        Dialect::of(openai.host()).token_limit,
         TokenLimit::MaxCompletionTokens
     );
     let look_alike = BaseUrl::parse("https://api.openai.com.example/v1", false).expect("valid");
-    assert_eq!(Dialect::of(&look_alike), LOCAL);
+    assert_eq!(Dialect::of(look_alike.host()), LOCAL);
 }
 
 #[test]

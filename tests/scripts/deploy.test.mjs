@@ -1,10 +1,11 @@
-/** `npm run deploy`: what is wrong is said before anything is deployed. */
+/** `npm run deploy`: mistakes are reported before anything is deployed. */
 import assert from "node:assert/strict";
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, test } from "node:test";
 import { fakeWrangler, startScript } from "../support/script.mjs";
+import { assertFits, unwrapped } from "../support/words.mjs";
 
 const folder = mkdtempSync(join(tmpdir(), "deploy-"));
 after(() => rmSync(folder, { recursive: true }));
@@ -17,14 +18,15 @@ const OUR_SECRETS = [
 const listed = (...secrets) => ({ "secret list": { out: JSON.stringify(secrets, null, 2) } });
 const DEPLOYS = { deploy: { out: "Deployed.\n" } };
 
-/** Runs it with a wrangler that answers like this; without one, with the real one. */
+/** Runs it with a fake wrangler that gives these answers, or with the real one when there are none. */
 async function deploy(args, answers) {
   const fake = answers && fakeWrangler(answers);
   // Nobody is logged in where nothing is stored.
   const env = { HOME: folder, XDG_CONFIG_HOME: folder, ...fake?.env };
   const script = startScript("deploy.mjs", { args, env });
   const code = await script.end();
-  const words = script.words.join("\n").trim();
+  assertFits(script.words);
+  const words = unwrapped(script.words.join("\n").trim());
   return { code, calls: fake?.calls(), output: script.output.join("\n"), words };
 }
 
@@ -34,7 +36,7 @@ function configOf(toml) {
   return path;
 }
 
-test("a dry run of what is shipped needs no account, and tells sizes, bindings and secrets", async () => {
+test("a dry run of the shipped configuration needs no account, and prints sizes, bindings and secrets", async () => {
   const { code, output, words } = await deploy(["--dry-run"]);
   assert.equal(code, 0, words);
   assert.match(output, /^Configuration: the worker accepts it$/m);
@@ -43,17 +45,17 @@ test("a dry run of what is shipped needs no account, and tells sizes, bindings a
   assert.match(output, /^env\.CHAT_RATE_LIMITER \(30 requests\/60s\)/m);
   assert.match(
     output,
-    /^Nothing was deployed\. A deployment will want these secrets: OPENAI_API_KEY, ACCESS_TOKENS\.$/m,
+    /^Nothing was deployed\. A deployment needs these secrets: OPENAI_API_KEY,\nACCESS_TOKENS\.$/m,
   );
 });
 
-test("who is not logged in is told how to be", async () => {
+test("without a login, it says how to log in", async () => {
   const { code, words } = await deploy([]);
   assert.equal(code, 1);
   assert.equal(
     words,
-    "wrangler is not logged in to Cloudflare. Run 'npx wrangler login', or where there is no browser, set " +
-      "CLOUDFLARE_API_TOKEN to a token that may edit Workers, and try again.",
+    "wrangler is not logged in to Cloudflare. Run 'npx wrangler login'; where there is no browser, set " +
+      "CLOUDFLARE_API_TOKEN to a token that may edit Workers. Then try again.",
   );
 });
 
@@ -75,8 +77,9 @@ test("a missing secret is named with the command that sets it", async () => {
   assert.equal(code, 1);
   assert.equal(
     words,
-    "The deployment lacks what only you can give it. Run this, and then deploy again:\n\n" +
-      "  npx wrangler secret put ACCESS_TOKENS    # who may chat: me:TOKEN, with a TOKEN from 'openssl rand -hex 32'",
+    "The deployment lacks secrets that only you can set. Run this, and then deploy again:\n\n" +
+      "  # me:TOKEN, with a TOKEN from 'openssl rand -hex 32'\n" +
+      "  npx wrangler secret put ACCESS_TOKENS",
   );
   assert.ok(!calls.some((call) => call.startsWith("deploy")));
 });
@@ -89,12 +92,12 @@ test("before the first deployment, its secrets come first", async () => {
   assert.equal(code, 1);
   assert.match(
     words,
-    /^There is no deployment yet\. .*\n\n {2}npx wrangler secret put OPENAI_API_KEY .*\n {2}npx wrangler secret put ACCESS_TOKENS /,
+    /^There is no deployment yet\. .*\n\n {2}# .*\n {2}npx wrangler secret put OPENAI_API_KEY\n {2}# .*\n {2}npx wrangler secret put ACCESS_TOKENS$/,
   );
   assert.ok(!calls.some((call) => call.startsWith("deploy")));
 });
 
-test("secrets that come with the deployment need not be there", async () => {
+test("secrets that are uploaded with the deployment need not be stored already", async () => {
   const error = 'Worker "personal-ai-assistant" not found.';
   const answers = { ...LOGGED_IN, "secret list": { error, code: 1 }, ...DEPLOYS };
   for (const [name, text] of [
@@ -115,7 +118,7 @@ test("an open deployment needs no tokens", async () => {
   assert.equal(code, 0, words);
 });
 
-test("what Cloudflare says is passed on when it is something else", async () => {
+test("other errors from Cloudflare are passed on", async () => {
   const answers = {
     ...LOGGED_IN,
     "secret list": { error: "Authentication error [code: 10000]", code: 1 },
@@ -132,14 +135,14 @@ const WRONG = [
     '[vars]\nMAX_TOKENS = 0\nLOG_LEVEL = "LOUD"\nOPENAI_BASE_URL = "http://example.com/v1"\nALLOW_HTTP_UPSTREAM = false\n',
     [],
     [
-      /^\[vars\] of wrangler\.toml would not work\. Nothing was deployed\.$/m,
+      /^The worker rejects \[vars\] in wrangler\.toml\. Nothing was deployed\.$/m,
       /^ {2}MAX_TOKENS must/m,
       /^ {2}LOG_LEVEL must/m,
       /^ {2}OPENAI_BASE_URL must/m,
     ],
   ],
   [
-    "those of another environment are its own",
+    "another environment has its own variables",
     '[vars]\nLOG_LEVEL = "INFO"\n[env.staging.vars]\nLOG_LEVEL = "LOUD"\n',
     ["--env", "staging"],
     [/^ {2}LOG_LEVEL must/m],
@@ -148,7 +151,7 @@ const WRONG = [
     "a secret in the file is refused",
     '[vars]\nACCESS_TOKENS = "me:0123456789abcdef"\n',
     [],
-    [/^ACCESS_TOKENS must not stand in wrangler\.toml, .*'npx wrangler secret put ACCESS_TOKENS'/],
+    [/^wrangler\.toml contains ACCESS_TOKENS, .*'npx wrangler secret put ACCESS_TOKENS'/],
   ],
 ];
 
@@ -166,6 +169,6 @@ test("a variable that the worker does not know is mentioned", async () => {
   const { output } = await deploy(["--config", config, "--dry-run"], DEPLOYS);
   assert.match(
     output,
-    /^Note: \[vars\] of wrangler\.toml has OPENAI_MODLE, which the worker does not know\.$/m,
+    /^Note: \[vars\] in wrangler\.toml has OPENAI_MODLE, which the worker does not know\.$/m,
   );
 });

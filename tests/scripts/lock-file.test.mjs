@@ -1,4 +1,4 @@
-/** The lock file of the node modules: what is installed is what was looked at, on every kind of machine. */
+/** package-lock.json: every machine installs exactly the packages that were reviewed. */
 import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
 import { test } from "node:test";

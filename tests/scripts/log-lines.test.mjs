@@ -1,4 +1,4 @@
-/** Log lines for people: what they say of each event, and what they keep from a terminal. */
+/** Log lines for people: what they say about each event, and what they keep away from a terminal. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { readable } from "../../scripts/lib/log-lines.mjs";
@@ -84,7 +84,7 @@ const LINES = [
       upstream_status: 503,
       delay_ms: 466,
     }),
-    "21:47:38.768  WARN   abc-123   upstream_retry         attempt 1 in 466 ms, upstream_unavailable, upstream said 503",
+    "21:47:38.768  WARN   abc-123   upstream_retry         attempt 1 in 466 ms, upstream_unavailable, upstream answered 503",
   ],
   [
     "a failure",
@@ -118,7 +118,7 @@ const LINES = [
   [
     "a finish reason that nobody knows",
     line("WARNING", "unknown_finish_reason", { reason: "bored" }),
-    "21:47:38.768  WARN   abc-123   unknown_finish_reason  bored was told as other",
+    "21:47:38.768  WARN   abc-123   unknown_finish_reason  bored was reported as other",
   ],
   [
     "a lost instance, and all that it broke off",
@@ -130,14 +130,14 @@ const LINES = [
     `21:47:38.768  ERROR  -         instance_lost          RuntimeError, broken off: ["abc-123","${UUID}"]`,
   ],
   [
-    "a runtime that ended and starts again",
+    "a runtime that ended and is restarted",
     line("ERROR", "runtime_ended", {
       correlation_id: undefined,
       cause: "SIGSEGV",
       cut_requests: 2,
       restart_in_ms: 500,
     }),
-    "21:47:38.768  ERROR  -         runtime_ended          SIGSEGV, 2 requests cut off, starts again in 500 ms",
+    "21:47:38.768  ERROR  -         runtime_ended          SIGSEGV, 2 requests cut off, restarts in 500 ms",
   ],
   [
     "one that does not start again",
@@ -170,7 +170,7 @@ const LINES = [
     "21:47:38.768  constructor  abc-123   toString               __proto=1",
   ],
   [
-    "a time that is none is told as it is",
+    "an invalid time is printed as it is",
     line("INFO", "new_event", { timestamp: "yesterday" }),
     "yesterday  INFO   abc-123   new_event",
   ],
@@ -180,7 +180,7 @@ for (const [rule, given, expected] of LINES) {
   test(rule, () => assert.equal(readable(given), expected));
 }
 
-test("what is not the worker's line stays as it is", () => {
+test("a line that the worker did not write stays as it is", () => {
   for (const text of [
     "",
     "Uncaught Error: x",
@@ -193,7 +193,7 @@ test("what is not the worker's line stays as it is", () => {
   }
 });
 
-test("no field and no foreign line can do anything to the terminal", () => {
+test("neither a field nor a foreign line can affect the terminal", () => {
   const hostile = "\x1b[2J\x07\r\n\t\x7f\x9b\u2028\u202e\u2066";
   const shown = "\\u001b[2J\\u0007\\u000d\\u000a\\u0009\\u007f\\u009b\\u2028\\u202e\\u2066";
   assert.equal(readable(hostile), shown);
@@ -209,12 +209,12 @@ test("no field and no foreign line can do anything to the terminal", () => {
   assert.match(readable(line("ERROR", "stream_error", { cause: hostile })), /^[\x20-\x7e]+$/);
 });
 
-test("text of any language is told as it is", () => {
+test("text in any language is printed as it is", () => {
   const told = readable(line("ERROR", "stream_error", { cause: "naïve 日本 👋 عربي" }));
   assert.match(told, /naïve 日本 👋 عربي$/);
 });
 
-test("colour marks the level and steps back for the id, and only where it is wanted", () => {
+test("colour marks the level and dims the id, but only when asked for", () => {
   assert.equal(
     readable(line("WARNING", "anonymous_access"), { color: true }),
     "21:47:38.768  \x1b[33mWARN \x1b[0m  \x1b[2mabc-123 \x1b[0m  anonymous_access       anyone who reaches the worker may chat",

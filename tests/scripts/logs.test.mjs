@@ -1,10 +1,10 @@
-/** `npm run logs`: the worker's lines out of what wrangler tells of each request. */
+/** `npm run logs`: the worker's log lines, extracted from what wrangler prints for each request. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { Envelopes, toldBy } from "../../scripts/lib/tail.mjs";
 import { fakeWrangler, startScript } from "../support/script.mjs";
 
-/** As Cloudflare sends it, but for most of the headers. */
+/** An envelope as Cloudflare sends it, without most of its headers. */
 const ENVELOPE = {
   wallTime: 1240,
   cpuTime: 4,
@@ -38,7 +38,7 @@ const envelope = (fields) => ({ ...ENVELOPE, ...fields });
 const printed = (...envelopes) =>
   envelopes.map((each) => `${JSON.stringify(each, null, 4)}\n`).join("");
 
-/** Everything that the lines complete. */
+/** All envelopes and texts in these lines. */
 function read(text) {
   const envelopes = new Envelopes();
   return text
@@ -48,13 +48,13 @@ function read(text) {
     .filter(({ envelope, text }) => envelope || text);
 }
 
-test("envelopes are found one after the other, indented or on a line each", () => {
+test("envelopes are found one after the other, indented or each on one line", () => {
   const busy = envelope({ logs: [logged("log", RECEIVED), logged("error", FAILED, "}\n{")] });
   assert.deepEqual(read(printed(busy, ENVELOPE)), [{ envelope: busy }, { envelope: ENVELOPE }]);
   assert.deepEqual(read(JSON.stringify(busy)), [{ envelope: busy }]);
 });
 
-test("text between envelopes is text", () => {
+test("text between envelopes is passed on as text", () => {
   assert.deepEqual(read(`Reconnecting\n${printed(ENVELOPE)}{broken}\nDone\n`), [
     { text: "Reconnecting" },
     { envelope: ENVELOPE },
@@ -63,7 +63,7 @@ test("text between envelopes is text", () => {
   ]);
 });
 
-test("the worker's lines are told as they are, and of a usual end nothing more", () => {
+test("the worker's lines are printed unchanged, and a usual outcome adds nothing", () => {
   for (const outcome of ["ok", "canceled", "responseStreamDisconnected"]) {
     const told = toldBy(
       envelope({ outcome, logs: [logged("log", RECEIVED), logged("error", FAILED)] }),
@@ -72,7 +72,7 @@ test("the worker's lines are told as they are, and of a usual end nothing more",
   }
 });
 
-test("what the runtime has to say of a request is told", () => {
+test("the runtime's own messages about a request are printed", () => {
   const told = toldBy(
     envelope({
       outcome: "exceededMemory",
@@ -93,7 +93,7 @@ test("what the runtime has to say of a request is told", () => {
   });
 });
 
-test("that Cloudflare leaves out requests is told", () => {
+test("requests that Cloudflare left out are reported", () => {
   const event = { type: "overload", message: "Tail is currently in sampling mode." };
   assert.deepEqual(toldBy({ event }), {
     lines: [],
@@ -112,7 +112,7 @@ async function logs(args, answers, more) {
   return { code: await script.end(), script, calls: calls() };
 }
 
-test("lines are for people, and notes are apart from them", async () => {
+test("lines are for people, and notes go to standard error", async () => {
   const { script, calls } = await logs(["--status", "error"], { ...LOGGED_IN, tail: TAIL });
   assert.deepEqual(calls, ["whoami --json", "tail --format json --status error"]);
   assert.deepEqual(script.output, [
@@ -125,14 +125,14 @@ test("lines are for people, and notes are apart from them", async () => {
   );
 });
 
-test("with --json, lines are as the worker wrote them, whatever LOG_FORMAT says", async () => {
+test("with --json, lines stay as the worker wrote them, whatever LOG_FORMAT says", async () => {
   const answers = { ...LOGGED_IN, tail: TAIL };
   const { script, calls } = await logs(["--json"], answers, { LOG_FORMAT: "text" });
   assert.deepEqual(calls, ["whoami --json", "tail --format json"]);
   assert.deepEqual(script.output, [RECEIVED]);
 });
 
-test("who is not logged in is told how to be", async () => {
+test("without a login, it says how to log in", async () => {
   const { code, script, calls } = await logs([], {
     whoami: { out: '{"loggedIn": false}', code: 1 },
   });
@@ -141,7 +141,7 @@ test("who is not logged in is told how to be", async () => {
   assert.deepEqual(calls, ["whoami --json"]);
 });
 
-test("what wrangler says of a failure is seen", async () => {
+test("wrangler's error messages are passed on", async () => {
   const tail = { error: 'Worker "x" not found.\n', code: 1 };
   const { code, script } = await logs([], { ...LOGGED_IN, tail });
   assert.equal(code, 1);

@@ -1,4 +1,4 @@
-/** Pages on one's own server: what Cloudflare makes of a folder, and the assistant beside it. */
+/** Pages on one's own server: they are served as Cloudflare would, beside the assistant. */
 import assert from "node:assert/strict";
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { request } from "node:http";
@@ -55,10 +55,10 @@ after(() => runtime.stop());
 const address = `http://127.0.0.1:${await runtime.listening()}`;
 const get = (path, init) => within(fetch(address + path, { redirect: "manual", ...init }), path);
 
-/** What differs from one moment, one connection or one way of hashing to the next. */
+/** Headers that depend on the time, the connection or the hash function. */
 const VARYING = ["cf-cache-status", "connection", "content-length", "date", "etag", "keep-alive"];
 
-/** Everything else that an answer says. */
+/** An answer without them. */
 async function toldBy(response) {
   const headers = Array.from(response.headers).filter(([name]) => !VARYING.includes(name));
   const hasTag = response.headers.has("etag");
@@ -92,7 +92,7 @@ for (const method of ["GET", "HEAD", "POST", "OPTIONS"]) {
   });
 }
 
-test("a page is sent whole, whatever part is asked for", async () => {
+test("a page is sent whole, even if the client asks for a range", async () => {
   const headers = { range: "bytes=0-1", "if-modified-since": "Fri, 01 Jan 2100 00:00:00 GMT" };
   for (const server of [{ get }, cloudflare]) {
     const answer = await server.get("/docs", { headers });
@@ -100,7 +100,7 @@ test("a page is sent whole, whatever part is asked for", async () => {
   }
 });
 
-test("a page that the client has is not sent again, however the client names it", async () => {
+test("a page that the client has is not sent again, in every form of If-None-Match", async () => {
   const { headers } = await get("/");
   const etag = headers.get("etag");
   assert.match(etag, /^"[\da-f]{32}"$/);
@@ -116,7 +116,7 @@ test("a page that the client has is not sent again, however the client names it"
 
 const FRAME = 'data: {"content":"Hi","sequence":0,"is_final":false,"correlation_id":"abc-123"}\n\n';
 
-test("a frame passes while upstream still writes, and a client that leaves then ends upstream's answer", async () => {
+test("a frame arrives while upstream is still writing, and a client that then leaves aborts upstream's answer", async () => {
   const { chat, call, response } = await begin();
   assert.equal(response.headers["x-correlation-id"], "abc-123");
   assert.equal(response.headers["content-type"], "text/event-stream; charset=utf-8");
@@ -126,13 +126,13 @@ test("a frame passes while upstream still writes, and a client that leaves then 
   assert.equal(await within(call.closed, "upstream to be left"), "aborted");
 });
 
-test("a client that leaves while upstream is silent ends upstream's answer", async () => {
+test("a client that leaves while upstream is silent aborts upstream's answer", async () => {
   const { chat, call } = await begin();
   chat.destroy();
   assert.equal(await within(call.closed, "upstream to be left"), "aborted");
 });
 
-test("a client that breaks off before upstream has answered ends upstream's request", async () => {
+test("a client that leaves before upstream has answered aborts upstream's request", async () => {
   const chat = post();
   const call = await upstream.nextCall();
   // Closed in good form, it would be noticed only once there is something to tell it.
@@ -140,7 +140,7 @@ test("a client that breaks off before upstream has answered ends upstream's requ
   assert.equal(await within(call.closed, "upstream to be left"), "aborted");
 });
 
-test("a rule that is not understood is said, not passed over", () => {
+test("a rule that is not understood is an error", () => {
   for (const line of ["/a/:name", "https://example.com/*", "X-Lonely: 1", "nonsense"]) {
     const odd = folderOf({ _headers: `${line}\n  X-A: 1\n` });
     assert.throws(
@@ -150,7 +150,7 @@ test("a rule that is not understood is said, not passed over", () => {
   }
 });
 
-/** A chat whose answer upstream has begun, without a word yet. */
+/** A chat whose answer has begun upstream, but has no text yet. */
 async function begin() {
   const chat = post();
   const answered = new Promise((resolve) => chat.once("response", resolve));

@@ -1,9 +1,9 @@
-/** Steps that take long: a terminal sees the seconds, a file a line now and then. */
+/** Long steps: a terminal shows the seconds, a file gets a line now and then. */
 import assert from "node:assert/strict";
 import { mock, test } from "node:test";
 import { step } from "../../scripts/lib/progress.mjs";
 
-/** Something to write to, which remembers. */
+/** A stream that remembers what is written to it. */
 function streamOf(more) {
   const stream = { text: "", ...more };
   stream.write = (text) => {
@@ -12,7 +12,7 @@ function streamOf(more) {
   return stream;
 }
 
-/** A step whose end is in the hands of the test. */
+/** Begins a step that the test ends. */
 function begin(what, stream) {
   mock.timers.enable({ apis: ["setInterval"] });
   const { promise, resolve, reject } = Promise.withResolvers();
@@ -20,7 +20,7 @@ function begin(what, stream) {
   return { ended, resolve, reject };
 }
 
-test("on a terminal, one line counts the seconds and stays", async () => {
+test("on a terminal, one line counts the seconds", async () => {
   const stream = streamOf({ isTTY: true, columns: 80 });
   const { ended, resolve } = begin("Compiling", stream);
   mock.timers.tick(2000);
@@ -37,7 +37,7 @@ test("a quick step on a terminal leaves its line as it began", async () => {
   assert.equal(stream.text, "Compiling\r\x1b[KCompiling\n");
 });
 
-test("a line that is too long for the terminal keeps its end, so that it does not wrap", async () => {
+test("a line that is too long for the terminal loses its beginning, so that it does not wrap", async () => {
   const stream = streamOf({ isTTY: true, columns: 12 });
   const { ended, resolve } = begin("Compiling a lot", stream);
   mock.timers.tick(1000);
@@ -46,7 +46,7 @@ test("a line that is too long for the terminal keeps its end, so that it does no
   assert.equal(stream.text, "…ling a lot\r\x1b[K… lot … 1 s\n");
 });
 
-test("a terminal that does not tell its width is taken for a usual one", async () => {
+test("a terminal that does not report its width is taken for 80 columns wide", async () => {
   const stream = streamOf({ isTTY: true, columns: 0 });
   const { ended, resolve } = begin("Compiling", stream);
   resolve();
@@ -54,7 +54,7 @@ test("a terminal that does not tell its width is taken for a usual one", async (
   assert.equal(stream.text, "Compiling\r\x1b[KCompiling\n");
 });
 
-test("elsewhere, there is a sign of life every half minute", async () => {
+test("elsewhere, a line shows every half minute that the step is still running", async () => {
   const stream = streamOf();
   const { ended, resolve } = begin("Compiling", stream);
   mock.timers.tick(75_000);

@@ -1,4 +1,4 @@
-/** `npm run serve`: the names and the origins by which it answers. */
+/** `npm run serve`: the hosts and origins that it answers. */
 import assert from "node:assert/strict";
 import { beforeEach, test } from "node:test";
 import { errorBody } from "../support/errors.mjs";
@@ -11,7 +11,7 @@ const anonymous = await serve();
 
 beforeEach(() => upstream.reset());
 
-/** A server that wants no tokens. */
+/** A server without access tokens. */
 function serve(env) {
   return serveFor(upstream, { REQUIRE_AUTH: "false", ACCESS_TOKENS: "", ...env });
 }
@@ -51,7 +51,7 @@ const REFUSED = [
   ["localhost", "https://evil.example"],
 ];
 
-test("without tokens it answers by this machine's own hosts, and its own pages alone", async (t) => {
+test("without tokens it answers only to this machine's own hosts, and only to its own pages", async (t) => {
   const { port } = anonymous;
   const withPort = (origin) => origin && (origin === "null" ? origin : `${origin}:${port}`);
   const headers = (host, origin) => ({
@@ -73,13 +73,13 @@ test("without tokens it answers by this machine's own hosts, and its own pages a
   }
 });
 
-test("a page of its own on another port is a stranger's", async () => {
+test("a page on another port of this machine is refused", async () => {
   const { port } = anonymous;
   const headers = { Host: `127.0.0.1:${port}`, Origin: "http://127.0.0.1:1" };
   assert.equal((await chat(port, headers)).status, 403);
 });
 
-test("nothing that a page adds to its request makes a rebound name known", async (t) => {
+test("no header that a page adds makes the server accept a rebound name", async (t) => {
   const { port } = anonymous;
   for (const proto of [
     "https",
@@ -98,7 +98,7 @@ test("nothing that a page adds to its request makes a rebound name known", async
   }
 });
 
-test("a refused name is told what its owner can do, and health is told to everyone", async () => {
+test("a refusal says what the owner can do, and health is open to everyone", async () => {
   const { port } = anonymous;
   const get = (path) =>
     wire(
@@ -108,15 +108,16 @@ test("a refused name is told what its owner can do, and health is told to everyo
   const ready = await get("/health/ready");
   assert.equal(ready.status, 403);
   const detail =
-    "This service does not answer by this host name. Its owner can add the name to ALLOWED_HOSTS.";
+    "This service does not answer to this host name. If you run it, add the name to ALLOWED_HOSTS.";
   assert.equal(ready.text, errorBody("origin_not_allowed", "lost", detail));
   assert.equal((await get("/health")).status, 200);
 });
 
-test("hosts and origins that are named are answered", async () => {
+test("listed hosts and origins are answered", async () => {
   const env = { ALLOWED_HOSTS: "assistant.lan", ALLOWED_ORIGINS: "https://good.example" };
   const { port, script } = await serve(env);
-  await script.line(/^There are no ACCESS_TOKENS, .* by these hosts: assistant\.lan\.$/);
+  await script.line(/^There are no ACCESS_TOKENS, so anyone who reaches the assistant may chat\.$/);
+  await script.line(/^It answers only to these hosts: assistant\.lan$/);
   const status = async (headers) => (await chat(port, headers)).status;
   const Host = `assistant.lan:${port}`;
   assert.equal(await status({ Host }), 200);
@@ -126,7 +127,7 @@ test("hosts and origins that are named are answered", async () => {
   assert.equal(await status({ Host: "other.lan" }), 403);
 });
 
-test("a star answers by every name, and still makes no rebound name the server's own", async () => {
+test("a star allows every host, but a page on a rebound name is still refused", async () => {
   const { port } = await serve({ ALLOWED_HOSTS: "*", ALLOWED_ORIGINS: "https://good.example" });
   const Host = `rebound.test:${port}`;
   assert.equal((await chat(port, { Host })).status, 200);
@@ -135,10 +136,10 @@ test("a star answers by every name, and still makes no rebound name the server's
 
 test("the address that it listens on is one of its hosts", async () => {
   const { script } = await serve({ HOST: "127.0.0.2" }).catch((error) => assert.fail(error));
-  await script.line(/ by these hosts: localhost,127\.0\.0\.2\.$/);
+  await script.line(/^It answers only to these hosts: localhost,127\.0\.0\.2$/);
 });
 
-test("with tokens, hosts are anyone's: a page has to know a token", async () => {
+test("with tokens, any host is answered: a page has to know a token", async () => {
   const { port } = closed;
   const Host = "assistant.example.com";
   const Authorization = "Bearer a-token-of-at-least-sixteen";
@@ -188,7 +189,7 @@ test("a malformed Host is 400, in the shape of every error", async (t) => {
   }
 });
 
-test("targets that are no path of ours end in good order", async (t) => {
+test("unusual request targets are answered", async (t) => {
   const { port } = closed;
   const Host = `localhost:${port}`;
   for (const [target, expected] of [
@@ -206,7 +207,7 @@ test("targets that are no path of ours end in good order", async (t) => {
   }
 });
 
-test("behind proxies that speak TLS, the first one tells how the client came", async (t) => {
+test("behind TLS proxies, the first one says how the client connected", async (t) => {
   const { port } = await serveFor(upstream, { ALLOWED_ORIGINS: "https://example.com" });
   const Host = `localhost:${port}`;
   for (const [proto, scheme, status] of [

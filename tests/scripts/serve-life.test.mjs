@@ -1,4 +1,4 @@
-/** `npm run serve`: what becomes of the runtime and of the answers under way when something ends. */
+/** `npm run serve`: what happens to the runtime and to open answers when something ends. */
 import assert from "node:assert/strict";
 import { connect } from "node:net";
 import { test } from "node:test";
@@ -10,7 +10,7 @@ import { within } from "../support/within.mjs";
 const upstream = await startUpstream();
 const serve = (env) => serveFor(upstream, env);
 
-/** Opens a stream that goes on until somebody cuts it. */
+/** Opens a stream that goes on until it is cut off. */
 async function openStream(server, id) {
   const chat = server.chat({ "x-correlation-id": id });
   const call = (await upstream.nextCall()).open();
@@ -23,7 +23,7 @@ async function openStream(server, id) {
   return { call, rest };
 }
 
-/** All lines of a request, without what differs from one run to the next. */
+/** All log lines of a request, without the times. */
 function linesOf(script, id) {
   return script.output
     .map((line) => JSON.parse(line))
@@ -54,7 +54,7 @@ async function untilGone(pid) {
   await within(gone(), () => `the end of process ${pid}`);
 }
 
-/** Whether somebody listens on a port. */
+/** Whether something listens on a port. */
 function isTaken(port) {
   return new Promise((resolve) => {
     const socket = connect(port, "127.0.0.1", () => {
@@ -65,7 +65,7 @@ function isTaken(port) {
   });
 }
 
-test("killed without a chance to clean up, it leaves no runtime behind that holds key and port", async (t) => {
+test("killed without a chance to clean up, it leaves no runtime behind that keeps key and port", async (t) => {
   const server = await serve();
   const { call } = await openStream(server, "orphan");
   const { pid } = server.runtime();
@@ -85,7 +85,7 @@ test("killed without a chance to clean up, it leaves no runtime behind that hold
   assert.deepEqual(left, []);
 });
 
-test("a runtime that dies is started again, and what it cut off has its last line", async () => {
+test("a runtime that dies is restarted, and each answer that it cut off gets its last log line", async () => {
   const server = await serve();
   const { script } = server;
   const first = await openStream(server, "first");
@@ -121,7 +121,7 @@ test("a runtime that dies is started again, and what it cut off has its last lin
 });
 
 for (const signal of ["SIGTERM", "SIGINT", "SIGHUP", "SIGQUIT"]) {
-  test(`answers that a second signal cuts off have their last line: ${signal}`, async () => {
+  test(`answers that a second ${signal} cuts off get their last log line`, async () => {
     const server = await serve();
     const { script } = server;
     const { call, rest } = await openStream(server, "parting");
@@ -139,7 +139,7 @@ for (const signal of ["SIGTERM", "SIGINT", "SIGHUP", "SIGQUIT"]) {
   });
 }
 
-test("an end in good order says nothing of cut answers", async () => {
+test("an orderly end reports no answers as cut off", async () => {
   const server = await serve();
   const chat = server.chat({ "x-correlation-id": "whole" });
   answerWell(await upstream.nextCall());

@@ -1,4 +1,4 @@
-/** `npm run serve`: the release build on one's own server, by nothing but its environment. */
+/** `npm run serve`: the release build on one's own server, configured by its environment. */
 import assert from "node:assert/strict";
 import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync } from "node:fs";
 import { tmpdir } from "node:os";
@@ -9,6 +9,7 @@ import { freePort, startScript } from "../support/script.mjs";
 import { KEY, serve as serveFor, TOKEN, usualEnv } from "../support/serve.mjs";
 import { answer, delta, done, finish, startUpstream } from "../support/upstream.mjs";
 import { within } from "../support/within.mjs";
+import { assertFits, unwrapped } from "../support/words.mjs";
 
 const upstream = await startUpstream();
 
@@ -32,13 +33,14 @@ test("an answer streams, and standard output has the log lines as JSON and nothi
   const events = server.script.output.map((line) => JSON.parse(line).event);
   const usual = ["application_started", "request_received", "stream_started", "response_complete"];
   assert.deepEqual(events, usual);
+  assertFits(server.script.words);
   assert.match(
-    server.script.words.join("\n"),
-    /answered by from-the-environment at 127\.0\.0\.1:\d+\. Its log lines follow\.$/,
+    unwrapped(server.script.words.join("\n")),
+    / answered by from-the-environment at 127\.0\.0\.1:\d+\. Its log lines follow\.$/,
   );
 });
 
-test("the lines of a request are in the order in which they were written, whatever their level", async () => {
+test("a request's log lines stay in the order in which they were written, whatever their level", async () => {
   const server = await serve({ LOG_FORMAT: "json" });
   for (let asked = 0; asked < 20; asked++) {
     const chat = server.chat({ "x-correlation-id": `failure-${asked}` });
@@ -53,14 +55,14 @@ test("the lines of a request are in the order in which they were written, whatev
   assert.deepEqual(events, Array(20).fill(one).flat());
 });
 
-test("it is closed to strangers unless told otherwise", async () => {
+test("it is closed to strangers by default", async () => {
   const server = await serve();
   const refused = await server.chat({ authorization: undefined });
   assert.equal(refused.status, 401);
   assert.equal((await refused.json()).code, "unauthorized");
 });
 
-test("a client that leaves ends upstream's answer", async () => {
+test("a client that leaves aborts upstream's answer", async () => {
   const server = await serve({ HEARTBEAT_SECONDS: "0.1" });
   const leaving = new AbortController();
   const chat = server.chat({}, leaving.signal);
@@ -71,7 +73,7 @@ test("a client that leaves ends upstream's answer", async () => {
 });
 
 for (const signal of ["SIGTERM", "SIGINT", "SIGHUP", "SIGQUIT"]) {
-  test(`${signal} lets an answer under way come to its end, and is no failure`, async () => {
+  test(`${signal} lets open answers finish, and is no failure`, async () => {
     const server = await serve();
     const chat = server.chat();
     const call = await upstream.nextCall();
@@ -85,7 +87,7 @@ for (const signal of ["SIGTERM", "SIGINT", "SIGHUP", "SIGQUIT"]) {
   });
 }
 
-test("a second signal ends answers under way", async () => {
+test("a second signal ends open answers", async () => {
   const server = await serve();
   const chat = server.chat();
   const call = (await upstream.nextCall()).open();
@@ -120,7 +122,7 @@ test("LOG_FORMAT=text is for people", async () => {
   );
 });
 
-test("behind a proxy that speaks TLS, the worker's own pages may ask", async () => {
+test("behind a TLS proxy, the worker's own pages may call it", async () => {
   const server = await serve({ ALLOWED_ORIGINS: "https://example.com" });
   const own = new URL(server.address).host;
   // A stranger of an allowed origin is asked for a token; of another one, it is turned away.
@@ -141,11 +143,11 @@ const REFUSED = [
     { OPENAI_API_KEY: "", ACCESS_TOKENS: "" },
     [
       /^ {2}OPENAI_API_KEY is required\./m,
-      /^ {2}ACCESS_TOKENS is required, for REQUIRE_AUTH is true\./m,
+      /^ {2}ACCESS_TOKENS is required because REQUIRE_AUTH is true\./m,
     ],
   ],
   [
-    "white space is nothing",
+    "white space counts as unset",
     { REQUIRE_AUTH: " ", ACCESS_TOKENS: " " },
     [/^ {2}ACCESS_TOKENS is required/m],
   ],
@@ -154,27 +156,30 @@ const REFUSED = [
     { MAX_TOKENS: "many", LOG_LEVEL: "LOUD" },
     [/^ {2}MAX_TOKENS must /m, /^ {2}LOG_LEVEL must /m],
   ],
-  ["a log format that is none", { LOG_FORMAT: "xml" }, [/^LOG_FORMAT must be json or text\./m]],
+  ["an unknown log format", { LOG_FORMAT: "xml" }, [/^LOG_FORMAT must be json or text\./m]],
   [
     "an address of another machine",
     { HOST: "192.0.2.1" },
-    [/^HOST must be an address of this machine, which 192\.0\.2\.1 is not/m],
+    [/^HOST must be an address of this machine, and 192\.0\.2\.1 is not/m],
   ],
   [
-    "a port that is none",
+    "a port that is not a number",
     { PORT: "http" },
     [/^PORT must be a whole number .* PORT=8788 npm run serve$/m],
   ],
 ];
 
 for (const [rule, env, words] of REFUSED) {
-  test(`it does not listen, and says why, when: ${rule}`, async () => {
+  test(`it does not listen and says why: ${rule}`, async () => {
     const script = startScript("serve.mjs", {
       env: { ...USUAL, PORT: `${await freePort()}`, ...env },
     });
     assert.equal(await script.end(), 1);
     assert.deepEqual(script.output, []);
-    for (const pattern of words) assert.match(script.words.join("\n"), pattern);
+    assertFits(script.words);
+    const said = unwrapped(script.words.join("\n"));
+    for (const pattern of words) assert.match(said, pattern);
+    assert.doesNotMatch(said, /wrangler secret|\.dev\.vars/, "these are for other ways to run it");
   });
 }
 
@@ -182,8 +187,9 @@ test("a taken port is named", async () => {
   const { port } = new URL((await serve()).address);
   const script = startScript("serve.mjs", { env: { ...USUAL, PORT: port } });
   assert.equal(await script.end(), 1);
+  assertFits(script.words);
   assert.match(
-    script.words.join("\n"),
+    unwrapped(script.words.join("\n")),
     new RegExp(`^Port ${port} is taken .*PORT=${+port + 1} npm run serve$`, "m"),
   );
 });
@@ -194,7 +200,7 @@ function filesIn(folder) {
     .filter((path) => statSync(path).isFile());
 }
 
-/** None where the system does not tell. */
+/** The command lines of all processes; none where the system does not show them. */
 function commandLines() {
   if (!existsSync("/proc/self/cmdline")) return [];
   const ids = readdirSync("/proc").filter((name) => /^\d+$/.test(name));

@@ -1,4 +1,4 @@
-/** `npm start` with a person's own `.dev.vars`: a real key, and nobody who may spend it but this machine. */
+/** `npm start` with a person's own `.dev.vars`: a real key, which only this machine may spend. */
 import assert from "node:assert/strict";
 import { readdirSync } from "node:fs";
 import { beforeEach, test } from "node:test";
@@ -6,13 +6,14 @@ import { checkout } from "../support/checkout.mjs";
 import { freePort, startScript } from "../support/script.mjs";
 import { wire } from "../support/serve.mjs";
 import { answerWell, startUpstream } from "../support/upstream.mjs";
+import { assertFits, unwrapped } from "../support/words.mjs";
 
 const KEY = "sk-test-0123456789abcdefghij";
 const upstream = await startUpstream(answerWell);
 
 beforeEach(() => upstream.reset());
 
-/** Starts it with a key of the model's server, and waits until it is ready. */
+/** Starts it with a key for the model's server, and waits until it is ready. */
 async function start({ devVars, ...options } = {}) {
   const own = { OPENAI_API_KEY: KEY, OPENAI_BASE_URL: upstream.url, ...devVars };
   const folder = checkout({ devVars: own, ...options });
@@ -40,7 +41,7 @@ async function chat(port, headers) {
 const ANSWERED = { status: 200, asked: 1 };
 const REFUSED = { status: 403, asked: 0 };
 
-/** Shows who is answered by a worker without tokens of which nothing else was said. */
+/** Shows whom a worker answers that has no tokens and no other settings. */
 async function assertLocal(t, port) {
   for (const [host, origin, expected] of [
     ["127.0.0.1", undefined, ANSWERED],
@@ -88,7 +89,7 @@ test("with the shipped settings and a real key, only this machine's own pages ar
   await assertLocal(t, port);
 });
 
-test("a route of the deployment, by which wrangler dev would call every request, changes nothing of that", async (t) => {
+test("a route of the deployment, to which wrangler dev would rewrite every request, changes nothing", async (t) => {
   const routes = 'routes = [{ pattern = "assistant.example.com", custom_domain = true }]\n';
   const { port, script, folder } = await start({ wranglerToml: (text) => routes + text });
   await assertLocal(t, port);
@@ -100,7 +101,7 @@ test("a route of the deployment, by which wrangler dev would call every request,
   );
 });
 
-test("a page that says to wrangler where its request went is a stranger's as before", async (t) => {
+test("a page that tells wrangler where its request went is still refused", async (t) => {
   const { port } = await start();
   const [own, rebound] = [`localhost:${port}`, `rebound.test:${port}`];
   for (const told of [own, rebound]) {
@@ -120,7 +121,17 @@ test("a page that says to wrangler where its request went is a stranger's as bef
   }
 });
 
-test("hosts and origins that .dev.vars names are answered", async () => {
+test("blank tokens and hosts count as unset, in both files", async () => {
+  const blank = 'ACCESS_TOKENS = " "\nALLOWED_HOSTS = " "\n';
+  const { port } = await start({
+    devVars: { ACCESS_TOKENS: '" "' },
+    wranglerToml: (text) => text + blank,
+  });
+  const { status, asked } = await chat(port, { Host: `rebound.test:${port}` });
+  assert.deepEqual({ status, asked }, REFUSED);
+});
+
+test("hosts and origins in .dev.vars are answered", async () => {
   const devVars = { ALLOWED_HOSTS: "assistant.lan", ALLOWED_ORIGINS: "http://localhost:5173" };
   const { port } = await start({ devVars });
   const Host = `assistant.lan:${port}`;
@@ -137,16 +148,49 @@ test("with tokens, a page has to know one", async () => {
   assert.equal((await chat(port, { Host, Authorization: `Bearer ${token}` })).status, 200);
 });
 
-test("what is wrong with the configuration is said, and nothing is served", async () => {
-  const devVars = { OPENAI_API_KEY: KEY, MAX_TOKENS: "many", REQUIRE_AUTH: "true" };
-  const folder = checkout({ devVars });
+/** Starts it with a configuration that cannot work, and returns what it says before it ends. */
+async function refusal(devVars, env) {
   const port = await freePort();
-  const script = startScript("start.mjs", { folder, env: { PORT: `${port}` } });
+  const folder = checkout({ devVars });
+  const script = startScript("start.mjs", { folder, env: { PORT: `${port}`, ...env } });
   assert.equal(await script.end(), 1);
-  const said = script.words.join("\n");
-  assert.match(said, /^The assistant cannot answer as it is configured:$/m);
+  assertFits([...script.output, ...script.words]);
+  assert.ok(!script.output.includes("Starting the worker"), "it is said before wrangler is ready");
+  return unwrapped(script.words.join("\n"));
+}
+
+test("every mistake in the configuration is named at once, and nothing is served", async () => {
+  const said = await refusal({
+    OPENAI_API_KEY: KEY,
+    OPENAI_BASE_URL: "not-a-url-but-secret",
+    MAX_TOKENS: "many",
+    REQUIRE_AUTH: "true",
+  });
+  assert.match(said, /^The assistant cannot answer with this configuration:$/m);
+  assert.match(said, /^ {2}OPENAI_BASE_URL must /m);
   assert.match(said, /^ {2}MAX_TOKENS must be a whole number/m);
   assert.match(said, /^ {2}ACCESS_TOKENS is required/m);
-  assert.match(said, /\.dev\.vars, else in wrangler\.toml/);
-  assert.ok(!said.includes(KEY));
+  assert.match(
+    said,
+    /^Variables are set in \.dev\.vars, or else in wrangler\.toml; .*'npm start' again\.$/m,
+  );
+  for (const value of [KEY, "many", "secret-", "not-a-url"])
+    assert.ok(!said.includes(value), value);
+});
+
+test("a model's server without a key is not replaced by the stand-in", async () => {
+  const said = await refusal({ OPENAI_BASE_URL: upstream.url, OPENAI_API_KEY: " " });
+  assert.match(
+    said,
+    /^\.dev\.vars sets OPENAI_BASE_URL, but not OPENAI_API_KEY\. Set the key, too/m,
+  );
+});
+
+test("a misspelt variable is mentioned, and variables of the shell are ignored", async () => {
+  const folder = checkout({ devVars: { OPENAI_API_KYE: KEY } });
+  const env = { PORT: `${await freePort()}`, MAX_TOKENS: "many" };
+  const script = startScript("start.mjs", { folder, env });
+  await script.line(/^Note: \.dev\.vars has OPENAI_API_KYE, which the worker does not know\.$/);
+  await script.line(/^OPENAI_API_KEY is not set in \.dev\.vars: a stand-in answers /);
+  await script.line(/^The assistant is ready, answered by the stand-in:$/);
 });

@@ -1,4 +1,4 @@
-/** What keeps the runtime of `npm run serve` running, in a time of its own. */
+/** The supervisor that keeps the runtime of `npm run serve` running, in virtual time. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { OpenRequests } from "../../scripts/serve/open-requests.mjs";
@@ -41,23 +41,23 @@ async function watch(lives, open = new OpenRequests()) {
   return { pauses, lines, started, failure };
 }
 
-test("the pause grows with each end in a row, and in the end it gives up", async () => {
+test("the pause grows with each crash in a row, and finally it gives up", async () => {
   const { pauses, lines, started, failure } = await watch(Array(20).fill(1000));
   assert.deepEqual(pauses, [500, 1000, 2000, 4000, 8000]);
   assert.equal(started, 6);
-  assert.match(failure, /^The runtime has ended 6 times in a row within a minute each/);
+  assert.match(failure, /^The runtime crashed 6 times in a row, within a minute each time;/);
   const told = lines.map(({ event, restart_in_ms }) => [event, restart_in_ms]);
   const expected = [500, 1000, 2000, 4000, 8000, undefined].map((ms) => ["runtime_ended", ms]);
   assert.deepEqual(told, expected);
 });
 
-test("a runtime that has lived for a minute begins anew", async () => {
+test("a crash after a minute starts a new row", async () => {
   const { pauses, failure } = await watch([1, 1, 60_000, 1, 60_000, 1]);
   assert.deepEqual(pauses, [500, 1000, 500, 1000, 500]);
   assert.equal(failure, undefined);
 });
 
-test("one that cannot begin at first is a failure at once, and later one end more", async () => {
+test("a runtime that cannot start is a failure the first time, and later one more crash", async () => {
   assert.equal((await watch(["unborn", 1])).failure, "workerd ended before it listened");
   const { pauses, failure } = await watch([1, "unborn", "unborn", 1]);
   assert.deepEqual(pauses, [500, 1000, 2000]);
@@ -68,7 +68,7 @@ const line = (event, id, more = "") =>
   `{"timestamp":"2026-11-26T10:00:00.000000+00:00","level":"INFO","event":"${event}","correlation_id":"${id}"${more}}`;
 const AT = Date.parse("2026-11-26T10:00:02.500Z");
 
-/** What is cut of the requests that these lines tell of. */
+/** The last lines of the requests that are open after these lines. */
 function cut(...lines) {
   const open = new OpenRequests();
   for (const each of lines) open.hear(each);
@@ -103,11 +103,11 @@ test("a request is open from its first line to its last one", () => {
   });
 });
 
-test("before the stream there was no status", () => {
+test("a request that has not begun to stream has no status", () => {
   assert.ok(!("http_status" in cut(line("request_received", "a"))[0]));
 });
 
-test("clients may have chosen the same id", () => {
+test("clients may choose the same id", () => {
   const both = [line("request_received", "a"), line("request_received", "a")];
   assert.equal(cut(...both).length, 2);
   assert.equal(cut(...both, line("response_complete", "a")).length, 1);
@@ -117,7 +117,7 @@ test("clients may have chosen the same id", () => {
   );
 });
 
-test("of requests with one id, each that streams has its status, and each that ends is the one that can", () => {
+test("among requests with the same id, a line belongs to the one that can have written it", () => {
   const received = line("request_received", "a");
   const started = line("stream_started", "a");
   const complete = (more) => line("response_complete", "a", more);
@@ -135,7 +135,7 @@ test("of requests with one id, each that streams has its status, and each that e
   assert.deepEqual(statuses(received, whole), []);
 });
 
-test("of requests with one id, the one that waits is the one that is tried again", () => {
+test("among requests with the same id, a retry belongs to the one that is waiting", () => {
   const retries = cut(
     line("request_received", "a"),
     line("stream_started", "a"),
@@ -145,7 +145,7 @@ test("of requests with one id, the one that waits is the one that is tried again
   assert.deepEqual(retries, [0, 1]);
 });
 
-test("a lost instance ends all that was open on it, and nothing that begins after it", () => {
+test("a lost instance ends every open request, and none that begins later", () => {
   const open = new OpenRequests();
   const hear = (each) => open.hear(each).map((last) => JSON.parse(last));
   for (const each of [
@@ -180,7 +180,7 @@ test("a lost instance ends all that was open on it, and nothing that begins afte
   assert.deepEqual(cut, ["later"]);
 });
 
-test("lines of others and values of fields are no requests", () => {
+test("other lines and values of fields are not taken for requests", () => {
   const open = cut(
     "",
     "workerd: request_received",

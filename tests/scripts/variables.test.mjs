@@ -8,16 +8,18 @@ import { wranglerVars } from "../../scripts/lib/wrangler-toml.mjs";
 const read = (name) => readFileSync(new URL(`../../${name}`, import.meta.url), "utf8");
 const namesIn = (text, pattern) => Array.from(text.matchAll(pattern), ([, name]) => name);
 
-test("the server hands over every variable of the README", () => {
+test("the server hands over every variable of docs/configuration.md", () => {
+  const [worker] = read("docs/configuration.md").split("\n## The commands' own\n");
   // The rate limiter is a binding, which only Cloudflare has.
-  const [, section] = read("README.md").split("\n## Configuration\n");
-  const [table] = section.split("\n#");
-  const told = namesIn(table, /^\| `([A-Z_]+)`/gm).filter((name) => name !== "CHAT_RATE_LIMITER");
+  const told = namesIn(worker, /^\| `([A-Z_]+)`/gm).filter((name) => name !== "CHAT_RATE_LIMITER");
   assert.deepEqual(told.toSorted(), VARIABLES.toSorted());
 });
 
-test("the files that set variables know no others", () => {
+test("README.md and the files that set variables know no others", () => {
   const set = [
+    ...namesIn(read("README.md"), /^\| `([A-Z_]+)`/gm),
+    ...namesIn(read("README.md"), /^([A-Z_]+)=/gm),
+    ...namesIn(read("docs/works-with.md"), /^([A-Z_]+)=/gm),
     ...namesIn(read(".dev.vars.example"), /^(?:# )?([A-Z_]{5,})=/gm),
     ...namesIn(read("wrangler.toml"), /^(?:# )?([A-Z_]{5,}) = /gm),
     ...Object.keys(wranglerVars()),

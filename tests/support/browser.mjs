@@ -116,5 +116,8 @@ export function exchangeOn(page, index = -1) {
     shows: (text) => element.locator(".answer", { hasText: text }).waitFor(),
     /** Waits until the exchange has become so. */
     is: (state) => element.and(page.locator(`[data-state="${state}"]`)).waitFor(),
+    /** Waits until the answer is over and all of it is drawn, which is when it is announced. */
+    isDrawn: () =>
+      page.waitForFunction(() => document.querySelector("#announcer").textContent !== ""),
   };
 }

@@ -7,20 +7,20 @@ const ERRORS = {
   ],
   origin_not_allowed: [
     "Origin not allowed",
-    "Pages of this origin may not use this service. Its owner can add the origin to ALLOWED_ORIGINS.",
+    "Pages from this origin may not use this service. If you run it, add the origin to ALLOWED_ORIGINS.",
   ],
   rate_limited: [
     "Too many requests",
-    "This client asks more often than this service allows. Wait as long as Retry-After says and try again.",
+    "You have sent more requests than this service allows. Wait a moment and try again.",
   ],
-  not_found: ["Not found", "There is nothing at this path. Send chat messages to POST /chat."],
+  not_found: ["Not found", "There is nothing at this path. To chat, send a POST request to /chat."],
   method_not_allowed: [
     "Method not allowed",
-    "This path does not answer that method; the Allow header lists those that it does.",
+    "This path does not support this method. The Allow header lists the methods it supports.",
   ],
   body_too_large: [
     "Request body too large",
-    "The request body may have at most 65536 bytes. Shorten the message or the history.",
+    "The request body is larger than 65536 bytes. Shorten the message or the history.",
   ],
   request_timeout: [
     "Request timed out",
@@ -33,51 +33,51 @@ const ERRORS = {
   configuration_error: ["Configuration error"],
   internal_error: [
     "Internal error",
-    "This service failed in the middle of the request. Try again in a moment.",
+    "This service failed while handling the request. Try again in a moment.",
   ],
   context_length_exceeded: [
     "Conversation too long",
-    "The conversation does not fit the model. Shorten the message or the history, or ask for fewer tokens.",
+    "The conversation is too long for this model. Shorten the message or the history, or lower max_tokens.",
   ],
   content_filtered: [
     "Blocked by the content filter",
-    "The model's server refuses this conversation because of its content filter. Rephrase the message or the history.",
+    "The content filter of the model's server blocked this conversation. Rephrase the message or the history.",
   ],
   model_not_found: [
     "Model not found",
-    "The upstream API does not know this model, or this service may not use it. Choose another model.",
+    "The model's server does not have this model, or does not let this service use it. Choose another model.",
   ],
   upstream_rejected: [
-    "Upstream refused the request",
-    "The upstream API refused this service's key or request. The owner of this service finds the cause in its log.",
+    "Refused by the model's server",
+    "The model's server refused this service's key or request. If you run this service, check its log for the reason.",
   ],
   upstream_rate_limited: [
-    "Upstream rate limit reached",
-    "The upstream API limits how much this service may ask for. Wait a moment and try again.",
+    "Rate limit reached",
+    "This service has reached the rate limit of the model's server. Wait a moment and try again.",
   ],
   upstream_quota: [
-    "Upstream quota used up",
-    "This service's quota at the upstream API is used up. Its owner has to raise it.",
+    "Quota used up",
+    "This service has no quota or credit left at the model's server. If you run this service, add more there.",
   ],
   upstream_unavailable: [
-    "Upstream unavailable",
-    "The upstream API has a fault of its own. Try again in a moment.",
+    "The model's server is unavailable",
+    "The model's server failed or is overloaded. Try again in a moment.",
   ],
   upstream_unreachable: [
-    "Upstream unreachable",
-    "This service could not connect to the upstream API. Try again in a moment.",
+    "The model's server cannot be reached",
+    "This service could not connect to the model's server. Try again in a moment. If you run this service, check that the model's server is running and that OPENAI_BASE_URL is right.",
   ],
   upstream_timeout: [
-    "Upstream timed out",
-    "The upstream API was silent for too long. Try again in a moment.",
+    "The model's server went silent",
+    "The model's server sent nothing for too long. Try again in a moment. If you run this service and its model is slow, raise TIMEOUT_SECONDS.",
   ],
   upstream_protocol: [
-    "Upstream sent an invalid answer",
-    "The upstream API sent something that is not an answer in its own format. Try again in a moment.",
+    "Unreadable answer from the model's server",
+    "This service could not read what the model's server sent. Try again in a moment. If you run this service, check its log.",
   ],
   upstream_truncated: [
     "The answer was cut off",
-    "The upstream API ended its answer before it was complete. Try again in a moment.",
+    "The model's server ended its answer before it was complete. Try again in a moment.",
   ],
   stream_too_long: [
     "The answer took too long",
@@ -88,11 +88,11 @@ const ERRORS = {
 /** What a client is told in place of a code's own words, where a model is not found and it could not choose another. */
 export const DETAILS = {
   unknownDefaultModel:
-    "The upstream API does not know this service's default model, or this service may not use it. " +
-    "The owner of this service has to change OPENAI_MODEL.",
+    "The model's server does not have this service's default model, or does not let this service use it. " +
+    "If you run this service, change OPENAI_MODEL.",
   wrongAddress:
-    "The upstream API does not know the model, or nothing answers at its address. " +
-    "The owner of this service has to check OPENAI_BASE_URL, then the model.",
+    "The model's server does not have the model, or was called at a wrong address. " +
+    "If you run this service, check OPENAI_BASE_URL first, then the model.",
 };
 
 /** The exact body of an error response; `detail` for a code that has no words of its own. */

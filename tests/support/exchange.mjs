@@ -1,7 +1,8 @@
 /** One chat between a client, the worker and the fake upstream. */
 import assert from "node:assert/strict";
+import { once } from "node:events";
 import { checkBlocks, frames } from "./frames.mjs";
-import { answerWell } from "./upstream.mjs";
+import { answerWell, delta } from "./upstream.mjs";
 import { within } from "./within.mjs";
 
 /**
@@ -12,14 +13,14 @@ import { within } from "./within.mjs";
 export async function begin(app, upstream, { body = { message: "Hello" }, headers, ...init } = {}) {
   const id = crypto.randomUUID();
   const response = app.chat(body, { headers: { "x-correlation-id": id, ...headers }, ...init });
-  // A test may see the answer fail before it looks at it.
+  // The answer may fail before the test looks at it.
   response.catch(() => {});
   return { id, call: await upstream.nextCall(), response };
 }
 
 /**
- * Sends a chat, has its upstream calls answered by `scripts`, one each, and reads the answer to its end. Without
- * scripts upstream answers well.
+ * Sends a chat, has each of its calls answered by one of `scripts`, and reads the answer to its end. Without scripts,
+ * upstream gives a good answer.
  */
 export async function exchange(
   app,
@@ -44,8 +45,43 @@ export async function read(response) {
   return text;
 }
 
-/** Shows that the worker is unharmed: the next good request gets its whole answer. */
+/** Asserts that the worker still works: the next good request gets its whole answer. */
 export async function assertStillServes(app, upstream) {
   const { id, text } = await exchange(app, upstream);
   assert.equal(text, frames(id, ["Hi"], { finish_reason: "stop" }), "the next good request works");
+}
+
+/** What each event of a stalled answer adds. */
+export const PIECE = "x".repeat(20_000);
+
+/**
+ * Begins an answer whose client reads nothing, and has upstream write to it until the worker takes no more.
+ *
+ * @param {{ event?: string, times?: number, end?: string[] }} [answer] what upstream has for it: an event, so many
+ *   times, and then the end
+ */
+export async function stall(app, upstream, { event = delta(PIECE), times, end = [] } = {}) {
+  const id = crypto.randomUUID();
+  const client = app.send({ "x-correlation-id": id });
+  client.end('{"message":"Hello"}');
+  const call = await upstream.nextCall();
+  call.open();
+  const [response] = await within(once(client, "response"), "the answer's headers");
+  response.on("error", () => {}).pause();
+  let written = 0;
+  const flood = call.flood(event, times, (count) => {
+    written = count;
+  });
+  flood.then(() => call.write(...end));
+  // Answering others, one after the other, gives the worker the time to take more, if it would.
+  for (let before = -1; before !== written; ) {
+    before = written;
+    for (let other = 0; other < 20; other++) await exchange(app, upstream);
+  }
+  /** Reads the whole answer after all. */
+  const read = async () => {
+    const chunks = await within(Array.fromAsync(response), "the end of the answer");
+    return Buffer.concat(chunks).toString();
+  };
+  return { id, client, call, response, written: written * PIECE.length, read };
 }

@@ -2,7 +2,7 @@ import { checkFrame } from "./openapi.mjs";
 import { within } from "./within.mjs";
 
 /**
- * The frames of the contract: written as a test expects them, and read as a client gets them.
+ * The contract's frames: written as a test expects them, and read as a client gets them.
  *
  * @typedef {object} Block
  * @property {string} raw What arrived, its blank line included.
@@ -37,7 +37,7 @@ export function frames(correlationId, contents, ending) {
 }
 
 /**
- * Reads a response block by block, each as soon as its blank line is there. To stop reading is to leave: the
+ * Reads a response block by block, each as soon as its blank line has come. Whoever stops reading leaves: the
  * connection is closed.
  *
  * @param {Response} response
@@ -62,24 +62,6 @@ export async function* readFrames(response) {
   if (text + decoder.decode() !== "") {
     throw new Error(`The stream ended inside a block: ${JSON.stringify(text)}`);
   }
-}
-
-/**
- * Reads a response to its end.
- *
- * @param {Response} response
- */
-export async function collect(response) {
-  /** @type {Block[]} */
-  const blocks = await within(Array.fromAsync(readFrames(response)), "the end of the stream");
-  const sent = blocks.flatMap((block) => block.frame ?? []);
-  return {
-    text: blocks.map((block) => block.raw).join(""),
-    frames: sent,
-    comments: blocks.flatMap((block) => block.comment ?? []),
-    content: sent.map((each) => each.content).join(""),
-    final: sent.at(-1),
-  };
 }
 
 /** Checks every whole block of a stream that was read as one text. */

@@ -1,6 +1,6 @@
 /**
- * The built worker, started in the runtime that serves it in production, and clients which talk to it over real
- * sockets, so that what a client does to its connection is what the worker gets to see.
+ * The built worker, in the runtime that serves it in production, and clients that talk to it over real sockets: what a
+ * client does to its connection is what the worker sees.
  */
 import { once } from "node:events";
 import { existsSync, readFileSync } from "node:fs";
@@ -34,10 +34,10 @@ class TestApp {
   #runtimePid;
   #watchers = new Set();
   #pages = false;
-  /** Whether the worker is one that a test harms on purpose. */
+  /** Whether a test harms the worker on purpose. */
   #isHarmed = false;
 
-  async start(bindings, more) {
+  async start(bindings, options) {
     keepSecret(...secretsOf(bindings));
     const others = childProcesses();
     this.#miniflare = new Miniflare({
@@ -45,19 +45,19 @@ class TestApp {
       logRequests: false,
       enableDevRegistry: false,
       cf: false,
-      inspectorPort: more.inspectorPort,
+      inspectorPort: options.inspectorPort,
       handleStructuredLogs: (line) => this.#hear(line),
-      workers: [workerOptions(bindings, more), ...(more.workers ?? [])],
+      workers: [workerOptions(bindings, options), ...(options.workers ?? [])],
     });
     await this.#miniflare.ready;
     this.url = (await this.#miniflare.unsafeGetDirectURL()).origin;
-    this.#pages = more.pages ?? false;
-    this.#isHarmed = more.isHarmed ?? false;
+    this.#pages = options.pages ?? false;
+    this.#isHarmed = options.isHarmed ?? false;
     this.#runtimePid = childProcesses().find((pid) => !others.includes(pid));
     return this;
   }
 
-  /** Posts a chat: a value as JSON, a text or bytes as they are. The headers win over the usual ones. */
+  /** Posts a chat: text or bytes as they are, any other value as JSON. The headers win over the usual ones. */
   chat(body, { headers = {}, ...init } = {}) {
     const raw = body === undefined || typeof body === "string" || ArrayBuffer.isView(body);
     return this.fetch("/chat", {
@@ -74,7 +74,7 @@ class TestApp {
 
   /** Sends a request. A header whose value is undefined is not sent. @returns {Promise<Response>} */
   async fetch(path, { headers = {}, ...init } = {}) {
-    // Compression would have the runtime hold frames back to compress them together.
+    // With compression, the runtime would hold frames back to compress them together.
     const sent = { "accept-encoding": "identity", ...headers };
     const named = Object.entries(sent).filter(([, value]) => value !== undefined);
     noteBody(init.body);
@@ -85,7 +85,7 @@ class TestApp {
   }
 
   /**
-   * Begins to post a chat whose body and whose connection are in the hands of the test.
+   * Begins to post a chat. The test writes its body and does what it likes to its connection.
    *
    * @returns {import('node:http').ClientRequest}
    */
@@ -95,13 +95,13 @@ class TestApp {
       method: "POST",
       headers: { ...type, ...headers },
     });
-    // The worker may close the connection on what is still being sent, and so may the test.
+    // Both the worker and the test may close the connection while the body is still being sent.
     sending.on("error", () => {});
     return sending;
   }
 
   /**
-   * Sends a request as `fetch` never would: headers as a flat list of names and values, repeated ones among them.
+   * Sends a request as `fetch` never would: its headers are a flat list of names and values, which may repeat.
    *
    * @param {string[]} headers
    * @returns {Promise<{ status: number, headers: Record<string, string>, text: string }>}
@@ -120,16 +120,29 @@ class TestApp {
     return { status, headers: response.headers, text };
   }
 
-  /** Sends these very bytes over a connection of their own, and gives back all that comes. */
-  async wire(bytes) {
-    const socket = connect(new URL(this.url).port, "127.0.0.1");
+  /**
+   * Posts a chat over a connection of its own, byte for byte, and reads until that closes.
+   *
+   * @param {Record<string, string>} headers Written as they are; they win over the usual ones.
+   * @param {string} [body]
+   * @param {(socket: import('node:net').Socket) => unknown} [act] What the client does once it has written them.
+   * @returns {Promise<{ status: number, head: string, text: string }>} The status is NaN where no answer came.
+   */
+  async wire(headers, body = "", act = () => {}) {
+    const { host, port } = new URL(this.url);
+    const all = { Host: host, "Content-Type": "application/json", ...headers };
+    const lines = Object.entries(all).map(([name, value]) => `${name}: ${value}\r\n`);
+    const socket = connect(port, "127.0.0.1");
     socket.on("error", () => {});
-    socket.write(bytes);
+    socket.write(`POST /chat HTTP/1.1\r\n${lines.join("")}\r\n${body}`);
+    act(socket);
     const chunks = await within(
       Array.fromAsync(socket).catch(() => []),
-      "the end of the answer",
+      "the end of the connection",
     );
-    return Buffer.concat(chunks).toString();
+    const [head, ...rest] = Buffer.concat(chunks).toString().split("\r\n\r\n");
+    const [, status] = head.match(/^HTTP\/1\.1 (\d{3})/) ?? [];
+    return { status: Number(status), head, text: rest.join("\r\n\r\n") };
   }
 
   /** The lines of one request. */
@@ -162,7 +175,10 @@ class TestApp {
     }
   }
 
-  /** Resolves when all that was logged before has arrived, on whichever console method; INFO must be logged. */
+  /**
+   * Resolves once everything logged so far has arrived, on every console method. It needs a worker that logs INFO and
+   * asks for no token.
+   */
   async logsArrived() {
     const marker = crypto.randomUUID();
     await (await this.chat("", { headers: { "x-correlation-id": marker } })).text();
@@ -172,7 +188,7 @@ class TestApp {
     ]);
   }
 
-  /** Memory that the runtime's process holds; 0 where the system does not tell. */
+  /** Memory that the runtime's process holds; 0 where the system does not say. */
   memoryBytes() {
     if (this.#runtimePid === undefined) {
       return 0;
@@ -187,19 +203,19 @@ class TestApp {
   }
 
   /**
-   * Ends the worker. Whatever the tests made it do, none of its log lines may tell a secret or what was said, each of
-   * them is the worker's own, and the instance that answered first has answered all of them.
+   * Ends the worker and checks its log as a whole: no line may hold a secret or anything that was said, every line is
+   * the worker's own, and one instance answered everything.
    */
   async stop() {
     await this.#miniflare.dispose();
     for (const fault of this.#faults()) {
-      // To throw here would keep the hooks of other workers from ending them; this fails the file just as well.
+      // Throwing here would keep other workers' hooks from ending them. This fails the file just as well.
       console.error(fault);
       process.exitCode = 1;
     }
   }
 
-  /** What the log tells that it must not. @returns {string[]} */
+  /** What is wrong with the log as a whole. @returns {string[]} */
   #faults() {
     const faults = [];
     const leak = leakIn(this.logs.map((line) => line.text));
@@ -216,7 +232,7 @@ class TestApp {
       faults.push(`The log has a line '${event}'`);
     }
     const starts = events.filter((event) => event === "application_started").length;
-    // One that is configured wrongly does not start.
+    // A worker whose configuration is wrong does not start.
     const least = events.includes("stream_started") ? 1 : 0;
     if (starts > 1 || starts < least) faults.push(`The worker has started ${starts} times`);
     return faults;
@@ -232,25 +248,31 @@ class TestApp {
 }
 
 /**
- * Starts the worker with these bindings; it ends with the test or the file that started it. `OPENAI_API_KEY` is set
- * unless a test says otherwise, a binding that is undefined is not there.
+ * @typedef {object} Options
+ * @property {string} [front] The source of a main module in front of the worker's own; see `clock.mjs`.
+ * @property {Record<string, object>} [env] Bindings that are no plain values, as Miniflare's configuration has them.
+ * @property {object[]} [workers] Other workers, which those bindings lead to; see `limiter.mjs`.
+ * @property {boolean | string} [pages] Whether the built pages, or those of a folder, are served in front of the worker.
+ * @property {number} [inspectorPort] Where the runtime's inspector listens.
+ * @property {boolean} [isHarmed] Whether the test harms the worker, so that its log may say so.
+ */
+
+/**
+ * Starts the worker; it ends with the test or the file that started it. `OPENAI_API_KEY` is set unless a test says
+ * otherwise, and a binding that is undefined is left out.
  *
  * @param {Record<string, unknown>} bindings
- * @param {{ env?: Record<string, object>, workers?: object[], inspectorPort?: number, pages?: boolean | string, front?: string, isHarmed?: boolean }} [more]
- *   bindings that are no plain values, workers that they lead to, and a port for the runtime's inspector, in the words
- *   of Miniflare's configuration; whether the pages (or those of a folder) are served too, by the router that
- *   production has for them; the source of a main module in front of the worker's own; and whether that one harms the
- *   worker on purpose, so that its log may say so
+ * @param {Options} [options]
  */
-export async function startWorker(bindings = {}, more = {}) {
-  const app = await launchWorker(bindings, more);
+export async function startWorker(bindings = {}, options = {}) {
+  const app = await launchWorker(bindings, options);
   after(() => app.stop());
   return app;
 }
 
 /** The same outside of a test: the caller stops it. */
-export function launchWorker(bindings = {}, more = {}) {
-  return new TestApp().start({ OPENAI_API_KEY: API_KEY, ...bindings }, more);
+export function launchWorker(bindings = {}, options = {}) {
+  return new TestApp().start({ OPENAI_API_KEY: API_KEY, ...bindings }, options);
 }
 
 function workerOptions(bindings, { env, pages = false, front }) {
@@ -271,7 +293,7 @@ function workerOptions(bindings, { env, pages = false, front }) {
       env: { ...Object.fromEntries(set.map(([name, value]) => [name, binding(value)])), ...env },
       assets: pages ? { directory: folderOf(pages), hasUserWorker: true } : undefined,
     },
-    // A socket straight into the worker: Miniflare's own front door is a second worker, which production has not.
+    // A socket straight into the worker. Miniflare's own front door is a second worker, which production does not have.
     dev: { unsafeDirectSockets: [{ host: "127.0.0.1", port: 0 }] },
   };
 }
@@ -281,7 +303,7 @@ function secretsOf({ OPENAI_API_KEY, ACCESS_TOKENS = "", SYSTEM_PROMPT }) {
   return [OPENAI_API_KEY, SYSTEM_PROMPT, ...tokens];
 }
 
-/** Ids of this process's children; none where the system does not tell. */
+/** Ids of this process's children; none where the system does not say. */
 function childProcesses() {
   const path = `/proc/self/task/${process.pid}/children`;
   return existsSync(path) ? readFileSync(path, "utf8").split(" ").filter(Boolean) : [];
@@ -302,7 +324,7 @@ function folderOf(pages) {
   throw new Error("There is no build/public to test: run 'npm run build' first");
 }
 
-/** The runtime that is tested is the one that is shipped: its date and flags are those of `wrangler.toml`. */
+/** Tests run with the compatibility date and flags that `wrangler.toml` ships. */
 function shippedCompatibility() {
   const toml = readFileSync(new URL("wrangler.toml", ROOT), "utf8");
   const value = (name) => {
@@ -315,7 +337,7 @@ function shippedCompatibility() {
   };
 }
 
-/** A line that is no JSON object is kept all the same: it is somebody's mistake, or the runtime's own. */
+/** A line that is no JSON object is kept too: it is a mistake, or the runtime's own. */
 function parseRecord(message) {
   try {
     return Object(JSON.parse(message));

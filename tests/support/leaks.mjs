@@ -1,12 +1,12 @@
 /**
- * Everything that a test run keeps secret: keys, access tokens, and whatever a person or the model says. It is noted as
- * it is used, and when a worker ends, none of it may be in any of its log lines.
+ * Everything that must not be logged in a test run: keys, access tokens, and whatever a person or the model says. It is
+ * collected as it is used, and searched for in a worker's log when the worker ends.
  */
 
-/** What is shorter than this occurs in innocent lines too. */
+/** Anything shorter may occur in an innocent line. */
 const MIN_LENGTH = 8;
 
-/** So much of a long text tells it; a line may hold the start of it alone. */
+/** Of a long text only the start is searched for, since a line may hold no more than that. */
 const MAX_LENGTH = 200;
 
 /** @type {Set<string>} */
@@ -22,24 +22,24 @@ export function keepSecret(...texts) {
   }
 }
 
-/** Whether a text has a word in it, and is more than one character again and again. */
+/** Whether a text holds a word, and is more than one character repeated. */
 function isTelling(text) {
   return /\p{L}{3}/u.test(text) && !/^(.)\1*$/s.test(text);
 }
 
-/** Notes what is said in the body of a chat; a body that is no chat says nothing. */
+/** Notes what the body of a chat says. A body that is no chat says nothing. */
 export function noteBody(body) {
   try {
     const { message, history } = JSON.parse(body);
     keepSecret(message);
     keepSecret(...history.map((turn) => turn.content));
   } catch {
-    // There is no history, or it is none, or this is no JSON: what was said in good form is noted.
+    // The body is no JSON, or it has no valid history. What was valid up to there has been noted.
   }
 }
 
 /**
- * The first of these texts that holds a secret, as it is or in the forms that JSON and URLs give it, and the secret.
+ * The first of these texts that holds a secret, and the secret. It is found as it is, as JSON and as URLs write it.
  *
  * @param {string[]} texts
  * @returns {{ secret: string, text: string } | undefined} nothing when there is none

@@ -1,8 +1,8 @@
-/** What a worker may find in the place of its rate limiter; see the second argument of `startWorker`. */
+/** Rate limiters for a worker: each is a part of the options of `startWorker`. */
 
 const NAME = "CHAT_RATE_LIMITER";
 
-/** The runtime's own limiter: so many requests a minute, of the clock's minutes. */
+/** The runtime's own limiter, which counts by minutes of the real clock. */
 export function limitedTo(limit, period = 60) {
   const binding = { type: "rate-limit", namespace: "1001", simple: { limit, period } };
   return { env: { [NAME]: binding } };

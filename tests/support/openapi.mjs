@@ -1,5 +1,5 @@
 /**
- * `openapi.json` as a judge: whatever the worker answers must be written there, its status, its headers and its body.
+ * Checks that `openapi.json` documents whatever the worker answers: its status, its headers and its body.
  */
 import { readFileSync } from "node:fs";
 import { STATUS_CODES } from "node:http";
@@ -22,7 +22,7 @@ const FRAMING = [
   "transfer-encoding",
 ];
 
-// A schema beside a $ref narrows it down without saying the type once more.
+// A schema beside a $ref narrows it without repeating the type.
 const ajv = addFormats(new Ajv2020({ allErrors: true, strictTypes: false }));
 const { paths, components } = closed(document);
 ajv.addVocabulary(["components"]);
@@ -30,8 +30,8 @@ ajv.addSchema({ components }, "openapi.json");
 const { ChatRequest, ContentFrame, FinalFrame, ErrorFrame } = components.schemas;
 
 /**
- * Holds a response of `fetch` against the document, and the body that led to it. A stream is left to the test, which
- * reads its frames as fast as it likes; they are checked there.
+ * Checks a response of `fetch`, and the request body of a stream. The stream itself is left to the test, which reads
+ * its frames as fast as it likes; `frames.mjs` checks each.
  */
 export async function checkResponse({ body, ...request }, response) {
   const { status, headers } = response;
@@ -44,7 +44,7 @@ export async function checkResponse({ body, ...request }, response) {
 }
 
 /**
- * Holds an answer against the document.
+ * Checks an answer.
  *
  * @param {{ method?: string, path: string, pages?: boolean }} request `pages` are served beside the worker
  * @param {{ status: number, headers: Headers, text?: string }} answer `text` is the body where it is no stream
@@ -53,7 +53,7 @@ export function checkAnswer({ method = "GET", path, pages }, { status, headers, 
   const what = `${method} ${path}: ${status} ${STATUS_CODES[status]}`;
   const operations = paths[path.replace(/\?.*/s, "")];
   const operation = operations?.[method.toLowerCase()];
-  // The worker puts an id on each answer of its own. Of the files in front of it, the document tells of itself alone.
+  // Every answer of the worker has an id. Of the files in front of it, the document describes only itself.
   if (pages && operation === undefined && !headers.has("x-correlation-id")) {
     return;
   }
@@ -67,7 +67,7 @@ export function checkAnswer({ method = "GET", path, pages }, { status, headers, 
   }
 }
 
-/** Holds a frame of the event stream against the document. */
+/** Checks a frame of the event stream. */
 export function checkFrame(frame) {
   const ending = frame.error === undefined ? FinalFrame : ErrorFrame;
   const schema = frame.is_final ? ending : ContentFrame;
@@ -80,7 +80,7 @@ function resolve(node) {
   return kind === undefined ? node : components[kind][name];
 }
 
-/** What the document says of all operations that are not in it. */
+/** What the document says about every operation that it does not list. */
 function elsewhere(method, operations) {
   const { NotFound, MethodNotAllowed, OriginNotAllowed, MalformedHost, Preflight } =
     components.responses;
@@ -137,8 +137,8 @@ function check(what, schema, value) {
 }
 
 /**
- * The same document for a stricter reader. It leaves the worker room to tell more one day; a test must see nothing that
- * is not written down. What says that it takes more (requests do) still takes it.
+ * The document, with every object closed. Clients are told to expect more fields one day; a test must see none that is
+ * not documented. An object that says itself that it takes more, as requests do, stays open.
  */
 function closed(node) {
   if (Array.isArray(node)) {
@@ -148,7 +148,7 @@ function closed(node) {
     return node;
   }
   const entries = Object.entries(node).map(([key, value]) =>
-    // A part of the document that is compiled on its own still finds the rest.
+    // A schema that is compiled on its own still finds the components.
     key === "$ref" ? [key, `openapi.json${value}`] : [key, closed(value)],
   );
   const isObject = node.type === "object" && node.properties !== undefined;

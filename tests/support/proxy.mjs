@@ -1,10 +1,10 @@
-/** What stands between a client and the worker: a line that a test can cut. */
+/** A proxy between a client and the worker, which a test can cut. */
 import { once } from "node:events";
 import { connect, createServer } from "node:net";
 import { after } from "node:test";
 
 /**
- * Passes every byte on, until it is cut.
+ * Starts one. It passes every byte on until it is cut.
  *
  * @param {string} target the address that it leads to
  * @returns {Promise<{ url: string, cut: () => void }>} its own address; `cut` resets all that goes through it

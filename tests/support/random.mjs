@@ -1,4 +1,4 @@
-/** Choices that a seed decides, so that what was generated once can be generated again. */
+/** Random choices from a seed, so that a generated test can be repeated. */
 
 /** @param {number} seed */
 export function randomOf(seed) {

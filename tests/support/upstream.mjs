@@ -1,6 +1,6 @@
 /**
- * A fake of the upstream API: a real HTTP server on loopback which says exactly what a test makes it say, byte
- * for byte and step by step, and which knows what became of every connection.
+ * A fake upstream: a real HTTP server on loopback that says exactly what a test has it say, byte for byte and step by
+ * step, and that knows how every connection ended.
  */
 import { once } from "node:events";
 import { createServer } from "node:http";
@@ -17,8 +17,8 @@ export const delta = (content) => choice({ delta: { content }, finish_reason: nu
 /** The event by which the model refuses. */
 export const refusal = (text) => choice({ delta: { refusal: text }, finish_reason: null });
 
-/** The event with which the model stops. */
-export const finish = (reason) => choice({ delta: {}, finish_reason: reason });
+/** The event with which the model stops, and what it adds. */
+export const finish = (reason, content) => choice({ delta: { content }, finish_reason: reason });
 
 /** The event that counts tokens. */
 export const usage = (input, output) =>
@@ -27,6 +27,10 @@ export const usage = (input, output) =>
     choices: [],
     usage: { prompt_tokens: input, completion_tokens: output, total_tokens: input + output },
   });
+
+/** An event of the Responses stream, with its type in both places where upstream puts it. */
+export const responseEvent = (type, fields = {}) =>
+  `event: ${type}\n${event({ type, sequence_number: 0, ...fields })}`;
 
 /** The end of a Chat Completions stream. */
 export const done = "data: [DONE]\n\n";
@@ -44,7 +48,7 @@ function choice(fields) {
   return event({ ...HEAD, choices: [{ index: 0, ...fields }] });
 }
 
-/** One request of the worker, and the hand that answers it. */
+/** One call of the worker's, which the test answers. */
 export class Call {
   #request;
   #response;
@@ -56,13 +60,13 @@ export class Call {
     this.path = request.url;
     this.headers = request.headers;
     this.body = JSON.parse(bytes);
-    /** Tells apart the connections that calls come on. */
+    /** Differs between the connections that calls come on. */
     this.connection = request.socket.remotePort;
     /** How the exchange ended: `finished`, or `aborted` when the connection was closed before. */
     this.closed = new Promise((resolve) => {
       response.once("close", () => resolve(response.writableFinished ? "finished" : "aborted"));
     });
-    // Writing on after the worker has left is a part of many tests.
+    // Many tests go on writing after the worker has left.
     response.on("error", () => {});
   }
 
@@ -83,9 +87,9 @@ export class Call {
   }
 
   /**
-   * Writes a chunk again and again, as fast as the worker takes it, until so many are written or the exchange is over.
+   * Writes a chunk `times` times, as fast as the worker takes it, or until the exchange is over.
    *
-   * @param {(written: number) => void} onWritten Hears how many are written, before each wait for the worker.
+   * @param {(written: number) => void} onWritten Is told how many are written, before each wait for the worker.
    */
   async flood(chunk, times = Number.POSITIVE_INFINITY, onWritten = () => {}) {
     const over = new AbortController();
@@ -104,10 +108,14 @@ export class Call {
     this.#response.end();
   }
 
-  /** Answers with a whole body, which is JSON unless the headers say otherwise. */
+  /**
+   * Answers with a whole body: text or bytes as they are, a value as JSON. It is called JSON unless the headers say
+   * otherwise.
+   */
   respond(status, body, headers = {}) {
+    const raw = typeof body === "string" || ArrayBuffer.isView(body);
     this.open(status, { "content-type": "application/json", ...headers });
-    this.#response.end(typeof body === "object" ? JSON.stringify(body) : body);
+    this.#response.end(raw ? body : JSON.stringify(body));
   }
 
   /** Closes the connection in the middle of the answer, with everything written sent. */
@@ -141,7 +149,7 @@ class Upstream {
     return this;
   }
 
-  /** Has the next calls answered by these functions, a function each. @param {...(call: Call) => void} scripts */
+  /** Has these functions answer the next calls, one each. @param {...(call: Call) => void} scripts */
   script(...scripts) {
     this.#scripts.push(...scripts);
   }
@@ -180,7 +188,7 @@ class Upstream {
   async #accept(request, response) {
     const chunks = await Array.fromAsync(request).catch(() => null);
     if (chunks === null) {
-      return; // The worker left while it was sending; there is nobody to answer.
+      return; // The worker left while it was sending, so nobody waits for an answer.
     }
     const call = new Call(request, response, Buffer.concat(chunks).toString());
     this.calls.push(call);

@@ -1,12 +1,12 @@
-/** Longest wait for anything that a test waits for: far above what any of it takes on a busy machine. */
+/** The longest wait in a test: far more than anything takes on a busy machine. */
 const PATIENCE_MS = 20_000;
 
 /**
- * Bounds a wait, so that a test which waits in vain says for what.
+ * Bounds a wait, so that a test that waits in vain says what for.
  *
  * @template T
  * @param {Promise<T>} promise
- * @param {string | (() => string)} awaited What is waited for; a function is asked when the time is over.
+ * @param {string | (() => string)} awaited What is waited for; a function is called when the time is up.
  * @returns {Promise<T>}
  */
 export async function within(promise, awaited, patienceMs = PATIENCE_MS) {

@@ -15,7 +15,7 @@ const upstream = await startUpstream(answerWell);
 const OPENAI_BASE_URL = upstream.url;
 const app = await startWorker({
   OPENAI_BASE_URL,
-  // One token is the beginning of another, one name has two tokens.
+  // One token is a prefix of another, and one name has two tokens.
   ACCESS_TOKENS: `alice:${ALICE}, bob:${BOB},${UNNAMED},longer:${ALICE}-and-more,bob:second-token-of-bob`,
   LOG_LEVEL: "DEBUG",
 });
@@ -27,7 +27,7 @@ beforeEach(() => upstream.reset());
 
 const HELLO = { message: "Hello" };
 
-/** Shows that a request was turned away without a word of why, and that upstream never heard of it. */
+/** Asserts that a request was refused with no word on why, and that upstream was not called. */
 function assertUnauthorized({ status, headers, text }, id, challenge = "Bearer") {
   assert.equal(status, 401);
   assert.equal(text, errorBody("unauthorized", id));
@@ -40,12 +40,10 @@ async function ask(init, body = HELLO, worker = app) {
   return { status: response.status, headers: response.headers, text: await read(response) };
 }
 
-test("who has a token is answered, and the log has its name", async (t) => {
+test("a request with a token is answered, and the log has the token's name", async (t) => {
   for (const [name, authorization] of [
     ["alice", `Bearer ${ALICE}`],
-    ["alice", `bearer ${ALICE}`],
-    ["alice", `BEARER   ${ALICE}`],
-    ["alice", `Bearer ${ALICE} `],
+    ["alice", `BEARER   ${ALICE} `],
     ["bob", `Bearer ${BOB}`],
     ["bob", "Bearer second-token-of-bob"],
     ["token-3", `Bearer ${UNNAMED}`],
@@ -67,33 +65,22 @@ test("who has a token is answered, and the log has its name", async (t) => {
   }
 });
 
-/** Requests without a token of the one scheme there is. */
+// The core's tests hold which headers carry a token; here is one of each form that the runtime may pass on.
 const WITHOUT = {
   "no header": undefined,
   "an empty header": "",
   "no scheme": ALICE,
-  "no token": "Bearer",
-  "an empty token": "Bearer ",
   "another scheme": `Basic ${btoa(`alice:${ALICE}`)}`,
-  "another scheme with the token": `Token ${ALICE}`,
-  "no space": `Bearer${ALICE}`,
 };
 
 const WRONG = {
   "a wrong token": "Bearer wrong-token-0123456789",
   "the token with its name": `Bearer alice:${ALICE}`,
-  "the token and a character more": `Bearer ${ALICE}x`,
-  "the token and a character less": `Bearer ${ALICE.slice(0, -1)}`,
   "a token that begins another one and is none": "Bearer alice-token-0123",
   "the rest of a longer token": "Bearer -and-more",
-  "another case": `Bearer ${ALICE.toLowerCase()}`,
   "a tab for the space": `Bearer\t${ALICE}`,
-  "a space and something behind it": `Bearer ${ALICE} x`,
-  "two tokens in one header": `Bearer ${ALICE}, Bearer ${ALICE}`,
   "two tokens of a list": `Bearer ${ALICE},${BOB}`,
-  "a comma": `Bearer ${ALICE},`,
   "10 kB": `Bearer ${ALICE.padEnd(10_000, "x")}`,
-  quotes: `Bearer "${ALICE}"`,
   "the token percent-encoded": `Bearer ${encodeURIComponent(BOB)}`,
   "the upstream key": "Bearer sk-test-0123456789abcdefghij",
 };
@@ -102,8 +89,8 @@ const WRONG = {
 const INVALID = 'Bearer error="invalid_token"';
 
 for (const [rule, requests, challenge] of [
-  ["who sent no token is told the scheme", WITHOUT, "Bearer"],
-  ["wrong tokens are told apart by nobody", WRONG, INVALID],
+  ["without a token, the challenge is the scheme alone", WITHOUT, "Bearer"],
+  ["every wrong token gets the same answer", WRONG, INVALID],
 ]) {
   test(rule, async (t) => {
     const answers = new Set();
@@ -123,7 +110,7 @@ for (const [rule, requests, challenge] of [
   });
 }
 
-test("of two headers neither counts", async (t) => {
+test("two Authorization headers are refused", async (t) => {
   const right = `Bearer ${ALICE}`;
   for (const [what, [challenge, ...pair]] of Object.entries({
     "the same twice": [INVALID, right, right],
@@ -142,7 +129,7 @@ test("of two headers neither counts", async (t) => {
   }
 });
 
-test("a stranger learns nothing about the rules of a body", async (t) => {
+test("without a token, nothing is told about the body", async (t) => {
   for (const [what, body, headers] of [
     ["not JSON", "{"],
     ["an empty body", ""],
@@ -160,7 +147,7 @@ test("a stranger learns nothing about the rules of a body", async (t) => {
   }
 });
 
-test("a stranger's body is not waited for", async () => {
+test("without a token, the body is not waited for", async () => {
   const sending = app.send({ "x-correlation-id": "slow", "transfer-encoding": "chunked" });
   const response = new Promise((resolve) => sending.once("response", resolve));
   sending.write('{"message":"');
@@ -173,16 +160,7 @@ test("health needs no token", async () => {
   assert.equal(await read(await app.get("/health/ready")), '{"status":"ready"}');
 });
 
-test("no token is in the log, right or wrong", async () => {
-  await read(await app.get("/health"));
-  const logged = app.logs.map((line) => line.text).join("\n");
-  for (const token of [ALICE, ALICE.toLowerCase(), BOB, UNNAMED, "wrong-token", btoa(ALICE)]) {
-    assert.ok(!logged.includes(token), token);
-  }
-  assert.doesNotMatch(logged, /bearer/i);
-});
-
-test("a worker that anyone may use says so, once", async () => {
+test("a worker that anyone may use logs anonymous_access once", async () => {
   await exchange(open, upstream);
   await exchange(open, upstream, { headers: { authorization: "Basic eDp5" } });
   await open.logsArrived();
@@ -194,14 +172,14 @@ test("a worker that anyone may use says so, once", async () => {
   assert.equal((await open.log("request_received")).record.client, undefined);
 });
 
-test("a worker that wants tokens does not", async () => {
+test("a worker that wants tokens does not log anonymous_access", async () => {
   const headers = { authorization: `Bearer ${ALICE}` };
   const { id } = await exchange(quiet, upstream, { headers });
   await quiet.log("response_complete", id);
   assert.ok(quiet.logs.every(({ record }) => record.event !== "anonymous_access"));
 });
 
-test("broken ACCESS_TOKENS open nothing", async () => {
+test("invalid ACCESS_TOKENS let nobody in", async () => {
   for (const authorization of [undefined, "Bearer short-canary", "Bearer "]) {
     const { status, text } = await ask(
       { headers: { authorization, "x-correlation-id": "broken" } },

@@ -1,5 +1,6 @@
+/** Variables as a deployment sets them. The core's tests hold what each may be. */
 import assert from "node:assert/strict";
-import test from "node:test";
+import test, { beforeEach } from "node:test";
 import { errorBody } from "../support/errors.mjs";
 import { exchange, read } from "../support/exchange.mjs";
 import { startWorker } from "../support/harness.mjs";
@@ -7,90 +8,49 @@ import { answerWell, startUpstream } from "../support/upstream.mjs";
 
 const upstream = await startUpstream(answerWell);
 
-const chat = (app) => app.chat({ message: "Hi" }, { headers: { "x-correlation-id": "config" } });
+beforeEach(() => upstream.reset());
 
-/** What went upstream from a worker with these bindings. */
-async function upstreamBody(bindings, body = { message: "Hi" }) {
-  const app = await startWorker({ OPENAI_BASE_URL: upstream.url, ...bindings });
-  const { calls } = await exchange(app, upstream, { body });
-  const { max_tokens, max_completion_tokens = max_tokens, ...rest } = calls[0].body;
-  return { ...rest, max_tokens: max_completion_tokens };
-}
-
-test("a missing key is named, with what to do", async (t) => {
-  for (const [what, key] of [
-    ["missing", undefined],
-    ["empty", ""],
-    ["white space", " \t "],
+test("a variable that is missing or invalid is named with its rule, and its value is not told", async (t) => {
+  for (const [what, bindings, detail] of [
+    [
+      "missing",
+      { OPENAI_API_KEY: undefined },
+      "OPENAI_API_KEY is required. Set it in .dev.vars for 'npm start', in the environment for 'npm run serve', or with 'npx wrangler secret put OPENAI_API_KEY' on Cloudflare.",
+    ],
+    [
+      "of the wrong type",
+      { MAX_TOKENS: 313.37 },
+      "MAX_TOKENS must be a whole number from 1 to 10000000.",
+    ],
+    [
+      "no address",
+      { OPENAI_BASE_URL: "https://1.2.3.4.5/canary" },
+      "OPENAI_BASE_URL must be an https URL without user name, query or fragment, such as https://api.openai.com/v1; http is allowed for localhost, 127.0.0.1 and [::1], and elsewhere only with ALLOW_HTTP_UPSTREAM = true.",
+    ],
+    [
+      "the first of several",
+      { OPENAI_MODEL: "canary model", MAX_RETRIES: "31337", LOG_LEVEL: "CANARY" },
+      "OPENAI_MODEL must be 1 to 128 visible ASCII characters without commas.",
+    ],
   ]) {
     await t.test(what, async () => {
-      const app = await startWorker({ OPENAI_API_KEY: key, OPENAI_BASE_URL: upstream.url });
-      const response = await chat(app);
+      const app = await startWorker({ OPENAI_BASE_URL: upstream.url, ...bindings });
+      const headers = { "x-correlation-id": "config" };
+      const response = await app.chat({ message: "Hi" }, { headers });
       assert.equal(response.status, 500);
-      const text = await read(response);
-      const { detail } = JSON.parse(text);
-      assert.match(detail, /^OPENAI_API_KEY is required\. \S/);
-      assert.equal(text, errorBody("configuration_error", "config", detail));
+      assert.equal(await read(response), errorBody("configuration_error", "config", detail));
       assert.deepEqual(upstream.calls, [], "nothing goes upstream");
+      const { record } = await app.log("stream_error", "config");
+      assert.equal(record.code, "configuration_error");
+      assert.ok(record.cause.includes(detail), record.cause);
+      const complete = (await app.log("response_complete", "config")).record;
+      assert.partialDeepStrictEqual(complete, { http_status: 500, end_reason: "rejected" });
+      assert.doesNotMatch(app.logs.map((line) => line.text).join("\n"), /canary|31337|313\.37/i);
     });
   }
 });
 
-test("an invalid variable is named with its rule, its value is not told", async (t) => {
-  for (const [name, value] of [
-    ["OPENAI_API_KEY", "sk-canary-with a-space"],
-    ["OPENAI_BASE_URL", "ftp://canary.example"],
-    ["OPENAI_BASE_URL", "canary"],
-    ["OPENAI_BASE_URL", "https://canary.example:99999/v1"],
-    ["OPENAI_BASE_URL", "https://[canary]/v1"],
-    ["OPENAI_BASE_URL", "https://canary..example/v1"],
-    ["OPENAI_BASE_URL", "https://canary.1/v1"],
-    ["OPENAI_BASE_URL", "https://1.2.3.4.5/canary"],
-    ["OPENAI_MODEL", "canary model"],
-    ["ALLOWED_MODELS", "gpt-4, canary model"],
-    ["MAX_TOKENS", "canary"],
-    ["MAX_TOKENS", "-31337"],
-    ["MAX_TOKENS", 313.37],
-    ["MAX_TOKENS_LIMIT", "0"],
-    ["MAX_TOKENS_LIMIT", "1999"],
-    ["TIMEOUT_SECONDS", "canary"],
-    ["TIMEOUT_SECONDS", "0"],
-    ["MAX_STREAM_SECONDS", "-31337"],
-    ["HEARTBEAT_SECONDS", "NaN"],
-    ["MAX_RETRIES", "31337"],
-    ["LOG_LEVEL", "CANARY"],
-  ]) {
-    await t.test(`${name}=${value}`, async () => {
-      const app = await startWorker({ OPENAI_BASE_URL: upstream.url, [name]: value });
-      const response = await chat(app);
-      assert.equal(response.status, 500);
-      const text = await read(response);
-      const { detail } = JSON.parse(text);
-      assert.equal(text, errorBody("configuration_error", "config", detail));
-      assert.match(detail, new RegExp(`^${name} must be `));
-      const logged = app.logs.map((line) => line.text).join("\n");
-      assert.doesNotMatch(detail + logged, /canary|31337|313\.37/i);
-    });
-  }
-});
-
-test("a configuration error does not keep health from being answered", async () => {
-  const app = await startWorker({ MAX_TOKENS: "many" });
-  assert.equal((await app.get("/health")).status, 200);
-});
-
-test("unset variables have their defaults, and so have those of only white space", async (t) => {
-  const expected = {
-    model: "gpt-4",
-    max_tokens: 2000,
-    messages: [
-      { role: "system", content: "You are a helpful assistant." },
-      { role: "user", content: "Hi" },
-    ],
-    stream: true,
-    stream_options: { include_usage: true },
-  };
-  await t.test("unset", async () => assert.deepEqual(await upstreamBody({}), expected));
+test("variables of only white space have their defaults", async () => {
   const names = [
     "OPENAI_MODEL",
     "MAX_TOKENS",
@@ -100,48 +60,37 @@ test("unset variables have their defaults, and so have those of only white space
     "SYSTEM_PROMPT",
   ];
   const blank = Object.fromEntries(names.map((name) => [name, " \n"]));
-  await t.test("white space", async () => assert.deepEqual(await upstreamBody(blank), expected));
-});
-
-test("variables reach upstream", async () => {
-  const bindings = {
-    OPENAI_MODEL: "my/model:7b",
-    MAX_TOKENS: "77",
-    SYSTEM_PROMPT: "Speak like a pirate.",
-  };
-  const body = await upstreamBody(bindings);
-  assert.equal(body.model, "my/model:7b");
-  assert.equal(body.max_tokens, 77);
-  assert.deepEqual(body.messages[0], { role: "system", content: "Speak like a pirate." });
-});
-
-test("the system prompt none sends none", async () => {
-  const { messages } = await upstreamBody({ SYSTEM_PROMPT: "none" });
-  assert.deepEqual(messages, [{ role: "user", content: "Hi" }]);
-});
-
-test("numbers may be bindings of type number", async () => {
-  const app = await startWorker({
-    OPENAI_BASE_URL: upstream.url,
-
-    MAX_TOKENS: 100,
-    MAX_TOKENS_LIMIT: 200,
-    TIMEOUT_SECONDS: 2.5,
-    MAX_STREAM_SECONDS: 60,
-    MAX_RETRIES: 0,
+  const app = await startWorker({ OPENAI_BASE_URL: upstream.url, ...blank });
+  const { calls } = await exchange(app, upstream, { body: { message: "Hi" } });
+  assert.deepEqual(calls[0].body, {
+    model: "gpt-4",
+    messages: [
+      { role: "system", content: "You are a helpful assistant." },
+      { role: "user", content: "Hi" },
+    ],
+    max_tokens: 2000,
+    stream: true,
+    stream_options: { include_usage: true },
   });
-  const { calls } = await exchange(app, upstream);
-  assert.equal(calls[0].body.max_tokens ?? calls[0].body.max_completion_tokens, 100);
-  const response = await app.chat(
-    { message: "Hi", max_tokens: 201 },
-    { headers: { "x-correlation-id": "n" } },
-  );
-  const detail = "Field 'body.max_tokens': Input should be less than or equal to 200";
-  assert.equal(await read(response), errorBody("validation_error", "n", detail));
 });
 
-test("a base URL may end with a slash", async () => {
-  const app = await startWorker({ OPENAI_BASE_URL: `${upstream.url}/` });
-  const { calls } = await exchange(app, upstream);
-  assert.equal(calls[0].path, "/v1/chat/completions");
+test("variables reach upstream, whether they are texts, numbers or booleans", async () => {
+  const app = await startWorker({
+    OPENAI_BASE_URL: `${upstream.url}/any/path/`,
+    OPENAI_API_KEY: "sk-of-the-owner-0123456789",
+    OPENAI_MODEL: "my/model:7b",
+    MAX_TOKENS: 77,
+    SYSTEM_PROMPT: "none",
+    REQUIRE_AUTH: false,
+  });
+  const { calls } = await exchange(app, upstream, { body: { message: "Hi" } });
+  assert.equal(calls[0].path, "/v1/any/path/chat/completions");
+  assert.equal(calls[0].headers.authorization, "Bearer sk-of-the-owner-0123456789");
+  assert.deepEqual(calls[0].body, {
+    model: "my/model:7b",
+    messages: [{ role: "user", content: "Hi" }],
+    max_tokens: 77,
+    stream: true,
+    stream_options: { include_usage: true },
+  });
 });

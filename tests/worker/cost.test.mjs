@@ -35,32 +35,31 @@ async function stream(tokens) {
   await app.logsArrived();
 }
 
-/** What `pieces` more pieces of work cost, each. */
-async function costOfEach(work, few, many) {
+/** Shows how many crossings one more piece of work costs at most. */
+async function assertCostOfEach(most, work, few, many) {
   const totals = [];
   for (const pieces of [few, many]) {
     const before = await counts();
     await work(pieces);
-    const after = await counts();
-    totals.push(Object.entries(after).map(([name, count]) => [name, count - (before[name] ?? 0)]));
+    const after = Object.entries(await counts());
+    totals.push(
+      Object.fromEntries(after.map(([name, count]) => [name, count - (before[name] ?? 0)])),
+    );
   }
-  const base = Object.fromEntries(totals[0]);
-  const each = totals[1].map(([name, count]) => [name, (count - (base[name] ?? 0)) / (many - few)]);
-  return Object.fromEntries(each.filter(([, count]) => count !== 0).sort());
+  const [base, more] = totals;
+  const each = Object.entries(more).map(([name, count]) => [
+    name,
+    (count - (base[name] ?? 0)) / (many - few),
+  ]);
+  const sum = each.reduce((total, [, count]) => total + count, 0);
+  const names = each.filter(([, count]) => count !== 0).sort();
+  assert.ok(sum <= most, `${sum}: ${JSON.stringify(Object.fromEntries(names), null, 1)}`);
 }
 
-test("a token costs these crossings between WebAssembly and JavaScript, and no other", async () => {
+test("a token costs at most 5 crossings between WebAssembly and JavaScript", async () => {
   await stream(1);
-  assert.deepEqual(await costOfEach(stream, 10, 30), {
-    // Upstream's bytes come in.
-    "out read": 1,
-    "in closures_____invoke": 1,
-    "out take": 1,
-    // When they came.
-    "out now": 1,
-    // A frame goes out; that the client took it calls nobody.
-    "out write": 1,
-  });
+  // A read is begun, it brings something, that is taken, the time is asked for, and a frame is written.
+  await assertCostOfEach(5, stream, 10, 30);
 });
 
 test("a request with an answer of one token costs at most 72 crossings", async () => {
@@ -72,9 +71,7 @@ test("a request with an answer of one token costs at most 72 crossings", async (
     await app.logsArrived();
   };
   await ask(2);
-  const crossings = await costOfEach(ask, 5, 15);
-  const all = Object.values(crossings).reduce((sum, count) => sum + count, 0);
-  assert.ok(all <= 72, `they are ${all}: ${JSON.stringify(crossings, null, 1)}`);
+  await assertCostOfEach(72, ask, 5, 15);
 });
 
 test("what wrangler would upload, gzipped as it counts, is at most 150 KB", async () => {

@@ -1,10 +1,11 @@
+/** Calls that bring no stream: the client's status and body, and what the log says. */
 import assert from "node:assert/strict";
-import test from "node:test";
-import { DETAILS, errorBody } from "../support/errors.mjs";
+import test, { beforeEach } from "node:test";
+import { DETAILS, errorBody, errorEnding } from "../support/errors.mjs";
 import { assertStillServes, begin, exchange, read } from "../support/exchange.mjs";
 import { frames } from "../support/frames.mjs";
 import { API_KEY, startWorker } from "../support/harness.mjs";
-import { answerWell, startUpstream, unreachableUrl } from "../support/upstream.mjs";
+import { answerWell, event, startUpstream, unreachableUrl } from "../support/upstream.mjs";
 import { within } from "../support/within.mjs";
 
 /** What upstream says when it fails: it quotes the key and the conversation. */
@@ -12,123 +13,130 @@ const CANARIES = ["canary-sentence", API_KEY, "canary-question"];
 const failure = (code, type = "invalid_request_error") => ({
   error: { message: `canary-sentence: ${API_KEY} asked canary-question`, type, param: null, code },
 });
-const html = { "content-type": "text/html" };
+const JSON_TYPE = { "content-type": "application/json" };
+const HTML = { "content-type": "text/html" };
+const PAGE = "<html>canary-sentence</html>";
 
 const upstream = await startUpstream(answerWell);
 const elsewhere = await startUpstream(answerWell);
 const app = await startWorker({ OPENAI_BASE_URL: upstream.url, MAX_RETRIES: "0" });
 
+beforeEach(() => upstream.reset());
+
 const QUESTION = { message: "canary-question" };
 
-/** Shows what the client and the log are told about a failure, and that neither is told what upstream said. */
-async function assertFailure({ id, response, text }, status, code, endReason, detail) {
+/** Asserts what the client and the log are told about a failure, and that neither repeats what upstream said. */
+async function assertFailure(
+  { id, response, text },
+  { status, code, endReason = "upstream_error", cause, detail },
+) {
   assert.equal(text, errorBody(code, id, detail));
   assert.equal(response.status, status);
   assert.equal(response.headers.get("content-type"), "application/json");
   assert.equal(response.headers.get("x-correlation-id"), id);
   const complete = (await app.log("response_complete", id)).record;
   assert.partialDeepStrictEqual(complete, {
+    status: "error",
     http_status: status,
-    end_reason: endReason ?? "upstream_error",
+    end_reason: endReason,
     retries: 0,
   });
   const error = await app.log("stream_error", id);
   assert.equal(error.method, "error");
-  assert.equal(error.record.code, code);
+  assert.partialDeepStrictEqual(error.record, { code, recovery_action: "error_response" });
+  if (cause !== undefined) assert.equal(error.record.cause, cause);
   const told = text + app.logsOf(id).map((line) => line.text);
   for (const canary of CANARIES) {
     assert.ok(!told.includes(canary), `${canary} is told: ${told}`);
   }
 }
 
+// The core's tests hold what each status and body means; here is one of each form that an answer may have.
 test("an upstream failure is an HTTP error of its kind", async (t) => {
-  const chosen = { ...QUESTION, model: "gpt-99" };
-  for (const [what, status, code, respond, body, detail] of [
+  for (const [what, respond, expected] of [
     [
-      "400 context length",
-      400,
-      "context_length_exceeded",
+      "with a code",
       [400, failure("context_length_exceeded")],
-    ],
-    ["400 otherwise", 502, "upstream_rejected", [400, failure("unsupported_parameter")]],
-    ["401", 502, "upstream_rejected", [401, failure("invalid_api_key")]],
-    ["403", 502, "upstream_rejected", [403, failure("unsupported_country")]],
-    [
-      "413 of any kind",
-      400,
-      "context_length_exceeded",
-      [413, "<html>canary-sentence</html>", html],
+      {
+        status: 400,
+        code: "context_length_exceeded",
+        cause: "upstream status 400, code context_length_exceeded, type invalid_request_error",
+      },
     ],
     [
-      "400 in words",
-      400,
-      "context_length_exceeded",
-      [400, { message: `canary-sentence: maximum context length ${API_KEY}`, code: 400 }],
-    ],
-    ["400 filter", 400, "content_filtered", [400, failure("content_filter")]],
-    ["403 quota", 503, "upstream_quota", [403, failure("insufficient_user_quota")]],
-    [
-      "404 for our model",
-      502,
-      "model_not_found",
-      [404, failure("model_not_found")],
-      QUESTION,
-      DETAILS.unknownDefaultModel,
+      "by its status, without a body",
+      [408, ""],
+      { status: 502, code: "upstream_unavailable", cause: "upstream status 408" },
     ],
     [
-      "404 for the client's model",
-      400,
-      "model_not_found",
-      [404, failure("model_not_found")],
-      chosen,
+      "by its status, beside a page",
+      [413, PAGE, HTML],
+      { status: 400, code: "context_length_exceeded", cause: "upstream status 413" },
     ],
-    ["404 without a body", 502, "model_not_found", [404, ""], QUESTION, DETAILS.wrongAddress],
-    ["400 model_not_found", 400, "model_not_found", [400, failure("model_not_found")], chosen],
-    ["408", 502, "upstream_unavailable", [408, ""]],
-    ["409", 502, "upstream_unavailable", [409, failure(null)]],
-    ["429", 429, "upstream_rate_limited", [429, failure("rate_limit_exceeded", "requests")]],
-    ["429 slow_down", 429, "upstream_rate_limited", [429, failure("slow_down")]],
-    ["429 of nobody knows what", 429, "upstream_rate_limited", [429, "<h1>Slow</h1>", html]],
     [
-      "429 quota",
-      503,
-      "upstream_quota",
-      [429, failure("insufficient_quota", "insufficient_quota")],
+      "in broken JSON",
+      [500, '{"error":{"code":'],
+      { status: 502, code: "upstream_unavailable", cause: "upstream status 500" },
     ],
-    ["429 billing", 503, "upstream_quota", [429, failure("billing_hard_limit_reached")]],
-    ["500", 502, "upstream_unavailable", [500, failure(null, "server_error")]],
     [
-      "500 as a plain string",
-      502,
-      "upstream_unavailable",
-      [500, { error: `canary-sentence ${API_KEY}` }],
+      "in invalid UTF-8",
+      [500, Buffer.from([0xff, 0xfe])],
+      { status: 502, code: "upstream_unavailable", cause: "upstream status 500" },
     ],
-    ["502 of a proxy", 502, "upstream_unavailable", [502, "<html>canary-sentence</html>", html]],
-    ["503", 503, "upstream_unavailable", [503, failure(null, "overloaded")]],
-    ["520 of a proxy", 502, "upstream_unavailable", [520, "<html>canary-sentence</html>", html]],
-    ["broken JSON", 502, "upstream_unavailable", [500, '{"error":{"code":']],
-    ["invalid UTF-8", 502, "upstream_unavailable", [500, Buffer.from([0xff, 0xfe])]],
-    ["JSON of another shape", 502, "upstream_unavailable", [500, '[[{"error":[1]}]]']],
+    [
+      "in 10 MB",
+      [500, "x".repeat(10_000_000)],
+      { status: 502, code: "upstream_unavailable", cause: "upstream status 500" },
+    ],
   ]) {
     await t.test(what, async () => {
       const scripts = [(call) => call.respond(...respond)];
-      const exchanged = await exchange(app, upstream, { scripts, body: body ?? QUESTION });
-      await assertFailure(exchanged, status, code, undefined, detail);
+      const exchanged = await exchange(app, upstream, { scripts, body: QUESTION });
+      await assertFailure(exchanged, expected);
       assert.equal(exchanged.calls.length, 1);
       await assertStillServes(app, upstream);
     });
   }
 });
 
-test("the log names the variable that has to be changed when a model is not found", async () => {
-  for (const [respond, variable] of [
-    [[404, failure("model_not_found")], "OPENAI_MODEL"],
-    [[404, "<html>canary-sentence</html>", html], "OPENAI_BASE_URL"],
+test("a model that is not found is a 400 if the client chose it, else a 502 that tells the owner what to change", async (t) => {
+  const unknown = [404, failure("model_not_found")];
+  for (const [what, body, respond, status, detail, variable] of [
+    ["the client's", { ...QUESTION, model: "gpt-99" }, unknown, 400],
+    ["the owner's", QUESTION, unknown, 502, DETAILS.unknownDefaultModel, /; OPENAI_MODEL [^;]*$/],
+    [
+      "or its address is wrong",
+      QUESTION,
+      [404, PAGE, HTML],
+      502,
+      DETAILS.wrongAddress,
+      /; OPENAI_BASE_URL [^;]*$/,
+    ],
   ]) {
-    const scripts = [(call) => call.respond(...respond)];
-    const { id } = await exchange(app, upstream, { scripts, body: QUESTION });
-    const { record } = await app.log("stream_error", id);
-    assert.match(record.cause, new RegExp(`; ${variable} `));
+    await t.test(what, async () => {
+      const scripts = [(call) => call.respond(...respond)];
+      const exchanged = await exchange(app, upstream, { scripts, body });
+      await assertFailure(exchanged, { status, code: "model_not_found", detail });
+      const { record } = await app.log("stream_error", exchanged.id);
+      if (variable !== undefined) assert.match(record.cause, variable);
+    });
+  }
+});
+
+test("the same holds for a model that is not found once the stream has begun", async (t) => {
+  for (const [what, body, ending] of [
+    ["the client's", { ...QUESTION, model: "gpt-99" }, errorEnding("model_not_found")],
+    [
+      "the owner's",
+      QUESTION,
+      { ...errorEnding("model_not_found"), detail: DETAILS.unknownDefaultModel },
+    ],
+  ]) {
+    await t.test(what, async () => {
+      const scripts = [(call) => call.end(event(failure("model_not_found")))];
+      const { id, text } = await exchange(app, upstream, { scripts, body });
+      assert.equal(text, frames(id, [], ending));
+    });
   }
 });
 
@@ -141,81 +149,98 @@ test("a 429 tells when to try again as upstream told it", async (t) => {
   ]) {
     await t.test(what, async () => {
       const scripts = [(call) => call.respond(429, failure("rate_limit_exceeded"), headers)];
-      const { response } = await exchange(app, upstream, { scripts });
-      assert.equal(response.headers.get("retry-after"), expected);
+      const exchanged = await exchange(app, upstream, { scripts, body: QUESTION });
+      await assertFailure(exchanged, { status: 429, code: "upstream_rate_limited" });
+      assert.equal(exchanged.response.headers.get("retry-after"), expected);
     });
   }
 });
 
-test("a success that is neither an event stream nor an answer is none", async (t) => {
-  for (const [what, respond] of [
-    ["JSON of another shape", [200, { message: { content: 7 } }]],
-    ["half of an answer", [200, '{"choices":[{"message":{"content":"canary-sentence"}}']],
-    ["HTML", [200, "<html>canary-sentence</html>", html]],
-    ["a text", [200, "canary-sentence", { "content-type": "text/plain" }]],
-    ["no content", [204, ""]],
+const USAGE = { prompt_tokens: 9, completion_tokens: 2 };
+const CHOICE = {
+  index: 0,
+  message: { role: "assistant", content: "Hi 🎉\n" },
+  finish_reason: "length",
+};
+const WHOLE = JSON.stringify({ object: "chat.completion", choices: [CHOICE], usage: USAGE });
+const WHOLE_ENDING = {
+  finish_reason: "length",
+  usage: { input_tokens: 9, output_tokens: 2, total_tokens: 11 },
+};
+
+test("a success that is neither an event stream nor an answer is a 502", async (t) => {
+  for (const [what, respond, cause] of [
+    ["a page", [200, PAGE, HTML], "a success is neither an event stream nor JSON"],
+    ["nothing", [200, "", HTML], "a success is neither an event stream nor JSON"],
+    ["no content", [204, ""], "upstream status 204 without a body"],
+    ["half of an answer", [200, WHOLE.slice(0, -2)]],
   ]) {
     await t.test(what, async () => {
       const exchanged = await exchange(app, upstream, {
         scripts: [(call) => call.respond(...respond)],
       });
-      await assertFailure(exchanged, 502, "upstream_protocol", "upstream_protocol");
+      const code = "upstream_protocol";
+      await assertFailure(exchanged, { status: 502, code, endReason: code, cause });
       await assertStillServes(app, upstream);
     });
   }
 });
 
-test("an error with the status of a success is that error", async (t) => {
-  for (const [what, status, code, body] of [
-    ["an object", 503, "upstream_quota", failure("insufficient_quota")],
-    ["in a list", 429, "upstream_rate_limited", [failure("rate_limit_exceeded")]],
-    [
-      "beside no choices",
-      400,
-      "context_length_exceeded",
-      { choices: null, ...failure("context_length_exceeded") },
-    ],
-  ]) {
-    await t.test(what, async () => {
-      const scripts = [(call) => call.respond(200, body)];
-      await assertFailure(await exchange(app, upstream, { scripts }), status, code);
-    });
-  }
+test("an error with the status of a success is that error", async () => {
+  const scripts = [(call) => call.respond(200, failure("insufficient_quota"))];
+  const exchanged = await exchange(app, upstream, { scripts });
+  await assertFailure(exchanged, { status: 503, code: "upstream_quota" });
 });
 
-test("an answer that comes whole is its text and its ending", async (t) => {
-  const usage = { prompt_tokens: 9, completion_tokens: 2 };
-  const choice = {
-    index: 0,
-    message: { role: "assistant", content: "Hi 🎉\n" },
-    finish_reason: "length",
+test("an answer that comes whole becomes one frame and the final frame", async (t) => {
+  const inPieces = (call) => {
+    call.open(200, JSON_TYPE);
+    for (const character of WHOLE) call.write(character);
+    call.end();
   };
-  const whole = { object: "chat.completion", choices: [choice], usage };
-  const counted = { input_tokens: 9, output_tokens: 2, total_tokens: 11 };
-  for (const [what, body, headers] of [
-    ["as JSON", JSON.stringify(whole)],
-    ["as JSON that is set out", JSON.stringify(whole, null, 2)],
-    ["behind line ends", `\n\n\n${JSON.stringify(whole)}`],
-    ["by no name", JSON.stringify(whole), { "content-type": "" }],
+  const thenBroken = (call) => {
+    call.open(200, JSON_TYPE);
+    call.write(WHOLE);
+    // The bytes travel before the end of the connection does.
+    setImmediate(() => call.cut());
+  };
+  for (const [what, answer] of [
+    ["as JSON", (call) => call.respond(200, WHOLE)],
+    [
+      "by no name, behind line ends",
+      (call) => call.respond(200, `\n\n${WHOLE}`, { "content-type": "" }),
+    ],
+    ["in pieces", inPieces],
+    ["and its connection breaks", thenBroken],
   ]) {
     await t.test(what, async () => {
-      const scripts = [(call) => call.respond(200, body, headers)];
-      const { id, response, text } = await exchange(app, upstream, { scripts });
+      const { id, response, text } = await exchange(app, upstream, { scripts: [answer] });
       assert.equal(response.status, 200);
-      assert.equal(text, frames(id, ["Hi 🎉\n"], { finish_reason: "length", usage: counted }));
+      assert.equal(text, frames(id, ["Hi 🎉\n"], WHOLE_ENDING));
       await assertStillServes(app, upstream);
     });
   }
 });
 
-test("an event stream by another name is one", async (t) => {
-  for (const type of [
-    "text/plain; charset=utf-8",
-    "application/octet-stream",
-    "application/json",
-    "",
-    "text/event-stream, text/event-stream",
-  ]) {
+test("a whole answer that breaks off is truncated", async () => {
+  const { id, call, response } = await begin(app, upstream);
+  call.open(200, JSON_TYPE);
+  call.write(WHOLE.slice(0, 20));
+  call.reset();
+  const answered = await response;
+  await assertFailure(
+    { id, response: answered, text: await read(answered) },
+    {
+      status: 502,
+      code: "upstream_truncated",
+      endReason: "upstream_truncated",
+      cause: "the connection broke in the middle of an answer",
+    },
+  );
+});
+
+test("an event stream is recognised whatever its content type", async (t) => {
+  for (const type of ["Text/Event-Stream; charset=utf-8", "text/plain", ""]) {
     await t.test(type || "none", async () => {
       const scripts = [
         (call) => {
@@ -229,57 +254,58 @@ test("an event stream by another name is one", async (t) => {
   }
 });
 
-test("an event stream is one whatever the case and the parameters of its type", async () => {
-  const scripts = [
-    (call) => {
-      call.open(200, { "content-type": "Text/Event-Stream; charset=utf-8" });
-      answerWell(call);
-    },
-  ];
-  assert.equal((await exchange(app, upstream, { scripts })).response.status, 200);
-});
-
 test("a redirect is not followed with our key", async (t) => {
   for (const status of [301, 302, 303, 307, 308]) {
     await t.test(String(status), async () => {
       const location = `${elsewhere.url}/chat/completions`;
       const scripts = [(call) => call.respond(status, "", { location })];
       const exchanged = await exchange(app, upstream, { scripts });
-      await assertFailure(exchanged, 502, "upstream_protocol", "upstream_protocol");
+      await assertFailure(exchanged, {
+        status: 502,
+        code: "upstream_protocol",
+        endReason: "upstream_protocol",
+        cause: `upstream status ${status} is a redirect, which is not followed`,
+      });
       assert.deepEqual(elsewhere.calls, []);
     });
   }
 });
 
-test("an error body of 10 MB is an error like any other", async () => {
-  const scripts = [(call) => call.respond(500, "x".repeat(10_000_000))];
-  await assertFailure(await exchange(app, upstream, { scripts }), 502, "upstream_unavailable");
-  await assertStillServes(app, upstream);
+test("a body without an end is not read to its end", async (t) => {
+  for (const [what, status, type, expected] of [
+    ["of an error", 500, "text/plain", { code: "upstream_unavailable" }],
+    [
+      "of a whole answer",
+      200,
+      "application/json",
+      {
+        code: "upstream_protocol",
+        endReason: "upstream_protocol",
+        cause: "a whole answer is larger than 1 MiB",
+      },
+    ],
+  ]) {
+    await t.test(what, async () => {
+      const { id, call, response } = await begin(app, upstream, { body: QUESTION });
+      call.open(status, { "content-type": type });
+      call.write('{"x":"');
+      call.flood("x".repeat(65_536));
+      const answered = await response;
+      const text = await read(answered);
+      await assertFailure({ id, response: answered, text }, { status: 502, ...expected });
+      assert.equal(await within(call.closed, "the end of the call"), "aborted");
+    });
+  }
 });
 
-test("an error body without an end is let go of", async () => {
-  const { id, call, response } = await begin(app, upstream, { body: QUESTION });
-  call.open(500, { "content-type": "text/plain" });
-  call.flood("x".repeat(65_536));
-  const answered = await response;
-  await assertFailure(
-    { id, response: answered, text: await read(answered) },
-    502,
-    "upstream_unavailable",
-  );
-  assert.equal(await within(call.closed, "the end of the call"), "aborted");
-});
-
-test("a connection that is reset before the headers is no connection", async () => {
-  const exchanged = await exchange(app, upstream, { scripts: [(call) => call.reset()] });
-  await assertFailure(exchanged, 502, "upstream_unreachable");
-  await assertStillServes(app, upstream);
-});
-
-test("a connection that is closed before the headers is no connection", async () => {
-  const exchanged = await exchange(app, upstream, { scripts: [(call) => call.cut()] });
-  await assertFailure(exchanged, 502, "upstream_unreachable");
-  await assertStillServes(app, upstream);
+test("a connection that breaks before the headers is told as unreachable", async (t) => {
+  for (const how of ["reset", "cut"]) {
+    await t.test(how, async () => {
+      const exchanged = await exchange(app, upstream, { scripts: [(call) => call[how]()] });
+      await assertFailure(exchanged, { status: 502, code: "upstream_unreachable" });
+      await assertStillServes(app, upstream);
+    });
+  }
 });
 
 test("a refused connection is an error that names no address", async () => {

@@ -1,29 +1,17 @@
 import assert from "node:assert/strict";
 import test from "node:test";
+import { CLOCK, START } from "../support/clock.mjs";
 import { errorBody } from "../support/errors.mjs";
 import { read } from "../support/exchange.mjs";
 import { startWorker } from "../support/harness.mjs";
 
-const app = await startWorker({ OPENAI_API_KEY: undefined });
+const app = await startWorker({ OPENAI_API_KEY: undefined }, { front: CLOCK });
 
-const HEALTHY =
-  /^\{"status":"healthy","timestamp":"(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{6}\+00:00)"\}$/;
-
-test("health is answered without any configuration", async () => {
+test("health is answered without any configuration, and tells the time in UTC", async () => {
   const response = await app.get("/health");
   assert.equal(response.status, 200);
   assert.equal(response.headers.get("content-type"), "application/json");
-  assert.match(await read(response), HEALTHY);
-});
-
-test("the timestamp of health is now, in UTC", async () => {
-  const before = Date.now();
-  const [, timestamp] = (await read(await app.get("/health"))).match(HEALTHY);
-  const time = Date.parse(timestamp);
-  assert.ok(
-    before <= time + 1 && time <= Date.now(),
-    `${timestamp} is between the request and its answer`,
-  );
+  assert.equal(await read(response), `{"status":"healthy","timestamp":"${START}"}`);
 });
 
 test("HEAD of health is its answer without the body", async () => {
@@ -37,16 +25,9 @@ test("a query does not change the route", async () => {
   assert.equal((await app.get("/health?verbose=1")).status, 200);
 });
 
+// The core's tests hold which paths and methods exist; here is how the runtime may write them.
 test("an unknown path is not found", async (t) => {
-  for (const path of [
-    "/nothing",
-    "/chat/",
-    "/health/",
-    "/Health",
-    "/chat/1",
-    "/%63hat%00",
-    "//chat",
-  ]) {
+  for (const path of ["/nothing", "/%63hat%00", "//chat", "/chat/"]) {
     await t.test(path, async () => {
       const response = await app.fetch(path, { headers: { "x-correlation-id": "lost" } });
       assert.equal(response.status, 404);
@@ -56,19 +37,10 @@ test("an unknown path is not found", async (t) => {
   }
 });
 
-test("a known path with a wrong method names the right ones", async (t) => {
-  for (const [method, path, allow] of [
-    ["GET", "/chat", "POST, OPTIONS"],
-    ["PUT", "/chat", "POST, OPTIONS"],
-    ["DELETE", "/chat", "POST, OPTIONS"],
-    ["POST", "/health", "GET, HEAD, OPTIONS"],
-    ["PATCH", "/health", "GET, HEAD, OPTIONS"],
-  ]) {
-    await t.test(`${method} ${path}`, async () => {
-      const response = await app.fetch(path, { method, headers: { "x-correlation-id": "wrong" } });
-      assert.equal(response.status, 405);
-      assert.equal(response.headers.get("allow"), allow);
-      assert.equal(await read(response), errorBody("method_not_allowed", "wrong"));
-    });
-  }
+test("a known path with a wrong method names the right ones", async () => {
+  const headers = { "x-correlation-id": "wrong" };
+  const response = await app.fetch("/chat", { method: "PUT", headers });
+  assert.equal(response.status, 405);
+  assert.equal(response.headers.get("allow"), "POST, OPTIONS");
+  assert.equal(await read(response), errorBody("method_not_allowed", "wrong"));
 });

@@ -1,4 +1,4 @@
-/** By which names the worker answers, and what it calls its own origin. */
+/** By which names the worker answers, and what it takes for its own origin. */
 import assert from "node:assert/strict";
 import test, { beforeEach } from "node:test";
 import { errorBody } from "../support/errors.mjs";
@@ -22,23 +22,9 @@ beforeEach(() => upstream.reset());
 
 /** What a chat is answered with, and how often upstream was asked for it. */
 async function chat(app, headers) {
-  const all = {
-    Connection: "close",
-    "Content-Type": "application/json",
-    "Content-Length": BODY.length,
-    "X-Correlation-Id": "named",
-    ...headers,
-  };
-  const lines = Object.entries(all).map(([name, value]) => `${name}: ${value}\r\n`);
-  const answer = await app.wire(`POST /chat HTTP/1.1\r\n${lines.join("")}\r\n${BODY}`);
-  const [head, ...body] = answer.split("\r\n\r\n");
-  const [, status] = head.match(/^HTTP\/1\.1 (\d{3})/) ?? [];
-  return {
-    status: Number(status),
-    head,
-    body: body.join("\r\n\r\n"),
-    asked: upstream.calls.length,
-  };
+  const usual = { Connection: "close", "Content-Length": `${BODY.length}` };
+  const answer = await app.wire({ ...usual, "X-Correlation-Id": "named", ...headers }, BODY);
+  return { ...answer, asked: upstream.calls.length };
 }
 
 test("with hosts listed, other names are refused before anything else is looked at", async (t) => {
@@ -49,12 +35,12 @@ test("with hosts listed, other names are refused before anything else is looked 
     { Host: "localhost.rebound.test" },
   ]) {
     await t.test(JSON.stringify(headers), async () => {
-      const { status, head, body, asked } = await chat(local, headers);
+      const { status, head, text, asked } = await chat(local, headers);
       assert.deepEqual({ status, asked }, { status: 403, asked: 0 });
       assert.doesNotMatch(head, /^access-control-/im);
       const detail =
-        "This service does not answer by this host name. Its owner can add the name to ALLOWED_HOSTS.";
-      assert.equal(body, errorBody("origin_not_allowed", "named", detail));
+        "This service does not answer to this host name. If you run it, add the name to ALLOWED_HOSTS.";
+      assert.equal(text, errorBody("origin_not_allowed", "named", detail));
     });
   }
 });
@@ -72,7 +58,7 @@ test("with hosts listed and no origins, only its own pages are answered, and who
   }
 });
 
-test("a worker without tokens takes no name's word for its own origin", async () => {
+test("a worker without tokens does not take its Host for its own origin", async () => {
   const page = { Host: "rebound.test", Origin: "http://rebound.test" };
   const { status, asked } = await chat(listed, page);
   assert.deepEqual({ status, asked }, { status: 403, asked: 0 });
@@ -80,11 +66,11 @@ test("a worker without tokens takes no name's word for its own origin", async ()
   assert.equal((await chat(closed, page)).status, 401, "a page has to know a token");
 });
 
-test("hosts that are none leave this machine's own, whose page sees what is wrong", async () => {
+test("with invalid ALLOWED_HOSTS only this machine's own names are answered, and their page sees what is wrong", async () => {
   assert.equal((await chat(invalid, { Host: "canary" })).status, 403);
-  const { status, body } = await chat(invalid, { Host: "localhost", Origin: "http://localhost" });
+  const { status, text } = await chat(invalid, { Host: "localhost", Origin: "http://localhost" });
   assert.equal(status, 500);
   const detail =
     "ALLOWED_HOSTS must be * or hosts such as assistant.example.com, without ports, separated by commas.";
-  assert.equal(body, errorBody("configuration_error", "named", detail));
+  assert.equal(text, errorBody("configuration_error", "named", detail));
 });

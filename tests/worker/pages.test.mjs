@@ -38,7 +38,7 @@ function named(kind) {
   return html.match(new RegExp(`"(/assets/[^"]+\\.${kind})"`))[1];
 }
 
-test("each file of the page is safe and as fresh as its name allows", async (t) => {
+test("each file of the page has the security headers, and is cached as its name allows", async (t) => {
   for (const [path, type, cache] of [
     ["/", "text/html; charset=utf-8", REVALIDATE],
     ["/?from=bookmark", "text/html; charset=utf-8", REVALIDATE],
@@ -71,7 +71,7 @@ test("HEAD of the page is its answer without the body", async () => {
   assert.equal(await read(response), "");
 });
 
-test("other methods are told which ones a page answers", async (t) => {
+test("other methods get a 405 that names the right ones", async (t) => {
   for (const method of ["POST", "PUT", "DELETE", "OPTIONS"]) {
     await t.test(method, async () => {
       const response = await app.fetch("/", { method });
@@ -101,7 +101,7 @@ test("the page names nothing beyond its own origin", () => {
   for (const address of addresses) assert.match(address, /^(?:\/(?!\/)|#)/);
 });
 
-test("what is no file is the worker's to answer", async (t) => {
+test("what is no file is answered by the worker", async (t) => {
   for (const path of ["/nothing", "/chat/main.js", "/assets/", "/assets/nothing.js", "/_headers"]) {
     for (const mode of ["cors", "navigate"]) {
       await t.test(`${path}, ${mode}`, async () => {

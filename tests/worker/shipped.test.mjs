@@ -1,6 +1,6 @@
 /** What the shipped `wrangler.toml` makes of a deployment, read as wrangler reads it. */
 import assert from "node:assert/strict";
-import { readFileSync } from "node:fs";
+import { globSync, readFileSync } from "node:fs";
 import test, { beforeEach } from "node:test";
 import { fileURLToPath } from "node:url";
 import { unstable_readConfig } from "wrangler";
@@ -56,8 +56,9 @@ test("every model that the documents name lives, but for the variable's own defa
   );
   const known = new Set(types.match(/'(gpt|o\d)-[\w.-]+'/g).map((name) => name.slice(1, -1)));
   const dead = new Set(dying.match(/"(gpt|o\d)[\w.-]*"/g).map((name) => name.slice(1, -1)));
-  const files = ["README.md", ".dev.vars.example", "wrangler.toml", "public/openapi.json"];
-  for (const file of [...files, "public/index.html"]) {
+  const pages = ["README.md", ...globSync("docs/*.md", { cwd: fileURLToPath(ROOT) })];
+  const files = [".dev.vars.example", "wrangler.toml", "public/openapi.json", "public/index.html"];
+  for (const file of [...pages, ...files]) {
     const text = readFileSync(new URL(file, ROOT), "utf8");
     const named = text.match(/\b(gpt-\d[\w.]*(-[a-z]\w*)*|o[134](-mini)?\b)/g) ?? [];
     for (const name of named.filter((name) => name !== "gpt-4")) {
@@ -68,7 +69,7 @@ test("every model that the documents name lives, but for the variable's own defa
 
 test("with a key alone, nobody can make the worker call upstream", async (t) => {
   const detail =
-    "ACCESS_TOKENS is required, for REQUIRE_AUTH is true. Set it with 'wrangler secret put ACCESS_TOKENS', or set REQUIRE_AUTH to false to let anyone chat.";
+    "ACCESS_TOKENS is required because REQUIRE_AUTH is true. Set it the same way as OPENAI_API_KEY, or set REQUIRE_AUTH to false to let anyone chat.";
   for (const [what, headers] of Object.entries({
     "a stranger": {},
     "a stranger with an empty token": { authorization: "Bearer " },

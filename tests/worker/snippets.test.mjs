@@ -1,9 +1,10 @@
-/** The clients of README.md, taken out of it and run as they stand there, against the worker. */
+/** The clients of README.md and docs/api.md, taken out of them and run as they stand there, against the worker. */
 import assert from "node:assert/strict";
 import { spawn } from "node:child_process";
 import { once } from "node:events";
 import { readFileSync } from "node:fs";
 import { createServer } from "node:http";
+import { join } from "node:path";
 import { after, test } from "node:test";
 import { fileURLToPath } from "node:url";
 import { tryOutput } from "../../scripts/lib/process.mjs";
@@ -11,11 +12,11 @@ import { Missing, pythonEnvironment } from "../compat/python.mjs";
 import { errorBody, errorEnding } from "../support/errors.mjs";
 import { frame, frames } from "../support/frames.mjs";
 import { startWorker } from "../support/harness.mjs";
+import { freePort } from "../support/script.mjs";
 import { answer, delta, startUpstream } from "../support/upstream.mjs";
 import { within } from "../support/within.mjs";
 
 const ROOT = fileURLToPath(new URL("../../", import.meta.url));
-const README = readFileSync(new URL("../../README.md", import.meta.url), "utf8");
 const UUID = /[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}/g;
 const TOKEN = "snippet-token-0123456789";
 
@@ -34,13 +35,14 @@ const app = await startWorker({
  * How each client is run and what it makes of an answer, curl first: it shows what comes as it is.
  *
  * @typedef {object} Client
- * @property {string} language The language of its block in README.md.
+ * @property {string} language The language of its block in docs/api.md.
  * @property {(code: string) => string[]} command
  * @property {string | false} [skip] Why it cannot be run here.
  * @property {Ended} refused What it makes of a request without a token.
  * @property {Ended} failed What it makes of an answer that upstream cut off after its first word.
  * @property {Ended} lost The same of one whose end was lost on its way to the client.
- * @property {RegExp} broken What it says when the connection broke; the end of the line is the library's.
+ * @property {RegExp} broken What it says when the connection broke.
+ * @property {RegExp} down What it says when nothing answers.
  * @property {(contents: string[]) => string} text What it prints for a whole answer.
  *
  * @typedef {{ code: number, stdout: string, stderr: string }} Ended
@@ -51,15 +53,20 @@ const reads = {
   refused: { code: 1, stdout: "", stderr: said("unauthorized") },
   failed: { code: 1, stdout: "Hi", stderr: said("upstream_truncated") },
   lost: { code: 1, stdout: "Hi", stderr: LOST },
+  broken: new RegExp(`^${LOST}$`),
+  down: /^\nNothing answers at http:\/\/127\.0\.0\.1:\d+\. Is the assistant running\?\n$/,
   text: (contents) => contents.join(""),
 };
+
+const skipCurl = await unless("curl");
+const skipJq = (await unless("curl")) || (await unless("jq"));
 
 /** @type {Client[]} */
 const CLIENTS = [
   {
     language: "sh",
     command: (code) => ["sh", "-c", code],
-    skip: (await tryOutput("curl", ["--version"])) === undefined && "curl is not installed",
+    skip: skipCurl,
     refused: {
       code: 22,
       stdout: errorBody("unauthorized", "ID"),
@@ -72,19 +79,19 @@ const CLIENTS = [
     },
     lost: { code: 0, stdout: frame("ID", 0, "Hi"), stderr: "" },
     broken: /^curl: \(18\)/,
+    down: /^curl: \(7\) Failed to connect to 127\.0\.0\.1 port \d+/,
     text: (contents) => frames("ID", contents, { finish_reason: "stop" }),
   },
   {
     language: "js",
     command: (code) => [process.execPath, "--input-type=module", "--eval", code],
-    broken: /^\nterminated\n$/,
     ...reads,
   },
-  { language: "python", broken: /^\npeer closed connection/, ...reads, ...(await python()) },
+  { language: "python", ...reads, ...(await python()) },
 ];
 
-for (const { language, skip, refused, failed, lost, broken, text, command } of CLIENTS) {
-  const start = (env) => new Program(command(snippet(language)), env);
+for (const { language, skip, refused, failed, lost, broken, down, text, command } of CLIENTS) {
+  const start = (env) => new Program(command(snippet("docs/api.md", language)), env);
 
   test(`${language}: the text is printed as it comes, and all of it`, { skip }, async () => {
     const program = start();
@@ -123,6 +130,59 @@ for (const { language, skip, refused, failed, lost, broken, text, command } of C
     assert.equal(stdout, lost.stdout);
     assert.match(stderr, broken);
   });
+
+  test(`${language}: that nothing answers is told in a sentence`, { skip }, async () => {
+    const { code, stdout, stderr } = await start({
+      CHAT_URL: `http://127.0.0.1:${await freePort()}`,
+    }).ended();
+    assert.notEqual(code, 0);
+    assert.equal(stdout, "");
+    assert.match(stderr, down);
+  });
+}
+
+test("curl and jq: the text alone is printed as it comes", { skip: skipJq }, async () => {
+  const program = new Program(forHere(snippet("README.md", "sh")));
+  const call = await upstream.nextCall();
+  call.write(delta(CONTENTS[0]));
+  await program.printed(CONTENTS[0]);
+  call.end(...answer(...CONTENTS.slice(1)));
+  assert.deepEqual(await program.ended(), { code: 0, stdout: CONTENTS.join(""), stderr: "" });
+});
+
+test("curl and jq: an error is told, before the answer and in the middle of it", {
+  skip: skipJq,
+}, async () => {
+  const { stdout } = await new Program(forHere(snippet("README.md", "sh")), {
+    CHAT_TOKEN: undefined,
+  }).ended();
+  assert.equal(stdout, `\n${errorEnding("unauthorized").detail}`);
+  const program = new Program(forHere(snippet("README.md", "sh")));
+  (await upstream.nextCall()).end(delta("Hi"));
+  assert.equal((await program.ended()).stdout, `Hi\n${errorEnding("upstream_truncated").detail}`);
+});
+
+test("README.md: curl sends the history along", { skip: skipCurl }, async () => {
+  const [, code] = readFileSync(join(ROOT, "README.md"), "utf8").match(/^\$ (curl -N .*?\}')$/ms);
+  const program = new Program(forHere(code));
+  const call = await upstream.nextCall();
+  call.end(...answer("Also", " then. 🌲"));
+  const { messages } = call.body;
+  assert.deepEqual(messages.map(({ role, content }) => [role, content]).slice(1), [
+    ["user", "Are spruces green in summer?"],
+    ["assistant", "Yes."],
+    ["user", "And in winter?"],
+  ]);
+  const { stdout } = await program.ended();
+  assert.equal(stdout, frames("ID", ["Also", " then. 🌲"], { finish_reason: "stop" }));
+});
+
+/** A command of README.md, which is for `npm start`: here the worker is elsewhere and wants a token. */
+function forHere(code) {
+  const here = code
+    .replace("http://127.0.0.1:8787", "$CHAT_URL")
+    .replace(" -H", ' -H "Authorization: Bearer $CHAT_TOKEN" -H');
+  return ["sh", "-c", here];
 }
 
 /** A client at work. The ids that the worker gave are `ID` in what it printed. */
@@ -180,11 +240,11 @@ async function startCutter(cut) {
   return `http://127.0.0.1:${server.address().port}`;
 }
 
-/** The one block of this language in the section on clients. */
-function snippet(language) {
-  const [, section] = README.match(/^## From your own code\n(.*?)^## /ms);
-  const blocks = [...section.matchAll(new RegExp(`^\`\`\`${language}\\n(.*?)^\`\`\`$`, "gms"))];
-  assert.equal(blocks.length, 1, `README.md has one block of ${language} for clients`);
+/** The one block of this language on a page. */
+function snippet(page, language) {
+  const text = readFileSync(join(ROOT, page), "utf8");
+  const blocks = [...text.matchAll(new RegExp(`^\`\`\`${language}\\n(.*?)^\`\`\`$`, "gms"))];
+  assert.equal(blocks.length, 1, `${page} has one block of ${language}`);
   return blocks[0][1];
 }
 
@@ -193,7 +253,12 @@ function said(code) {
   return `\n${error}: ${detail}\n`;
 }
 
-/** Python with the packages that README.md names. */
+/** Why a client that needs this program cannot be run here. @returns {Promise<string | false>} */
+async function unless(program) {
+  return (await tryOutput(program, ["--version"])) === undefined && `${program} is not installed`;
+}
+
+/** Python with the packages that docs/api.md names. */
 async function python() {
   try {
     const requirements = ["httpx==0.28.1", "httpx-sse==0.4.3"];

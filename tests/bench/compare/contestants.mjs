@@ -8,7 +8,8 @@ import { ROOT } from "../../../scripts/lib/paths.mjs";
 import { launch } from "../../../scripts/lib/process.mjs";
 import { BUILT, Workerd } from "../../../scripts/lib/workerd.mjs";
 import { Missing, pythonEnvironment } from "../../compat/python.mjs";
-import { freePort, temporaryFolder } from "../../compat/server.mjs";
+import { temporaryFolder } from "../../compat/server.mjs";
+import { freePort } from "../../support/script.mjs";
 import { ACCESS_TOKEN } from "./load.mjs";
 
 const HERE = join(ROOT, "tests", "bench", "compare");

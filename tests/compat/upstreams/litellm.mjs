@@ -1,7 +1,8 @@
 import { writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
+import { freePort } from "../../support/script.mjs";
 import { pythonEnvironment } from "../python.mjs";
-import { freePort, SERVER_KEY, Server, temporaryFolder } from "../server.mjs";
+import { SERVER_KEY, Server, temporaryFolder } from "../server.mjs";
 import { startMock } from "./aimock.mjs";
 
 const VERSION = "1.102.4";

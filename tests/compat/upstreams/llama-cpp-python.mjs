@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
+import { freePort } from "../../support/script.mjs";
 import { pythonEnvironment } from "../python.mjs";
-import { freePort, SERVER_KEY, Server } from "../server.mjs";
+import { SERVER_KEY, Server } from "../server.mjs";
 import { MODEL, prompt, weights } from "./smollm2.mjs";
 
 const VERSION = "0.3.36";

@@ -2,8 +2,9 @@ import assert from "node:assert/strict";
 import { readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
+import { freePort } from "../../support/script.mjs";
 import { pythonEnvironment } from "../python.mjs";
-import { freePort, SERVER_KEY, Server, temporaryFolder } from "../server.mjs";
+import { SERVER_KEY, Server, temporaryFolder } from "../server.mjs";
 import { MODEL, prompt, weights } from "./smollm2.mjs";
 
 const VERSION = "2026.10.11549";

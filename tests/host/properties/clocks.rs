@@ -6,8 +6,8 @@ use proptest::collection::vec;
 use proptest::prelude::{Strategy, any};
 use proptest::sample::select;
 
+use personal_ai_assistant::api::ending::EndReason;
 use personal_ai_assistant::api::frame::KEEP_ALIVE;
-use personal_ai_assistant::stream::outcome::EndReason;
 use personal_ai_assistant::stream::relay::{Input, Relay};
 
 use super::{for_any, reader};

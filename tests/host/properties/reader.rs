@@ -3,8 +3,8 @@
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
+use personal_ai_assistant::api::ending::Usage;
 use personal_ai_assistant::api::error::ErrorCode;
-use personal_ai_assistant::openai::Usage;
 
 /// The id of every stream that is read here.
 const CORRELATION_ID: &str = "abc-123";

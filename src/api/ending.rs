@@ -1,0 +1,162 @@
+//! How answers end, in the final frame, and how requests end, in their last log line.
+
+use serde::{Deserialize, Serialize};
+
+use super::error::ErrorCode;
+use crate::telemetry::record::Record;
+
+/// Why an answer is complete.
+#[derive(Clone, Copy, Debug, Eq, PartialEq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum FinishReason {
+    /// The model said everything.
+    Stop,
+    /// The token limit was reached.
+    Length,
+    /// Upstream's content filter ended the answer.
+    ContentFilter,
+    /// The model refused to answer.
+    Refusal,
+    /// The model wants to call a tool.
+    ToolCalls,
+    /// Upstream ended the answer in order, for an unknown reason.
+    Other,
+}
+
+impl FinishReason {
+    /// The name in frames and log lines.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Stop => "stop",
+            Self::Length => "length",
+            Self::ContentFilter => "content_filter",
+            Self::Refusal => "refusal",
+            Self::ToolCalls => "tool_calls",
+            Self::Other => "other",
+        }
+    }
+}
+
+/// Tokens that an answer used, as upstream counted them.
+#[derive(Clone, Copy, Debug, Default, Deserialize, Eq, PartialEq, Serialize)]
+pub struct Usage {
+    /// Tokens of the conversation sent.
+    pub input_tokens: u64,
+    /// Tokens of the answer, hidden reasoning included.
+    pub output_tokens: u64,
+    /// Both together.
+    pub total_tokens: u64,
+}
+
+/// How a request ended, in one word for the log.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum EndReason {
+    /// The answer is complete.
+    Done,
+    /// The client left.
+    ClientGone,
+    /// Upstream's bytes ended too soon.
+    UpstreamTruncated,
+    /// Upstream failed.
+    UpstreamError,
+    /// Upstream was silent for too long.
+    UpstreamTimeout,
+    /// The whole answer took too long.
+    StreamTooLong,
+    /// Upstream's answer was not what its API promises.
+    UpstreamProtocol,
+    /// The request was refused before upstream was called.
+    Rejected,
+}
+
+impl EndReason {
+    /// The name in log lines.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Done => "done",
+            Self::ClientGone => "client_gone",
+            Self::UpstreamTruncated => "upstream_truncated",
+            Self::UpstreamError => "upstream_error",
+            Self::UpstreamTimeout => "upstream_timeout",
+            Self::StreamTooLong => "stream_too_long",
+            Self::UpstreamProtocol => "upstream_protocol",
+            Self::Rejected => "rejected",
+        }
+    }
+}
+
+impl From<ErrorCode> for EndReason {
+    fn from(code: ErrorCode) -> Self {
+        match code {
+            ErrorCode::UpstreamTruncated => Self::UpstreamTruncated,
+            ErrorCode::UpstreamTimeout => Self::UpstreamTimeout,
+            ErrorCode::StreamTooLong => Self::StreamTooLong,
+            ErrorCode::UpstreamProtocol => Self::UpstreamProtocol,
+            ErrorCode::ContextLengthExceeded
+            | ErrorCode::ContentFiltered
+            | ErrorCode::ModelNotFound
+            | ErrorCode::UpstreamRejected
+            | ErrorCode::UpstreamRateLimited
+            | ErrorCode::UpstreamQuota
+            | ErrorCode::UpstreamUnavailable
+            | ErrorCode::UpstreamUnreachable => Self::UpstreamError,
+            _ => Self::Rejected,
+        }
+    }
+}
+
+/// Reasoning counts as output, and can use up the whole limit.
+const HINT_NO_TEXT: &str =
+    "the token limit was reached before any text; raise max_tokens of the request or MAX_TOKENS";
+
+/// The facts of a request's last log line.
+#[derive(Clone, Copy, Debug)]
+pub struct Completion {
+    /// The status of the response; `None` when the client left before there was one.
+    pub http_status: Option<u16>,
+    /// How it ended.
+    pub end_reason: EndReason,
+    /// From the request's arrival to its end.
+    pub duration_ms: u64,
+    /// From the request's arrival to the first frame with text.
+    pub ttft_ms: Option<u64>,
+    /// Frames with text.
+    pub chunk_count: u64,
+    /// Why the answer ended.
+    pub finish_reason: Option<FinishReason>,
+    /// The answer's tokens.
+    pub usage: Option<Usage>,
+    /// Calls of upstream after the first.
+    pub retries: u32,
+}
+
+impl Completion {
+    /// Adds the facts to a log line.
+    pub fn write(&self, record: &mut Record<'_>) {
+        let status = match self.end_reason {
+            EndReason::Done => "success",
+            EndReason::ClientGone => "cancelled",
+            _ => "error",
+        };
+        record
+            .word("status", status)
+            .optional_number("http_status", self.http_status.map(u64::from))
+            .word("end_reason", self.end_reason.name())
+            .number("duration_ms", self.duration_ms)
+            .optional_number("ttft_ms", self.ttft_ms)
+            .number("chunk_count", self.chunk_count)
+            .optional_text("finish_reason", self.finish_reason.map(FinishReason::name));
+        if let Some(usage) = self.usage {
+            record.object("usage", |record| {
+                record
+                    .number("input_tokens", usage.input_tokens)
+                    .number("output_tokens", usage.output_tokens)
+                    .number("total_tokens", usage.total_tokens);
+            });
+        }
+        record.number("retries", u64::from(self.retries));
+        if self.finish_reason == Some(FinishReason::Length) && self.chunk_count == 0 {
+            record.text("hint", HINT_NO_TEXT);
+        }
+    }
+}

@@ -1,0 +1,141 @@
+//! What upstream's events mean, whichever API they belong to.
+
+use std::borrow::Cow;
+
+use super::failure::Failure;
+use super::finish::Reason;
+use crate::api::ending::{FinishReason, Usage};
+use crate::api::error::ErrorCode;
+
+/// What one upstream event means to a stream.
+#[derive(Debug)]
+pub enum Meaning<'a> {
+    /// Nothing for the answer: a sign of life, or an event of another kind.
+    Nothing,
+    /// A piece of the answer, what upstream says about its end, or both.
+    Delta(Delta<'a>),
+    /// The end of the stream, with a last delta. Nothing of interest follows.
+    Done(Delta<'a>),
+}
+
+impl Meaning<'_> {
+    /// Upstream reports that it failed.
+    pub(super) fn failed(failure: Failure) -> Self {
+        Self::Delta(Delta {
+            ending: Some(Ended::Failed(Box::new(failure))),
+            ..Delta::default()
+        })
+    }
+}
+
+/// An event's data that is not what the API promises.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub struct Malformed;
+
+/// An event's meaning, and what the parser may ignore in the next one.
+pub(super) struct ParsedEvent<'a> {
+    pub(super) meaning: Meaning<'a>,
+    /// Values that mean nothing here and differ from event to event.
+    pub(super) ignorable: [Option<&'a str>; 2],
+}
+
+impl<'a> From<Meaning<'a>> for ParsedEvent<'a> {
+    fn from(meaning: Meaning<'a>) -> Self {
+        Self {
+            meaning,
+            ignorable: [None; 2],
+        }
+    }
+}
+
+/// What an event adds to the answer.
+///
+/// Its texts are JSON strings that are not empty, with quotes and escapes. Where possible they are upstream's own
+/// bytes, since they go into a frame verbatim.
+#[derive(Debug, Default)]
+pub struct Delta<'a> {
+    /// Text of the answer.
+    pub content: Option<Cow<'a, str>>,
+    /// Text in which the model refuses to answer.
+    pub refusal: Option<Cow<'a, str>>,
+    /// Whether the text is new, or repeats earlier text.
+    pub origin: Origin,
+    /// What upstream says about the answer's end. It applies after the text.
+    pub ending: Option<Ended>,
+    /// Tokens used so far. The last one counts, even if it cannot be read.
+    pub usage: Option<Result<Usage, Malformed>>,
+    /// Whether this belongs to the answer at all, with or without text.
+    pub is_answer: bool,
+    /// The whole answer in its parts, as Responses repeats it at the end.
+    pub parts: Vec<PartText<'a>>,
+}
+
+/// The text of one part of an answer, in the form that [`Delta`] has.
+#[derive(Debug)]
+pub struct PartText<'a> {
+    /// Which part.
+    pub part: Part,
+    /// Text of the answer.
+    pub content: Option<Cow<'a, str>>,
+    /// Text in which the model refuses to answer.
+    pub refusal: Option<Cow<'a, str>>,
+}
+
+/// How a delta's text relates to the text before it.
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+pub enum Origin {
+    /// It continues the answer.
+    #[default]
+    Delta,
+    /// It continues this part of the answer.
+    DeltaOf(Part),
+    /// It repeats a part that is over, or an answer without parts; new only if no delta brought it.
+    Part(Option<Part>),
+    /// It repeats the whole answer; new only if no text came before.
+    Whole,
+    /// A part or the whole answer that cannot be read; a loss if no text came before.
+    Lost,
+}
+
+/// A part of a response, by its indices.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub struct Part {
+    /// The index of its item.
+    pub output_index: u64,
+    /// Its index within the item; `None` for the whole item.
+    pub content_index: Option<u64>,
+}
+
+impl Part {
+    /// Whether the two parts overlap: they are equal, or one is the whole item that the other belongs to.
+    pub fn overlaps(self, other: Self) -> bool {
+        let is_item = self.content_index.is_none() || other.content_index.is_none();
+        self.output_index == other.output_index && (is_item || self == other)
+    }
+}
+
+/// What upstream says about the end of an answer.
+#[derive(Clone, Debug)]
+pub enum Ended {
+    /// The answer is complete.
+    Finished(FinishReason),
+    /// The answer is complete for an unknown reason: upstream's word for it, if that is a machine-readable name.
+    Otherwise(Option<String>),
+    /// Upstream failed.
+    Failed(Box<Failure>),
+}
+
+impl From<Reason> for Ended {
+    fn from(reason: Reason) -> Self {
+        match reason {
+            Reason::Finished(reason) => Self::Finished(reason),
+            Reason::Unknown(name) => Self::Otherwise(name),
+            Reason::Failed(name) => {
+                let name = name.as_deref().unwrap_or_default();
+                let cause = format!("upstream finish reason {name}");
+                let failure = Failure::new(ErrorCode::UpstreamUnavailable, cause);
+                Self::Failed(Box::new(failure))
+            }
+        }
+    }
+}

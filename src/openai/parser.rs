@@ -1,0 +1,145 @@
+//! The events of one answer → what each means.
+
+use std::borrow::Cow;
+use std::ops::Range;
+
+use serde_json::Deserializer;
+use serde_json::value::RawValue;
+
+use super::delta::{Delta, Malformed, Meaning, Origin, ParsedEvent};
+use super::failure::Failure;
+use super::target::Api;
+use super::{chat_completions, responses};
+
+/// Parses the events of one answer.
+#[derive(Debug)]
+pub struct EventParser {
+    api: Api,
+    names_model: bool,
+    template: Template,
+}
+
+impl EventParser {
+    /// The parser of a new answer. `names_model` tells whether the client chose the model; if not, an unknown model
+    /// is for the owner of this service to fix.
+    pub fn new(api: Api, names_model: bool) -> Self {
+        Self {
+            api,
+            names_model,
+            template: Template::default(),
+        }
+    }
+
+    /// What an event means. `kind` is the event's type, empty when it has none. The result does not depend on
+    /// earlier events; they only make it faster.
+    ///
+    /// # Errors
+    ///
+    /// [`Malformed`] when the data is not what the API promises.
+    pub fn parse<'a>(&mut self, kind: &str, data: &'a str) -> Result<Meaning<'a>, Malformed> {
+        if let Some(text) = self.template.text(kind, data) {
+            return Ok(Meaning::Delta(Delta {
+                content: (text != "\"\"").then_some(Cow::Borrowed(text)),
+                is_answer: true,
+                ..Delta::default()
+            }));
+        }
+        let failure = |data: &str| Failure::from_event(data, self.names_model);
+        let ParsedEvent { meaning, ignorable } = match self.api {
+            Api::ChatCompletions => chat_completions::parse_event(kind, data, failure),
+            Api::Responses => responses::parse_event(kind, data, failure),
+        }?;
+        if let Meaning::Delta(Delta {
+            content: Some(Cow::Borrowed(content)),
+            refusal: None,
+            origin: Origin::Delta | Origin::DeltaOf(_),
+            ending: None,
+            usage: None,
+            is_answer: true,
+            parts: _,
+        }) = meaning
+        {
+            let ignorable = ignorable.into_iter().flatten();
+            self.template.keep(kind, data, content, ignorable);
+        }
+        Ok(meaning)
+    }
+}
+
+/// The largest event that is kept as a template, in bytes.
+const MAX_TEMPLATE_BYTES: usize = 4_096;
+
+/// The last event that only added text. Most events differ from it in a few values, and need not be parsed in full.
+///
+/// Swapping one JSON value for another leaves the rest of the document's meaning unchanged. So an event with the
+/// same bytes around those values means the same, with other values. The values themselves are still parsed.
+///
+/// Without it, a token of a burst would cost 2.2 times as much, and one that comes alone 5 % more.
+#[derive(Debug, Default)]
+struct Template {
+    kind: String,
+    data: String,
+    /// The values in `data` that may differ, in order. Empty when no event is kept.
+    places: Vec<Place>,
+}
+
+#[derive(Debug)]
+struct Place {
+    range: Range<usize>,
+    is_text: bool,
+}
+
+impl Template {
+    /// Keeps an event that only added `text`. The values of `ignorable` mean nothing. All are slices of `data`.
+    fn keep<'a>(
+        &mut self,
+        kind: &str,
+        data: &'a str,
+        text: &'a str,
+        ignorable: impl IntoIterator<Item = &'a str>,
+    ) {
+        self.places.clear();
+        if data.len() > MAX_TEMPLATE_BYTES {
+            return;
+        }
+        let place = |value: &str, is_text| {
+            let start = value.as_ptr().addr().checked_sub(data.as_ptr().addr())?;
+            let end = start.checked_add(value.len())?;
+            let range = start..end;
+            Some(Place { range, is_text })
+        };
+        let ignorable = ignorable.into_iter().map(|value| place(value, false));
+        for place in ignorable.chain([place(text, true)]).flatten() {
+            let is_before = |other: &Place| other.range.start < place.range.start;
+            let at = self.places.partition_point(is_before);
+            self.places.insert(at, place);
+        }
+        self.kind.clear();
+        self.kind.push_str(kind);
+        self.data.clear();
+        self.data.push_str(data);
+    }
+
+    /// The JSON string that an event adds, if the event differs from the template only in its values.
+    fn text<'a>(&self, kind: &str, data: &'a str) -> Option<&'a str> {
+        if kind != self.kind {
+            return None;
+        }
+        let mut text = None;
+        let mut rest = data;
+        let mut compared = 0;
+        for Place { range, is_text } in &self.places {
+            rest = rest.strip_prefix(self.data.get(compared..range.start)?)?;
+            let mut values = Deserializer::from_str(rest).into_iter();
+            let value: &RawValue = values.next()?.ok()?;
+            rest = rest.get(values.byte_offset()..)?;
+            compared = range.end;
+            if *is_text {
+                // Values of other types have other rules.
+                text = Some(value.get()).filter(|value| value.starts_with('"'));
+            }
+        }
+        let end = rest.strip_prefix(self.data.get(compared..)?)?;
+        text.filter(|_| end.is_empty())
+    }
+}

@@ -1,0 +1,180 @@
+/**
+ * The border: the WebAssembly instance that JavaScript calls, and the chats that are open on it.
+ *
+ * An exception that leaves WebAssembly ends its instance: the bindings make a new one for the next request, and nobody
+ * wakes what waits on the old one. So every call goes through a guard. When a call fails, every chat that is open on
+ * the instance is broken off at once, and one line of the log says so.
+ */
+
+/** The instance that answers now. A new one takes its place once it is lost. @type {Instance} */
+export let instance;
+
+/**
+ * What an instance is told, one function for each thing that can happen. `task` is the number of a chat's task.
+ *
+ * @typedef {object} Callbacks
+ * @property {(request: Request, env: object, context: object) => Response | Promise<Response>} onRequest
+ * @property {(task: number, bytes?: number) => void} onRead a read brought bytes: 0 at the end, nothing after a failure
+ * @property {(task: number) => void} onRoom more of the answer may be written
+ * @property {(task: number) => void} onGone the client has left
+ * @property {(task: number, serial: number, isFulfilled: boolean, value: unknown) => void} onSettled
+ * @property {(task: number) => void} onTime the timer has gone off
+ * @property {(task: number) => void} onWake a future of the bindings wakes the task
+ */
+
+class Instance {
+  /** Open chats by task. @type {Map<number, OpenChat>} */
+  chats = new Map();
+  #isLost = false;
+
+  /** @param {Callbacks} callbacks */
+  constructor(callbacks) {
+    for (const [name, callback] of Object.entries(callbacks)) this[name] = this.#guarded(callback);
+  }
+
+  /** A lost instance is not called any more. */
+  #guarded(callback) {
+    return (a, b, c, d) => {
+      if (this.#isLost) return undefined;
+      try {
+        return callback(a, b, c, d);
+      } catch (error) {
+        this.lose(error);
+        return undefined;
+      }
+    };
+  }
+
+  /** Breaks off every open chat. @param {unknown} [error] what left WebAssembly */
+  lose(error) {
+    if (this.#isLost) return;
+    this.#isLost = true;
+    const chats = [...this.chats.values()];
+    logLoss(error, chats);
+    for (const chat of chats) chat.abandon();
+  }
+}
+
+/** A chat that is open on an instance: its response, its work, and the streams that it reads and writes. */
+export class OpenChat {
+  #instance = instance;
+  #response = Promise.withResolvers();
+  #work = Promise.withResolvers();
+  #task;
+  /** @type {{ breakOff(): void }[]} */
+  #streams = [];
+
+  /**
+   * @param {{ waitUntil(work: Promise<void>): void }} context lets the work go on when the client has left
+   * @param {number} task
+   * @param {string} correlationId
+   * @param {string} loggedId the same without secrets
+   */
+  constructor(context, task, correlationId, loggedId) {
+    this.#task = task;
+    this.correlationId = correlationId;
+    this.loggedId = loggedId;
+    this.#instance.chats.set(task, this);
+    // Whichever request loses the instance, this continuation runs as a part of its own request: the runtime lets no
+    // other one touch these streams.
+    context.waitUntil(this.#work.promise.then((isAbandoned) => isAbandoned && this.#breakOff()));
+  }
+
+  /** @returns {Promise<Response>} */
+  get response() {
+    return this.#response.promise;
+  }
+
+  /** @param {Response} response */
+  respond(response) {
+    this.#response.resolve(response);
+  }
+
+  /** Responds that this program has failed. */
+  fail() {
+    this.respond(internalError(this.correlationId));
+  }
+
+  /** Says that the work is done. */
+  end() {
+    this.#instance.chats.delete(this.#task);
+    this.#work.resolve(false);
+  }
+
+  /** Has a stream broken off when the chat is abandoned. */
+  holds(stream) {
+    this.#streams.push(stream);
+  }
+
+  /** Ends a chat whose work nobody goes on with. */
+  abandon() {
+    this.#work.resolve(true);
+  }
+
+  #breakOff() {
+    this.fail();
+    for (const stream of this.#streams) stream.breakOff();
+  }
+}
+
+/** Registers an instance as it starts. The one before it is lost, though nobody has met its exception. */
+export function connect(onRequest, onRead, onRoom, onGone, onSettled, onTime, onWake) {
+  instance?.lose();
+  instance = new Instance({ onRequest, onRead, onRoom, onGone, onSettled, onTime, onWake });
+}
+
+/**
+ * Has the instance answer a request. WebAssembly calls this, and has returned when it is called in turn: a call within
+ * a call could not return from an instance that was lost in it.
+ */
+export async function handle(request, env, context) {
+  await undefined;
+  return instance.onRequest(request, env, context) ?? internalError(idFor(request));
+}
+
+/** Has a task polled once the call that wakes it has returned. */
+export function wakeLater(task) {
+  const { onWake } = instance;
+  queueMicrotask(() => onWake(task));
+}
+
+/** The response to a request that this program has failed, in the shape of every error. */
+function internalError(correlationId) {
+  const body = {
+    error: "Internal error",
+    detail: "This service failed while handling the request. Try again in a moment.",
+    correlation_id: correlationId,
+    code: "internal_error",
+  };
+  return Response.json(body, {
+    status: 500,
+    headers: {
+      "x-correlation-id": correlationId,
+      "x-content-type-options": "nosniff",
+      "referrer-policy": "no-referrer",
+      "cross-origin-resource-policy": "same-origin",
+      "cache-control": "no-store",
+    },
+  });
+}
+
+/**
+ * The line names the kind of the exception, whose message might quote anything, and the requests that it cost. The ids
+ * need no escapes: each is a UUID, or the client's own of at most 128 characters of `[A-Za-z0-9._:-]`, without secrets.
+ */
+function logLoss(error, chats) {
+  const line = {
+    timestamp: new Date().toISOString().replace("Z", "000+00:00"),
+    level: "ERROR",
+    event: "instance_lost",
+    cause: error instanceof Error ? error.constructor.name : "unknown",
+    correlation_ids: chats.map((chat) => chat.loggedId),
+  };
+  console.error(JSON.stringify(line));
+}
+
+/** The correlation id of a request that this program has not looked at. */
+function idFor({ headers }) {
+  const sent = headers.get("x-correlation-id") ?? "";
+  return /^[A-Za-z0-9._:-]{1,128}$/.test(sent) ? sent : crypto.randomUUID();
+}

