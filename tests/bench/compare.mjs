@@ -1,100 +1,105 @@
 /**
- * The worker beside what else one could deploy, in one run on one machine: what a token costs in CPU, how much later
- * the first one comes, what an open stream takes in memory.
+ * This worker beside what else one could deploy: what a token costs in CPU, how much later the first one comes, what an
+ * open stream takes in memory. Prints a table, then each target and whether it is met.
  */
 import { writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { parseArgs } from "node:util";
 import { ROOT } from "../../scripts/lib/paths.mjs";
 import { stopAll } from "../../scripts/lib/process.mjs";
-import { coldStarts, instantiation } from "./compare/cold.mjs";
-import { CONTESTANTS, Missing } from "./compare/contestants.mjs";
-import { giveCore, keepLoadAway, shareCores } from "./compare/cores.mjs";
-import { canCount, instructionsPerToken } from "./compare/instructions.mjs";
+import { builtIn, CONTESTANTS, Missing } from "./compare/contestants.mjs";
 import { Clients, Upstream } from "./compare/load.mjs";
-import { gzippedBytes, machine } from "./compare/machine.mjs";
+import { gzippedBytes, keepLoadAway, machine, shareCores } from "./compare/machine.mjs";
 import { judge, printTable, printTargets } from "./compare/report.mjs";
-import { measureTogether } from "./compare/together.mjs";
-import { Lost, WORKLOADS } from "./compare/workloads.mjs";
+import { cpu, firstToken, Lost, memory, WORKLOADS } from "./compare/workloads.mjs";
 
-const USAGE =
-  "Usage: npm run bench -- [--rounds 4] [--only worker,idiomatic] [--workloads paced,short] [--instructions] [--json FILE]\n" +
-  "       npm run bench -- --together identity,worker,idiomatic [--json FILE]";
+const USAGE = `Usage: npm run bench -- [--only worker,idiomatic] [--workloads paced,burst,short,first-token,memory]
+       [--rounds 4] [--together] [--build NAME=FOLDER]... [--json FILE]
 
-/** Processes of each contestant, one after the other: no two of one program cost quite the same. */
-const PROCESSES = 3;
+--build adds another build of this worker: the folder of its index.js and index_bg.wasm.
+--together has all contestants work at the same time on one core, which tells builds apart that differ by one percent.`;
 
 const options = readOptions();
 const upstream = new Upstream();
 const upstreamUrl = await upstream.start();
-const chosen = CONTESTANTS.filter(({ name }) => options.only?.includes(name) ?? true);
 const about = machine();
-if (keepLoadAway()) about.cores += ", one of them for whoever is measured";
 console.log(`${Object.values(about).join(", ")}\n`);
-if (options.together) await compareTogether();
 
-let subjects = [];
-/** Figures by workload, then by contestant. @type {Record<string, Record<string, number[]>>} */
+/** Figures in the order in which they were measured, by workload and contestant. @type {Record<string, Record<string, number[]>>} */
 const figures = {};
-const workloads = WORKLOADS.filter(({ name }) => options.workloads?.includes(name) ?? true);
-const lasting = workloads.filter(({ fresh }) => !fresh);
-const processes = lasting.length > 0 ? PROCESSES : 1;
-for (let number = 1; number <= processes; number += 1) {
-  subjects = await startAll(number === 1 ? chosen : subjects);
-  for (const workload of lasting) {
-    console.log(`${workload.name}, process ${number} of ${processes}: ${workload.title}`);
-    await measure(workload);
+let contestants = options.contestants;
+for (let round = 0; round < options.rounds; round += 1) {
+  console.log(`round ${round + 1} of ${options.rounds}`);
+  await measureRound(round);
+}
+if (options.wants("memory")) await measureMemory();
+record("size", "worker", gzippedBytes() / 1000);
+
+const targets = judge(figures);
+printTable(figures, contestants);
+printTargets(targets);
+writeFileSync(options.json, `${JSON.stringify({ about, figures, targets }, null, 2)}\n`);
+console.log(`\nAll figures: ${options.json}`);
+upstream.stop();
+await stopAll();
+process.exit(0);
+
+/** New processes each round: no two processes of one program cost quite the same. */
+async function measureRound(round) {
+  shareCores();
+  const subjects = [];
+  for (const contestant of rotated(contestants, round)) {
+    const started = performance.now();
+    const subject = await start(contestant);
+    if (!subject) continue;
+    record("cold", contestant.name, performance.now() - started);
+    await checkBytes(subject);
+    subjects.push(subject);
+  }
+  keepLoadAway(subjects.map(({ running }) => running.pid));
+  for (const workload of WORKLOADS.filter(({ name }) => options.wants(name))) {
+    const windows = await cpu(workload, subjects, options.together);
+    for (const costs of windows) {
+      for (const [index, { name }] of subjects.entries()) record(workload.name, name, costs[index]);
+    }
+  }
+  if (options.wants("first-token")) {
+    for (const subject of subjects) record("first-token", subject.name, await firstToken(subject));
   }
   for (const subject of subjects) await stop(subject);
 }
-for (const workload of workloads.filter(({ fresh }) => fresh)) {
-  console.log(`${workload.name}: ${workload.title}`);
-  await measureFresh(workload);
-}
-if (!options.workloads || options.workloads.includes("cold")) {
-  console.log("cold: a process started, to its first answer");
-  shareCores();
-  const rounds = PROCESSES * options.rounds;
-  figures.cold = await coldStarts(subjects, upstreamUrl, rounds);
-  figures.instantiation = { worker: await instantiation(rounds) };
-}
-if (options.instructions) await countInstructions();
-figures.size = { worker: [gzippedBytes() / 1000] };
 
-const titles = Object.fromEntries(subjects.map(({ name, title }) => [name, title]));
-const targets = judge(figures);
-printTable(figures, titles);
-printTargets(targets);
-await finish({ about, figures, targets });
-
-async function finish(result) {
-  writeFileSync(options.json, `${JSON.stringify(result, null, 2)}\n`);
-  console.log(`\nAll figures: ${options.json}`);
-  upstream.stop();
-  await stopAll();
-  process.exit(0);
-}
-
-/** Instead of the table: few contestants, compared more closely than one after the other. */
-async function compareTogether() {
-  console.log("paced, all at the same time: CPU per token, µs; and to the first one's, ×");
-  const compared = CONTESTANTS.filter(({ name }) => options.together.includes(name));
-  const together = await measureTogether(compared, upstreamUrl);
-  for (const { name, microseconds, ratio, error } of together) {
-    const cost = microseconds.toFixed(1).padStart(6);
-    console.log(`${name.padEnd(12)} ${cost}   ${ratio.toFixed(3)} ± ${error.toFixed(3)}`);
-  }
-  await finish({ about, together });
-}
-
-/** Starts contestants, and leaves out those that are missing. */
-async function startAll(contestants) {
-  const started = [];
+/** One contestant after the other, each in a process that has done nothing yet. */
+async function measureMemory() {
   for (const contestant of contestants) {
+    console.log(`memory: ${contestant.title}`);
     const subject = await start(contestant);
-    if (subject) started.push(subject);
+    keepLoadAway([subject.running.pid]);
+    try {
+      record("memory", contestant.name, await memory(subject));
+      record("lost", contestant.name, 0);
+    } catch (error) {
+      if (!(error instanceof Lost)) throw error;
+      console.log(`  ${error.message}`);
+      record("lost", contestant.name, error.count);
+    }
+    await stop(subject);
   }
-  return started;
+}
+
+/** Starts a contestant and has it answer once. What is not on this machine takes no part from then on. */
+async function start(contestant) {
+  try {
+    const running = await contestant.start(upstreamUrl);
+    const clients = new Clients(running.port, contestant.passes);
+    await clients.askMany(1, 1);
+    return { ...contestant, running, clients };
+  } catch (error) {
+    if (!(error instanceof Missing)) throw new Error(contestant.title, { cause: error });
+    console.log(`${contestant.title} is left out: ${error.message}`);
+    contestants = contestants.filter((each) => each !== contestant);
+    return undefined;
+  }
 }
 
 async function stop({ running, clients }) {
@@ -102,115 +107,66 @@ async function stop({ running, clients }) {
   await running.stop();
 }
 
-/** Starts a contestant and sees that it answers right, byte for byte, before anything is timed. */
-async function start(contestant) {
+/** Before anything is timed, the answers have to be right, byte for byte, at every pace. */
+async function checkBytes({ title, clients }) {
   try {
-    const running = await contestant.start(upstreamUrl);
-    giveCore(running);
-    const clients = new Clients({ port: running.port, passes: contestant.passes });
-    await clients.askMany(1, 1);
     await clients.askMany(2, 30, 1);
     await clients.askMany(1, 700);
-    return { ...contestant, running, clients };
   } catch (error) {
-    if (error instanceof Missing) {
-      console.log(`${contestant.title} is left out: ${error.message}`);
-      return undefined;
-    }
-    throw new Error(`${contestant.title} does not take part: ${error.message}`, { cause: error });
+    throw new Error(`${title} answers wrongly`, { cause: error });
   }
 }
 
-/**
- * Rounds of one after the other, so that whatever else the machine does meets all of them; ratios are of one round. The
- * order stays the same, so that each one has rested as long as the others: what ran just before is cheaper.
- */
-async function measure(workload) {
-  await measureRound(workload);
-  for (let round = 0; round < options.rounds; round += 1) {
-    for (const [name, readings] of Object.entries(await measureRound(workload))) {
-      record(workload.name, name, readings);
-    }
-  }
-}
-
-/** A round's readings by contestant. What can be cut into slices changes hands after each of them. */
-async function measureRound({ measure, slices = 1 }) {
-  const taken = Object.fromEntries(subjects.map(({ name }) => [name, []]));
-  for (let slice = 0; slice < slices; slice += 1) {
-    for (const subject of subjects) taken[subject.name].push(...(await measure(subject)));
-  }
-  if (slices === 1) return taken;
-  return Object.fromEntries(
-    Object.entries(taken).map(([name, readings]) => [name, [mean(readings)]]),
-  );
-}
-
-async function measureFresh(workload) {
-  for (const contestant of subjects) {
-    const subject = await start(contestant);
-    try {
-      record(workload.name, contestant.name, await workload.measure(subject));
-      record("lost", contestant.name, [0]);
-    } catch (error) {
-      if (!(error instanceof Lost)) throw error;
-      record("lost", contestant.name, [error.count]);
-      console.log(`  ${contestant.title}: ${error.message}`);
-    }
-    await stop(subject);
-  }
-}
-
-function record(workload, contestant, readings) {
+function record(workload, contestant, figure) {
   figures[workload] ??= {};
   figures[workload][contestant] ??= [];
-  figures[workload][contestant].push(...readings);
+  figures[workload][contestant].push(figure);
 }
 
-function mean(all) {
-  return all.reduce((sum, each) => sum + each, 0) / all.length;
-}
-
-async function countInstructions() {
-  if (!canCount()) return console.log("instructions: left out, there is no valgrind");
-  console.log(
-    "instructions: a token that comes alone, outside the kernel (a minute and a half each)",
-  );
-  figures.instructions = {};
-  for (const contestant of subjects.filter(({ name }) => name !== "python")) {
-    figures.instructions[contestant.name] = [await instructionsPerToken(contestant, upstreamUrl)];
-  }
+/** Nobody is always the first to start. */
+function rotated(all, by) {
+  const at = by % all.length;
+  return [...all.slice(at), ...all.slice(0, at)];
 }
 
 function readOptions() {
   try {
     const { values } = parseArgs({
       options: {
-        rounds: { type: "string", default: "4" },
         only: { type: "string" },
         workloads: { type: "string" },
-        instructions: { type: "boolean", default: false },
-        together: { type: "string" },
+        rounds: { type: "string", default: "4" },
+        together: { type: "boolean", default: false },
+        build: { type: "string", multiple: true, default: [] },
         json: { type: "string", default: join(ROOT, "build", "bench.json") },
       },
     });
     const rounds = Number(values.rounds);
-    if (!Number.isInteger(rounds) || rounds < 1) throw new Error("rounds is a number from 1 on.");
-    const list = (text, known) => {
-      const named = text?.split(",");
-      const unknown = named?.find((each) => !known.some(({ name }) => name === each));
-      if (unknown !== undefined) throw new Error(`There is no '${unknown}' to measure.`);
-      return named;
-    };
+    if (!Number.isInteger(rounds) || rounds < 2) throw new Error("--rounds is a number from 2 on.");
+    const known = [...WORKLOADS.map(({ name }) => name), "first-token", "memory"];
+    const workloads = listOf(values.workloads, known);
+    const only = listOf(
+      values.only,
+      CONTESTANTS.map(({ name }) => name),
+    );
+    const builds = values.build.map((build) => builtIn(...build.split("=")));
     return {
-      ...values,
       rounds,
-      only: list(values.only, CONTESTANTS),
-      workloads: list(values.workloads, [...WORKLOADS, { name: "cold" }]),
-      together: list(values.together, CONTESTANTS),
+      json: values.json,
+      together: values.together,
+      wants: (workload) => workloads.includes(workload),
+      contestants: [...CONTESTANTS.filter(({ name }) => only.includes(name)), ...builds],
     };
   } catch (error) {
     console.error(`${error.message}\n${USAGE}`);
     process.exit(2);
   }
+}
+
+/** The names in a list, or all of them. */
+function listOf(text, known) {
+  const named = text?.split(",") ?? known;
+  const unknown = named.find((name) => !known.includes(name));
+  if (unknown !== undefined) throw new Error(`There is no '${unknown}' to measure.`);
+  return named;
 }

@@ -1,8 +1,8 @@
-/** Who takes part: each starts as a process of its own on a port of its own. */
+/** Who takes part. Each one runs as a process of its own, on a port of its own. */
 import { once } from "node:events";
-import { closeSync, openSync, readdirSync } from "node:fs";
+import { closeSync, existsSync, openSync, readdirSync } from "node:fs";
 import { connect } from "node:net";
-import { join } from "node:path";
+import { join, resolve } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { ROOT } from "../../../scripts/lib/paths.mjs";
 import { launch } from "../../../scripts/lib/process.mjs";
@@ -10,16 +10,17 @@ import { BUILT, Workerd } from "../../../scripts/lib/workerd.mjs";
 import { Missing, pythonEnvironment } from "../../compat/python.mjs";
 import { temporaryFolder } from "../../compat/server.mjs";
 import { freePort } from "../../support/script.mjs";
-import { ACCESS_TOKEN, API_KEY } from "./settings.mjs";
+import { ACCESS_TOKEN } from "./load.mjs";
 
 const HERE = join(ROOT, "tests", "bench", "compare");
-
+const WORKERS = join(HERE, "workers");
 const LOG = join(temporaryFolder(), "log");
-
 const REQUIREMENTS = ["fastapi==0.165.0", "uvicorn==0.54.0", "openai-agents==0.24.0"];
 
-/** How long a server may take until it listens, in milliseconds. */
+/** How long the Python service may take until it listens, in milliseconds. */
 const START_MS = 60_000;
+
+export { Missing };
 
 /**
  * @typedef {object} Running
@@ -32,64 +33,51 @@ const START_MS = 60_000;
  * @typedef {object} Contestant
  * @property {string} name
  * @property {string} title
- * @property {boolean} passes Whether it gives upstream's bytes as they are instead of frames.
- * @property {(upstreamUrl: string, within?: string[]) => Promise<Running>} start `within`: the command of a program
- *   that the runtime runs within; Python's service takes none
+ * @property {boolean} passes Whether clients get upstream's bytes unchanged instead of frames.
+ * @property {(upstreamUrl: string) => Promise<Running>} start
  */
 
-/**
- * The worker stands among those that it is compared with: what is measured right after one another had the same machine.
- *
- * @type {Contestant[]}
- */
+/** @type {Contestant[]} */
 export const CONTESTANTS = [
-  javascript("passthrough", "upstream passed through", { passes: true }),
-  javascript("identity", "identity pump, JS", { passes: true }),
-  {
-    name: "worker",
-    title: "this worker",
-    passes: false,
-    start: (upstreamUrl, within) => workerd(BUILT, bindings(upstreamUrl), within),
-  },
-  javascript("idiomatic", "idiomatic JS", { passes: false }),
-  {
-    name: "same-features",
-    title: "JS, same features",
-    passes: false,
-    start: (upstreamUrl, within) => workerd(sameFeatures(), bindings(upstreamUrl), within),
-  },
-  javascript("hand-tuned", "hand-tuned JS", { passes: false }),
-  {
-    name: "python",
-    title: "FastAPI + Agents SDK",
-    passes: false,
-    start: startPython,
-  },
+  onWorkerd("passthrough", "upstream passed through", withShared("passthrough"), true),
+  onWorkerd("identity", "identity pump, JS", withShared("identity"), true),
+  onWorkerd("worker", "this worker", BUILT),
+  onWorkerd("idiomatic", "idiomatic JS", withShared("idiomatic")),
+  onWorkerd("same-features", "JS, same features", sameFeatures()),
+  { name: "python", title: "FastAPI + Agents SDK", passes: false, start: startPython },
 ];
 
-export { Missing };
+/** Another build of this worker. */
+export function builtIn(name, folder) {
+  const modules = Object.keys(BUILT).map((file) => [file, resolve(folder ?? "", file)]);
+  const missing = modules.find(([, path]) => !existsSync(path));
+  if (missing) throw new Error(`--build ${name}: there is no ${missing[1]}.`);
+  return onWorkerd(name, name, Object.fromEntries(modules));
+}
 
 /** @returns {Contestant} */
-function javascript(name, title, { passes }) {
-  const modules = {
-    [`${name}.mjs`]: join(HERE, "workers", `${name}.mjs`),
-    "shared.mjs": join(HERE, "workers", "shared.mjs"),
+function onWorkerd(name, title, modules, passes = false) {
+  return { name, title, passes, start: (upstreamUrl) => startWorkerd(modules, upstreamUrl) };
+}
+
+function withShared(name) {
+  return {
+    [`${name}.mjs`]: join(WORKERS, `${name}.mjs`),
+    "shared.mjs": join(WORKERS, "shared.mjs"),
   };
-  const start = (upstreamUrl, within) => workerd(modules, bindings(upstreamUrl), within);
-  return { name, title, passes, start };
 }
 
 /** Its modules, the main one first. */
 function sameFeatures() {
-  const folder = join(HERE, "workers", "same-features");
+  const folder = join(WORKERS, "same-features");
   const others = readdirSync(folder).filter((name) => name !== "index.mjs");
   return Object.fromEntries(["index.mjs", ...others].map((name) => [name, join(folder, name)]));
 }
 
-/** The worker has everything on that a deployment has: access tokens, clocks, redaction, its log. */
+/** What a deployment has switched on: access tokens, clocks, redaction, the log. */
 function bindings(upstreamUrl) {
   return {
-    OPENAI_API_KEY: API_KEY,
+    OPENAI_API_KEY: "sk-bench-0123456789abcdefghij",
     OPENAI_BASE_URL: upstreamUrl,
     ACCESS_TOKENS: `bench:${ACCESS_TOKEN}`,
     REQUIRE_AUTH: "true",
@@ -98,13 +86,13 @@ function bindings(upstreamUrl) {
 }
 
 /**
- * The runtime alone. Its log goes to a file: what it costs to wake somebody who reads a pipe is not the worker's.
+ * The runtime alone. Its log goes to a file: waking somebody who reads a pipe costs CPU that is not the worker's.
  *
  * @returns {Promise<Running>}
  */
-export async function workerd(modules, vars, within = []) {
+async function startWorkerd(modules, upstreamUrl) {
   const log = openSync(LOG, "a");
-  const server = new Workerd({ main: { modules, vars } }, { log, within });
+  const server = new Workerd({ main: { modules, vars: bindings(upstreamUrl) } }, { log });
   closeSync(log);
   return { port: await server.listening(), pid: server.pid, stop: () => server.stop() };
 }
@@ -130,7 +118,7 @@ async function startPython(upstreamUrl) {
     if (child.exitCode !== null || performance.now() > deadline) {
       throw new Missing("the Python service did not start");
     }
-    await sleep(50);
+    await sleep(20);
   }
   return { pid: child.pid, port, stop };
 }

@@ -4,7 +4,9 @@
  */
 import { once } from "node:events";
 import { Agent, createServer, request } from "node:http";
-import { ACCESS_TOKEN } from "./settings.mjs";
+
+/** What clients send. */
+export const ACCESS_TOKEN = "bench-token-0123456789";
 
 /** What an upstream's event carries besides the text, as OpenAI sends it. */
 const HEAD =
@@ -27,6 +29,9 @@ const WORDS = [
 
 /** What hides a token's length, as OpenAI sends it: no two events in a row carry the same. */
 const PADDINGS = ["Xb3kZ9", "q", "T1mR7uGw2", "0aJ", "vN5cQ8sLk", "eH4", "yP"];
+
+/** How long a connection may be idle, in milliseconds; the runtime closes it after five seconds. */
+const IDLE_MS = 3_000;
 
 /** How often the paced upstream looks at what is due, in milliseconds. */
 const TICK_MS = 1;
@@ -136,11 +141,12 @@ export class Upstream {
 
 /** The clients of one contestant, on connections that are kept. */
 export class Clients {
-  #agent = new Agent({ keepAlive: true, maxSockets: Infinity });
+  /** An idle connection goes before the server closes it, or a request could meet the closing. */
+  #agent = new Agent({ keepAlive: true, maxSockets: Infinity, timeout: IDLE_MS });
   #count = 0;
 
-  /** @param {{ port: number, passes: boolean }} contestant `passes`: gives upstream's bytes as they are */
-  constructor({ port, passes }) {
+  /** @param {boolean} passes Whether the contestant gives upstream's bytes unchanged. */
+  constructor(port, passes) {
     this.port = port;
     this.passes = passes;
   }

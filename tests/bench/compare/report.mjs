@@ -1,62 +1,61 @@
-/** Figures → medians, the table, and whether the targets are met. */
+/** Figures → the table, and whether the targets are met. */
 
 /** How each workload's figures are shown. */
 const ROWS = [
-  ["paced", "paced: CPU per token", "µs", 1],
-  ["burst", "burst: CPU per token", "µs", 2],
-  ["short", "short: CPU per request", "µs", 0],
+  ["paced", "100 streams, 50 tokens a second: CPU per token", "µs", 1],
+  ["burst", "500 tokens at once: CPU per token", "µs", 2],
+  ["short", "one-token answers: CPU per request", "µs", 0],
   ["first-token", "first token: median", "ms", 2],
-  ["many", "many: memory per stream", "KiB", 1],
-  ["lost", "many: streams lost", "of 2000", 0],
-  ["cold", "cold: start to first answer", "ms", 0],
-  ["instructions", "paced: instructions per token", "thousands", 0],
+  ["memory", "2000 open streams: memory for each", "KiB", 0],
+  ["lost", "of these, streams lost", "", 0],
+  ["cold", "process start to first answer", "ms", 0],
 ];
 
 /**
- * A target: a figure of one run and how large it may be.
+ * How large this worker's figure may be: beside a contestant's, or by itself.
  *
- * @type {[title: string, limit: number, unit: string, figure: (figures: any) => number | undefined][]}
+ * @type {[title: string, workload: string, limit: number, unit: string, figures: (byName: Record<string, number[]>) => number[] | undefined][]}
  */
 const TARGETS = [
-  ["paced, to idiomatic JS", 0.8, "×", ({ paced }) => ratio(paced, "idiomatic")],
-  ["paced, to the identity pump", 1.1, "×", ({ paced }) => ratio(paced, "identity")],
-  ["paced, to the Python stack", 0.3, "×", ({ paced }) => ratio(paced, "python")],
-  ["burst, to idiomatic JS", 0.45, "×", ({ burst }) => ratio(burst, "idiomatic")],
-  ["burst, to hand-tuned JS", 0.6, "×", ({ burst }) => ratio(burst, "hand-tuned")],
-  ["short, to idiomatic JS", 1.25, "×", ({ short }) => ratio(short, "idiomatic")],
-  ["first token, added, median", 1, "ms", (figures) => added(figures, 0.5)],
-  ["first token, added, p99", 5, "ms", (figures) => added(figures, 0.99)],
-  ["many, streams lost", 0, "of 2000", ({ lost }) => lost?.worker && Math.max(...lost.worker)],
-  ["many, memory to idiomatic JS", 1, "×", ({ many }) => ratio(many, "idiomatic")],
-  ["size, gzipped", 150, "KB", ({ size }) => quantile(size.worker, 0.5)],
+  ["paced, to idiomatic JS", "paced", 0.85, "×", ratioTo("idiomatic")],
+  ["paced, to the identity pump", "paced", 1.15, "×", ratioTo("identity")],
+  ["burst, to idiomatic JS", "burst", 0.45, "×", ratioTo("idiomatic")],
+  ["short, to JS with the same features", "short", 1.05, "×", ratioTo("same-features")],
+  ["short, to idiomatic JS", "short", 1.45, "×", ratioTo("idiomatic")],
   [
-    "cold, wasm instantiated",
-    10,
+    "first token, added to passing through",
+    "first-token",
+    1,
     "ms",
-    ({ instantiation }) => instantiation && quantile(instantiation.worker, 0.5),
+    besides("passthrough", (own, other) => own - other),
   ],
+  ["memory per stream, to idiomatic JS", "memory", 1, "×", ratioTo("idiomatic")],
+  ["streams lost", "lost", 0, "", ({ worker }) => worker],
+  ["size, gzipped", "size", 150, "KB", ({ worker }) => worker],
 ];
 
 /** @param {Record<string, Record<string, number[]>>} figures */
 export function judge(figures) {
-  return TARGETS.flatMap(([title, limit, unit, figure]) => {
-    const value = figure(figures);
-    return value === undefined || Number.isNaN(value)
-      ? []
-      : [{ title, value, limit, unit, met: value <= limit }];
+  return TARGETS.flatMap(([title, workload, limit, unit, figuresOf]) => {
+    const all = figures[workload] && figuresOf(figures[workload]);
+    if (!all) return [];
+    const value = median(all);
+    return [{ title, value, error: standardError(all), limit, unit, met: value <= limit }];
   });
 }
 
-/** @param {Record<string, string>} titles of the contestants, by name */
-export function printTable(figures, titles) {
-  const names = Object.keys(titles);
+/** @param {{ name: string, title: string }[]} contestants */
+export function printTable(figures, contestants) {
   const rows = ROWS.filter(([workload]) => figures[workload]).map(
     ([workload, title, unit, digits]) => [
-      `${title}, ${unit}`,
-      ...names.map((name) => spread(figures[workload][name], digits)),
+      unit ? `${title}, ${unit}` : title,
+      ...contestants.map(({ name }) => {
+        const all = figures[workload][name];
+        return all ? median(all).toFixed(digits) : "–";
+      }),
     ],
   );
-  const table = [["median (lowest–highest)", ...Object.values(titles)], ...rows];
+  const table = [["", ...contestants.map(({ title }) => title)], ...rows];
   const widths = table[0].map((_, column) => Math.max(...table.map((row) => row[column].length)));
   const line = (row) => `| ${row.map((cell, column) => cell.padEnd(widths[column])).join(" | ")} |`;
   const rule = `| ${widths.map((width) => "-".repeat(width)).join(" | ")} |`;
@@ -65,41 +64,35 @@ export function printTable(figures, titles) {
 
 export function printTargets(targets) {
   console.log();
-  for (const { title, value, limit, unit, met } of targets) {
-    const figure = `${value.toFixed(2)} ${unit}`.padStart(11);
-    console.log(
-      `${title.padEnd(30)} ${figure}   at most ${limit} ${unit}: ${met ? "met" : "MISSED"}`,
-    );
+  for (const { title, value, error, limit, unit, met } of targets) {
+    const figure = `${value.toFixed(2)} ± ${error.toFixed(2)}`;
+    const verdict = met ? "met" : "MISSED";
+    console.log(`${title.padEnd(38)} ${figure.padEnd(14)} at most ${limit} ${unit}: ${verdict}`);
   }
 }
 
-/** The figure below which this share of all lie. */
-function quantile(all, share) {
+function ratioTo(other) {
+  return besides(other, (own, others) => own / others);
+}
+
+/** This worker's figures and another's, compared in pairs: what was measured at about one time had the same machine. */
+function besides(other, compare) {
+  return (byName) =>
+    byName.worker && byName[other]?.map((figure, index) => compare(byName.worker[index], figure));
+}
+
+function mean(all) {
+  return all.reduce((sum, each) => sum + each, 0) / all.length;
+}
+
+function median(all) {
   const sorted = all.toSorted((a, b) => a - b);
-  return sorted[Math.min(sorted.length - 1, Math.floor(sorted.length * share))];
+  return (sorted[Math.floor((sorted.length - 1) / 2)] + sorted[Math.floor(sorted.length / 2)]) / 2;
 }
 
-/**
- * The worker's figure by another's, round by round, and of these the median: a machine that is shared changes its
- * speed from one minute to the next, and by as much as what is compared.
- */
-function ratio(byName, other) {
-  if (!byName?.[other] || !byName.worker) return undefined;
-  const rounds = Math.min(byName.worker.length, byName[other].length);
-  const each = byName.worker.slice(0, rounds).map((figure, round) => figure / byName[other][round]);
-  return quantile(each, 0.5);
-}
-
-/** What the worker adds to upstream passed through, at the same place of both distributions. */
-function added({ "first-token": byName }, share) {
-  if (!byName?.passthrough || !byName.worker) return undefined;
-  return quantile(byName.worker, share) - quantile(byName.passthrough, share);
-}
-
-function spread(all, digits) {
-  if (!all?.length) return "–";
-  const [median, lowest, highest] = [0.5, 0, 1].map((share) =>
-    quantile(all, share).toFixed(digits),
-  );
-  return `${median} (${lowest}–${highest})`;
+/** Of a median, as far as the figures lie as chance would have it. */
+function standardError(all) {
+  const average = mean(all);
+  const variance = mean(all.map((each) => (each - average) ** 2));
+  return 1.25 * Math.sqrt(variance / Math.max(1, all.length - 1));
 }

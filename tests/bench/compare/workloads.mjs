@@ -1,22 +1,105 @@
 /** What the contestants have to do, and what is measured while they do it. */
 import { setTimeout as sleep } from "node:timers/promises";
-import { cpuMicroseconds, residentBytes } from "./process.mjs";
+import { cpuMicroseconds, residentBytes } from "./machine.mjs";
+
+/** @typedef {import("./contestants.mjs").Contestant & { running: import("./contestants.mjs").Running, clients: import("./load.mjs").Clients }} Subject */
+
+/** Requests to a process by which the first token is timed. */
+const FIRST_TOKENS = 300;
+
+const MANY_STREAMS = 2000;
+/** Clients that connect at once; a listener's queue is bounded. */
+const CONNECTING = 100;
+/** How often memory is looked at, in milliseconds. */
+const SAMPLE_MS = 250;
 
 /**
- * @typedef {object} Subject
- * @property {import("./contestants.mjs").Running} running
- * @property {import("./load.mjs").Clients} clients
- */
-
-/**
+ * A workload that costs CPU.
+ *
  * @typedef {object} Workload
  * @property {string} name
- * @property {string} title
- * @property {string} unit
- * @property {(subject: Subject) => Promise<number[]>} measure Figures of one round.
- * @property {number} [slices] How many of them, taken in turns with the other contestants, make a round.
- * @property {boolean} [fresh] Whether each measurement needs a process that has done nothing yet.
+ * @property {number} windows How often it is measured with the same processes.
+ * @property {(clients: import("./load.mjs").Clients, share: number) => Promise<number>} run Asks a contestant, which has
+ *   this share of a core; resolves to the number of tokens, or of requests, that were answered.
  */
+
+/** @type {Workload[]} */
+export const WORKLOADS = [
+  {
+    name: "paced",
+    windows: 3,
+    async run(clients, share) {
+      const streams = Math.ceil(100 * share);
+      await clients.askMany(streams, 200, 20);
+      return streams * 200;
+    },
+  },
+  {
+    name: "burst",
+    windows: 8,
+    async run(clients) {
+      for (let turn = 0; turn < 4; turn += 1) await clients.askMany(10, 500);
+      return 4 * 10 * 500;
+    },
+  },
+  {
+    name: "short",
+    windows: 8,
+    async run(clients, share) {
+      const atOnce = Math.ceil(20 * share);
+      for (let count = 0; count < 400; count += atOnce) await clients.askMany(atOnce, 1);
+      return Math.ceil(400 / atOnce) * atOnce;
+    },
+  },
+];
+
+/**
+ * CPU for each token or request in microseconds: for each window, that of each contestant. They take turns, alone on
+ * their core. Or they work at the same time: then whatever a shared machine does in a moment happens to all of them, so
+ * that ratios are good to half a percent, but their caches are colder.
+ *
+ * @param {Workload} workload
+ * @param {Subject[]} subjects
+ * @param {boolean} isTogether
+ */
+export async function cpu({ run, windows }, subjects, isTogether) {
+  const all = [];
+  // The first one warms them up.
+  for (let window = 0; window <= windows; window += 1) {
+    const costs = [];
+    const measure = async (index, share) => {
+      const { running, clients } = subjects[index];
+      const before = cpuMicroseconds(running.pid);
+      const pieces = await run(clients, share);
+      costs[index] = (cpuMicroseconds(running.pid) - before) / pieces;
+    };
+    // Nobody is always the first.
+    const order = [...subjects.keys()].map((index) => (index + window) % subjects.length);
+    if (isTogether) {
+      await Promise.all(order.map((index) => measure(index, 1 / subjects.length)));
+    } else {
+      for (const index of order) await measure(index, 1);
+    }
+    if (window > 0) all.push(costs);
+  }
+  return all;
+}
+
+/**
+ * One request at a time, from its start to the first frame: the median in milliseconds.
+ *
+ * @param {Subject} subject
+ */
+export async function firstToken({ clients }) {
+  const all = [];
+  for (let turn = 0; turn < FIRST_TOKENS; turn += 1) {
+    const [{ firstMs }] = await clients.askMany(1, 1);
+    all.push(firstMs);
+  }
+  // The first half warmed it up.
+  const warm = all.slice(FIRST_TOKENS / 2).sort((a, b) => a - b);
+  return warm[Math.floor(warm.length / 2)];
+}
 
 /** Tells that answers were not complete. */
 export class Lost extends Error {
@@ -26,99 +109,41 @@ export class Lost extends Error {
   }
 }
 
-/** How often memory is looked at, in milliseconds. */
-const SAMPLE_MS = 250;
-const MANY_STREAMS = 2000;
-/** Clients that connect at once; a listener's queue is bounded. */
-const CONNECTING = 100;
-
-/** @type {Workload} */
-const paced = {
-  name: "paced",
-  title: "100 streams × 50 tokens/s × 200 tokens: CPU per token",
-  unit: "µs",
-  measure: (subject) => perPiece(subject, 100 * 200, () => subject.clients.askMany(100, 200, 20)),
-};
-
-/** @type {Workload} */
-const burst = {
-  name: "burst",
-  title: "500 tokens at once, 50 streams: CPU per token",
-  unit: "µs",
-  measure: (subject) => perPiece(subject, 50 * 500, () => subject.clients.askMany(50, 500)),
-};
-
-/** @type {Workload} */
-const short = {
-  name: "short",
-  title: "one-token answers, 20 at a time: CPU per request",
-  unit: "µs",
-  // Long enough together for what garbage collectors do seldom.
-  slices: 4,
-  measure: (subject) =>
-    perPiece(subject, 700, async () => {
-      for (let turn = 0; turn < 35; turn += 1) await subject.clients.askMany(20, 1);
-    }),
-};
-
-/** @type {Workload} */
-const firstToken = {
-  name: "first-token",
-  title: "one stream at a time: request to first frame",
-  unit: "ms",
-  async measure({ clients }) {
-    const readings = [];
-    for (let turn = 0; turn < 100; turn += 1) readings.push(...(await clients.askMany(1, 1)));
-    return readings.map(({ firstMs }) => firstMs);
-  },
-};
-
-/** @type {Workload} */
-const many = {
-  name: "many",
-  title: `${MANY_STREAMS} streams open at once, a token a second each: memory per stream`,
-  unit: "KiB",
-  fresh: true,
-  async measure({ running, clients }) {
-    // What is needed once, whatever the number of streams, is there before the first look.
-    for (let turn = 0; turn < 5; turn += 1) await clients.askMany(50, 20);
-    const idleBytes = residentBytes(running.pid);
-    const pending = [];
-    let open = 0;
-    while (pending.length < MANY_STREAMS) {
-      const connecting = Array.from({ length: CONNECTING }, () => {
-        const { promise, resolve } = Promise.withResolvers();
-        const reading = clients.ask(10, 1000, () => {
-          open += 1;
-          resolve();
-        });
-        pending.push(reading);
-        return Promise.race([promise, reading]);
+/**
+ * What one of many open streams takes in memory while a token comes each second, in KiB.
+ *
+ * @param {Subject} subject
+ * @throws {Lost}
+ */
+export async function memory({ running, clients }) {
+  // What is needed once, whatever the number of streams, is there before the first look.
+  for (let turn = 0; turn < 5; turn += 1) await clients.askMany(50, 20);
+  const idleBytes = residentBytes(running.pid);
+  const pending = [];
+  let open = 0;
+  while (pending.length < MANY_STREAMS) {
+    const connecting = Array.from({ length: CONNECTING }, () => {
+      const { promise, resolve } = Promise.withResolvers();
+      const reading = clients.ask(10, 1000, () => {
+        open += 1;
+        resolve();
       });
-      await Promise.all(connecting);
-    }
-    let peakBytes = residentBytes(running.pid);
-    let ended = false;
-    const readings = Promise.all(pending).finally(() => {
-      ended = true;
+      pending.push(reading);
+      return Promise.race([promise, reading]);
     });
-    while (!ended) {
-      peakBytes = Math.max(peakBytes, residentBytes(running.pid));
-      await Promise.race([readings, sleep(SAMPLE_MS)]);
-    }
-    const wrong = (await readings).filter(({ ok }) => !ok);
-    const lost = Math.max(wrong.length, MANY_STREAMS - open);
-    if (lost > 0) throw new Lost(lost, wrong[0]?.why);
-    return [(peakBytes - idleBytes) / MANY_STREAMS / 1024];
-  },
-};
-
-/** @type {Workload[]} */
-export const WORKLOADS = [paced, burst, short, firstToken, many];
-
-/** @param {Subject} subject */
-async function perPiece({ running }, pieces, work) {
-  const before = cpuMicroseconds(running.pid);
-  await work();
-  return [(cpuMicroseconds(running.pid) - before) / pieces];
+    await Promise.all(connecting);
+  }
+  let peakBytes = 0;
+  let isOver = false;
+  const readings = Promise.all(pending).finally(() => {
+    isOver = true;
+  });
+  while (!isOver) {
+    peakBytes = Math.max(peakBytes, residentBytes(running.pid));
+    await Promise.race([readings, sleep(SAMPLE_MS)]);
+  }
+  const wrong = (await readings).filter(({ ok }) => !ok);
+  const lost = Math.max(wrong.length, MANY_STREAMS - open);
+  if (lost > 0) throw new Lost(lost, wrong[0]?.why);
+  return (peakBytes - idleBytes) / MANY_STREAMS / 1024;
 }
