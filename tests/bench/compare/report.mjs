@@ -2,13 +2,13 @@
 
 /** How each workload's figures are shown. */
 const ROWS = [
-  ["paced", "100 streams, 50 tokens a second: CPU per token", "µs", 1],
-  ["burst", "500 tokens at once: CPU per token", "µs", 2],
-  ["short", "one-token answers: CPU per request", "µs", 0],
+  ["paced", "paced: CPU per token", "µs", 1],
+  ["burst", "burst: CPU per token", "µs", 2],
+  ["short", "short: CPU per request", "µs", 0],
   ["first-token", "first token: median", "ms", 2],
-  ["memory", "2000 open streams: memory for each", "KiB", 0],
-  ["lost", "of these, streams lost", "", 0],
-  ["cold", "process start to first answer", "ms", 0],
+  ["memory", "memory: for each of 2000 open streams", "KiB", 0],
+  ["lost", "memory: streams lost of these", "", 0],
+  ["cold", "cold: process start to first answer", "ms", 0],
 ];
 
 /**

@@ -26,6 +26,7 @@ const SAMPLE_MS = 250;
 /** @type {Workload[]} */
 export const WORKLOADS = [
   {
+    // A hundred streams, each of 200 tokens at 50 a second.
     name: "paced",
     windows: 3,
     async run(clients, share) {
@@ -35,6 +36,7 @@ export const WORKLOADS = [
     },
   },
   {
+    // Answers of 500 tokens that come all at once.
     name: "burst",
     windows: 8,
     async run(clients) {
@@ -43,12 +45,13 @@ export const WORKLOADS = [
     },
   },
   {
+    // Answers of one token, 20 at a time.
     name: "short",
     windows: 8,
     async run(clients, share) {
       const atOnce = Math.ceil(20 * share);
-      for (let count = 0; count < 400; count += atOnce) await clients.askMany(atOnce, 1);
-      return Math.ceil(400 / atOnce) * atOnce;
+      for (let count = 0; count < 800; count += atOnce) await clients.askMany(atOnce, 1);
+      return Math.ceil(800 / atOnce) * atOnce;
     },
   },
 ];
