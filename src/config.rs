@@ -1,4 +1,4 @@
-//! Bindings → the settings of each room, or the variables that are wrong.
+//! Bindings → the settings of each layer, or the variables that are wrong.
 
 use std::fmt;
 

@@ -5,7 +5,7 @@ use super::report::Report;
 use crate::api::error::{ApiError, ErrorCode};
 
 /// Most bytes of an error body that are read.
-pub const MAX_BODY_BYTES: usize = 65_536;
+pub const MAX_ERROR_BODY_BYTES: usize = 65_536;
 
 /// A failure of upstream.
 #[derive(Clone, Debug, Eq, PartialEq)]

@@ -1,4 +1,4 @@
-//! What upstream speaks. Nothing outside this room knows a field of the `OpenAI` API.
+//! What upstream speaks. Nothing else knows a field of the `OpenAI` API.
 
 pub use self::delta::{Delta, Ended, Malformed, Meaning, Origin, Part, PartText};
 pub use self::event::is_whole;

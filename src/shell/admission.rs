@@ -122,7 +122,7 @@ async fn read_body(
     })
 }
 
-/// Reads a body whose length is known in one go: in chunks, a short request would be 5 % dearer. The runtime lets no more
+/// Reads a body whose length is known in one go: in chunks, a short request would be 5 % slower. The runtime lets no more
 /// in than was declared.
 async fn read_at_once(
     request: &Request,

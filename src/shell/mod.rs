@@ -39,8 +39,8 @@ fn start() {
     instance::start(respond);
 }
 
-/// Answers a request; the runtime calls it by this name. JavaScript calls [`respond`] in turn, and so meets any exception
-/// that gets out of it.
+/// Answers a request; the runtime calls it by this name. JavaScript calls [`respond`] in turn, so that it can catch any
+/// exception.
 #[wasm_bindgen]
 #[allow(
     missing_docs,
@@ -77,7 +77,7 @@ fn respond(request: Request, env: Env, context: Context) -> JsValue {
     }
 }
 
-/// A response that the runtime could build; otherwise JavaScript has one for a failure of ours.
+/// The response, unless the runtime could not build it: `undefined` has JavaScript answer 500.
 fn built(response: Result<Response, JsValue>) -> JsValue {
     response.map_or(JsValue::UNDEFINED, JsValue::from)
 }

@@ -11,8 +11,8 @@ use super::runtime::wait::{Interrupted, MAX_DELAY_MS, Waiting};
 use crate::api::ending::EndReason;
 use crate::stream::relay::{Input, Relay};
 
-/// How long an upstream that has said everything may take to end its body, in milliseconds. The timer is armed for that
-/// long already.
+/// How long an upstream that has said everything may take to end its body, in milliseconds. The timer is usually armed for
+/// that long, so that none is started anew.
 const DRAIN_MS: u64 = MAX_DELAY_MS;
 
 /// How much it may still send, in bytes.
@@ -52,7 +52,7 @@ impl Pump {
     /// Runs the stream to its outcome. `after_write` sees the relay after each write.
     pub(super) async fn run(&mut self, mut after_write: impl FnMut(&mut Relay)) -> Delivery {
         loop {
-            self.stop_paying();
+            self.close_upstream_unless_wanted();
             if !self.relay.output().is_empty() {
                 let is_written = self.write().await;
                 after_write(&mut self.relay);
@@ -61,7 +61,7 @@ impl Pump {
                 }
             }
             if self.relay.outcome().is_some() {
-                return self.close().await;
+                return self.finish_body().await;
             }
             self.read().await;
         }
@@ -104,10 +104,10 @@ impl Pump {
         }
     }
 
-    /// Writes the relay's output, once there is room for it; false when nobody can read it any more. A client that takes
-    /// too long is still sent the final frame, but upstream is not kept waiting for it.
+    /// Writes the relay's output, once there is room for it; false when nobody can read it any more. At the deadline, the
+    /// final frame is written all the same and upstream is closed.
     async fn write(&mut self) -> bool {
-        let room = self.room(self.relay.last_deadline_ms()).await;
+        let room = self.wait_for_room(self.relay.last_deadline_ms()).await;
         if let Err(Interrupted::TimeIsUp) = room {
             self.interrupt(&Interrupted::TimeIsUp);
         }
@@ -121,18 +121,18 @@ impl Pump {
         if !is_written {
             self.interrupt(&Interrupted::ClientGone);
         } else if !is_last {
-            // The final frame counts as unread until everything was taken.
+            // The final frame stays in the output until it was taken: a client that leaves before is logged as gone.
             self.relay.output_written(js::now_ms());
         }
         is_written
     }
 
     /// Ends the body once the runtime has taken everything, the final frame included.
-    async fn close(&mut self) -> Delivery {
+    async fn finish_body(&mut self) -> Delivery {
         let deadline_ms = self.relay.last_deadline_ms().saturating_add(CLOSING_MS);
-        match self.room(deadline_ms).await {
+        match self.wait_for_room(deadline_ms).await {
             Ok(()) if !self.waiting.is_client_gone() => {
-                self.outlet.end();
+                self.outlet.mark_ended();
                 self.relay.output_written(js::now_ms());
                 Delivery::Over
             }
@@ -148,7 +148,7 @@ impl Pump {
     }
 
     /// Waits until there is room for a write.
-    async fn room(&mut self, deadline_ms: u64) -> Result<(), Interrupted> {
+    async fn wait_for_room(&mut self, deadline_ms: u64) -> Result<(), Interrupted> {
         let has_room = || self.outlet.has_room().then_some(());
         self.waiting.until(has_room, deadline_ms).await
     }
@@ -160,13 +160,13 @@ impl Pump {
             Interrupted::ClientGone => Input::ClientGone,
         };
         self.relay.handle(input, js::now_ms());
-        self.stop_paying();
+        self.close_upstream_unless_wanted();
     }
 
-    /// Closes the connection to upstream when nothing more is wanted from it.
-    fn stop_paying(&mut self) {
+    /// Closes the connection to upstream when nothing more is wanted from it: after a failure, and when the client has left.
+    fn close_upstream_unless_wanted(&mut self) {
         if self.relay.outcome().is_some() && !self.is_done() {
-            self.source.close();
+            self.source.cancel();
         }
     }
 }

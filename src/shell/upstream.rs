@@ -2,7 +2,7 @@
 //!
 //! An answer that is not read to its end is closed when its [`Source`] is dropped. A call whose headers have not come
 //! has no source yet; the runtime aborts it when the request ends. An abort signal would do the same, and make every
-//! read dearer.
+//! read slower.
 
 use js_sys::Date;
 use wasm_bindgen::JsCast;
@@ -287,14 +287,15 @@ impl Attempt<'_> {
         }
         let mut bytes = Vec::new();
         if let Some(mut source) = source {
-            let read = source.read_until_over(failure::MAX_BODY_BYTES, waiting, self.deadline_ms);
+            let read =
+                source.read_until_over(failure::MAX_ERROR_BODY_BYTES, waiting, self.deadline_ms);
             match read.await {
                 Ok(read) => bytes = read,
                 Err(Interrupted::ClientGone) => return Missed::ClientGone,
                 // The status says enough.
                 Err(_) => {}
             }
-            bytes.truncate(failure::MAX_BODY_BYTES);
+            bytes.truncate(failure::MAX_ERROR_BODY_BYTES);
         }
         let headers = response.headers();
         let should_retry = header(&headers, "x-should-retry");

@@ -21,7 +21,7 @@ mod events;
 mod failure;
 mod finish;
 mod fixtures;
-mod floors;
+mod layers;
 mod properties;
 mod pydantic;
 mod redact;

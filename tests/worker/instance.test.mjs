@@ -87,7 +87,7 @@ const CANNOT_THROW = [
   // Our own, each with its reason where it is declared.
   "body", // Outlet
   "breakOff",
-  "close", // Source
+  "cancel", // Source
   "end",
   "respond",
   "handle",

@@ -106,7 +106,7 @@ export class OpenChat {
     this.#streams.push(stream);
   }
 
-  /** Ends a chat whose work nobody goes on with. */
+  /** Ends a chat whose instance is lost. */
   abandon() {
     this.#work.resolve(true);
   }
@@ -124,8 +124,8 @@ export function connect(onRequest, onRead, onRoom, onGone, onSettled, onTime, on
 }
 
 /**
- * Has the instance answer a request. WebAssembly calls this, and has returned when it is called in turn: a call within
- * a call could not return from an instance that was lost in it.
+ * Has the instance answer a request, a microtask later: WebAssembly calls this, and must have returned before it is
+ * called itself. A call within a call could not return from an instance that was lost in it.
  */
 export async function handle(request, env, context) {
   await undefined;

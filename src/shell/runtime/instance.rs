@@ -1,6 +1,6 @@
 //! The border: what JavaScript calls of this program, and the response that it gets.
 //!
-//! The bindings register each function that JavaScript may call with its garbage collector, which is dear for a few a
+//! The bindings register each function that JavaScript may call with its garbage collector, which is slow for a few a
 //! request. So there is one function for each thing that can happen, made once, and it takes the task's number.
 
 use js_sys::Promise;
@@ -16,8 +16,8 @@ use super::task::{self, Read};
 extern "C" {
     /// Takes the functions in the order of [`start`]. Cannot throw: it keeps what it is given.
     ///
-    /// As a list, they are passed on by a function of the bindings. Two functions that need none would have the
-    /// bindings import their module twice under one key, for which esbuild warns.
+    /// They come as a list, for which the bindings make a function of their own. Without it they would import this module
+    /// twice, and esbuild would warn.
     #[wasm_bindgen(variadic)]
     fn connect(callbacks: Vec<JsValue>);
 
@@ -25,26 +25,26 @@ extern "C" {
     pub(in crate::shell) fn handle(request: &Request, env: &Env, context: &Context) -> JsValue;
 
     #[wasm_bindgen(js_name = OpenChat)]
-    type Promises;
+    type Handle;
 
     /// Cannot throw: the runtime takes work for a request that it is giving us.
     #[wasm_bindgen(constructor, js_class = "OpenChat")]
-    fn new(context: &Context, task: u32, correlation_id: &str, logged_id: &str) -> Promises;
+    fn new(context: &Context, task: u32, correlation_id: &str, logged_id: &str) -> Handle;
 
     /// Cannot throw: it is a field.
     #[wasm_bindgen(method, getter)]
-    fn response(this: &Promises) -> Promise;
+    fn response(this: &Handle) -> Promise;
 
     /// Cannot throw: it resolves a promise.
     #[wasm_bindgen(method)]
-    fn respond(this: &Promises, response: &Response);
+    fn respond(this: &Handle, response: &Response);
 
     #[wasm_bindgen(method, catch)]
-    fn fail(this: &Promises) -> Result<(), JsValue>;
+    fn fail(this: &Handle) -> Result<(), JsValue>;
 
     /// Cannot throw: it resolves a promise.
     #[wasm_bindgen(method)]
-    fn end(this: &Promises);
+    fn end(this: &Handle);
 }
 
 /// Registers this instance with JavaScript, before any request. `on_request` gives a response, or its promise.
@@ -90,7 +90,7 @@ pub(in crate::shell) fn start(on_request: fn(Request, Env, Context) -> JsValue) 
 }
 
 /// A chat that JavaScript waits for: first for its response, then for its end, which is when this is dropped.
-pub(in crate::shell) struct OpenChat(Promises);
+pub(in crate::shell) struct OpenChat(Handle);
 
 impl OpenChat {
     /// Has the runtime go on with the chat when its client has left. `logged_id` is the correlation id as the log may
@@ -101,7 +101,7 @@ impl OpenChat {
         correlation_id: &str,
         logged_id: &str,
     ) -> Self {
-        Self(Promises::new(context, task, correlation_id, logged_id))
+        Self(Handle::new(context, task, correlation_id, logged_id))
     }
 
     /// The promise of the response.

@@ -7,7 +7,7 @@ import { instance } from "./instance.js";
 
 /**
  * The first buffer for reads, in bytes. Nearly every event that comes alone fits, and an open stream holds little. A
- * fixed buffer of 16 KiB makes a token of a burst 13 % dearer, one of 4 KiB 39 %.
+ * fixed buffer of 16 KiB makes a token of a burst 13 % slower, one of 4 KiB 39 %.
  */
 const FIRST_BYTES = 1024;
 /** How much larger the next buffer is after a read that filled it. */
@@ -19,14 +19,14 @@ const ignore = () => {};
 
 /**
  * A body that is read, always into the same buffer. To have the runtime make a buffer for each read makes a token of a
- * burst 39 % dearer.
+ * burst 39 % slower.
  */
 export class Source {
   #reader;
   #buffer = new ArrayBuffer(FIRST_BYTES);
   #chunk;
   #hasEnded = false;
-  #isClosed = false;
+  #isCancelled = false;
   #onResult;
   #onError;
 
@@ -39,7 +39,7 @@ export class Source {
     const { onRead } = instance;
     this.#reader = body.getReader({ mode: "byob" });
     this.#onResult = ({ done, value }) => {
-      if (this.#isClosed) return;
+      if (this.#isCancelled) return;
       if (done) {
         this.#hasEnded = true;
         onRead(task, 0);
@@ -51,7 +51,7 @@ export class Source {
     };
     this.#onError = () => {
       this.#hasEnded = true;
-      if (!this.#isClosed) onRead(task);
+      if (!this.#isCancelled) onRead(task);
     };
     instance.chats.get(task)?.holds(this);
   }
@@ -70,16 +70,16 @@ export class Source {
   }
 
   /** Tells the task nothing more, and tells the sender to stop unless all was read. */
-  close() {
-    if (this.#isClosed) return;
-    this.#isClosed = true;
+  cancel() {
+    if (this.#isCancelled) return;
+    this.#isCancelled = true;
     // A sender that cannot be told has stopped already.
     if (!this.#hasEnded) this.#reader.cancel().catch(ignore);
   }
 
   /** For a chat that is abandoned. */
   breakOff() {
-    this.close();
+    this.cancel();
   }
 }
 

@@ -26,7 +26,7 @@ extern "C" {
 
     /// Cannot throw: a failure to tell the sender is ignored.
     #[wasm_bindgen(method)]
-    fn close(this: &Reader);
+    fn cancel(this: &Reader);
 
     #[wasm_bindgen(js_name = Outlet)]
     type Writer;
@@ -114,12 +114,12 @@ impl Source {
     }
 
     /// Tells the sender to stop, unless all was read. Nothing more is read.
-    pub(in crate::shell) fn close(&mut self) {
+    pub(in crate::shell) fn cancel(&mut self) {
         if !matches!(self.state, State::Ended(_)) {
             self.state = State::Ended(Read::Broken);
         }
         if let Some(reader) = &self.reader {
-            reader.close();
+            reader.cancel();
         }
     }
 
@@ -173,7 +173,7 @@ impl Source {
 
 impl Drop for Source {
     fn drop(&mut self) {
-        self.close();
+        self.cancel();
         // The next body's reads are its own.
         self.inbox.read.take();
     }
@@ -204,7 +204,7 @@ impl Outlet {
         (outlet, body)
     }
 
-    /// Whether everything was taken that was written. The task is woken when it was.
+    /// Whether everything that was written has been taken; the task is woken when it has.
     pub(in crate::shell) fn has_room(&self) -> bool {
         self.inbox.has_room.get()
     }
@@ -226,7 +226,7 @@ impl Outlet {
     }
 
     /// Says that the last frames were taken, so that there is nothing left to break off.
-    pub(in crate::shell) fn end(&mut self) {
+    pub(in crate::shell) fn mark_ended(&mut self) {
         self.has_ended = true;
     }
 

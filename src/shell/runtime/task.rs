@@ -65,7 +65,7 @@ pub(in crate::shell) fn spawn<F>(begin: impl FnOnce(Rc<Inbox>) -> F)
 where
     F: Future<Output = ()> + 'static,
 {
-    // By the time that a number is used again, its task is long done.
+    // When numbers start over, the first tasks are long done.
     let number = LAST_NUMBER.get().wrapping_add(1);
     LAST_NUMBER.set(number);
     let inbox = Rc::new(Inbox {

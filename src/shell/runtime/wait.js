@@ -3,7 +3,7 @@
 import { instance } from "./instance.js";
 
 /**
- * Tells a task when the client of its request has left, as the flag `enable_request_signal` allows. Nobody has to stop
+ * Tells a task when the client of its request has left (`enable_request_signal`, on since 2026-11-17). Nobody has to stop
  * watching: a task that is done is told nothing.
  *
  * @param {Request} request

@@ -14,8 +14,8 @@ use web_sys::Request;
 use super::js;
 use super::task::Inbox;
 
-/// The longest delay that the timer is armed for, in milliseconds. A stream's deadline moves on with every token: to arm
-/// the timer anew each time makes a token 10 % dearer than to let it go off in vain now and then.
+/// The longest delay that the timer is armed for, in milliseconds. A stream's deadline moves on with every token. To arm
+/// the timer anew each time makes a token 10 % slower; to be woken for nothing every ten seconds costs less.
 pub(in crate::shell) const MAX_DELAY_MS: u64 = 10_000;
 
 #[wasm_bindgen(module = "/src/shell/runtime/wait.js")]

@@ -1,4 +1,4 @@
-//! The crate's structure: a room imports only from the rooms below it, and no files import each other in a circle.
+//! The crate's structure: a layer imports only from the layers below it, and no files import each other in a circle.
 //!
 //! The compiler allows both within a crate, so this reads the source. It includes the shell, which the host does not
 //! compile.
@@ -11,8 +11,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::Path;
 
-/// The rooms. Each may import from those before it.
-const FLOORS: [&str; 8] = [
+/// The layers. Each may import from those before it.
+const LAYERS: [&str; 8] = [
     "json",
     "telemetry",
     "api",
@@ -30,7 +30,7 @@ type Module = String;
 type Imports = BTreeMap<Module, BTreeSet<Module>>;
 
 #[test]
-fn each_room_imports_only_from_rooms_below_it() {
+fn each_layer_imports_only_from_layers_below_it() {
     assert_eq!(upward(&imports(&sources())), [""; 0]);
 }
 
@@ -51,7 +51,7 @@ fn the_crate_s_own_imports_are_seen() {
 }
 
 #[test]
-fn an_import_from_a_room_above_is_found_however_it_is_written() {
+fn an_import_from_a_layer_above_is_found_however_it_is_written() {
     for source in [
         "use crate::config::Config;",
         "use crate::{json, config::{self, Config}};",
@@ -78,7 +78,7 @@ fn an_import_from_a_room_above_is_found_however_it_is_written() {
         ["shell::runtime::task imports shell::chat"]
     );
     let unknown = tree(&[("memory/turn.rs", "use crate::json;"), ("json.rs", "")]);
-    assert_eq!(upward(&imports(&unknown)), ["memory::turn is in no room"]);
+    assert_eq!(upward(&imports(&unknown)), ["memory::turn is in no layer"]);
 }
 
 #[test]
@@ -108,27 +108,27 @@ fn what_is_no_import_is_not_taken_for_one() {
     assert_eq!(imports(&files)["api::error"], BTreeSet::new());
 }
 
-/// The imports that go upwards, and the files that belong to no room.
+/// The imports that go upwards, and the files that belong to no layer.
 fn upward(imports: &Imports) -> Vec<String> {
     let mut found = Vec::new();
     for (file, imported) in imports.iter().filter(|(file, _)| !file.is_empty()) {
-        let Some(own) = floor(file) else {
-            found.push(format!("{file} is in no room"));
+        let Some(own) = layer(file) else {
+            found.push(format!("{file} is in no layer"));
             continue;
         };
-        let above = imported.iter().filter(|other| floor(other) > Some(own));
+        let above = imported.iter().filter(|other| layer(other) > Some(own));
         found.extend(above.map(|other| format!("{file} imports {other}")));
     }
     found
 }
 
-/// The floor of the room that a module is in.
-fn floor(module: &str) -> Option<usize> {
-    let is_in = |room: &str| {
-        let rest = module.strip_prefix(room);
+/// The layer of the layer that a module is in.
+fn layer(module: &str) -> Option<usize> {
+    let is_in = |layer: &str| {
+        let rest = module.strip_prefix(layer);
         rest.is_some_and(|rest| rest.is_empty() || rest.starts_with("::"))
     };
-    FLOORS.iter().position(|room| is_in(room))
+    LAYERS.iter().position(|layer| is_in(layer))
 }
 
 /// The first circle of imports.
