@@ -62,7 +62,7 @@ test("a token costs at most 5 crossings between WebAssembly and JavaScript", asy
   await assertCostOfEach(5, stream, 10, 30);
 });
 
-test("a request with an answer of one token costs at most 72 crossings", async () => {
+test("a request with an answer of one token costs at most 68 crossings", async () => {
   const ask = async (times) => {
     for (let time = 0; time < times; time += 1) {
       upstream.script(answerWell);
@@ -71,7 +71,7 @@ test("a request with an answer of one token costs at most 72 crossings", async (
     await app.logsArrived();
   };
   await ask(2);
-  await assertCostOfEach(72, ask, 5, 15);
+  await assertCostOfEach(68, ask, 5, 15);
 });
 
 test("what wrangler would upload, gzipped as it counts, is at most 150 KB", async () => {
