@@ -136,7 +136,7 @@ fn target(variables: &mut Variables<'_>, api_key: Secret) -> Target {
 fn api_key(variables: &mut Variables<'_>) -> Secret {
     if variables.value("OPENAI_API_KEY").is_none() {
         variables.problems.push(
-            "OPENAI_API_KEY is required. Set it in .dev.vars for 'npm start', in the environment for 'npm run serve', or with 'npx wrangler secret put OPENAI_API_KEY' on Cloudflare.".to_owned(),
+            "OPENAI_API_KEY is required. Set it as a secret: see docs/configuration.md.".to_owned(),
         );
     }
     let rule = "must be visible ASCII characters without spaces";
@@ -217,7 +217,7 @@ fn access_tokens(variables: &mut Variables<'_>) -> AccessTokens {
     let requires_auth = variables.boolean("REQUIRE_AUTH");
     if requires_auth && variables.value("ACCESS_TOKENS").is_none() {
         variables.problems.push(
-            "ACCESS_TOKENS is required because REQUIRE_AUTH is true. Set it the same way as OPENAI_API_KEY, or set REQUIRE_AUTH to false to let anyone chat.".to_owned(),
+            "ACCESS_TOKENS is required because REQUIRE_AUTH is true. Set it as a secret (see docs/configuration.md), or set REQUIRE_AUTH to false to let anyone chat.".to_owned(),
         );
     }
     variables

@@ -34,7 +34,7 @@ fn the_key_alone_gets_the_contract_s_defaults() {
 
 #[test]
 fn a_missing_or_blank_key_is_required_and_says_how_to_set_it() {
-    let detail = "OPENAI_API_KEY is required. Set it in .dev.vars for 'npm start', in the environment for 'npm run serve', or with 'npx wrangler secret put OPENAI_API_KEY' on Cloudflare.";
+    let detail = "OPENAI_API_KEY is required. Set it as a secret: see docs/configuration.md.";
     let missing = Config::load(|_| None).expect_err("no key");
     assert_eq!(missing.problems(), [detail]);
     let blank = load(&[("OPENAI_API_KEY", " \t")]).expect_err("a blank key");
@@ -222,7 +222,7 @@ fn the_api_is_one_of_two() {
 #[test]
 fn without_tokens_auth_that_is_required_is_a_problem_and_with_them_it_is_not() {
     let required = ("REQUIRE_AUTH", "TRUE");
-    let problem = "ACCESS_TOKENS is required because REQUIRE_AUTH is true. Set it the same way as OPENAI_API_KEY, or set REQUIRE_AUTH to false to let anyone chat.";
+    let problem = "ACCESS_TOKENS is required because REQUIRE_AUTH is true. Set it as a secret (see docs/configuration.md), or set REQUIRE_AUTH to false to let anyone chat.";
     assert_eq!(
         load(&[required]).expect_err("no tokens").problems(),
         [problem]
@@ -238,7 +238,7 @@ fn without_tokens_auth_that_is_required_is_a_problem_and_with_them_it_is_not() {
 #[test]
 fn what_is_not_ready_is_listed_by_name() {
     let error = load(&[("OPENAI_API_KEY", ""), ("LOG_LEVEL", "x")]).expect_err("two problems");
-    let body = "{\"status\":\"not_ready\",\"problems\":[\"OPENAI_API_KEY is required. Set it in .dev.vars for 'npm start', in the environment for 'npm run serve', or with 'npx wrangler secret put OPENAI_API_KEY' on Cloudflare.\",\
+    let body = "{\"status\":\"not_ready\",\"problems\":[\"OPENAI_API_KEY is required. Set it as a secret: see docs/configuration.md.\",\
         \"LOG_LEVEL must be DEBUG, INFO, WARNING or ERROR.\"]}";
     assert_eq!(error.not_ready(), body);
 }

@@ -15,7 +15,7 @@ test("a variable that is missing or invalid is named with its rule, and its valu
     [
       "missing",
       { OPENAI_API_KEY: undefined },
-      "OPENAI_API_KEY is required. Set it in .dev.vars for 'npm start', in the environment for 'npm run serve', or with 'npx wrangler secret put OPENAI_API_KEY' on Cloudflare.",
+      "OPENAI_API_KEY is required. Set it as a secret: see docs/configuration.md.",
     ],
     [
       "of the wrong type",

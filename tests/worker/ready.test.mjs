@@ -21,10 +21,9 @@ const broken = await startWorker({
   LOG_LEVEL: "CANARY",
 });
 
-const KEY_MISSING =
-  "OPENAI_API_KEY is required. Set it in .dev.vars for 'npm start', in the environment for 'npm run serve', or with 'npx wrangler secret put OPENAI_API_KEY' on Cloudflare.";
+const KEY_MISSING = "OPENAI_API_KEY is required. Set it as a secret: see docs/configuration.md.";
 const TOKENS_MISSING =
-  "ACCESS_TOKENS is required because REQUIRE_AUTH is true. Set it the same way as OPENAI_API_KEY, or set REQUIRE_AUTH to false to let anyone chat.";
+  "ACCESS_TOKENS is required because REQUIRE_AUTH is true. Set it as a secret (see docs/configuration.md), or set REQUIRE_AUTH to false to let anyone chat.";
 
 async function assertReady(app, status, body) {
   const response = await app.get("/health/ready");

@@ -69,7 +69,7 @@ test("every model that the documents name lives, but for the variable's own defa
 
 test("with a key alone, nobody can make the worker call upstream", async (t) => {
   const detail =
-    "ACCESS_TOKENS is required because REQUIRE_AUTH is true. Set it the same way as OPENAI_API_KEY, or set REQUIRE_AUTH to false to let anyone chat.";
+    "ACCESS_TOKENS is required because REQUIRE_AUTH is true. Set it as a secret (see docs/configuration.md), or set REQUIRE_AUTH to false to let anyone chat.";
   for (const [what, headers] of Object.entries({
     "a stranger": {},
     "a stranger with an empty token": { authorization: "Bearer " },
