@@ -197,7 +197,7 @@ fn allowed_models(variables: &mut Variables<'_>, default_model: &str) -> Vec<Str
 }
 
 fn max_tokens_limit(variables: &mut Variables<'_>, max_tokens: u32) -> u32 {
-    // Whoever raises only the default wants requests to have that many.
+    // A raised default raises the limit as well, unless that is set.
     let limit = variables.integer("MAX_TOKENS_LIMIT", max_tokens.max(4000), 1..=10_000_000);
     if limit < max_tokens {
         variables.problem("MAX_TOKENS_LIMIT", "must be at least MAX_TOKENS");

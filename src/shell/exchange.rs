@@ -27,7 +27,7 @@ pub(super) struct Exchange {
     pub(super) correlation_id: CorrelationId,
     pub(super) method: String,
     pub(super) path: String,
-    /// Who may read the answer, or why nobody may.
+    /// Which origin may read the answer, or why none may.
     pub(super) cors: Result<Cors, Denied>,
     pub(super) started_ms: u64,
     /// How often upstream was asked again.

@@ -104,7 +104,7 @@ impl Pump {
         }
     }
 
-    /// Writes the relay's output, once there is room for it; false when nobody can read it any more. At the deadline, the
+    /// Writes the relay's output, once there is room for it; false when the client has left. At the deadline, the
     /// final frame is written all the same and upstream is closed.
     async fn write(&mut self) -> bool {
         let room = self.wait_for_room(self.relay.last_deadline_ms()).await;

@@ -1,8 +1,8 @@
 /**
  * The border: the WebAssembly instance that JavaScript calls, and the chats that are open on it.
  *
- * An exception that leaves WebAssembly ends its instance: the bindings make a new one for the next request, and nobody
- * wakes what waits on the old one. So every call goes through a guard. When a call fails, every chat that is open on
+ * An exception that leaves WebAssembly ends its instance: the bindings make a new one for the next request, and what
+ * waits on the old one is never woken. So every call goes through a guard. When a call fails, every chat that is open on
  * the instance is broken off at once, and one line of the log says so.
  */
 
@@ -117,7 +117,7 @@ export class OpenChat {
   }
 }
 
-/** Registers an instance as it starts. The one before it is lost, though nobody has met its exception. */
+/** Registers an instance as it starts. The one before it is lost, even if no call has failed here. */
 export function connect(onRequest, onRead, onRoom, onGone, onSettled, onTime, onWake) {
   instance?.lose();
   instance = new Instance({ onRequest, onRead, onRoom, onGone, onSettled, onTime, onWake });

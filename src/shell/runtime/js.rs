@@ -12,7 +12,7 @@ use web_sys::Headers;
 use worker::Env;
 
 thread_local! {
-    /// What the clock said in this turn, once somebody has asked.
+    /// The time of this turn, once it was read.
     static NOW_MS: Cell<Option<u64>> = const { Cell::new(None) };
 }
 

@@ -33,7 +33,7 @@ export class Source {
   /**
    * @param {ReadableStream} body
    * @param {number} task is told how much a read brought: 0 at the end, nothing after a failure
-   * @throws {TypeError} when somebody else reads the body
+   * @throws {TypeError} when the body is already being read
    */
   constructor(body, task) {
     const { onRead } = instance;
@@ -125,7 +125,7 @@ export class Outlet {
    * Writes a copy.
    * @param {Uint8Array} bytes
    * @returns {boolean} whether there is room for more. If not, the task is told when there is
-   * @throws {TypeError} when nobody can read it any more
+   * @throws {TypeError} when the client has left or the body has ended
    */
   write(bytes) {
     this.#controller.enqueue(bytes.slice());
@@ -137,7 +137,7 @@ export class Outlet {
   /**
    * Writes the last frames. Once the runtime has asked for all of them, the task is told and the body ends.
    * @param {Uint8Array} bytes
-   * @throws {TypeError} when nobody can read it any more
+   * @throws {TypeError} when the client has left or the body has ended
    */
   writeLast(bytes) {
     // Behind much else, the last frame is a chunk of its own: the runtime asks for it when it has written the rest.

@@ -209,7 +209,7 @@ impl Outlet {
         self.inbox.has_room.get()
     }
 
-    /// Writes frames. It fails when nobody can read them any more.
+    /// Writes frames. It fails when the client has left.
     pub(in crate::shell) fn write(&self, frames: &[u8]) -> Result<(), JsValue> {
         // The task may be told of room before the call returns.
         self.inbox.has_room.set(false);
@@ -219,7 +219,7 @@ impl Outlet {
         Ok(())
     }
 
-    /// Writes the last frames, after which the body ends by itself. It fails when nobody can read them any more.
+    /// Writes the last frames, after which the body ends by itself. It fails when the client has left.
     pub(in crate::shell) fn write_last(&self, frames: &[u8]) -> Result<(), JsValue> {
         self.inbox.has_room.set(false);
         self.writer.write_last(frames)

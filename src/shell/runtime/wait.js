@@ -3,8 +3,8 @@
 import { instance } from "./instance.js";
 
 /**
- * Tells a task when the client of its request has left (`enable_request_signal`, on since 2026-11-17). Nobody has to stop
- * watching: a task that is done is told nothing.
+ * Tells a task when the client of its request has left (`enable_request_signal`, on since 2026-11-17). There is no
+ * need to stop watching: a task that is done is told nothing.
  *
  * @param {Request} request
  * @param {number} task
