@@ -65,8 +65,8 @@ pub fn log_level(lookup: impl Fn(&str) -> Option<String>) -> Level {
     log_level_of(&mut Variables::of(&lookup))
 }
 
-/// A scrubber that knows every secret, even if the configuration is invalid. Of a secret that breaks its rule, it
-/// knows the words as well: tokens with a space between them, a key behind `Bearer`.
+/// A scrubber that knows every secret, even if the configuration is invalid. The words of an invalid secret are redacted
+/// as well: tokens with a space between them, a key behind `Bearer`.
 pub fn scrubber(lookup: impl Fn(&str) -> Option<String>) -> Scrubber {
     let variables = Variables::of(&lookup);
     let key = variables.value("OPENAI_API_KEY").unwrap_or_default();

@@ -86,7 +86,7 @@ impl AccessToken {
     }
 }
 
-/// Each token of a list that may be invalid, for the log to leave out.
+/// The tokens of a list that may be invalid, for the log to redact.
 pub fn tokens_in(list: &str) -> impl Iterator<Item = &str> {
     list.split(',').map(|entry| {
         entry
@@ -193,7 +193,7 @@ impl Gate {
     /// `origin` is the header `Origin`, which only requests from a page have.
     ///
     /// When requests need no token, a host name that may be rebound is the worker's own origin only if it is listed:
-    /// such a page has nothing but `Host` to prove it.
+    /// nothing but `Host` vouches for such a page.
     ///
     /// # Errors
     ///

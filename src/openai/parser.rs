@@ -74,7 +74,7 @@ const MAX_TEMPLATE_BYTES: usize = 4_096;
 /// Swapping one JSON value for another leaves the rest of the document's meaning unchanged. So an event with the
 /// same bytes around those values means the same, with other values. The values themselves are still parsed.
 ///
-/// Without it, a token of a burst would cost 2.2 times as much, and one that comes alone 5 % more.
+/// Without the template, a token of a burst would cost 2.2 times as much, and one that comes alone 5 % more.
 #[derive(Debug, Default)]
 struct Template {
     kind: String,
@@ -90,7 +90,7 @@ struct Place {
 }
 
 impl Template {
-    /// Keeps an event that only added `text`. The values of `ignorable` mean nothing. All are slices of `data`.
+    /// Keeps an event that only added `text`. The values of `ignorable` do not affect its meaning. All are slices of `data`.
     fn keep<'a>(
         &mut self,
         kind: &str,

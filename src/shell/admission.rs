@@ -61,7 +61,7 @@ pub(super) async fn admit(
     let length = parsed.as_ref().ok().map(|chat| chat.message_length);
     exchange.log_received(Level::Info, length, client);
     let chat = parsed?;
-    limit(exchange, request, client, waiting).await?;
+    check_rate(exchange, request, client, waiting).await?;
     Ok(chat)
 }
 
@@ -152,8 +152,9 @@ async fn after_body(mut source: Source, refusal: EarlyEnd, waiting: &mut Waiting
     }
 }
 
-/// Counts the request. A limiter that fails must not take the service down with it.
-async fn limit(
+/// Counts the request. When the limiter fails or is silent for 2 s, the request is let in: the limiter must not take the
+/// service down with it.
+async fn check_rate(
     exchange: &Exchange,
     request: &Request,
     client: Option<&str>,

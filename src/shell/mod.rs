@@ -58,6 +58,7 @@ fn respond(request: Request, env: Env, context: Context) -> JsValue {
     js::begin_turn();
     let exchange = Exchange::begin(Isolate::of(&env), &request);
     let route = route(&exchange.method, &exchange.path);
+    // Probes may ask for health from anywhere, and it tells nothing.
     if let Err(denied) = exchange.cors
         && (route != Route::Health || denied == Denied::MalformedHost)
     {

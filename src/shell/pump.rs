@@ -107,7 +107,7 @@ impl Pump {
     /// Writes the relay's output, once there is room for it; false when the client has left. At the deadline, the
     /// final frame is written all the same and upstream is closed.
     async fn write(&mut self) -> bool {
-        let room = self.wait_for_room(self.relay.last_deadline_ms()).await;
+        let room = self.wait_for_room(self.relay.total_deadline_ms()).await;
         if let Err(Interrupted::TimeIsUp) = room {
             self.interrupt(&Interrupted::TimeIsUp);
         }
@@ -129,7 +129,7 @@ impl Pump {
 
     /// Ends the body once the runtime has taken everything, the final frame included.
     async fn finish_body(&mut self) -> Delivery {
-        let deadline_ms = self.relay.last_deadline_ms().saturating_add(CLOSING_MS);
+        let deadline_ms = self.relay.total_deadline_ms().saturating_add(CLOSING_MS);
         match self.wait_for_room(deadline_ms).await {
             Ok(()) if !self.waiting.is_client_gone() => {
                 self.outlet.mark_ended();

@@ -8,7 +8,7 @@ const GRACE_MS: u64 = 2_000;
 /// How long a chat may take.
 #[derive(Clone, Copy, Debug)]
 pub struct Limits {
-    /// `TIMEOUT_SECONDS`: longest wait for upstream: for its headers, then between its bytes.
+    /// `TIMEOUT_SECONDS`: longest wait for the request's body, for upstream's headers, then between its bytes.
     pub idle: Duration,
     /// `MAX_STREAM_SECONDS`: longest whole answer.
     pub total: Duration,
@@ -32,7 +32,7 @@ pub(super) enum Due {
 pub(super) struct Clocks {
     idle_ms: u64,
     heartbeat_ms: u64,
-    last_deadline_ms: u64,
+    total_deadline_ms: u64,
     /// When upstream last sent bytes, plus the time that the client has since taken to read.
     progress_ms: u64,
     /// When something last happened, which is when the write that follows begins.
@@ -47,7 +47,7 @@ impl Clocks {
         Self {
             idle_ms: millis(limits.idle),
             heartbeat_ms: millis(limits.heartbeat),
-            last_deadline_ms: now_ms.saturating_add(millis(limits.total)),
+            total_deadline_ms: now_ms.saturating_add(millis(limits.total)),
             progress_ms: now_ms,
             handled_ms: now_ms,
             sent_ms: now_ms,
@@ -90,18 +90,18 @@ impl Clocks {
     pub(super) fn deadline_ms(&self, text_frames: u64) -> u64 {
         self.silence_deadline_ms(text_frames)
             .min(self.heartbeat_deadline_ms())
-            .min(self.last_deadline_ms)
+            .min(self.total_deadline_ms)
     }
 
     /// When the whole answer has to be over.
-    pub(super) fn last_deadline_ms(&self) -> u64 {
-        self.last_deadline_ms
+    pub(super) fn total_deadline_ms(&self) -> u64 {
+        self.total_deadline_ms
     }
 
     /// What a tick at this time is due for, if anything.
     pub(super) fn due(&self, now_ms: u64, text_frames: u64) -> Option<Due> {
         let deadlines = [
-            (self.last_deadline_ms, Due::Total),
+            (self.total_deadline_ms, Due::Total),
             (self.silence_deadline_ms(text_frames), Due::Silence),
             (self.heartbeat_deadline_ms(), Due::Heartbeat),
         ];

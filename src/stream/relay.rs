@@ -1,12 +1,12 @@
 //! Upstream's bytes, time and aborts → the client's frames, and one [`Outcome`].
 //!
 //! The relay does no I/O. Its caller says what happened ([`Relay::handle`]), writes the frames that follow from it
-//! ([`Relay::output`]), and comes back in time ([`Relay::deadline_ms`]).
+//! ([`Relay::output`]), and calls again by the deadline ([`Relay::deadline_ms`]).
 //!
 //! # Invariants
 //!
 //! 1. Exactly one final frame per stream unless the client is gone; nothing after it.
-//! 2. An answer is told as complete only if upstream said so, in words that mean it.
+//! 2. An answer is reported complete only if upstream said so: by a known finish reason, or an end mark after text.
 //! 3. After upstream has said so, nothing that follows turns the answer into a failure.
 //! 4. Output does not depend on how upstream's bytes were split.
 //! 5. No upstream text reaches a frame or a log unless it is part of the answer (frame) or a machine-readable
@@ -34,7 +34,7 @@ pub use super::writer::SentFrame;
 pub enum Input<'a> {
     /// Upstream sent bytes.
     Chunk(&'a [u8]),
-    /// Upstream ended its body in order.
+    /// Upstream ended its body cleanly.
     End,
     /// The connection to upstream broke.
     Broken,
@@ -95,8 +95,8 @@ impl Relay {
         self.clocks.handled(now_ms);
         match input {
             Input::Chunk(chunk) => self.receive(chunk, now_ms),
-            Input::End => self.end("the bytes ended before the answer was complete", now_ms),
-            Input::Broken => self.end(
+            Input::End => self.body_ended("the bytes ended before the answer was complete", now_ms),
+            Input::Broken => self.body_ended(
                 "the connection broke before the answer was complete",
                 now_ms,
             ),
@@ -139,7 +139,7 @@ impl Relay {
         &self.writer.output
     }
 
-    /// The output has been written, and is forgotten.
+    /// Discards the output, which has been written.
     pub fn output_written(&mut self, now_ms: u64) {
         self.writer.output.clear();
         self.clocks.written(now_ms);
@@ -151,8 +151,8 @@ impl Relay {
     }
 
     /// When the whole answer has to be over.
-    pub fn last_deadline_ms(&self) -> u64 {
-        self.clocks.last_deadline_ms()
+    pub fn total_deadline_ms(&self) -> u64 {
+        self.clocks.total_deadline_ms()
     }
 
     /// How the stream ended, once it has.
@@ -231,11 +231,11 @@ impl Relay {
 
     fn tick(&mut self, now_ms: u64) {
         match self.clocks.due(now_ms, self.text_frame_count()) {
-            Some(Due::Total) => self.expire(
+            Some(Due::Total) => self.finish_or_fail(
                 ErrorCode::StreamTooLong,
                 "the answer took longer than MAX_STREAM_SECONDS",
             ),
-            Some(Due::Silence) => self.expire(
+            Some(Due::Silence) => self.finish_or_fail(
                 ErrorCode::UpstreamTimeout,
                 "upstream was silent for TIMEOUT_SECONDS",
             ),
@@ -248,7 +248,7 @@ impl Relay {
     }
 
     /// Ends the stream: in order if upstream has given a finish reason, so that only usage could still follow.
-    fn expire(&mut self, code: ErrorCode, cause: &str) {
+    fn finish_or_fail(&mut self, code: ErrorCode, cause: &str) {
         if self.writer.finish_reason().is_some() {
             self.finish();
         } else {
@@ -256,14 +256,14 @@ impl Relay {
         }
     }
 
-    /// The bytes are over. A last event without its blank line counts if it is whole.
-    fn end(&mut self, cause: &str, now_ms: u64) {
+    /// Upstream's body has ended. A last event without its blank line counts if it is whole.
+    fn body_ended(&mut self, cause: &str, now_ms: u64) {
         if let Ok(Some(event)) = self.decoder.finish() {
             let step = self.writer.handle(&mut self.events, event, true);
             self.step(step, now_ms);
         }
         if self.outcome.is_none() {
-            self.expire(ErrorCode::UpstreamTruncated, cause);
+            self.finish_or_fail(ErrorCode::UpstreamTruncated, cause);
         }
         self.note_output(now_ms);
     }

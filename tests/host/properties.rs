@@ -145,7 +145,7 @@ fn the_client_reads_exactly_the_text_that_upstream_sent() {
 }
 
 #[test]
-fn no_answer_is_told_as_complete_whose_upstream_did_not_say_so() {
+fn no_answer_is_reported_complete_unless_upstream_said_so() {
     let streams = prop_oneof![any_bytes(), upstream(), damaged_upstream()];
     let breaks = any::<bool>();
     for_any(

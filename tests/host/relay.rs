@@ -79,7 +79,7 @@ fn a_client_that_leaves_before_it_took_the_final_frame_is_gone() {
 }
 
 #[test]
-fn an_answer_is_told_as_complete_only_if_upstream_said_so_in_words_that_mean_it() {
+fn an_answer_is_reported_complete_only_if_upstream_said_so() {
     let silent = STOP.replace("\"stop\"", "\"\"");
     for (stream, expected) in [
         (STOP.to_owned(), EndReason::Done),

@@ -94,7 +94,7 @@ fn a_tick_acts_when_its_deadline_has_come_and_not_before_and_leaves_the_next_one
             now += wait;
             let due = relay.deadline_ms();
             let output_bytes = relay.output().len();
-            assert!(due <= relay.last_deadline_ms(), "no tick for the total");
+            assert!(due <= relay.total_deadline_ms(), "no tick for the total");
             act.happen(&mut relay, now);
             let has_ended = relay.outcome().is_some();
             if act == Act::Tick {
