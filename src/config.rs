@@ -5,6 +5,7 @@ use std::fmt;
 use self::variables::Variables;
 use crate::api::access::{AccessTokens, Gate, Origins, tokens_in};
 use crate::api::host::Hosts;
+use crate::api::keeping::Keeping;
 use crate::api::request::Rules;
 use crate::json;
 use crate::openai::{Api, BaseUrl, Target};
@@ -25,6 +26,8 @@ pub struct Config {
     pub target: Target,
     /// How long a chat may take.
     pub limits: Limits,
+    /// What is kept of conversations, and for whom.
+    pub kept: Keeping,
     /// `LOG_LEVEL`: the lowest level that is logged.
     pub log_level: Level,
 }
@@ -44,6 +47,7 @@ impl Config {
             limits: limits(&mut variables),
             target: target(&mut variables, api_key),
             access_tokens: access_tokens(&mut variables),
+            kept: keeping(&mut variables),
             log_level: log_level_of(&mut variables),
         };
         gate_of(&mut variables);
@@ -223,6 +227,15 @@ fn access_tokens(variables: &mut Variables<'_>) -> AccessTokens {
     variables
         .parsed("ACCESS_TOKENS", AccessTokens::RULE, AccessTokens::parse)
         .unwrap_or_default()
+}
+
+fn keeping(variables: &mut Variables<'_>) -> Keeping {
+    let days = variables.value("CONVERSATION_DAYS");
+    Keeping {
+        has_anonymous_owner: variables.boolean("ANONYMOUS_OWNER"),
+        max_answers_at_once: variables.integer("MAX_ANSWERS_AT_ONCE", 4, 1..=100),
+        days: days.map(|_| variables.integer("CONVERSATION_DAYS", 0, 1..=36_500)),
+    }
 }
 
 fn log_level_of(variables: &mut Variables<'_>) -> Level {

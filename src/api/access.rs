@@ -22,14 +22,27 @@ pub struct AccessTokens(Vec<AccessToken>);
 
 #[derive(Clone)]
 struct AccessToken {
-    name: String,
+    client: Client,
     digest: [u8; 32],
 }
+
+/// Who an access token belongs to.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Client {
+    /// The token's name, for the log and the rate limit.
+    pub name: String,
+    /// Whose conversations this client may see. Tokens of one name share an owner, so that a token can be replaced; a
+    /// token without a name is an owner of its own, known by its digest.
+    pub owner: String,
+}
+
+/// The owner that all clients share where `ANONYMOUS_OWNER` allows it. No token has it: theirs have a prefix.
+pub const ANONYMOUS_OWNER: &str = "anonymous";
 
 impl fmt::Debug for AccessTokens {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_list()
-            .entries(self.0.iter().map(|token| &token.name))
+            .entries(self.0.iter().map(|token| &token.client.name))
             .finish()
     }
 }
@@ -54,15 +67,15 @@ impl AccessTokens {
         self.0.is_empty()
     }
 
-    /// The name of the token in an `Authorization` header. It is compared with every token in constant time, so that
+    /// Who the token in an `Authorization` header belongs to. It is compared with every token in constant time, so that
     /// the time taken reveals nothing.
-    pub fn name_of(&self, authorization: Option<&str>) -> Option<&str> {
+    pub fn client_of(&self, authorization: Option<&str>) -> Option<&Client> {
         let digest = digest(bearer(authorization?)?);
         let mut found = None;
         for token in &self.0 {
             let is_equal: Choice = token.digest.ct_eq(&digest);
             if bool::from(is_equal) {
-                found = Some(token.name.as_str());
+                found = Some(&token.client);
             }
         }
         found
@@ -75,13 +88,21 @@ impl AccessToken {
             Some((name, token)) => (name.trim().to_owned(), token.trim()),
             None => (format!("token-{place}"), entry),
         };
+        let digest = digest(token);
+        let owner = if entry.contains(':') {
+            format!("name:{name}")
+        } else {
+            digest.iter().fold("token:".to_owned(), |owner, byte| {
+                format!("{owner}{byte:02x}")
+            })
+        };
         let name_fits = (1..=MAX_NAME_LENGTH).contains(&name.len())
             && name
                 .bytes()
                 .all(|byte| byte.is_ascii_alphanumeric() || b"._-@".contains(&byte));
         (name_fits && is_token(token)).then(|| Self {
-            name,
-            digest: digest(token),
+            client: Client { name, owner },
+            digest,
         })
     }
 }

@@ -21,6 +21,8 @@ pub enum FinishReason {
     ToolCalls,
     /// Upstream ended the answer in order, for an unknown reason.
     Other,
+    /// The owner of a kept answer stopped it.
+    Stopped,
 }
 
 impl FinishReason {
@@ -33,6 +35,7 @@ impl FinishReason {
             Self::Refusal => "refusal",
             Self::ToolCalls => "tool_calls",
             Self::Other => "other",
+            Self::Stopped => "stopped",
         }
     }
 }
@@ -67,6 +70,10 @@ pub enum EndReason {
     UpstreamProtocol,
     /// The request was refused before upstream was called.
     Rejected,
+    /// The owner of a kept answer stopped it.
+    Stopped,
+    /// The process that wrote a kept answer died.
+    Interrupted,
 }
 
 impl EndReason {
@@ -81,6 +88,8 @@ impl EndReason {
             Self::StreamTooLong => "stream_too_long",
             Self::UpstreamProtocol => "upstream_protocol",
             Self::Rejected => "rejected",
+            Self::Stopped => "stopped",
+            Self::Interrupted => "interrupted",
         }
     }
 }
@@ -92,6 +101,7 @@ impl From<ErrorCode> for EndReason {
             ErrorCode::UpstreamTimeout => Self::UpstreamTimeout,
             ErrorCode::StreamTooLong => Self::StreamTooLong,
             ErrorCode::UpstreamProtocol => Self::UpstreamProtocol,
+            ErrorCode::Interrupted => Self::Interrupted,
             ErrorCode::ContextLengthExceeded
             | ErrorCode::ContentFiltered
             | ErrorCode::ModelNotFound

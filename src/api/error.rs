@@ -57,6 +57,18 @@ pub enum ErrorCode {
     UpstreamTruncated,
     /// The whole answer takes longer than allowed.
     StreamTooLong,
+    /// This deployment keeps no conversations, or not for this client.
+    ConversationsUnavailable,
+    /// The answer that a message would follow is still running.
+    AnswerRunning,
+    /// An `Idempotency-Key` comes again with another request.
+    IdempotencyConflict,
+    /// Too many answers of one owner run at once.
+    TooManyAnswers,
+    /// The process that wrote a kept answer died.
+    Interrupted,
+    /// The store of conversations cannot be read or written.
+    StoreUnavailable,
 }
 
 impl ErrorCode {
@@ -105,6 +117,12 @@ impl ErrorCode {
             Self::UpstreamProtocol => (502, "upstream_protocol"),
             Self::UpstreamTruncated => (502, "upstream_truncated"),
             Self::StreamTooLong => (504, "stream_too_long"),
+            Self::ConversationsUnavailable => (409, "conversations_unavailable"),
+            Self::AnswerRunning => (409, "answer_running"),
+            Self::IdempotencyConflict => (409, "idempotency_conflict"),
+            Self::TooManyAnswers => (429, "too_many_answers"),
+            Self::Interrupted => (503, "interrupted"),
+            Self::StoreUnavailable => (503, "store_unavailable"),
         }
     }
 
@@ -201,6 +219,30 @@ impl ErrorCode {
             Self::StreamTooLong => (
                 "The answer took too long",
                 "The answer took longer than this service allows. Ask for a shorter one.",
+            ),
+            Self::ConversationsUnavailable => (
+                "Conversations are not kept",
+                "This service keeps no conversations. Leave out conversation_id, or, if you run it, bind OWNERS: see docs/configuration.md.",
+            ),
+            Self::AnswerRunning => (
+                "An answer is still running",
+                "The answer that this message would follow is still being written. Wait for its end, stop it, or choose another turn with after.",
+            ),
+            Self::IdempotencyConflict => (
+                "Idempotency-Key already used",
+                "This Idempotency-Key belongs to another request. Use a fresh key for each new request.",
+            ),
+            Self::TooManyAnswers => (
+                "Too many answers at once",
+                "You already have as many answers running as this service allows. Wait for one to end, or stop one.",
+            ),
+            Self::Interrupted => (
+                "The answer was interrupted",
+                "This service stopped while the answer was being written. The text so far is kept. Ask again for a new answer.",
+            ),
+            Self::StoreUnavailable => (
+                "Conversations cannot be reached",
+                "This service could not read or write its conversations. Try again in a moment. If you run this service, check its log.",
             ),
         }
     }

@@ -1,10 +1,11 @@
 //! Frames: the server-sent events that a client reads.
 //!
 //! A frame is one `data:` line of compact JSON and a blank line. Its keys come in a fixed order, its
-//! `sequence` counts 0, 1, 2, … without gaps.
+//! `sequence` counts 0, 1, 2, … without gaps. A frame of a kept answer has an `id:` line before it.
 
 use serde::Serialize;
 
+use super::answer_id::AnswerId;
 use super::correlation::CorrelationId;
 use super::ending::{FinishReason, Usage};
 use super::error::ApiError;
@@ -17,6 +18,8 @@ pub const KEEP_ALIVE: &[u8] = b": keep-alive\n\n";
 #[derive(Debug)]
 pub struct FrameEncoder {
     correlation_id: CorrelationId,
+    /// The id of a kept answer: its frames have ids, so that a reader can resume behind any of them.
+    answer_id: Option<AnswerId>,
     /// What follows the sequence in every frame but the last.
     content_tail: String,
     next_sequence: u64,
@@ -43,18 +46,24 @@ impl FrameEncoder {
             format!(",\"is_final\":false,\"correlation_id\":\"{correlation_id}\"}}\n\n");
         Self {
             correlation_id,
+            answer_id: None,
             content_tail,
             next_sequence: 0,
         }
     }
 
-    /// The next frame's number.
-    pub fn next_sequence(&self) -> u64 {
-        self.next_sequence
+    /// The encoder of a reader of a kept answer. `correlation_id` is that of the request that asked for it.
+    pub fn resumed(correlation_id: CorrelationId, answer_id: AnswerId, next_sequence: u64) -> Self {
+        Self {
+            answer_id: Some(answer_id),
+            next_sequence,
+            ..Self::new(correlation_id)
+        }
     }
 
     /// Writes a frame with the next piece of text. `content` is a JSON string.
     pub fn content(&mut self, content: &str, out: &mut Vec<u8>) {
+        self.id(out);
         out.extend_from_slice(b"data: {\"content\":");
         out.extend_from_slice(content.as_bytes());
         out.extend_from_slice(b",\"sequence\":");
@@ -64,34 +73,68 @@ impl FrameEncoder {
 
     /// Writes the final frame. Nothing may follow it.
     pub fn ending(&mut self, ending: Ending<'_>, out: &mut Vec<u8>) {
+        self.ending_of(&ending.fields(), out);
+    }
+
+    /// Writes the final frame of fields as [`Ending::fields`] gives them.
+    pub fn ending_of(&mut self, fields: &str, out: &mut Vec<u8>) {
+        self.id(out);
         out.extend_from_slice(b"data: {\"content\":\"\",\"sequence\":");
         self.number(out);
         out.extend_from_slice(b",\"is_final\":true,\"correlation_id\":\"");
         out.extend_from_slice(self.correlation_id.as_str().as_bytes());
         out.push(b'"');
-        match ending {
-            Ending::Finished {
-                finish_reason,
-                usage,
-            } => {
-                field("finish_reason", finish_reason.name(), out);
-                if let Some(usage) = usage {
-                    field("usage", &usage, out);
-                }
-            }
-            Ending::Failed(error) => {
-                field("error", error.code.title(), out);
-                field("detail", &error.detail, out);
-                field("code", error.code.name(), out);
-            }
-        }
+        out.extend_from_slice(fields.as_bytes());
         out.extend_from_slice(b"}\n\n");
+    }
+
+    fn id(&self, out: &mut Vec<u8>) {
+        if let Some(answer_id) = &self.answer_id {
+            out.extend_from_slice(b"id: ");
+            out.extend_from_slice(answer_id.as_str().as_bytes());
+            out.push(b'.');
+            json::append(&self.next_sequence, out);
+            out.push(b'\n');
+        }
     }
 
     fn number(&mut self, out: &mut Vec<u8>) {
         json::append(&self.next_sequence, out);
         self.next_sequence = self.next_sequence.saturating_add(1);
     }
+}
+
+impl Ending<'_> {
+    /// The fields of the final frame that tell the ending: JSON without braces, with a comma before each.
+    pub fn fields(&self) -> String {
+        let mut out = Vec::new();
+        match self {
+            Self::Finished {
+                finish_reason,
+                usage,
+            } => {
+                field("finish_reason", finish_reason.name(), &mut out);
+                if let Some(usage) = usage {
+                    field("usage", usage, &mut out);
+                }
+            }
+            Self::Failed(error) => {
+                field("error", error.code.title(), &mut out);
+                field("detail", &error.detail, &mut out);
+                field("code", error.code.name(), &mut out);
+            }
+        }
+        String::from_utf8(out).unwrap_or_default()
+    }
+}
+
+/// The fields that only the final frame of a kept answer has: the turn that it is kept as, and how many earlier turns
+/// the model saw.
+pub fn kept_fields(turn_id: &str, history_turns: u64) -> String {
+    let mut out = Vec::new();
+    field("turn_id", turn_id, &mut out);
+    field("history_turns", &history_turns, &mut out);
+    String::from_utf8(out).unwrap_or_default()
 }
 
 fn field(name: &str, value: &(impl Serialize + ?Sized), out: &mut Vec<u8>) {

@@ -1,11 +1,14 @@
 //! The client's vocabulary: routes, access, requests, frames, errors and endings.
 
 pub mod access;
+pub mod answer_id;
 pub mod correlation;
 pub mod ending;
 pub mod error;
 pub mod frame;
 pub mod host;
+pub mod keeping;
+pub mod listing;
 pub mod request;
 pub mod route;
 mod value;

@@ -7,10 +7,11 @@ use std::borrow::Cow;
 
 use serde::Serialize;
 use serde_json::value::RawValue;
+use sha2::{Digest, Sha256};
 
 use super::error::{ApiError, ErrorCode};
 use super::value::{self, Rule};
-use crate::json::Fields;
+use crate::json::{self, Fields};
 
 /// Largest body that is read, in bytes.
 pub const MAX_BODY_BYTES: usize = 65_536;
@@ -20,6 +21,12 @@ pub const MAX_MESSAGE_CHARACTERS: usize = 8_000;
 pub const MAX_HISTORY_TURNS: usize = 64;
 /// Longest history, all contents together, in Unicode scalar values.
 pub const MAX_HISTORY_CHARACTERS: usize = 32_000;
+/// Longest title of a conversation, in Unicode scalar values.
+const MAX_TITLE_CHARACTERS: usize = 200;
+/// Longest id of a conversation, in characters.
+const MAX_CONVERSATION_ID_LENGTH: usize = 64;
+/// Longest id of a turn, in characters.
+const MAX_TURN_ID_LENGTH: usize = 64;
 /// Longest model name, in characters.
 const MAX_MODEL_CHARACTERS: usize = 128;
 
@@ -58,6 +65,48 @@ pub struct ChatRequest {
     pub max_tokens: u32,
     /// Earlier turns of the conversation, oldest first.
     pub history: Vec<Turn>,
+    /// Where the answer is kept, if it is.
+    pub kept: Option<Place>,
+}
+
+/// Where in a kept conversation a message belongs.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Place {
+    /// The conversation.
+    pub conversation_id: ConversationId,
+    /// What the message follows.
+    pub after: After,
+    /// A digest of the fields as the client sent them: two requests that ask for the same have the same one.
+    pub fingerprint: String,
+}
+
+/// What a message follows.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub enum After {
+    /// The newest turn of its conversation.
+    Newest,
+    /// Nothing: it begins the conversation anew.
+    Beginning,
+    /// The turn of this id.
+    Turn(String),
+}
+
+/// The id of a kept conversation, chosen by a client: 1–64 of `[A-Za-z0-9_-]`.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct ConversationId(String);
+
+impl ConversationId {
+    /// Parses an id; `None` when it breaks the rule.
+    pub fn parse(id: &str) -> Option<Self> {
+        let is_safe = |byte: u8| byte.is_ascii_alphanumeric() || b"_-".contains(&byte);
+        let fits = (1..=MAX_CONVERSATION_ID_LENGTH).contains(&id.len());
+        (fits && id.bytes().all(is_safe)).then(|| Self(id.to_owned()))
+    }
+
+    /// The id as text.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
 }
 
 /// An earlier turn of a conversation.
@@ -102,6 +151,24 @@ impl Invalid {
     /// Names the field of a broken rule.
     fn at(field: &str) -> impl FnOnce(Rule) -> Self + use<'_> {
         move |rule| Self::new(field, rule)
+    }
+
+    /// `after` names no turn of the conversation.
+    pub fn unknown_turn() -> Self {
+        Self::new(
+            "body.after",
+            "Value error, the conversation has no turn of this id",
+        )
+    }
+
+    /// A header breaks its rule.
+    pub fn header(name: &str, rule: &'static str) -> Self {
+        Self::new(format!("header.{name}"), rule)
+    }
+
+    /// A query parameter breaks its rule.
+    pub fn query(name: &str, rule: impl Into<Rule>) -> Self {
+        Self::new(format!("query.{name}"), rule)
     }
 
     /// The body ended before its declared length, or inside a chunk.
@@ -153,23 +220,48 @@ impl ChatRequest {
     ///
     /// The first rule that the body breaks.
     pub fn parse(body: &[u8], rules: &Rules) -> Result<Self, Invalid> {
-        let decode_error = |error| Invalid::new("body", format!("JSON decode error: {error}"));
-        let json = serde_json::from_slice::<&RawValue>(utf8(body)?).map_err(decode_error)?;
-        if !json.get().starts_with('{') {
-            return Err(Invalid::new("body", "Input should be a valid object"));
-        }
-        let fields: Fields<'_> = serde_json::from_str(json.get()).map_err(decode_error)?;
+        let fields = object(body)?;
         let (message, message_length) = message(&fields)?;
         let named = model(&fields, rules)?;
+        let max_tokens = max_tokens(&fields, rules)?;
+        let history = history(&fields)?;
+        let kept = place(&fields, &message, named.as_deref(), max_tokens)?;
         Ok(Self {
             message,
             message_length,
             names_model: named.is_some(),
             model: named.unwrap_or_else(|| rules.default_model.clone()),
-            max_tokens: max_tokens(&fields, rules)?,
-            history: history(&fields)?,
+            max_tokens: max_tokens.unwrap_or(rules.max_tokens),
+            history,
+            kept,
         })
     }
+}
+
+/// The new title in the body of a `PATCH`, without white space around it.
+///
+/// # Errors
+///
+/// The first rule that the body breaks.
+pub fn title(body: &[u8]) -> Result<String, Invalid> {
+    const FIELD: &str = "body.title";
+    let fields = object(body)?;
+    let json = required(&fields, "title", FIELD)?;
+    let (text, _) = value::text_up_to(MAX_TITLE_CHARACTERS, json).map_err(Invalid::at(FIELD))?;
+    match text.trim() {
+        "" => Err(Invalid::new(FIELD, "Value error, title must not be blank")),
+        title => Ok(title.to_owned()),
+    }
+}
+
+/// The fields of a body.
+fn object(body: &[u8]) -> Result<Fields<'_>, Invalid> {
+    let decode_error = |error| Invalid::new("body", format!("JSON decode error: {error}"));
+    let json = serde_json::from_slice::<&RawValue>(utf8(body)?).map_err(decode_error)?;
+    if !json.get().starts_with('{') {
+        return Err(Invalid::new("body", "Input should be a valid object"));
+    }
+    serde_json::from_str(json.get()).map_err(decode_error)
 }
 
 /// A body without the byte order mark that some editors and shells write. JSON in UTF-16 or UTF-32 begins with a byte
@@ -225,12 +317,74 @@ fn model(fields: &Fields<'_>, rules: &Rules) -> Result<Option<String>, Invalid> 
     Ok(Some(name))
 }
 
-fn max_tokens(fields: &Fields<'_>, rules: &Rules) -> Result<u32, Invalid> {
+fn max_tokens(fields: &Fields<'_>, rules: &Rules) -> Result<Option<u32>, Invalid> {
     const FIELD: &str = "body.max_tokens";
     let Some(json) = fields.non_null("max_tokens") else {
-        return Ok(rules.max_tokens);
+        return Ok(None);
     };
-    value::integer_up_to(rules.max_tokens_limit, json).map_err(Invalid::at(FIELD))
+    let max_tokens = value::integer_up_to(rules.max_tokens_limit, json);
+    max_tokens.map(Some).map_err(Invalid::at(FIELD))
+}
+
+/// `message`, `model` and `max_tokens` as the client sent them: the configured defaults may change between two requests
+/// that ask for the same.
+fn place(
+    fields: &Fields<'_>,
+    message: &str,
+    model: Option<&str>,
+    max_tokens: Option<u32>,
+) -> Result<Option<Place>, Invalid> {
+    const FIELD: &str = "body.conversation_id";
+    let Some(json) = fields.non_null("conversation_id") else {
+        return Ok(None);
+    };
+    let (id, _) =
+        value::text_up_to(MAX_CONVERSATION_ID_LENGTH, json).map_err(Invalid::at(FIELD))?;
+    let conversation_id = ConversationId::parse(&id)
+        .ok_or_else(|| Invalid::new(FIELD, "String should match pattern '^[A-Za-z0-9_-]+$'"))?;
+    if fields.non_null("history").is_some() {
+        let rule = "Value error, history cannot be sent with a conversation_id, whose earlier turns are kept";
+        return Err(Invalid::new("body.history", rule));
+    }
+    let after = after(fields)?;
+    let (is_beginning, turn) = match &after {
+        After::Newest => (false, None),
+        After::Beginning => (true, None),
+        After::Turn(id) => (false, Some(id)),
+    };
+    let asked = (
+        conversation_id.as_str(),
+        is_beginning,
+        turn,
+        message,
+        model,
+        max_tokens,
+    );
+    Ok(Some(Place {
+        fingerprint: fingerprint(&json::to_json(&asked)),
+        conversation_id,
+        after,
+    }))
+}
+
+/// Unlike elsewhere, `null` is not the same as a missing field here.
+fn after(fields: &Fields<'_>) -> Result<After, Invalid> {
+    const FIELD: &str = "body.after";
+    match fields.get("after") {
+        None => Ok(After::Newest),
+        Some("null") => Ok(After::Beginning),
+        Some(json) => {
+            let turn = value::text_up_to(MAX_TURN_ID_LENGTH, json);
+            let (id, _) = turn.map_err(Invalid::at(FIELD))?;
+            Ok(After::Turn(id))
+        }
+    }
+}
+
+/// SHA-256 in hexadecimal.
+fn fingerprint(text: &str) -> String {
+    let digest = Sha256::digest(text);
+    digest.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 fn history(fields: &Fields<'_>) -> Result<Vec<Turn>, Invalid> {

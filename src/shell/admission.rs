@@ -4,11 +4,12 @@
 use js_sys::Uint8Array;
 use web_sys::Request;
 
-use super::exchange::{EarlyEnd, Exchange};
+use super::early_end::EarlyEnd;
+use super::exchange::Exchange;
 use super::runtime::js::{self, millis};
 use super::runtime::streams::Source;
 use super::runtime::wait::{Interrupted, Waiting};
-use crate::api::access::{brings_token, rate_limit_key};
+use crate::api::access::{Client, brings_token, rate_limit_key};
 use crate::api::error::{ApiError, ErrorCode};
 use crate::api::request::{ChatRequest, Invalid, MAX_BODY_BYTES, media};
 use crate::config::Config;
@@ -29,16 +30,22 @@ const DISCARD_MS: u64 = 2_000;
 /// Longest cause of a limiter's failure that a log line repeats, in characters.
 const MAX_LOGGED_CAUSE: usize = 200;
 
+/// A chat that was let in.
+pub(super) struct Admitted<'c> {
+    pub(super) chat: ChatRequest,
+    /// Whose conversations the client may use, if anybody's.
+    pub(super) owner: Option<&'c str>,
+    /// The body that it was parsed from.
+    pub(super) body: Vec<u8>,
+}
+
 /// The chat that a request asks for, if it may.
-pub(super) async fn admit(
+pub(super) async fn admit<'c>(
     exchange: &Exchange,
     request: &Request,
-    config: &Config,
+    config: &'c Config,
     waiting: &mut Waiting,
-) -> Result<ChatRequest, EarlyEnd> {
-    let deadline_ms = exchange
-        .started_ms
-        .saturating_add(millis(config.limits.idle));
+) -> Result<Admitted<'c>, EarlyEnd> {
     let client = match authorize(request, config) {
         Ok(client) => client,
         Err(refusal) => {
@@ -47,32 +54,59 @@ pub(super) async fn admit(
             return Err(refusal);
         }
     };
-    let read = match declared(request) {
+    let read = read(exchange, request, config, waiting).await;
+    let parsed = read.and_then(|body| {
+        let parsed = ChatRequest::parse(&body, &config.rules);
+        parsed
+            .map(|chat| (chat, body))
+            .map_err(EarlyEnd::Invalid)
+    });
+    let length = parsed.as_ref().ok().map(|(chat, _)| chat.message_length);
+    let name = client.map(|client| client.name.as_str());
+    exchange.log_received(Level::Info, length, name);
+    let (chat, body) = parsed?;
+    // A reader that resumes buys nothing.
+    let resumes = chat.kept.is_some() && js::header(&request.headers(), "last-event-id").is_some();
+    if !resumes {
+        check_rate(exchange, request, name, waiting).await?;
+    }
+    Ok(Admitted {
+        chat,
+        owner: config.kept.owner_of(client),
+        body,
+    })
+}
+
+/// Reads a body of JSON, within its bound and its deadline.
+pub(super) async fn read(
+    exchange: &Exchange,
+    request: &Request,
+    config: &Config,
+    waiting: &mut Waiting,
+) -> Result<Vec<u8>, EarlyEnd> {
+    let deadline_ms = exchange
+        .started_ms
+        .saturating_add(millis(config.limits.idle));
+    match declared(request) {
         Ok(is_length_known) => read_body(request, is_length_known, waiting, deadline_ms).await,
         Err(refusal) => match source_of(request, waiting) {
             Some(source) => Err(after_body(source, refusal, waiting).await),
             None => Err(refusal),
         },
-    };
-    let parsed = read.and_then(|body| {
-        let parsed = ChatRequest::parse(&body, &config.rules);
-        parsed.map_err(EarlyEnd::Invalid)
-    });
-    let length = parsed.as_ref().ok().map(|chat| chat.message_length);
-    exchange.log_received(Level::Info, length, client);
-    let chat = parsed?;
-    check_rate(exchange, request, client, waiting).await?;
-    Ok(chat)
+    }
 }
 
-/// The name of the client's access token, where one is needed.
-fn authorize<'c>(request: &Request, config: &'c Config) -> Result<Option<&'c str>, EarlyEnd> {
+/// The client that an access token belongs to, where one is needed.
+pub(super) fn authorize<'c>(
+    request: &Request,
+    config: &'c Config,
+) -> Result<Option<&'c Client>, EarlyEnd> {
     if config.access_tokens.is_empty() {
         return Ok(None);
     }
     let authorization = js::header(&request.headers(), "authorization");
-    let name = config.access_tokens.name_of(authorization.as_deref());
-    name.map(Some).ok_or_else(|| {
+    let client = config.access_tokens.client_of(authorization.as_deref());
+    client.map(Some).ok_or_else(|| {
         let mut error = ApiError::from(ErrorCode::Unauthorized);
         error.is_token_wrong = brings_token(authorization.as_deref());
         EarlyEnd::Rejected(error)

@@ -4,6 +4,7 @@ use js_sys::Promise;
 use serde::Serialize;
 use wasm_bindgen::JsValue;
 use wasm_bindgen::prelude::wasm_bindgen;
+use web_sys::AbortSignal;
 
 use super::runtime::js::HeaderMap;
 use crate::json;
@@ -22,6 +23,7 @@ extern "C" {
         this: &Endpoint,
         body: &str,
         correlation_id: &str,
+        signal: Option<&AbortSignal>,
     ) -> Result<Promise, JsValue>;
 }
 

@@ -1,4 +1,4 @@
-//! One request: its id, its origin, its log lines, and how it can end early.
+//! One request: its id, its origin and its log lines.
 
 use std::cell::Cell;
 use std::rc::Rc;
@@ -12,11 +12,13 @@ use super::runtime::js;
 use crate::api::access::{Cors, Denied};
 use crate::api::correlation::CorrelationId;
 use crate::api::ending::{Completion, EndReason};
-use crate::api::error::{ApiError, ErrorCode};
 use crate::api::host::ends_as_host;
-use crate::api::request::Invalid;
 use crate::openai::failure::Failure;
+use crate::stream::relay::SentFrame;
 use crate::telemetry::record::{Level, Record};
+
+/// Longest cause of a failure that a log line repeats, in characters.
+const MAX_LOGGED_CAUSE: usize = 512;
 
 /// Longest path that a log line repeats, in characters.
 const MAX_LOGGED_PATH: usize = 256;
@@ -32,23 +34,6 @@ pub(super) struct Exchange {
     pub(super) started_ms: u64,
     /// How often upstream was asked again.
     pub(super) retries: Cell<u32>,
-}
-
-/// Why a chat ends before its stream begins.
-pub(super) enum EarlyEnd {
-    /// The body breaks a rule.
-    Invalid(Invalid),
-    /// The request is at fault in another way.
-    Rejected(ApiError),
-    /// Upstream or this deployment is at fault; the log says how.
-    Failed(Failure),
-    ClientGone,
-}
-
-impl From<ErrorCode> for EarlyEnd {
-    fn from(code: ErrorCode) -> Self {
-        Self::Rejected(code.into())
-    }
 }
 
 impl Exchange {
@@ -116,6 +101,38 @@ impl Exchange {
         });
     }
 
+    /// Path and query, as the client sent them.
+    pub(super) fn target(&self, request: &Request) -> String {
+        let url = request.url();
+        let (_, target) = split_origin(&url);
+        let target = target.split('#').next().unwrap_or_default();
+        if target.starts_with('/') {
+            target.to_owned()
+        } else {
+            format!("/{target}")
+        }
+    }
+
+    /// A line about a frame.
+    pub(super) fn log_sent(&self, frame: SentFrame) {
+        self.log(Level::Debug, "chunk_sent", |record| {
+            record
+                .number("sequence", frame.sequence)
+                .number("content_length", frame.content_length as u64)
+                .number("elapsed_ms", self.elapsed_ms());
+        });
+    }
+
+    /// A line about what went wrong, and what is done about it.
+    pub(super) fn log_failure(&self, failure: &Failure, recovery_action: &str) {
+        self.log(Level::Error, "stream_error", |record| {
+            record
+                .text("code", failure.error.code.name())
+                .outside("cause", &failure.cause, MAX_LOGGED_CAUSE)
+                .text("recovery_action", recovery_action);
+        });
+    }
+
     /// The last line of this request.
     pub(super) fn log_complete(&self, level: Level, completion: &Completion) {
         self.log(level, "response_complete", |record| {
@@ -150,11 +167,16 @@ fn correlation_id(headers: &Headers) -> CorrelationId {
 
 /// Origin and path of an absolute URL as the runtime writes it.
 fn split_url(url: &str) -> (&str, &str) {
+    let (origin, rest) = split_origin(url);
+    let path = rest.split(['?', '#']).next().unwrap_or_default();
+    (origin, if path.is_empty() { "/" } else { path })
+}
+
+/// Origin of an absolute URL, and what follows it.
+fn split_origin(url: &str) -> (&str, &str) {
     let host_start = url.find("://").map_or(0, |at| at.saturating_add(3));
     let host = url.get(host_start..).unwrap_or_default();
     let origin_len =
         host_start.saturating_add(host.find(['/', '?', '#', '*']).unwrap_or(host.len()));
-    let (origin, rest) = url.split_at_checked(origin_len).unwrap_or((url, ""));
-    let path = rest.split(['?', '#']).next().unwrap_or_default();
-    (origin, if path.is_empty() { "/" } else { path })
+    url.split_at_checked(origin_len).unwrap_or((url, ""))
 }

@@ -13,7 +13,7 @@ use web_sys::console;
 use worker::Env;
 
 use super::endpoint::Endpoint;
-use super::runtime::js::{self, RateLimiter};
+use super::runtime::js::{self, Owners, RateLimiter};
 use crate::api::access::Gate;
 use crate::config::{self, Config, ConfigError};
 use crate::openai::dialect::{Dialect, Dialects};
@@ -30,6 +30,7 @@ pub(super) struct Isolate {
     pub(super) log: Log,
     pub(super) gate: Gate,
     pub(super) rate_limiter: Option<RateLimiter>,
+    pub(super) owners: Option<Owners>,
     dialects: RefCell<Dialects>,
     /// The first call makes it.
     endpoint: OnceCell<Endpoint>,
@@ -72,6 +73,7 @@ impl Isolate {
             log: Log::new(config::log_level(lookup), config::scrubber(lookup)),
             gate: config::gate(lookup),
             rate_limiter: RateLimiter::bound_to(env),
+            owners: Owners::bound_to(env),
             dialects: RefCell::new(dialects),
             endpoint: OnceCell::new(),
         };

@@ -2,10 +2,12 @@
 //!
 //! ```text
 //! fetch → route ─► routes: health, readiness, preflights, refusals
-//!               └► chat: admission → upstream → pump
+//!               ├► chat: admission → upstream → pump
+//!               └► forward: to the object of the client's owner, which keeps its conversations
 //! ```
 
 use std::panic;
+use std::rc::Rc;
 
 use wasm_bindgen::JsValue;
 use wasm_bindgen::prelude::wasm_bindgen;
@@ -17,16 +19,20 @@ use self::chat::Chat;
 use self::exchange::Exchange;
 use self::isolate::Isolate;
 use self::runtime::instance::{self, OpenChat};
+use self::runtime::task::Inbox;
 use self::runtime::{js, task};
 use crate::api::access::Denied;
 use crate::api::error::{ApiError, ErrorCode};
-use crate::api::route::{Route, route};
+use crate::api::route::{KeptRoute, Route, route};
 
 mod admission;
 mod chat;
+mod early_end;
 mod endpoint;
 mod exchange;
+mod forward;
 mod isolate;
+mod owner;
 mod pump;
 mod response;
 mod routes;
@@ -36,7 +42,7 @@ mod upstream;
 #[event(start)]
 fn start() {
     panic::set_hook(Box::new(isolate::log_panic));
-    instance::start(respond);
+    instance::start(respond, owner::respond, owner::wake);
 }
 
 /// Answers a request; the runtime calls it by this name. JavaScript calls [`respond`] in turn, so that it can catch any
@@ -65,7 +71,15 @@ fn respond(request: Request, env: Env, context: Context) -> JsValue {
         return built(routes::refuse(&exchange, &denied.into()));
     }
     match route {
-        Route::Chat => chat(exchange, request, &context),
+        Route::Chat => open(exchange, request, &context, |exchange, request, open, inbox| {
+            Chat::new(exchange, open).run(request, inbox)
+        }),
+        Route::Kept(route) => {
+            let has_body = matches!(route, KeptRoute::Rename(_));
+            open(exchange, request, &context, move |exchange, request, open, inbox| {
+                forward::run(exchange, has_body, request, open, inbox)
+            })
+        }
         Route::Health => built(routes::health(&exchange)),
         Route::Ready => built(routes::ready(&exchange)),
         Route::Preflight { allow } => built(routes::preflight(&exchange, allow)),
@@ -83,16 +97,21 @@ fn built(response: Result<Response, JsValue>) -> JsValue {
     response.map_or(JsValue::UNDEFINED, JsValue::from)
 }
 
-/// Starts a chat, and gives the promise of its response. The chat goes on under `waitUntil`, so that its last line is
-/// logged even when the client leaves.
-fn chat(exchange: Exchange, request: Request, context: &Context) -> JsValue {
+/// Starts the work on a request that takes time, and gives the promise of its response. The work goes on under
+/// `waitUntil`, so that its last line is logged even when the client leaves.
+fn open<F: Future<Output = ()> + 'static>(
+    exchange: Exchange,
+    request: Request,
+    context: &Context,
+    run: impl FnOnce(Exchange, Request, OpenChat, Rc<Inbox>) -> F,
+) -> JsValue {
     let mut response = JsValue::UNDEFINED;
     task::spawn(|inbox| {
         let id = exchange.correlation_id.as_str();
         let logged_id = exchange.isolate.log.scrubbed(id);
         let open = OpenChat::begin(context, inbox.task, id, &logged_id);
         response = open.response().into();
-        Chat::new(exchange, open).run(request, inbox)
+        run(exchange, request, open, inbox)
     });
     response
 }

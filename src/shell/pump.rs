@@ -67,15 +67,10 @@ impl Pump {
         }
     }
 
-    /// Reads the end of upstream's body, so that the connection can serve the next request. If the end does not come,
-    /// the connection is closed. Upstream is not read after a failure.
+    /// Reads the end of upstream's body; see [`drain`].
     pub(super) async fn drain(mut self) {
         if self.is_done() {
-            let deadline_ms = js::now_ms().saturating_add(DRAIN_MS);
-            let drained = self
-                .source
-                .discard(DRAIN_BYTES, &mut self.waiting, deadline_ms);
-            drained.await.unwrap_or_default();
+            drain(&mut self.source, &mut self.waiting).await;
         }
     }
 
@@ -169,4 +164,12 @@ impl Pump {
             self.source.cancel();
         }
     }
+}
+
+/// Reads the end of upstream's body once it has said everything, so that the connection can serve the next request. If
+/// the end does not come, the connection is closed.
+pub(super) async fn drain(source: &mut Source, waiting: &mut Waiting) {
+    let deadline_ms = js::now_ms().saturating_add(DRAIN_MS);
+    let drained = source.discard(DRAIN_BYTES, waiting, deadline_ms);
+    drained.await.unwrap_or_default();
 }

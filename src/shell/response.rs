@@ -9,6 +9,7 @@ use web_sys::{ReadableStream, Response};
 
 use super::runtime::js::HeaderMap;
 use crate::api::access::{Cors, challenge};
+use crate::api::answer_id::AnswerId;
 use crate::api::correlation::CorrelationId;
 use crate::api::error::{ApiError, ErrorCode};
 use crate::json;
@@ -42,7 +43,20 @@ extern "C" {
         body: Option<&str>,
         correlation_id: &str,
     ) -> Result<Response, JsValue>;
+
+    #[wasm_bindgen(method, catch)]
+    fn relay(
+        this: &ResponseTemplate,
+        answer: &Response,
+        correlation_id: &str,
+    ) -> Result<Response, JsValue>;
 }
+
+const STREAM_HEADERS: [(&str, &str); 3] = [
+    ("content-type", "text/event-stream; charset=utf-8"),
+    ("cache-control", "no-cache, no-transform"),
+    ("x-accel-buffering", "no"),
+];
 
 thread_local! {
     /// The response of the last stream, and which origin may read it. The next one seldom differs.
@@ -71,11 +85,7 @@ pub(super) fn stream(
                 context.cors.cloned(),
                 context.template(
                     200,
-                    &[
-                        ("content-type", "text/event-stream; charset=utf-8"),
-                        ("cache-control", "no-cache, no-transform"),
-                        ("x-accel-buffering", "no"),
-                    ],
+                    &STREAM_HEADERS,
                 )?,
             ),
         });
@@ -97,6 +107,55 @@ pub(super) fn json(
     headers.extend_from_slice(more);
     let template = context.template(status, &headers)?;
     template.with_text(Some(body), context.correlation_id.as_str())
+}
+
+/// A body that is sent as it is made.
+pub(super) fn download(
+    content_type: &str,
+    body: &ReadableStream,
+    context: &ResponseContext<'_>,
+) -> Result<Response, JsValue> {
+    let headers = [("content-type", content_type), ("cache-control", "no-store")];
+    let template = context.template(200, &headers)?;
+    template.with_stream(body, context.correlation_id.as_str())
+}
+
+/// An answer that is kept: frames with ids.
+pub(super) fn kept_stream(
+    body: &ReadableStream,
+    answer_id: &AnswerId,
+    context: &ResponseContext<'_>,
+) -> Result<Response, JsValue> {
+    let mut headers = STREAM_HEADERS.to_vec();
+    headers.push(("x-answer-id", answer_id.as_str()));
+    let template = context.template(200, &headers)?;
+    template.with_stream(body, context.correlation_id.as_str())
+}
+
+/// A text.
+pub(super) fn text(
+    content_type: &str,
+    body: &str,
+    context: &ResponseContext<'_>,
+) -> Result<Response, JsValue> {
+    let headers = [("content-type", content_type), ("cache-control", "no-store")];
+    let template = context.template(200, &headers)?;
+    template.with_text(Some(body), context.correlation_id.as_str())
+}
+
+/// Nothing, as asked.
+pub(super) fn no_content(context: &ResponseContext<'_>) -> Result<Response, JsValue> {
+    let template = context.template(204, &[("cache-control", "no-store")])?;
+    template.with_text(None, context.correlation_id.as_str())
+}
+
+/// What an owner's object has answered, with the headers of this request.
+pub(super) fn relayed(
+    answer: &Response,
+    context: &ResponseContext<'_>,
+) -> Result<Response, JsValue> {
+    let template = context.template(answer.status(), &[])?;
+    template.relay(answer, context.correlation_id.as_str())
 }
 
 /// The response to a client that has left. Nobody reads it; 499 is what servers log for this.
@@ -131,10 +190,10 @@ pub(super) fn preflight(allow: &str, context: &ResponseContext<'_>) -> Result<Re
     let template = context.template(
         204,
         &[
-            ("access-control-allow-methods", "GET, HEAD, POST, OPTIONS"),
+            ("access-control-allow-methods", "GET, HEAD, POST, PATCH, DELETE, OPTIONS"),
             (
                 "access-control-allow-headers",
-                "Authorization, Content-Type, X-Correlation-Id",
+                "Authorization, Content-Type, Idempotency-Key, Last-Event-ID, X-Confirm, X-Correlation-Id",
             ),
             ("access-control-max-age", "7200"),
             ("allow", allow),
@@ -162,7 +221,7 @@ impl ResponseContext<'_> {
             headers.push(("access-control-allow-origin", origin));
             headers.push((
                 "access-control-expose-headers",
-                "X-Correlation-Id, Retry-After",
+                "X-Answer-Id, X-Correlation-Id, Retry-After",
             ));
         }
         // A refusal depends on the origin, too.

@@ -6,9 +6,10 @@
 
 use js_sys::Date;
 use wasm_bindgen::JsCast;
-use web_sys::{Headers, Response};
+use web_sys::{AbortSignal, Headers, Response};
 
-use super::exchange::{EarlyEnd, Exchange};
+use super::early_end::EarlyEnd;
+use super::exchange::Exchange;
 use super::runtime::js::{self, header};
 use super::runtime::streams::Source;
 use super::runtime::wait::{Interrupted, Waiting};
@@ -30,6 +31,19 @@ pub(super) struct Upstream {
     pub(super) latency_ms: u64,
 }
 
+impl Upstream {
+    /// Writes the line about its beginning.
+    pub(super) fn log_started(&self, exchange: &Exchange, chat: &ChatRequest) {
+        exchange.log(Level::Info, "stream_started", |record| {
+            record
+                .text("model", &chat.model)
+                .number("max_tokens", u64::from(chat.max_tokens))
+                .optional_id("upstream_request_id", self.request_id.as_deref())
+                .number("upstream_latency_ms", self.latency_ms);
+        });
+    }
+}
+
 /// How an answer begins.
 pub(super) enum Opening {
     /// An event stream, of which these bytes were read already.
@@ -38,11 +52,13 @@ pub(super) enum Opening {
     Whole(WholeAnswer),
 }
 
-/// Calls upstream until it answers with a stream, or there is no use in trying again.
+/// Calls upstream until it answers with a stream, or there is no use in trying again. `signal` aborts a call whose
+/// headers have not come, where the end of the request does not.
 pub(super) async fn open(
     exchange: &Exchange,
     config: &Config,
     request: &ChatRequest,
+    signal: Option<&AbortSignal>,
     waiting: &mut Waiting,
 ) -> Result<Upstream, EarlyEnd> {
     let isolate = &exchange.isolate;
@@ -50,6 +66,7 @@ pub(super) async fn open(
         exchange,
         config,
         request,
+        signal,
         deadline_ms: js::now_ms().saturating_add(js::millis(config.limits.idle)),
         dialect: isolate.dialect_of(&request.model),
     };
@@ -128,6 +145,7 @@ struct Attempt<'a> {
     exchange: &'a Exchange,
     config: &'a Config,
     request: &'a ChatRequest,
+    signal: Option<&'a AbortSignal>,
     deadline_ms: u64,
     dialect: Dialect,
 }
@@ -162,7 +180,7 @@ impl Attempt<'_> {
         let body = config.target.body(request, self.dialect);
         let id = self.exchange.correlation_id.as_str();
         let endpoint = self.exchange.isolate.endpoint(config);
-        let called = endpoint.and_then(|endpoint| endpoint.call(&body, id));
+        let called = endpoint.and_then(|endpoint| endpoint.call(&body, id, self.signal));
         let called = called.map_err(|error| {
             let cause = format!("the request cannot be made: {}", js::error_text(&error));
             Missed::Failed {

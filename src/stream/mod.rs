@@ -2,6 +2,7 @@
 
 mod clocks;
 mod parts;
+pub mod pieces;
 pub mod relay;
 pub mod sse;
 mod surrogates;

@@ -19,7 +19,6 @@
 use super::clocks::{Clocks, Due};
 use super::sse::{DecodeError, Decoder};
 use super::writer::{Step, Writer};
-use crate::api::correlation::CorrelationId;
 use crate::api::ending::{EndReason, FinishReason, Usage};
 use crate::api::error::ErrorCode;
 use crate::api::frame::KEEP_ALIVE;
@@ -27,7 +26,7 @@ use crate::openai::failure::Failure;
 use crate::openai::{Ended, EventParser, WholeAnswer};
 
 pub use super::clocks::Limits;
-pub use super::writer::SentFrame;
+pub use super::writer::{Form, SentFrame};
 
 /// Something that happened to a stream.
 #[derive(Clone, Copy, Debug)]
@@ -65,10 +64,10 @@ pub struct Relay {
 }
 
 impl Relay {
-    /// A stream that begins now. `traces_frames` keeps the facts for [`Relay::take_sent`].
+    /// A stream that begins now. `form` says what its output is made of; `traces_frames` keeps the facts for [`Relay::take_sent`].
     pub fn new(
         events: EventParser,
-        correlation_id: CorrelationId,
+        form: Form,
         limits: Limits,
         now_ms: u64,
         traces_frames: bool,
@@ -76,7 +75,7 @@ impl Relay {
         Self {
             decoder: Decoder::default(),
             events,
-            writer: Writer::new(correlation_id, traces_frames),
+            writer: Writer::new(form, traces_frames),
             clocks: Clocks::new(limits, now_ms),
             first_text_ms: None,
             outcome: None,

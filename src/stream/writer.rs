@@ -1,9 +1,9 @@
 //! Events → the client's frames.
 
 use super::parts::SentParts;
+use super::pieces;
 use super::sse::Event;
 use super::surrogates::Surrogates;
-use crate::api::correlation::CorrelationId;
 use crate::api::ending::{FinishReason, Usage};
 use crate::api::error::{ApiError, ErrorCode};
 use crate::api::frame::{Ending, FrameEncoder};
@@ -34,10 +34,19 @@ pub(super) enum Step {
     Undecodable(&'static str),
 }
 
+/// What the output is made of.
+#[derive(Debug)]
+pub enum Form {
+    /// Frames for a client.
+    Frames(FrameEncoder),
+    /// [`Pieces`](super::pieces::Pieces) for the store, which adds the ending itself.
+    Pieces,
+}
+
 /// Writes the frames of one stream, and keeps what upstream has said so far.
 #[derive(Debug)]
 pub(super) struct Writer {
-    frames: FrameEncoder,
+    form: Form,
     surrogates: Surrogates,
     pub(super) output: Vec<u8>,
     finish_reason: Option<FinishReason>,
@@ -57,9 +66,9 @@ pub(super) struct Writer {
 }
 
 impl Writer {
-    pub(super) fn new(correlation_id: CorrelationId, traces_frames: bool) -> Self {
+    pub(super) fn new(form: Form, traces_frames: bool) -> Self {
         Self {
-            frames: FrameEncoder::new(correlation_id),
+            form,
             surrogates: Surrogates::default(),
             output: Vec::new(),
             finish_reason: None,
@@ -141,12 +150,18 @@ impl Writer {
             finish_reason: self.finish_reason().unwrap_or(FinishReason::Stop),
             usage: self.usage,
         };
-        self.frames.ending(ending, &mut self.output);
+        self.ending(ending);
     }
 
     /// Writes the final frame of an answer that is not complete.
     pub(super) fn fail(&mut self, error: &ApiError) {
-        self.frames.ending(Ending::Failed(error), &mut self.output);
+        self.ending(Ending::Failed(error));
+    }
+
+    fn ending(&mut self, ending: Ending<'_>) {
+        if let Form::Frames(frames) = &mut self.form {
+            frames.ending(ending, &mut self.output);
+        }
     }
 
     pub(super) fn finish_reason(&self) -> Option<FinishReason> {
@@ -264,12 +279,15 @@ impl Writer {
         if let Some(sent) = &mut self.sent {
             let text: String = serde_json::from_str(json).unwrap_or_default();
             sent.push(SentFrame {
-                sequence: self.frames.next_sequence(),
+                sequence: self.text_frames,
                 content_length: text.chars().count(),
             });
         }
         self.text_frames = self.text_frames.saturating_add(1);
-        self.frames.content(json, &mut self.output);
+        match &mut self.form {
+            Form::Frames(frames) => frames.content(json, &mut self.output),
+            Form::Pieces => pieces::append(json, &mut self.output),
+        }
     }
 }
 

@@ -20,6 +20,8 @@ export let instance;
  * @property {(task: number, serial: number, isFulfilled: boolean, value: unknown) => void} onSettled
  * @property {(task: number) => void} onTime the timer has gone off
  * @property {(task: number) => void} onWake a future of the bindings wakes the task
+ * @property {(owner: number, request: Request) => Response | Promise<Response>} onOwned
+ * @property {(owner: number) => void} onAlarm
  */
 
 class Instance {
@@ -117,10 +119,26 @@ export class OpenChat {
   }
 }
 
-/** Registers an instance as it starts. The one before it is lost, even if no call has failed here. */
-export function connect(onRequest, onRead, onRoom, onGone, onSettled, onTime, onWake) {
+/**
+ * Registers an instance as it starts. The one before it is lost, even if no call has failed here.
+ *
+ * @param {Function[]} callbacks in the order of {@link Callbacks}
+ */
+export function connect(...callbacks) {
   instance?.lose();
-  instance = new Instance({ onRequest, onRead, onRoom, onGone, onSettled, onTime, onWake });
+  const [onRequest, onRead, onRoom, onGone, onSettled, onTime, onWake, onOwned, onAlarm] =
+    callbacks;
+  instance = new Instance({
+    onRequest,
+    onRead,
+    onRoom,
+    onGone,
+    onSettled,
+    onTime,
+    onWake,
+    onOwned,
+    onAlarm,
+  });
 }
 
 /**
@@ -130,6 +148,18 @@ export function connect(onRequest, onRead, onRoom, onGone, onSettled, onTime, on
 export async function handle(request, env, context) {
   await undefined;
   return instance.onRequest(request, env, context) ?? internalError(idFor(request));
+}
+
+/** The same for a request to a Durable Object. @param {number} owner the object's number */
+export async function handleOwned(owner, request) {
+  await undefined;
+  return instance.onOwned(owner, request) ?? internalError(idFor(request));
+}
+
+/** Has an object do what is due, when its alarm has gone off. @param {number} owner the object's number */
+export async function handleAlarm(owner) {
+  await undefined;
+  instance.onAlarm(owner);
 }
 
 /** Has a task polled once the call that wakes it has returned. */

@@ -24,6 +24,14 @@ extern "C" {
     /// Calls `on_request`. Cannot throw: whatever that does, there is a response.
     pub(in crate::shell) fn handle(request: &Request, env: &Env, context: &Context) -> JsValue;
 
+    /// Calls `on_owned`. Cannot throw: whatever that does, there is a response.
+    #[wasm_bindgen(js_name = handleOwned)]
+    pub(in crate::shell) fn handle_owned(owner: u32, request: &Request) -> JsValue;
+
+    /// Calls `on_alarm`. Cannot throw: it gives a promise.
+    #[wasm_bindgen(js_name = handleAlarm)]
+    pub(in crate::shell) fn handle_alarm(owner: u32) -> JsValue;
+
     #[wasm_bindgen(js_name = OpenChat)]
     type Handle;
 
@@ -47,9 +55,16 @@ extern "C" {
     fn end(this: &Handle);
 }
 
-/// Registers this instance with JavaScript, before any request. `on_request` gives a response, or its promise.
-pub(in crate::shell) fn start(on_request: fn(Request, Env, Context) -> JsValue) {
+/// Registers this instance with JavaScript, before any request. `on_request` gives a response, or its promise, and so
+/// does `on_owned`, which is for requests to a Durable Object. `on_alarm` is for the alarm of one.
+pub(in crate::shell) fn start(
+    on_request: fn(Request, Env, Context) -> JsValue,
+    on_owned: fn(u32, Request) -> JsValue,
+    on_alarm: fn(u32),
+) {
     let on_request = Closure::<dyn Fn(Request, Env, Context) -> JsValue>::new(on_request);
+    let on_owned = Closure::<dyn Fn(u32, Request) -> JsValue>::new(on_owned);
+    let on_alarm = Closure::<dyn Fn(u32)>::new(on_alarm);
     let on_read = Closure::<dyn Fn(u32, Option<usize>)>::new(|task, bytes| {
         let read = match bytes {
             Some(0) => Read::End,
@@ -86,6 +101,8 @@ pub(in crate::shell) fn start(on_request: fn(Request, Env, Context) -> JsValue) 
         on_settled.into_js_value(),
         on_time.into_js_value(),
         on_wake.into_js_value(),
+        on_owned.into_js_value(),
+        on_alarm.into_js_value(),
     ]);
 }
 

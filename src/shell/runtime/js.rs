@@ -67,6 +67,43 @@ pub(in crate::shell) fn error_text(error: &JsValue) -> String {
     text.unwrap_or_default()
 }
 
+/// The name of the Durable Objects' binding in `wrangler.toml`.
+const OWNERS: &str = "OWNERS";
+
+#[wasm_bindgen(module = "/src/shell/runtime/owners.js")]
+extern "C" {
+    #[wasm_bindgen(catch)]
+    fn ask(
+        owners: &JsValue,
+        owner: &str,
+        target: &str,
+        options: &str,
+        body: Option<Vec<u8>>,
+    ) -> Result<Promise, JsValue>;
+}
+
+/// The Durable Objects, one for each owner.
+pub(in crate::shell) struct Owners(JsValue);
+
+impl Owners {
+    /// The binding, where the deployment has one.
+    pub(in crate::shell) fn bound_to(env: &Env) -> Option<Self> {
+        let binding = Reflect::get(env, &JsValue::from_str(OWNERS)).ok()?;
+        binding.is_object().then_some(Self(binding))
+    }
+
+    /// Has an owner's object answer a request. `options` is what `fetch` takes, as JSON.
+    pub(in crate::shell) fn ask(
+        &self,
+        owner: &str,
+        target: &str,
+        options: &str,
+        body: Option<Vec<u8>>,
+    ) -> Result<Promise, JsValue> {
+        ask(&self.0, owner, target, options, body)
+    }
+}
+
 /// The name of the rate-limit binding in `wrangler.toml`.
 const RATE_LIMITER: &str = "CHAT_RATE_LIMITER";
 

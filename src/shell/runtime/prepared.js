@@ -24,7 +24,30 @@ export class ResponseTemplate {
     this.#options.headers.set("x-correlation-id", correlationId);
     return new Response(body, this.#options);
   }
+
+  /**
+   * What another worker has answered, its body untouched, with these headers and those that tell what it is.
+   * @param {Response} answer
+   * @returns {Response}
+   */
+  relay(answer, correlationId) {
+    const { headers } = this.#options;
+    for (const name of CONTENT_HEADERS) {
+      const value = answer.headers.get(name);
+      if (value !== null) headers.set(name, value);
+    }
+    return this.with(answer.body, correlationId);
+  }
 }
+
+/** Headers that tell what a response is. */
+const CONTENT_HEADERS = [
+  "content-type",
+  "cache-control",
+  "x-accel-buffering",
+  "x-answer-id",
+  "retry-after",
+];
 
 /** Calls of the model's server. */
 export class Endpoint {
@@ -41,9 +64,14 @@ export class Endpoint {
     this.#options = withHeadersMade(JSON.parse(options));
   }
 
-  /** @returns {Promise<Response>} */
-  call(body, correlationId) {
+  /**
+   * @param {string} body
+   * @param {string} correlationId
+   * @param {AbortSignal} [signal]
+   * @returns {Promise<Response>}
+   */
+  call(body, correlationId, signal) {
     this.#options.headers.set("x-client-request-id", correlationId);
-    return fetch(this.#url, { ...this.#options, body });
+    return fetch(this.#url, { ...this.#options, body, signal });
   }
 }

@@ -96,6 +96,16 @@ pub(super) fn tell(number: u32, put: impl FnOnce(&Inbox)) {
     }
 }
 
+/// Has a task look again at what it waits for.
+pub(in crate::shell) fn wake(number: u32) {
+    tell(number, |_| {});
+}
+
+/// Ends every wait of a task as if its client had left.
+pub(in crate::shell) fn interrupt(number: u32) {
+    tell(number, |inbox| inbox.is_client_gone.set(true));
+}
+
 /// Where a task is in the list, or would be.
 fn place_of(number: u32, tasks: &[Rc<Task>]) -> Result<usize, usize> {
     tasks.binary_search_by_key(&number, |task| task.inbox.task)

@@ -61,6 +61,11 @@ impl Waiting {
         Self { inbox, timer: None }
     }
 
+    /// For work that no client waits for. [`interrupt`](super::task::interrupt) takes the place of its leaving.
+    pub(in crate::shell) fn without_client(inbox: Rc<Inbox>) -> Self {
+        Self { inbox, timer: None }
+    }
+
     pub(in crate::shell) fn is_client_gone(&self) -> bool {
         self.inbox.is_client_gone.get()
     }

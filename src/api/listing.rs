@@ -1,0 +1,97 @@
+//! The query of `GET /conversations`.
+
+use super::request::Invalid;
+
+/// Most conversations of a page.
+const MAX_LIMIT: u32 = 100;
+/// Conversations of a page that sets no limit.
+const DEFAULT_LIMIT: u32 = 30;
+/// Longest search, in Unicode scalar values.
+const MAX_SEARCH_CHARACTERS: usize = 1_000;
+/// Longest cursor, in bytes.
+const MAX_CURSOR_BYTES: usize = 128;
+
+/// Which conversations a client wants to see.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Listing {
+    /// `q`: what their titles or texts contain.
+    pub search: Option<String>,
+    /// `before`: where the last page ended, as its `next` said.
+    pub before: Option<String>,
+    /// `limit`: most conversations of the page.
+    pub limit: u32,
+}
+
+impl Listing {
+    /// Parses a query, without its question mark. Other parameters are ignored.
+    ///
+    /// # Errors
+    ///
+    /// The first parameter that breaks its rule.
+    pub fn parse(query: &str) -> Result<Self, Invalid> {
+        let search = parameter(query, "q");
+        if let Some(search) = &search
+            && search.chars().count() > MAX_SEARCH_CHARACTERS
+        {
+            let rule = format!("String should have at most {MAX_SEARCH_CHARACTERS} characters");
+            return Err(Invalid::query("q", rule));
+        }
+        let before = parameter(query, "before").filter(|before| !before.is_empty());
+        if before.as_ref().is_some_and(|before| before.len() > MAX_CURSOR_BYTES) {
+            return Err(Invalid::query("before", "Value error, no page ended there"));
+        }
+        Ok(Self {
+            search,
+            before,
+            limit: limit(query)?,
+        })
+    }
+}
+
+fn limit(query: &str) -> Result<u32, Invalid> {
+    let Some(limit) = parameter(query, "limit") else {
+        return Ok(DEFAULT_LIMIT);
+    };
+    let limit = limit.parse().ok().filter(|limit| (1..=MAX_LIMIT).contains(limit));
+    limit.ok_or_else(|| {
+        let rule = format!("Input should be a whole number from 1 to {MAX_LIMIT}");
+        Invalid::query("limit", rule)
+    })
+}
+
+/// A parameter of a query, decoded as forms are: `+` is a space, `%` begins a byte. Of several, the first one counts.
+pub fn parameter(query: &str, name: &str) -> Option<String> {
+    let mut pairs = query.split('&').map(|pair| pair.split_once('=').unwrap_or((pair, "")));
+    let (_, value) = pairs.find(|(key, _)| *key == name)?;
+    Some(decode(value))
+}
+
+/// What is no UTF-8 becomes U+FFFD.
+fn decode(value: &str) -> String {
+    let mut bytes = Vec::with_capacity(value.len());
+    let mut rest = value.as_bytes();
+    while let Some((byte, after)) = rest.split_first() {
+        rest = after;
+        match byte {
+            b'+' => bytes.push(b' '),
+            b'%' => match escaped(after) {
+                Some((byte, after)) => {
+                    bytes.push(byte);
+                    rest = after;
+                }
+                None => bytes.push(b'%'),
+            },
+            byte => bytes.push(*byte),
+        }
+    }
+    String::from_utf8_lossy(&bytes).into_owned()
+}
+
+/// The byte that two hexadecimal digits stand for, and what follows them.
+fn escaped(digits: &[u8]) -> Option<(u8, &[u8])> {
+    let (digits, after) = digits.split_at_checked(2)?;
+    let digits = std::str::from_utf8(digits).ok()?;
+    let is_hex = digits.bytes().all(|byte| byte.is_ascii_hexdigit());
+    let byte = u8::from_str_radix(digits, 16).ok().filter(|_| is_hex)?;
+    Some((byte, after))
+}

@@ -1,0 +1,69 @@
+//! How a request ends that gets no stream: refused, failed, or left by its client.
+
+use super::exchange::Exchange;
+use super::response;
+use super::runtime::instance::OpenChat;
+use crate::api::ending::EndReason;
+use crate::api::error::{ApiError, ErrorCode};
+use crate::api::request::Invalid;
+use crate::config::ConfigError;
+use crate::openai::failure::Failure;
+use crate::telemetry::record::Level;
+
+/// Why a request ends before its stream begins.
+pub(super) enum EarlyEnd {
+    /// The body, a header or the query breaks a rule.
+    Invalid(Invalid),
+    /// The request is at fault in another way.
+    Rejected(ApiError),
+    /// Upstream or this deployment is at fault; the log says how.
+    Failed(Failure),
+    ClientGone,
+}
+
+impl From<ErrorCode> for EarlyEnd {
+    fn from(code: ErrorCode) -> Self {
+        Self::Rejected(code.into())
+    }
+}
+
+/// A deployment whose variables are missing or invalid.
+impl From<&ConfigError> for EarlyEnd {
+    fn from(error: &ConfigError) -> Self {
+        let problem = error.problems().first().cloned().unwrap_or_default();
+        Self::Failed(Failure {
+            error: ApiError::new(ErrorCode::ConfigurationError, problem),
+            ..Failure::new(ErrorCode::ConfigurationError, error.to_string())
+        })
+    }
+}
+
+impl EarlyEnd {
+    /// Writes the last lines of the request, and responds.
+    pub(super) fn respond(self, exchange: &Exchange, open: &OpenChat) {
+        let (error, end_reason) = match self {
+            Self::Invalid(invalid) => {
+                exchange.log(Level::Warning, "validation_error", |record| {
+                    record
+                        .text("field", &invalid.field)
+                        .text("rule", invalid.logged_rule());
+                });
+                (Some(ApiError::from(&invalid)), EndReason::Rejected)
+            }
+            Self::Rejected(error) => (Some(error), EndReason::Rejected),
+            Self::Failed(failure) => {
+                exchange.log_failure(&failure, "error_response");
+                let end_reason = EndReason::from(failure.error.code);
+                (Some(failure.error), end_reason)
+            }
+            Self::ClientGone => (None, EndReason::ClientGone),
+        };
+        let status = error.as_ref().map(|error| error.status);
+        exchange.log_complete(Level::Info, &exchange.completion(status, end_reason));
+        let context = exchange.response_context();
+        open.respond(match error {
+            Some(error) => response::error(&error, &context),
+            None => response::for_nobody(&context),
+        });
+    }
+}

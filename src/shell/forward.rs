@@ -1,0 +1,127 @@
+//! Requests about what is kept, forwarded to the object of their owner.
+//!
+//! The worker lets the request in and adds the headers of every response. The body is the object's own, which the runtime
+//! passes on by itself: a token is paid for once.
+
+use std::rc::Rc;
+
+use serde::Serialize;
+use wasm_bindgen::{JsCast, JsValue};
+use web_sys::{Request, Response};
+
+use super::admission;
+use super::early_end::EarlyEnd;
+use super::exchange::Exchange;
+use super::response;
+use super::runtime::instance::OpenChat;
+use super::runtime::js::{self, HeaderMap, millis};
+use super::runtime::task::Inbox;
+use super::runtime::wait::{Interrupted, Waiting};
+use crate::api::error::ErrorCode;
+use crate::config::Config;
+use crate::json;
+use crate::openai::failure::Failure;
+use crate::telemetry::record::Level;
+
+/// How much longer than upstream an object may take to answer, in milliseconds.
+const SLACK_MS: u64 = 10_000;
+
+/// The headers that an object looks at.
+const FORWARDED_HEADERS: [&str; 5] = [
+    "accept",
+    "content-type",
+    "idempotency-key",
+    "last-event-id",
+    "x-confirm",
+];
+
+/// What `fetch` takes, apart from the body.
+#[derive(Serialize)]
+struct Options<'a> {
+    method: &'a str,
+    headers: HeaderMap<'a>,
+}
+
+/// Answers a request about what is kept. `has_body`: its route takes one.
+pub(super) async fn run(
+    exchange: Exchange,
+    has_body: bool,
+    request: Request,
+    open: OpenChat,
+    inbox: Rc<Inbox>,
+) {
+    let mut waiting = Waiting::of(&request, inbox);
+    let answered = answer(&exchange, has_body, &request, &mut waiting).await;
+    drop(request);
+    match answered {
+        Ok(response) => open.respond(Ok(response)),
+        Err(end) => end.respond(&exchange, &open),
+    }
+}
+
+async fn answer(
+    exchange: &Exchange,
+    has_body: bool,
+    request: &Request,
+    waiting: &mut Waiting,
+) -> Result<Response, EarlyEnd> {
+    let config = exchange.isolate.config.as_ref().map_err(|error| {
+        exchange.log_received(Level::Info, None, None);
+        EarlyEnd::from(error)
+    })?;
+    let client = admission::authorize(request, config);
+    let name = client.as_ref().ok().and_then(|client| client.map(|client| client.name.as_str()));
+    let body = match (&client, has_body) {
+        (Ok(_), true) => admission::read(exchange, request, config, waiting).await.map(Some),
+        _ => Ok(None),
+    };
+    exchange.log_received(Level::Info, None, name);
+    let owner = config.kept.owner_of(client?);
+    forward(exchange, request, config, owner, body?, waiting).await
+}
+
+/// Has the owner's object answer. It writes the request's last log line as well.
+pub(super) async fn forward(
+    exchange: &Exchange,
+    request: &Request,
+    config: &Config,
+    owner: Option<&str>,
+    body: Option<Vec<u8>>,
+    waiting: &mut Waiting,
+) -> Result<Response, EarlyEnd> {
+    let (Some(owners), Some(owner)) = (&exchange.isolate.owners, owner) else {
+        return Err(ErrorCode::ConversationsUnavailable.into());
+    };
+    let headers = request.headers();
+    let mut forwarded = vec![("x-correlation-id", exchange.correlation_id.as_str().to_owned())];
+    for name in FORWARDED_HEADERS {
+        if let Some(value) = js::header(&headers, name) {
+            forwarded.push((name, value));
+        }
+    }
+    let pairs: Vec<_> = forwarded.iter().map(|(name, value)| (*name, value.as_str())).collect();
+    let options = Options {
+        method: &exchange.method,
+        headers: HeaderMap(&pairs),
+    };
+    let target = exchange.target(request);
+    let unavailable = |error: &JsValue| {
+        EarlyEnd::Failed(Failure::new(ErrorCode::StoreUnavailable, js::error_text(error)))
+    };
+    let asked = owners
+        .ask(owner, &target, &json::to_json(&options), body)
+        .map_err(|error| unavailable(&error))?;
+    let deadline_ms = js::now_ms()
+        .saturating_add(millis(config.limits.total))
+        .saturating_add(SLACK_MS);
+    match waiting.settle(&asked, deadline_ms).await {
+        Ok(answer) => {
+            let answer: Response = answer.unchecked_into();
+            let context = exchange.response_context();
+            response::relayed(&answer, &context).map_err(|error| unavailable(&error))
+        }
+        Err(Interrupted::ClientGone) => Err(EarlyEnd::ClientGone),
+        Err(Interrupted::Failed(error)) => Err(unavailable(&error)),
+        Err(Interrupted::TimeIsUp) => Err(unavailable(&JsValue::from_str("no answer in time"))),
+    }
+}

@@ -1,0 +1,151 @@
+//! `POST /chat` with a conversation: a new answer, or one there is already.
+
+use std::rc::Rc;
+
+use web_sys::Request;
+
+use super::answer::Answer;
+use super::object::{Object, fresh_id, store_failed};
+use crate::api::answer_id::{AnswerId, FrameId};
+use crate::api::error::{ApiError, ErrorCode};
+use crate::api::request::{ChatRequest, Invalid};
+use crate::config::Config;
+use crate::memory::store::{BeginError, Beginning};
+use crate::shell::early_end::EarlyEnd;
+use crate::shell::exchange::Exchange;
+use crate::shell::runtime::js;
+use crate::shell::runtime::task;
+
+/// What a client wants to read: an answer, and the sequence of the last frame that it has.
+pub(super) struct Wanted {
+    pub(super) answer: Rc<Answer>,
+    pub(super) after: Option<u64>,
+}
+
+/// Finds the answer that a request is about. If it asks for a new one, that begins.
+pub(super) fn ask(
+    object: &Rc<Object>,
+    exchange: &Rc<Exchange>,
+    request: &Request,
+    body: &[u8],
+    config: &Config,
+) -> Result<Wanted, EarlyEnd> {
+    let chat = ChatRequest::parse(body, &config.rules).map_err(EarlyEnd::Invalid)?;
+    let key = key_of(request)?;
+    if let Some(last) = last_frame(request)? {
+        if key.is_some_and(|key| key != last.answer_id) {
+            let rule = "Value error, the id belongs to another answer than Idempotency-Key";
+            return Err(EarlyEnd::Invalid(Invalid::header("last-event-id", rule)));
+        }
+        return Ok(Wanted {
+            answer: find(object, &last.answer_id)?.ok_or_else(no_answer)?,
+            after: Some(last.sequence),
+        });
+    }
+    let id = key.unwrap_or_else(|| AnswerId::fresh(fresh_id()));
+    let answer = match find(object, &id)? {
+        Some(answer) if chat.kept.as_ref().is_some_and(|place| place.fingerprint == answer.fingerprint) => answer,
+        Some(_) => return Err(ErrorCode::IdempotencyConflict.into()),
+        None => begin(object, exchange, chat, id, config)?,
+    };
+    Ok(Wanted {
+        answer,
+        after: None,
+    })
+}
+
+/// An answer by its id, whether it is being written or was.
+pub(super) fn find(object: &Object, id: &AnswerId) -> Result<Option<Rc<Answer>>, EarlyEnd> {
+    if let Some(answer) = object.running(id) {
+        return Ok(Some(answer));
+    }
+    let stored = object.store()?.exchange(id.as_str());
+    let stored = stored.map_err(|error| store_failed(&error))?;
+    Ok(stored
+        .and_then(|stored| Answer::stored(id.clone(), stored))
+        .map(Rc::new))
+}
+
+/// The error for an id that no answer of this owner has.
+pub(super) fn no_answer() -> EarlyEnd {
+    EarlyEnd::Rejected(ApiError::new(
+        ErrorCode::NotFound,
+        "You have no answer with this id.",
+    ))
+}
+
+/// The sequence of the last frame that a reader has: `Last-Event-ID`, which has to belong to this answer.
+pub(super) fn sequence_after(request: &Request, id: &AnswerId) -> Result<Option<u64>, EarlyEnd> {
+    match last_frame(request)? {
+        Some(last) if last.answer_id == *id => Ok(Some(last.sequence)),
+        Some(_) => {
+            let rule = "Value error, the id belongs to another answer";
+            Err(EarlyEnd::Invalid(Invalid::header("last-event-id", rule)))
+        }
+        None => Ok(None),
+    }
+}
+
+fn begin(
+    object: &Rc<Object>,
+    exchange: &Rc<Exchange>,
+    mut chat: ChatRequest,
+    id: AnswerId,
+    config: &Config,
+) -> Result<Rc<Answer>, EarlyEnd> {
+    let Some(place) = chat.kept.take() else {
+        // The worker forwards no other request.
+        return Err(ErrorCode::InternalError.into());
+    };
+    let most = usize::try_from(config.kept.max_answers_at_once).unwrap_or(usize::MAX);
+    if object.running_count() >= most {
+        return Err(ErrorCode::TooManyAnswers.into());
+    }
+    let asker = &exchange.correlation_id;
+    let beginning = Beginning {
+        conversation_id: place.conversation_id.as_str(),
+        after: &place.after,
+        answer_id: id.as_str(),
+        question_turn: &fresh_id(),
+        answer_turn: &fresh_id(),
+        fingerprint: &place.fingerprint,
+        correlation_id: asker.as_str(),
+        model: &chat.model,
+        message: &chat.message,
+        now_ms: js::now_ms(),
+    };
+    let begun = object.store()?.begin(&beginning).map_err(|error| match error {
+        BeginError::UnknownTurn => EarlyEnd::Invalid(Invalid::unknown_turn()),
+        BeginError::AnswerRunning => ErrorCode::AnswerRunning.into(),
+        BeginError::Database(error) => store_failed(&error),
+    })?;
+    let where_kept = (&place.conversation_id, place.fingerprint.as_str());
+    let answer = Rc::new(Answer::begin(id, where_kept, asker.clone(), &begun));
+    chat.history = begun.history;
+    object.add(&answer);
+    let (writer, object, exchange) = (Rc::clone(&answer), Rc::clone(object), Rc::clone(exchange));
+    task::spawn(move |inbox| writer.write(object, exchange, chat, inbox));
+    Ok(answer)
+}
+
+fn key_of(request: &Request) -> Result<Option<AnswerId>, EarlyEnd> {
+    let Some(key) = js::header(&request.headers(), "idempotency-key") else {
+        return Ok(None);
+    };
+    AnswerId::parse(&key).map(Some).ok_or_else(|| {
+        let rule = "String should have 1 to 128 characters of [A-Za-z0-9._:-], not dots alone";
+        EarlyEnd::Invalid(Invalid::header("idempotency-key", rule))
+    })
+}
+
+/// An empty header is none: it is what a client has that has read no frame.
+fn last_frame(request: &Request) -> Result<Option<FrameId>, EarlyEnd> {
+    let header = js::header(&request.headers(), "last-event-id");
+    let Some(id) = header.filter(|id| !id.is_empty()) else {
+        return Ok(None);
+    };
+    FrameId::parse(&id).map(Some).ok_or_else(|| {
+        let rule = "Value error, it should be the id of a frame: an answer's id, a dot and a sequence";
+        EarlyEnd::Invalid(Invalid::header("last-event-id", rule))
+    })
+}

@@ -1,0 +1,300 @@
+//! Requests to an object, each with its answer and its last log line.
+
+use std::rc::Rc;
+
+use js_sys::Uint8Array;
+use wasm_bindgen::JsValue;
+use web_sys::Request;
+
+use super::ask::{self, Wanted};
+use super::object::{Object, store_failed};
+use super::reader::Reader;
+use crate::api::answer_id::{AnswerId, sequence_of};
+use crate::api::ending::EndReason;
+use crate::api::error::{ApiError, ErrorCode};
+use crate::api::listing::Listing;
+use crate::api::request::{ConversationId, Invalid, title};
+use crate::api::route::{KeptRoute, Route, route};
+use crate::config::Config;
+use crate::memory::store::State;
+use crate::shell::early_end::EarlyEnd;
+use crate::shell::exchange::Exchange;
+use crate::shell::response;
+use crate::shell::runtime::instance::OpenChat;
+use crate::shell::runtime::js::{self, millis};
+use crate::shell::runtime::streams::Outlet;
+use crate::shell::runtime::task;
+use crate::shell::runtime::wait::{Interrupted, Waiting};
+use crate::telemetry::record::Level;
+
+/// The media type of an export.
+const JSON_LINES: &str = "application/jsonl";
+
+/// What a request gets.
+enum Reply {
+    Json(String),
+    Markdown(String),
+    Nothing,
+    Stream(Wanted),
+    Export,
+}
+
+/// Answers a request; gives the promise of its response.
+pub(super) fn respond(object: Rc<Object>, request: Request) -> JsValue {
+    let exchange = Rc::new(Exchange::begin(Rc::clone(&object.isolate), &request));
+    let mut response = JsValue::UNDEFINED;
+    task::spawn(|inbox| {
+        let id = exchange.correlation_id.as_str();
+        let logged_id = exchange.isolate.log.scrubbed(id);
+        let open = OpenChat::begin(&object.context, inbox.task, id, &logged_id);
+        response = open.response().into();
+        let waiting = Waiting::of(&request, inbox);
+        run(object, exchange, request, open, waiting)
+    });
+    response
+}
+
+async fn run(
+    object: Rc<Object>,
+    exchange: Rc<Exchange>,
+    request: Request,
+    open: OpenChat,
+    mut waiting: Waiting,
+) {
+    let reply = handle(&object, &exchange, &request, &mut waiting).await;
+    drop(request);
+    let end = match reply {
+        Ok(Reply::Stream(wanted)) => stream(&exchange, wanted, &open, waiting).await,
+        Ok(Reply::Export) => export(&object, &exchange, &open, waiting).await,
+        Ok(reply) => {
+            respond_whole(&exchange, &open, &reply);
+            Ok(())
+        }
+        Err(end) => Err(end),
+    };
+    if let Err(end) = end {
+        end.respond(&exchange, &open);
+    }
+}
+
+fn respond_whole(exchange: &Exchange, open: &OpenChat, reply: &Reply) {
+    let context = exchange.response_context();
+    let (status, response) = match reply {
+        Reply::Json(body) => (200, response::json(200, body, &context, &[])),
+        Reply::Markdown(text) => {
+            let markdown = "text/markdown; charset=utf-8";
+            (200, response::text(markdown, text, &context))
+        }
+        _ => (204, response::no_content(&context)),
+    };
+    let completion = exchange.completion(Some(status), EndReason::Done);
+    exchange.log_complete(Level::Info, &completion);
+    open.respond(response);
+}
+
+async fn handle(
+    object: &Rc<Object>,
+    exchange: &Rc<Exchange>,
+    request: &Request,
+    waiting: &mut Waiting,
+) -> Result<Reply, EarlyEnd> {
+    let config = exchange.isolate.config.as_ref().map_err(EarlyEnd::from)?;
+    let route = route(&exchange.method, &exchange.path);
+    let body = match route {
+        Route::Chat | Route::Kept(KeptRoute::Rename(_)) => body(request, config, waiting).await?,
+        _ => Vec::new(),
+    };
+    match route {
+        Route::Chat => ask::ask(object, exchange, request, &body, config).map(Reply::Stream),
+        Route::Kept(route) => kept(object, request, route, &body),
+        // The worker forwards no other request.
+        _ => Err(ErrorCode::NotFound.into()),
+    }
+}
+
+/// The worker has read the body already, so it comes at once.
+async fn body(
+    request: &Request,
+    config: &Config,
+    waiting: &mut Waiting,
+) -> Result<Vec<u8>, EarlyEnd> {
+    let deadline_ms = js::now_ms().saturating_add(millis(config.limits.idle));
+    let whole = request.array_buffer().map_err(|_| ErrorCode::InternalError)?;
+    match waiting.settle(&whole, deadline_ms).await {
+        Ok(buffer) => Ok(Uint8Array::new(&buffer).to_vec()),
+        Err(Interrupted::ClientGone) => Err(EarlyEnd::ClientGone),
+        Err(_) => Err(ErrorCode::RequestTimeout.into()),
+    }
+}
+
+fn kept(
+    object: &Object,
+    request: &Request,
+    route: KeptRoute<'_>,
+    body: &[u8],
+) -> Result<Reply, EarlyEnd> {
+    let store = object.store()?;
+    let failed = |error: JsValue| store_failed(&error);
+    match route {
+        KeptRoute::List => {
+            let listing = Listing::parse(&query_of(request)).map_err(EarlyEnd::Invalid)?;
+            store.list(&listing).map(Reply::Json).map_err(failed)
+        }
+        KeptRoute::Conversation(id) => {
+            let id = conversation(id)?;
+            let accept = js::header(&request.headers(), "accept").unwrap_or_default();
+            if accept.contains("text/markdown") {
+                let text = store.markdown(id.as_str()).map_err(failed)?;
+                text.map(Reply::Markdown).ok_or_else(no_conversation)
+            } else {
+                let json = store.conversation(id.as_str()).map_err(failed)?;
+                json.map(Reply::Json).ok_or_else(no_conversation)
+            }
+        }
+        KeptRoute::Rename(id) => {
+            let title = title(body).map_err(EarlyEnd::Invalid)?;
+            let id = conversation(id)?;
+            let renamed = store.rename(id.as_str(), &title).map_err(failed)?;
+            renamed.map(Reply::Json).ok_or_else(no_conversation)
+        }
+        KeptRoute::Delete(id) => {
+            let id = conversation(id)?;
+            let running = object.running_in(Some(id.as_str()));
+            if !store.delete(id.as_str()).map_err(failed)? {
+                return Err(no_conversation());
+            }
+            for answer in running {
+                answer.discard(object);
+            }
+            Ok(Reply::Nothing)
+        }
+        KeptRoute::DeleteAll => {
+            let confirmation = js::header(&request.headers(), "x-confirm");
+            if confirmation.as_deref() != Some("delete-everything") {
+                let rule = "Value error, send 'X-Confirm: delete-everything' to forget all conversations";
+                return Err(EarlyEnd::Invalid(Invalid::header("x-confirm", rule)));
+            }
+            let running = object.running_in(None);
+            store.delete_all().map_err(failed)?;
+            for answer in running {
+                answer.discard(object);
+            }
+            Ok(Reply::Nothing)
+        }
+        KeptRoute::Answer(id) => {
+            let id = AnswerId::parse(id).ok_or_else(ask::no_answer)?;
+            let after = match ask::sequence_after(request, &id)? {
+                Some(sequence) => Some(sequence),
+                None => after_in(&query_of(request))?,
+            };
+            let answer = ask::find(object, &id)?.ok_or_else(ask::no_answer)?;
+            Ok(Reply::Stream(Wanted { answer, after }))
+        }
+        KeptRoute::Stop(id) => {
+            let id = AnswerId::parse(id).ok_or_else(ask::no_answer)?;
+            let answer = ask::find(object, &id)?.ok_or_else(ask::no_answer)?;
+            answer.stop(object)?;
+            let state = answer.state().unwrap_or(State::Stopped).name();
+            Ok(Reply::Json(format!("{{\"state\":\"{state}\"}}")))
+        }
+        KeptRoute::Export => Ok(Reply::Export),
+    }
+}
+
+async fn stream(
+    exchange: &Exchange,
+    wanted: Wanted,
+    open: &OpenChat,
+    waiting: Waiting,
+) -> Result<(), EarlyEnd> {
+    let config = exchange.isolate.config.as_ref().map_err(EarlyEnd::from)?;
+    let reader = Reader {
+        exchange,
+        answer: wanted.answer,
+        limits: config.limits,
+    };
+    reader.run(open, wanted.after, waiting).await
+}
+
+/// Streams everything that is kept, a page at a time.
+async fn export(
+    object: &Object,
+    exchange: &Exchange,
+    open: &OpenChat,
+    mut waiting: Waiting,
+) -> Result<(), EarlyEnd> {
+    let config = exchange.isolate.config.as_ref().map_err(EarlyEnd::from)?;
+    let last_ms = js::now_ms().saturating_add(millis(config.limits.total));
+    let store = object.store()?;
+    let (mut outlet, body) = Outlet::open(&waiting);
+    let mut cursor = None;
+    let mut page = store.export(cursor).map_err(|error| store_failed(&error))?;
+    open.respond(response::download(JSON_LINES, &body, &exchange.response_context()));
+    let end_reason = loop {
+        cursor = page.next;
+        let room = waiting
+            .until(|| outlet.has_room().then_some(()), last_ms)
+            .await;
+        let written = match (room, cursor) {
+            (Ok(()), Some(_)) => outlet.write(page.lines.as_bytes()),
+            (Ok(()), None) => outlet.write_last(page.lines.as_bytes()),
+            (Err(Interrupted::TimeIsUp), _) => break EndReason::StreamTooLong,
+            _ => break EndReason::ClientGone,
+        };
+        if written.is_err() {
+            break EndReason::ClientGone;
+        }
+        if cursor.is_none() {
+            let taken = waiting
+                .until(|| outlet.has_room().then_some(()), last_ms)
+                .await;
+            break if taken.is_ok() {
+                outlet.mark_ended();
+                EndReason::Done
+            } else {
+                EndReason::ClientGone
+            };
+        }
+        match store.export(cursor) {
+            Ok(next) => page = next,
+            Err(error) => {
+                if let EarlyEnd::Failed(failure) = store_failed(&error) {
+                    exchange.log_failure(&failure, "connection_broken_off");
+                }
+                break EndReason::Interrupted;
+            }
+        }
+    };
+    let completion = exchange.completion(Some(200), end_reason);
+    exchange.log_complete(Level::Info, &completion);
+    Ok(())
+}
+
+fn conversation(id: &str) -> Result<ConversationId, EarlyEnd> {
+    ConversationId::parse(id).ok_or_else(no_conversation)
+}
+
+fn no_conversation() -> EarlyEnd {
+    EarlyEnd::Rejected(ApiError::new(
+        ErrorCode::NotFound,
+        "You have no conversation with this id.",
+    ))
+}
+
+/// The sequence in `?after=`.
+fn after_in(query: &str) -> Result<Option<u64>, EarlyEnd> {
+    let Some(digits) = crate::api::listing::parameter(query, "after") else {
+        return Ok(None);
+    };
+    sequence_of(&digits).map(Some).ok_or_else(|| {
+        EarlyEnd::Invalid(Invalid::query("after", "Input should be a frame's sequence"))
+    })
+}
+
+/// The query of a request's URL, without its question mark.
+fn query_of(request: &Request) -> String {
+    let url = request.url();
+    let without_fragment = url.split('#').next().unwrap_or_default();
+    let query = without_fragment.split_once('?');
+    query.map(|(_, query)| query.to_owned()).unwrap_or_default()
+}
