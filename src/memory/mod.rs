@@ -1,0 +1,3 @@
+//! What is kept of conversations.
+
+pub mod pieces;
