@@ -9,8 +9,8 @@
 //! makes no random numbers and touches no network, so it is tested on the host. `shell` is the only code that touches
 //! JavaScript, and does nothing but I/O.
 //!
-//! Each layer imports only from the ones below it: `shell`, `config`, `stream`, `openai`, `api`, `telemetry`, `json`.
-//! `tests/host/layers.rs` keeps it so.
+//! Each layer imports only from the ones below it: `shell`, `config`, `memory`, `stream`, `openai`, `api`, `telemetry`,
+//! `json`. `tests/host/layers.rs` keeps it so.
 //!
 //! Words used throughout: *upstream* is the server that speaks the `OpenAI` API, the *client* our caller. A *chunk* is
 //! bytes as the network gave them, an *event* one decoded server-sent event, a *delta* the text that an event adds, a
@@ -19,6 +19,7 @@
 pub mod api;
 pub mod config;
 pub mod json;
+pub mod memory;
 pub mod openai;
 pub mod stream;
 pub mod telemetry;

@@ -12,12 +12,13 @@ use std::fs;
 use std::path::Path;
 
 /// The layers. Each may import from those before it.
-const LAYERS: [&str; 8] = [
+const LAYERS: [&str; 9] = [
     "json",
     "telemetry",
     "api",
     "openai",
     "stream",
+    "memory",
     "config",
     "shell::runtime",
     "shell",
@@ -77,8 +78,8 @@ fn an_import_from_a_layer_above_is_found_however_it_is_written() {
         upward(&imports(&runtime)),
         ["shell::runtime::task imports shell::chat"]
     );
-    let unknown = tree(&[("memory/turn.rs", "use crate::json;"), ("json.rs", "")]);
-    assert_eq!(upward(&imports(&unknown)), ["memory::turn is in no layer"]);
+    let unknown = tree(&[("attic/turn.rs", "use crate::json;"), ("json.rs", "")]);
+    assert_eq!(upward(&imports(&unknown)), ["attic::turn is in no layer"]);
 }
 
 #[test]

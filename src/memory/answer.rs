@@ -1,0 +1,145 @@
+//! An answer from its first journal row to its end.
+//!
+//! Its text grows in the journal while upstream sends. At its end one transaction moves it into the exchange's row and
+//! into the search index. The first ending that is stored is the one that counts: a later one changes nothing.
+
+use super::journal::{self, JournalRow};
+use super::pieces::Pieces;
+use super::sql::{Database, Row, Statement, rows};
+use super::store::{State, Store};
+
+/// How an answer ended.
+#[derive(Clone, Copy, Debug)]
+pub struct Ended<'a> {
+    /// How it stands from now on.
+    pub state: State,
+    /// The final frame's own fields as JSON, from `"finish_reason"` or `"error"` on, without braces.
+    pub ending: &'a str,
+    /// All of its text.
+    pub pieces: &'a Pieces,
+    /// The present time.
+    pub now_ms: u64,
+}
+
+/// An answer as it is stored.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Stored {
+    /// Its exchange.
+    pub exchange: u64,
+    /// The conversation's id.
+    pub conversation: String,
+    /// How it stands.
+    pub state: State,
+    /// What the request that asked for it said; see `Beginning::fingerprint`.
+    pub fingerprint: String,
+    /// The correlation id of the request that asked for it.
+    pub correlation_id: String,
+    /// The model that was asked.
+    pub model: String,
+    /// The id of the person's turn.
+    pub question_turn: String,
+    /// The id of the answer's turn.
+    pub answer_turn: String,
+    /// How many earlier turns the model saw.
+    pub history_turns: u64,
+    /// When it was asked for.
+    pub created_ms: u64,
+    /// The text so far.
+    pub pieces: Pieces,
+    /// The final frame's own fields, once it has ended.
+    pub ending: Option<String>,
+}
+
+impl<D: Database> Store<D> {
+    /// Adds pieces to the journal of an answer, in [`Pieces`]' encoding. Once this has returned they survive a crash,
+    /// and may be shown. An answer that has ended or was deleted takes no more.
+    ///
+    /// # Errors
+    ///
+    /// The database's; then `row` is as it was, and the same pieces can be appended again.
+    pub fn append(
+        &self,
+        exchange: u64,
+        row: &mut JournalRow,
+        pieces: &[u8],
+    ) -> Result<(), D::Error> {
+        let (next, statement) = row.append(exchange, pieces);
+        self.database.write(&[statement])?;
+        *row = next;
+        Ok(())
+    }
+
+    /// Ends an answer, and says whether it was still unfinished: the first ending counts.
+    ///
+    /// # Errors
+    ///
+    /// The database's; then the answer is as it was.
+    pub fn end(&self, exchange: u64, ended: &Ended<'_>) -> Result<bool, D::Error> {
+        const MESSAGE: &str =
+            "SELECT message FROM exchanges WHERE number = ?1 AND state = 'streaming'";
+        const END: &str = "UPDATE exchanges SET state = ?2, ending = ?3, pieces = ?4, ended_ms = ?5 WHERE number = ?1";
+        const INDEX: &str = "INSERT INTO search (rowid, text) VALUES (?1, ?2)";
+        let mut found = rows(&self.database, MESSAGE, &[exchange.into()])?;
+        let Some(message) = found.next().map(|mut row| row.text()) else {
+            return Ok(false);
+        };
+        let Ended {
+            state,
+            ending,
+            pieces,
+            now_ms,
+        } = *ended;
+        // SQLite's functions for texts stop at NUL.
+        let text = format!("{message}\n{}", pieces.text()).replace('\0', " ");
+        let values = [
+            exchange.into(),
+            state.name().into(),
+            ending.into(),
+            pieces.as_bytes().into(),
+            now_ms.into(),
+        ];
+        self.database.write(&[
+            Statement::new(END, values),
+            Statement::new(journal::DELETE, [exchange.into()]),
+            Statement::new(INDEX, [exchange.into(), text.into()]),
+        ])?;
+        Ok(true)
+    }
+
+    /// The answer of this id.
+    ///
+    /// # Errors
+    ///
+    /// The database's.
+    pub fn exchange(&self, answer_id: &str) -> Result<Option<Stored>, D::Error> {
+        const FIND: &str =
+            "SELECT e.number, c.id, e.state, e.request, e.correlation_id, e.model, e.question_turn,
+            e.answer_turn, e.history_turns, e.created_ms, e.ending, e.pieces
+            FROM exchanges e JOIN conversations c ON c.number = e.conversation WHERE e.id = ?1";
+        let mut found = rows(&self.database, FIND, &[answer_id.into()])?;
+        let Some(mut stored) = found.next().map(|mut row| stored(&mut row)) else {
+            return Ok(None);
+        };
+        if stored.state == State::Streaming {
+            stored.pieces = journal::read(&self.database, stored.exchange)?;
+        }
+        Ok(Some(stored))
+    }
+}
+
+fn stored(row: &mut Row) -> Stored {
+    Stored {
+        exchange: row.number(),
+        conversation: row.text(),
+        state: State::parse(&row.text()),
+        fingerprint: row.text(),
+        correlation_id: row.text(),
+        model: row.text(),
+        question_turn: row.text(),
+        answer_turn: row.text(),
+        history_turns: row.number(),
+        created_ms: row.number(),
+        ending: row.optional_text(),
+        pieces: Pieces::from_bytes(row.blob().unwrap_or_default()),
+    }
+}

@@ -1,0 +1,184 @@
+//! A new exchange: where it stands in its conversation, and what the model gets to read before it.
+
+use super::history::{self, Parent};
+use super::sql::{Database, Statement, rows};
+use super::store::{State, Store};
+use super::title;
+use crate::api::request::Turn;
+
+/// The turn that a message follows.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum After<'a> {
+    /// The newest of the conversation, or none if it has none.
+    Newest,
+    /// None: the message stands at the very beginning.
+    Beginning,
+    /// The turn of this id.
+    Turn(&'a str),
+}
+
+/// A message that wants an answer.
+#[derive(Clone, Copy, Debug)]
+pub struct Beginning<'a> {
+    /// The conversation's id; an unknown one is created.
+    pub conversation: &'a str,
+    /// The turn that the message follows.
+    pub after: After<'a>,
+    /// The answer's id. No other answer may have it: see [`Store::exchange`].
+    pub answer_id: &'a str,
+    /// A fresh id for the person's turn.
+    pub question_turn: &'a str,
+    /// A fresh id for the answer's turn.
+    pub answer_turn: &'a str,
+    /// What the request said, to tell it from another one with the same key.
+    pub fingerprint: &'a str,
+    /// The request's correlation id.
+    pub correlation_id: &'a str,
+    /// The model to ask.
+    pub model: &'a str,
+    /// The message, trimmed and not empty.
+    pub message: &'a str,
+    /// The present time.
+    pub now_ms: u64,
+}
+
+/// An exchange that has begun.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Begun {
+    /// Its number, for [`Store::append`] and [`Store::end`].
+    pub exchange: u64,
+    /// What goes upstream before the message, oldest first.
+    pub history: Vec<Turn>,
+    /// How many turns that is.
+    pub history_turns: u64,
+}
+
+/// Why an exchange cannot begin.
+#[derive(Debug, Eq, PartialEq)]
+pub enum BeginError<E> {
+    /// The conversation has no such turn.
+    UnknownTurn,
+    /// The answer of the exchange that the message would follow is still running.
+    AnswerRunning,
+    /// The database failed.
+    Database(E),
+}
+
+impl<E> From<E> for BeginError<E> {
+    fn from(error: E) -> Self {
+        Self::Database(error)
+    }
+}
+
+impl<D: Database> Store<D> {
+    /// Stores a message, and the place of its answer, which is [`State::Streaming`] from now on.
+    ///
+    /// # Errors
+    ///
+    /// See [`BeginError`]; then nothing was stored.
+    pub fn begin(&self, beginning: &Beginning<'_>) -> Result<Begun, BeginError<D::Error>> {
+        const FIND: &str = "SELECT number FROM conversations WHERE id = ?1";
+        let id = [beginning.conversation.into()];
+        let mut found = rows(&self.database, FIND, &id)?;
+        let known = found.next().map(|mut row| row.number());
+        let parent = self.parent(known, beginning.after)?;
+        let history = match &parent {
+            Some(parent) => history::before(&self.database, parent)?,
+            None => Vec::new(),
+        };
+        let now_ms = beginning.now_ms;
+        let conversation = known.unwrap_or_else(|| self.next_number(now_ms));
+        let exchange = self.next_number(now_ms);
+        let history_turns = u64::try_from(history.len()).unwrap_or(u64::MAX);
+        let place = match known {
+            Some(number) => touch(number, now_ms),
+            None => create(conversation, beginning),
+        };
+        let (parent_exchange, parent_turn) = parent.map(Parent::into_parts).unzip();
+        self.database.write(&[
+            place,
+            Statement::new(
+                INSERT,
+                [
+                    exchange.into(),
+                    conversation.into(),
+                    beginning.answer_id.into(),
+                    parent_turn.into(),
+                    parent_exchange.into(),
+                    beginning.question_turn.into(),
+                    beginning.answer_turn.into(),
+                    beginning.fingerprint.into(),
+                    beginning.correlation_id.into(),
+                    beginning.model.into(),
+                    history_turns.into(),
+                    now_ms.into(),
+                    beginning.message.into(),
+                ],
+            ),
+        ])?;
+        Ok(Begun {
+            exchange,
+            history,
+            history_turns,
+        })
+    }
+
+    /// The turn that a message follows, and its exchange.
+    fn parent(
+        &self,
+        conversation: Option<u64>,
+        after: After<'_>,
+    ) -> Result<Option<Parent>, BeginError<D::Error>> {
+        const NEWEST: &str = "SELECT number, state, answer_turn FROM exchanges
+            WHERE conversation = ?1 ORDER BY number DESC LIMIT 1";
+        const NAMED: &str = "SELECT number, state FROM exchanges
+            WHERE conversation = ?1 AND (answer_turn = ?2 OR question_turn = ?2) LIMIT 1";
+        let found = match (after, conversation) {
+            (After::Beginning, _) | (After::Newest, None) => return Ok(None),
+            (After::Turn(_), None) => None,
+            (After::Newest, Some(conversation)) => {
+                rows(&self.database, NEWEST, &[conversation.into()])?.next()
+            }
+            (After::Turn(id), Some(conversation)) => {
+                rows(&self.database, NAMED, &[conversation.into(), id.into()])?.next()
+            }
+        };
+        let Some(mut row) = found else {
+            return Err(BeginError::UnknownTurn);
+        };
+        let exchange = row.number();
+        // Its question does not take a message either: an upstream that refuses it takes the whole exchange away.
+        if State::parse(&row.text()) == State::Streaming {
+            return Err(BeginError::AnswerRunning);
+        }
+        let turn = match after {
+            After::Turn(id) => id.to_owned(),
+            After::Newest | After::Beginning => row.text(),
+        };
+        Ok(Some(Parent { exchange, turn }))
+    }
+}
+
+const INSERT: &str = "INSERT INTO exchanges (number, conversation, id, state, parent, parent_exchange, question_turn,
+    answer_turn, request, correlation_id, model, history_turns, created_ms, message)
+    VALUES (?1, ?2, ?3, 'streaming', ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13)";
+
+/// A new conversation. Its title is the beginning of its first message.
+fn create(number: u64, beginning: &Beginning<'_>) -> Statement {
+    const CREATE: &str = "INSERT INTO conversations (number, id, title, created_ms, updated_ms)
+        VALUES (?1, ?2, ?3, ?4, ?4)";
+    let values = [
+        number.into(),
+        beginning.conversation.into(),
+        title::of(beginning.message).into(),
+        beginning.now_ms.into(),
+    ];
+    Statement::new(CREATE, values)
+}
+
+/// A conversation goes to the front of the list, where it stays when the clock is set back.
+fn touch(number: u64, now_ms: u64) -> Statement {
+    const TOUCH: &str =
+        "UPDATE conversations SET updated_ms = max(updated_ms, ?2) WHERE number = ?1";
+    Statement::new(TOUCH, [number.into(), now_ms.into()])
+}

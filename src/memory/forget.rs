@@ -1,0 +1,174 @@
+//! Renaming and forgetting.
+
+use super::journal;
+use super::schema;
+use super::sql::{Database, Row, Statement, Value, rows};
+use super::store::Store;
+use super::title;
+
+/// Longest title, in Unicode scalar values.
+pub const MAX_TITLE_CHARACTERS: usize = 200;
+
+impl<D: Database> Store<D> {
+    /// Gives a conversation a title. False when there is none of this id.
+    ///
+    /// # Errors
+    ///
+    /// The database's; then nothing was changed.
+    pub fn rename(&self, id: &str, title: &str, now_ms: u64) -> Result<bool, D::Error> {
+        const RENAME: &str = "UPDATE conversations SET title = ?2, renamed_ms = ?3,
+            updated_ms = max(updated_ms, ?3) WHERE number = ?1";
+        const INDEX: &str = "INSERT INTO search (rowid, text) VALUES (?1, ?2)";
+        let Some(conversation) = self.find(id)? else {
+            return Ok(false);
+        };
+        let number = conversation.number;
+        let mut statements = Vec::new();
+        if conversation.is_renamed {
+            statements.push(Statement::new(UNINDEX, [number.into()]));
+        }
+        let rename = [number.into(), title.into(), now_ms.into()];
+        statements.push(Statement::new(RENAME, rename));
+        let text = title.replace('\0', " ");
+        statements.push(Statement::new(INDEX, [number.into(), text.into()]));
+        self.database.write(&statements)?;
+        Ok(true)
+    }
+
+    /// Forgets a conversation, and returns the exchanges whose answers were running. `None` when there is none of this id.
+    ///
+    /// # Errors
+    ///
+    /// The database's; then nothing was forgotten.
+    pub fn delete(&self, id: &str) -> Result<Option<Vec<u64>>, D::Error> {
+        const RUNNING: &str =
+            "SELECT number FROM exchanges WHERE conversation = ?1 AND state = 'streaming'";
+        let Some(conversation) = self.find(id)? else {
+            return Ok(None);
+        };
+        let running = numbers(&self.database, RUNNING, &[conversation.number.into()])?;
+        self.database.write(&forget(&conversation))?;
+        Ok(Some(running))
+    }
+
+    /// Forgets everything, and returns the exchanges whose answers were running.
+    ///
+    /// # Errors
+    ///
+    /// The database's; then nothing was forgotten.
+    pub fn delete_all(&self) -> Result<Vec<u64>, D::Error> {
+        const RUNNING: &str = "SELECT number FROM exchanges WHERE state = 'streaming'";
+        let running = numbers(&self.database, RUNNING, &[])?;
+        self.database.write(&schema::clear(schema::STEPS))?;
+        Ok(running)
+    }
+
+    /// Forgets conversations that were not touched since `before_ms`, the oldest first and at most `limit`, and returns
+    /// how many. One whose answer is running stays.
+    ///
+    /// # Errors
+    ///
+    /// The database's; then a part of them may be forgotten, each whole.
+    pub fn expire(&self, before_ms: u64, limit: u64) -> Result<u64, D::Error> {
+        const OLD: &str = "SELECT c.number, c.renamed_ms IS NOT NULL FROM conversations c WHERE c.updated_ms < ?1
+            AND NOT EXISTS (SELECT 1 FROM exchanges e WHERE e.conversation = c.number AND e.state = 'streaming')
+            ORDER BY c.updated_ms, c.number LIMIT ?2";
+        let old = rows(&self.database, OLD, &[before_ms.into(), limit.into()])?;
+        let mut forgotten = 0_u64;
+        for conversation in old.map(|mut row| Conversation::of(&mut row)) {
+            self.database.write(&forget(&conversation))?;
+            forgotten = forgotten.saturating_add(1);
+        }
+        Ok(forgotten)
+    }
+
+    /// When the conversation that was not touched for the longest time was touched.
+    ///
+    /// # Errors
+    ///
+    /// The database's.
+    pub fn oldest_update(&self) -> Result<Option<u64>, D::Error> {
+        const OLDEST: &str = "SELECT min(updated_ms) FROM conversations";
+        let mut found = rows(&self.database, OLDEST, &[])?;
+        Ok(found.next().and_then(|mut row| row.integer()))
+    }
+
+    /// Takes back an exchange whose answer never began: nothing of it is kept, and its answer's id is free again.
+    ///
+    /// # Errors
+    ///
+    /// The database's; then everything is as it was.
+    pub fn forget_exchange(&self, exchange: u64) -> Result<(), D::Error> {
+        const PLACE: &str = "SELECT c.number, c.renamed_ms IS NOT NULL FROM exchanges e
+            JOIN conversations c ON c.number = e.conversation WHERE e.number = ?1 AND e.state = 'streaming'";
+        const OLDEST: &str = "SELECT message FROM exchanges
+            WHERE conversation = ?1 AND number <> ?2 ORDER BY number LIMIT 1";
+        const DELETE: &str = "DELETE FROM exchanges WHERE number = ?1";
+        // A conversation's time is that of its newest message or title.
+        const RESTORE: &str = "UPDATE conversations SET updated_ms = max(coalesce(renamed_ms, 0),
+            (SELECT max(created_ms) FROM exchanges WHERE conversation = ?1)),
+            title = CASE WHEN renamed_ms IS NULL THEN ?2 ELSE title END WHERE number = ?1";
+        let mut found = rows(&self.database, PLACE, &[exchange.into()])?;
+        let Some(conversation) = found.next().map(|mut row| Conversation::of(&mut row)) else {
+            return Ok(());
+        };
+        let number = conversation.number;
+        let mut others = rows(&self.database, OLDEST, &[number.into(), exchange.into()])?;
+        let statements = match others.next() {
+            None => forget(&conversation),
+            Some(mut oldest) => vec![
+                Statement::new(journal::DELETE, [exchange.into()]),
+                Statement::new(DELETE, [exchange.into()]),
+                Statement::new(RESTORE, [number.into(), title::of(&oldest.text()).into()]),
+            ],
+        };
+        self.database.write(&statements)
+    }
+
+    fn find(&self, id: &str) -> Result<Option<Conversation>, D::Error> {
+        const FIND: &str = "SELECT number, renamed_ms IS NOT NULL FROM conversations WHERE id = ?1";
+        let mut found = rows(&self.database, FIND, &[id.into()])?;
+        Ok(found.next().map(|mut row| Conversation::of(&mut row)))
+    }
+}
+
+/// The numbers that a query finds.
+fn numbers<D: Database>(database: &D, sql: &str, values: &[Value]) -> Result<Vec<u64>, D::Error> {
+    Ok(rows(database, sql, values)?.map(|mut row| row.number()).collect())
+}
+
+/// A conversation that changes.
+struct Conversation {
+    number: u64,
+    /// Whether its title was given, and so stands in the search index.
+    is_renamed: bool,
+}
+
+impl Conversation {
+    fn of(row: &mut Row) -> Self {
+        Self {
+            number: row.number(),
+            is_renamed: row.number() == 1,
+        }
+    }
+}
+
+/// Takes a title out of the search index.
+const UNINDEX: &str = "DELETE FROM search WHERE rowid = ?1";
+
+/// The statements that forget a conversation. The search index goes first: it is found by the exchanges.
+fn forget(conversation: &Conversation) -> Vec<Statement> {
+    const TEXTS: &str =
+        "DELETE FROM search WHERE rowid IN (SELECT number FROM exchanges WHERE conversation = ?1)";
+    const JOURNAL: &str =
+        "DELETE FROM journal WHERE exchange IN (SELECT number FROM exchanges WHERE conversation = ?1)";
+    const EXCHANGES: &str = "DELETE FROM exchanges WHERE conversation = ?1";
+    const CONVERSATION: &str = "DELETE FROM conversations WHERE number = ?1";
+    let title = conversation.is_renamed.then_some(UNINDEX);
+    let statements = title
+        .into_iter()
+        .chain([TEXTS, JOURNAL, EXCHANGES, CONVERSATION]);
+    statements
+        .map(|sql| Statement::new(sql, [conversation.number.into()]))
+        .collect()
+}

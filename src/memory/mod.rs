@@ -1,0 +1,19 @@
+//! What is kept of conversations, and how it survives: one owner's turns in one SQLite database.
+//!
+//! Pure: the database is a trait, and time and fresh ids come in. An *exchange* is a message and its answer, which are
+//! two *turns*. The text of a growing answer stands in the *journal*, that of a finished one in its exchange.
+
+pub mod answer;
+pub mod begin;
+pub mod forget;
+mod history;
+pub mod journal;
+pub mod list;
+pub mod pieces;
+mod recovery;
+pub mod reading;
+pub mod schema;
+mod search;
+pub mod sql;
+pub mod store;
+mod title;

@@ -1,0 +1,48 @@
+//! What a store does when it opens.
+//!
+//! An answer that is unfinished then belonged to an instance that is gone: it ends here, with the text that was kept and
+//! one honest final frame. The model is not asked again.
+
+use super::answer::Ended;
+use super::journal;
+use super::schema::{self, OpenError};
+use super::sql::{Database, rows};
+use super::store::{State, Store};
+use crate::json;
+
+impl<D: Database> Store<D> {
+    /// Opens a database: makes or updates its tables, and ends the answers that an earlier instance left unfinished.
+    ///
+    /// # Errors
+    ///
+    /// [`OpenError::Newer`] for a file of a newer version, which stays as it is.
+    pub fn open(database: D, now_ms: u64) -> Result<Self, OpenError<D::Error>> {
+        const UNFINISHED: &str =
+            "SELECT number, answer_turn, history_turns FROM exchanges WHERE state = 'streaming'";
+        schema::migrate(&database, schema::STEPS)?;
+        let store = Self::of(database)?;
+        for mut row in rows(&store.database, UNFINISHED, &[])? {
+            let exchange = row.number();
+            let ending = interrupted(&row.text(), row.number());
+            let pieces = journal::read(&store.database, exchange)?;
+            let ended = Ended {
+                state: State::Interrupted,
+                ending: &ending,
+                pieces: &pieces,
+                now_ms,
+            };
+            store.end(exchange, &ended)?;
+        }
+        Ok(store)
+    }
+}
+
+/// The final frame of an interrupted answer, as [`Ended::ending`] has it.
+fn interrupted(turn_id: &str, history_turns: u64) -> String {
+    let turn_id = json::to_json(&turn_id);
+    format!("{INTERRUPTED},\"turn_id\":{turn_id},\"history_turns\":{history_turns}")
+}
+
+const INTERRUPTED: &str = "\"error\":\"The answer was interrupted\",\
+    \"detail\":\"This service stopped while the answer was being written. The text so far is kept. To get a whole \
+    answer, ask again.\",\"code\":\"interrupted\"";

@@ -1,0 +1,133 @@
+//! The tables, and how an older file becomes a newer one.
+//!
+//! Rows written are the bill, rows of indexes included. So conversations and exchanges have small numbers as keys beside
+//! the ids that clients know, and the journal is a table without row ids.
+
+use std::fmt;
+
+use super::sql::{Database, Statement, rows};
+
+/// The statements that lead from each version to the next, beginning with the empty file's.
+pub type Steps<'a> = &'a [&'a [&'static str]];
+
+/// All versions so far. A step that was released never changes: files were made by it.
+pub const STEPS: Steps<'static> = &[VERSION_1];
+
+/// Columns that most queries read come first, because SQLite keeps the rest of a long row on other pages.
+const VERSION_1: &[&str] = &[
+    "CREATE TABLE conversations (
+        number INTEGER PRIMARY KEY,
+        id TEXT NOT NULL UNIQUE,
+        title TEXT NOT NULL,
+        created_ms INTEGER NOT NULL,
+        updated_ms INTEGER NOT NULL,
+        renamed_ms INTEGER
+    )",
+    "CREATE INDEX conversations_by_time ON conversations (updated_ms, number)",
+    "CREATE TABLE exchanges (
+        number INTEGER PRIMARY KEY,
+        conversation INTEGER NOT NULL,
+        id TEXT NOT NULL UNIQUE,
+        state TEXT NOT NULL,
+        parent TEXT,
+        parent_exchange INTEGER,
+        question_turn TEXT NOT NULL,
+        answer_turn TEXT NOT NULL,
+        request TEXT NOT NULL,
+        correlation_id TEXT NOT NULL,
+        model TEXT NOT NULL,
+        history_turns INTEGER NOT NULL,
+        created_ms INTEGER NOT NULL,
+        ended_ms INTEGER,
+        ending TEXT,
+        message TEXT NOT NULL,
+        pieces BLOB
+    )",
+    "CREATE INDEX exchanges_by_conversation ON exchanges (conversation, number)",
+    // Finds what a crash left unfinished without reading everything.
+    "CREATE INDEX exchanges_unfinished ON exchanges (number) WHERE state = 'streaming'",
+    "CREATE TABLE journal (
+        exchange INTEGER NOT NULL,
+        number INTEGER NOT NULL,
+        pieces BLOB NOT NULL,
+        PRIMARY KEY (exchange, number)
+    ) WITHOUT ROWID",
+    "CREATE VIRTUAL TABLE search USING fts5 (text, tokenize = 'unicode61')",
+];
+
+/// Its shape never changes: every version has to find its own number.
+const META: &str = "CREATE TABLE IF NOT EXISTS meta (key TEXT PRIMARY KEY, value) WITHOUT ROWID";
+const READ_VERSION: &str = "SELECT value FROM meta WHERE key = 'schema'";
+const WRITE_VERSION: &str = "INSERT OR REPLACE INTO meta (key, value) VALUES ('schema', ?1)";
+
+/// Why a store cannot be opened.
+#[derive(Debug)]
+pub enum OpenError<E> {
+    /// A newer program has written the file. Nothing was changed.
+    Newer {
+        /// The file's version.
+        found: u64,
+        /// The newest version that this program knows.
+        known: u64,
+    },
+    /// The database failed.
+    Database(E),
+}
+
+impl<E> From<E> for OpenError<E> {
+    fn from(error: E) -> Self {
+        Self::Database(error)
+    }
+}
+
+impl<E: fmt::Display> fmt::Display for OpenError<E> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Newer { found, known } => write!(
+                f,
+                "the conversations were written by a newer version of this program: \
+                 their schema is {found}, this program knows up to {known}"
+            ),
+            Self::Database(error) => error.fmt(f),
+        }
+    }
+}
+
+/// Makes the tables, or brings those of an older version up to date, one transaction a version.
+///
+/// # Errors
+///
+/// [`OpenError::Newer`] for tables of a later version, which stay as they are.
+pub fn migrate<D: Database>(database: &D, steps: Steps<'_>) -> Result<(), OpenError<D::Error>> {
+    database.write(&[Statement::new(META, [])])?;
+    let mut rows = rows(database, READ_VERSION, &[])?;
+    let found = rows.next().map_or(0, |mut row| row.number());
+    let known = u64::try_from(steps.len()).unwrap_or(u64::MAX);
+    if found > known {
+        return Err(OpenError::Newer { found, known });
+    }
+    for (version, step) in (1_u64..).zip(steps) {
+        if version > found {
+            let step = step.iter().map(|sql| Statement::new(sql, []));
+            let statements: Vec<_> = step.chain([version_is(version)]).collect();
+            database.write(&statements)?;
+        }
+    }
+    Ok(())
+}
+
+/// The statements that forget everything and make the tables anew.
+pub(super) fn clear(steps: Steps<'_>) -> Vec<Statement> {
+    const DROP: [&str; 4] = [
+        "DROP TABLE search",
+        "DROP TABLE journal",
+        "DROP TABLE exchanges",
+        "DROP TABLE conversations",
+    ];
+    let all = DROP.iter().chain(steps.iter().copied().flatten());
+    all.map(|sql| Statement::new(sql, [])).collect()
+}
+
+fn version_is(version: u64) -> Statement {
+    Statement::new(WRITE_VERSION, [version.into()])
+}
