@@ -134,7 +134,9 @@ impl<D: Database> Store<D> {
 
 /// The numbers that a query finds.
 fn numbers<D: Database>(database: &D, sql: &str, values: &[Value]) -> Result<Vec<u64>, D::Error> {
-    Ok(rows(database, sql, values)?.map(|mut row| row.number()).collect())
+    Ok(rows(database, sql, values)?
+        .map(|mut row| row.number())
+        .collect())
 }
 
 /// A conversation that changes.
@@ -160,8 +162,7 @@ const UNINDEX: &str = "DELETE FROM search WHERE rowid = ?1";
 fn forget(conversation: &Conversation) -> Vec<Statement> {
     const TEXTS: &str =
         "DELETE FROM search WHERE rowid IN (SELECT number FROM exchanges WHERE conversation = ?1)";
-    const JOURNAL: &str =
-        "DELETE FROM journal WHERE exchange IN (SELECT number FROM exchanges WHERE conversation = ?1)";
+    const JOURNAL: &str = "DELETE FROM journal WHERE exchange IN (SELECT number FROM exchanges WHERE conversation = ?1)";
     const EXCHANGES: &str = "DELETE FROM exchanges WHERE conversation = ?1";
     const CONVERSATION: &str = "DELETE FROM conversations WHERE number = ?1";
     let title = conversation.is_renamed.then_some(UNINDEX);

@@ -29,9 +29,16 @@ pub(super) fn snippet(text: &str, q: &str) -> String {
     let found = find(&line, q).unwrap_or(0);
     let (before, after) = line.split_at_checked(found).unwrap_or(("", &line));
     let begin = begin_of(before);
-    let lead = if begin.len() < before.len() { "…" } else { "" };
+    let lead = if begin.len() < before.len() {
+        "…"
+    } else {
+        ""
+    };
     let rest: usize = MAX_SNIPPET_CHARACTERS.saturating_sub(begin.chars().count());
-    let end = after.char_indices().nth(rest).map_or(after.len(), |(at, _)| at);
+    let end = after
+        .char_indices()
+        .nth(rest)
+        .map_or(after.len(), |(at, _)| at);
     let (shown, hidden) = after.split_at_checked(end).unwrap_or((after, ""));
     let trail = if hidden.is_empty() { "" } else { "…" };
     format!("{lead}{begin}{shown}{trail}")
@@ -72,7 +79,9 @@ fn tokens(text: &str) -> impl Iterator<Item = (usize, &str)> {
 
 fn begins_with(token: &str, lowercase: &str) -> bool {
     let mut letters = token.chars().flat_map(char::to_lowercase);
-    lowercase.chars().all(|letter| letters.next() == Some(letter))
+    lowercase
+        .chars()
+        .all(|letter| letters.next() == Some(letter))
 }
 
 fn lowercase(word: &str) -> String {

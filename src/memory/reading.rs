@@ -1,0 +1,167 @@
+//! A conversation, or all of them, as a text that is made page by page: a long one never stands in memory as a whole.
+
+use super::journal;
+use super::pieces::MAX_PIECES_BYTES;
+use super::sql::{Database, Value, rows};
+use super::store::{State, Store};
+use super::turns::{Exchange, Head};
+use super::views::View;
+
+/// About as many bytes of answers make a page.
+const PAGE_BYTES: u64 = 256 * 1024;
+/// Most exchanges of a page.
+const PAGE_EXCHANGES: u64 = 64;
+/// JavaScript's numbers end here; the store's are smaller.
+const MAX_NUMBER: u64 = 1 << 53;
+
+/// How a conversation is written.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Format {
+    /// One JSON object.
+    Json,
+    /// Markdown for people.
+    Markdown,
+}
+
+/// A text that is being made.
+#[derive(Debug)]
+pub struct Reading {
+    /// The exchange that was read last.
+    place: Place,
+    /// The last conversation to read.
+    last: u64,
+    view: View,
+    is_done: bool,
+}
+
+/// An exchange, in the order of reading: the oldest conversation first, and its oldest exchange first.
+#[derive(Clone, Copy, Debug)]
+struct Place {
+    conversation: u64,
+    exchange: u64,
+}
+
+impl Reading {
+    /// Everything as JSON lines: one conversation a line, the oldest first.
+    pub fn export() -> Self {
+        Self {
+            place: Place {
+                conversation: 0,
+                exchange: 0,
+            },
+            last: MAX_NUMBER,
+            view: View::lines(),
+            is_done: false,
+        }
+    }
+}
+
+impl<D: Database> Store<D> {
+    /// The text of a conversation; `None` when there is none of this id.
+    ///
+    /// # Errors
+    ///
+    /// The database's.
+    pub fn conversation(&self, id: &str, format: Format) -> Result<Option<Reading>, D::Error> {
+        const FIND: &str = "SELECT number FROM conversations WHERE id = ?1";
+        let mut found = rows(&self.database, FIND, &[id.into()])?;
+        let reading = found.next().map(|mut row| {
+            let conversation = row.number();
+            Reading {
+                place: Place {
+                    conversation,
+                    exchange: 0,
+                },
+                last: conversation,
+                view: match format {
+                    Format::Json => View::json(),
+                    Format::Markdown => View::markdown(),
+                },
+                is_done: false,
+            }
+        });
+        Ok(reading)
+    }
+
+    /// The next part of a text; `None` behind its end. What is written or forgotten meanwhile may be in it or not.
+    ///
+    /// # Errors
+    ///
+    /// The database's; then the same part can be read again.
+    pub fn read(&self, reading: &mut Reading) -> Result<Option<String>, D::Error> {
+        if reading.is_done {
+            return Ok(None);
+        }
+        let mut text = String::new();
+        let Some(end) = self.page_end(reading)? else {
+            reading.is_done = true;
+            reading.view.finish(&mut text);
+            return Ok((!text.is_empty()).then_some(text));
+        };
+        for (head, exchange) in self.page(reading.place, end)? {
+            reading.view.exchange(&head, &exchange, &mut text);
+        }
+        reading.place = end;
+        Ok(Some(text))
+    }
+
+    /// The last exchange of the next page.
+    fn page_end(&self, reading: &Reading) -> Result<Option<Place>, D::Error> {
+        const SIZES: &str =
+            "SELECT conversation, number, coalesce(length(pieces), ?4) FROM exchanges
+            WHERE (conversation, number) > (?1, ?2) AND conversation <= ?3
+            ORDER BY conversation, number LIMIT ?5";
+        let Place {
+            conversation,
+            exchange,
+        } = reading.place;
+        let longest = u64::try_from(MAX_PIECES_BYTES).unwrap_or(u64::MAX);
+        let limits = [
+            conversation,
+            exchange,
+            reading.last,
+            longest,
+            PAGE_EXCHANGES,
+        ];
+        let mut end = None;
+        let mut bytes = 0_u64;
+        for mut row in rows(&self.database, SIZES, &limits.map(Value::from))? {
+            let place = Place {
+                conversation: row.number(),
+                exchange: row.number(),
+            };
+            bytes = bytes.saturating_add(row.number());
+            if end.is_some() && bytes > PAGE_BYTES {
+                break;
+            }
+            end = Some(place);
+        }
+        Ok(end)
+    }
+
+    fn page(&self, after: Place, end: Place) -> Result<Vec<(Head, Exchange)>, D::Error> {
+        const PAGE: &str = "SELECT c.number, c.id, c.title, c.created_ms, c.updated_ms,
+            e.number, e.id, e.state, e.parent, e.question_turn, e.answer_turn, e.model, e.created_ms, e.ending,
+            e.message, e.pieces
+            FROM exchanges e JOIN conversations c ON c.number = e.conversation
+            WHERE (e.conversation, e.number) > (?1, ?2) AND (e.conversation, e.number) <= (?3, ?4)
+            ORDER BY e.conversation, e.number";
+        let bounds = [
+            after.conversation,
+            after.exchange,
+            end.conversation,
+            end.exchange,
+        ];
+        let mut page = Vec::new();
+        for mut row in rows(&self.database, PAGE, &bounds.map(Value::from))? {
+            let head = Head::of(&mut row);
+            let number = row.number();
+            let mut exchange = Exchange::of(&mut row);
+            if exchange.state == State::Streaming {
+                exchange.answer = journal::read(&self.database, number)?.text();
+            }
+            page.push((head, exchange));
+        }
+        Ok(page)
+    }
+}
