@@ -13,7 +13,7 @@ const MAX_CURSOR_BYTES: usize = 128;
 
 /// Which conversations a client wants to see.
 #[derive(Clone, Debug, Eq, PartialEq)]
-pub struct Listing {
+pub struct Page {
     /// `q`: what their titles or texts contain.
     pub search: Option<String>,
     /// `before`: where the last page ended, as its `next` said.
@@ -22,7 +22,7 @@ pub struct Listing {
     pub limit: u32,
 }
 
-impl Listing {
+impl Page {
     /// Parses a query, without its question mark. Other parameters are ignored.
     ///
     /// # Errors

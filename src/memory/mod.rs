@@ -10,7 +10,7 @@ mod history;
 pub mod journal;
 pub mod list;
 mod markdown;
-pub mod pieces;
+pub mod replay;
 pub mod reading;
 mod recovery;
 pub mod schema;
@@ -20,3 +20,5 @@ pub mod store;
 mod title;
 mod turns;
 mod views;
+
+pub use crate::stream::pieces;

@@ -1,7 +1,7 @@
 //! A conversation, or all of them, as a text that is made page by page: a long one never stands in memory as a whole.
 
 use super::journal;
-use super::pieces::MAX_PIECES_BYTES;
+use super::pieces::MAX_BYTES;
 use super::sql::{Database, Value, rows};
 use super::store::{State, Store};
 use super::turns::{Exchange, Head};
@@ -115,7 +115,7 @@ impl<D: Database> Store<D> {
             conversation,
             exchange,
         } = reading.place;
-        let longest = u64::try_from(MAX_PIECES_BYTES).unwrap_or(u64::MAX);
+        let longest = u64::try_from(MAX_BYTES).unwrap_or(u64::MAX);
         let limits = [
             conversation,
             exchange,

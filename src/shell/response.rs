@@ -132,17 +132,6 @@ pub(super) fn kept_stream(
     template.with_stream(body, context.correlation_id.as_str())
 }
 
-/// A text.
-pub(super) fn text(
-    content_type: &str,
-    body: &str,
-    context: &ResponseContext<'_>,
-) -> Result<Response, JsValue> {
-    let headers = [("content-type", content_type), ("cache-control", "no-store")];
-    let template = context.template(200, &headers)?;
-    template.with_text(Some(body), context.correlation_id.as_str())
-}
-
 /// Nothing, as asked.
 pub(super) fn no_content(context: &ResponseContext<'_>) -> Result<Response, JsValue> {
     let template = context.template(204, &[("cache-control", "no-store")])?;

@@ -7,7 +7,6 @@ use std::cell::{Cell, Ref, RefCell};
 use std::rc::Rc;
 use std::time::Duration;
 
-use wasm_bindgen::JsValue;
 use web_sys::AbortController;
 
 use super::object::{Object, store_failed};
@@ -17,7 +16,10 @@ use crate::api::ending::{Completion, EndReason, FinishReason};
 use crate::api::error::{ApiError, ErrorCode};
 use crate::api::frame::{Ending, kept_fields};
 use crate::api::request::{ChatRequest, ConversationId};
-use crate::memory::store::{Begun, End, JournalRow, State, Stored};
+use crate::memory::answer::{Ended, Stored};
+use crate::memory::begin::Begun;
+use crate::memory::journal::JournalRow;
+use crate::memory::store::State;
 use crate::openai::EventParser;
 use crate::openai::failure::Failure;
 use crate::shell::early_end::EarlyEnd;
@@ -46,7 +48,7 @@ pub(super) struct Answer {
     /// That of the request; see [`Place`](crate::api::request::Place).
     pub(super) fingerprint: String,
     /// The exchange's number in the store.
-    number: i64,
+    number: u64,
     /// The final frame's `turn_id` and `history_turns`.
     kept_fields: String,
     progress: RefCell<Progress>,
@@ -85,6 +87,7 @@ impl Answer {
         id: AnswerId,
         chat_place: (&ConversationId, &str),
         asker: CorrelationId,
+        turn_id: &str,
         begun: &Begun,
     ) -> Self {
         let (conversation_id, fingerprint) = chat_place;
@@ -93,8 +96,8 @@ impl Answer {
             conversation_id: conversation_id.clone(),
             asker,
             fingerprint: fingerprint.to_owned(),
-            number: begun.number,
-            kept_fields: kept_fields(&begun.turn_id, begun.history_turns),
+            number: begun.exchange,
+            kept_fields: kept_fields(turn_id, begun.history_turns),
             progress: RefCell::new(Progress::Opening),
             pieces: RefCell::default(),
             pending: RefCell::default(),
@@ -114,13 +117,13 @@ impl Answer {
         };
         Some(Self {
             id,
-            conversation_id: ConversationId::parse(&stored.conversation_id)?,
+            conversation_id: ConversationId::parse(&stored.conversation)?,
             asker: CorrelationId::parse(&stored.correlation_id)?,
             fingerprint: stored.fingerprint,
-            number: stored.number,
+            number: stored.exchange,
             kept_fields: String::new(),
             progress: RefCell::new(Progress::Ended {
-                fields: stored.ending.into(),
+                fields: stored.ending.unwrap_or_default().into(),
                 state: stored.state,
                 end_reason,
             }),
@@ -231,7 +234,7 @@ impl Answer {
         exchange.log_failure(&failure, "error_response");
         let forgotten = object.store().and_then(|store| {
             store
-                .forget(self.number)
+                .forget_exchange(self.number)
                 .map_err(|error| store_failed(&error))
         });
         if let Err(EarlyEnd::Failed(failure)) = forgotten {
@@ -358,13 +361,13 @@ impl Answer {
         let mut pieces = self.pieces.borrow().clone();
         pieces.extend(&self.pending.borrow());
         let fields = self.fields(ending);
-        let end = End {
+        let ended = Ended {
             state,
             ending: &fields,
             pieces: &pieces,
             now_ms: js::now_ms(),
         };
-        let stored = object.store()?.end(self.number, &end);
+        let stored = object.store()?.end(self.number, &ended);
         stored.map_err(|error| store_failed(&error))?;
         self.pending.take();
         *self.pieces.borrow_mut() = pieces;

@@ -8,9 +8,9 @@ use super::answer::Answer;
 use super::object::{Object, fresh_id, store_failed};
 use crate::api::answer_id::{AnswerId, FrameId};
 use crate::api::error::{ApiError, ErrorCode};
-use crate::api::request::{ChatRequest, Invalid};
+use crate::api::request::{After, ChatRequest, Invalid};
 use crate::config::Config;
-use crate::memory::store::{BeginError, Beginning};
+use crate::memory::begin::{self, BeginError, Beginning};
 use crate::shell::early_end::EarlyEnd;
 use crate::shell::exchange::Exchange;
 use crate::shell::runtime::js;
@@ -102,12 +102,18 @@ fn begin(
         return Err(ErrorCode::TooManyAnswers.into());
     }
     let asker = &exchange.correlation_id;
+    let after = match &place.after {
+        After::Newest => begin::After::Newest,
+        After::Beginning => begin::After::Beginning,
+        After::Turn(id) => begin::After::Turn(id),
+    };
+    let answer_turn = fresh_id();
     let beginning = Beginning {
-        conversation_id: place.conversation_id.as_str(),
-        after: &place.after,
+        conversation: place.conversation_id.as_str(),
+        after,
         answer_id: id.as_str(),
         question_turn: &fresh_id(),
-        answer_turn: &fresh_id(),
+        answer_turn: &answer_turn,
         fingerprint: &place.fingerprint,
         correlation_id: asker.as_str(),
         model: &chat.model,
@@ -120,7 +126,7 @@ fn begin(
         BeginError::Database(error) => store_failed(&error),
     })?;
     let where_kept = (&place.conversation_id, place.fingerprint.as_str());
-    let answer = Rc::new(Answer::begin(id, where_kept, asker.clone(), &begun));
+    let answer = Rc::new(Answer::begin(id, where_kept, asker.clone(), &answer_turn, &begun));
     chat.history = begun.history;
     object.add(&answer);
     let (writer, object, exchange) = (Rc::clone(&answer), Rc::clone(object), Rc::clone(exchange));

@@ -12,6 +12,7 @@ use super::answer::Answer;
 use super::storage::Storage;
 use crate::api::answer_id::AnswerId;
 use crate::api::error::ErrorCode;
+use crate::memory::schema::OpenError;
 use crate::memory::store::Store;
 use crate::openai::failure::Failure;
 use crate::shell::early_end::EarlyEnd;
@@ -27,7 +28,7 @@ const WATCH_MS: u64 = 20_000;
 const DAY_MS: u64 = 86_400_000;
 
 /// Most conversations that are forgotten in one go.
-const MAX_EXPIRED: u32 = 100;
+const MAX_EXPIRED: u64 = 100;
 
 /// How soon the next ones are forgotten, in milliseconds.
 const EXPIRE_AGAIN_MS: u64 = 1_000;
@@ -62,8 +63,14 @@ impl Object {
         if let Some(store) = &*self.store.borrow() {
             return Ok(Rc::clone(store));
         }
-        let opened = Store::open(self.storage.clone(), js::now_ms()).map_err(|error| store_failed(&error))?;
-        let (store, interrupted) = opened;
+        let opened = Store::open(self.storage.clone(), js::now_ms());
+        let (store, interrupted) = opened.map_err(|error| match error {
+            OpenError::Database(error) => store_failed(&error),
+            OpenError::Newer { found, known } => {
+                let cause = format!("the schema is {found}, this program knows up to {known}");
+                EarlyEnd::Failed(Failure::new(ErrorCode::StoreUnavailable, cause))
+            }
+        })?;
         for ended in interrupted {
             self.isolate.log.write(
                 Level::Warning,

@@ -12,10 +12,13 @@ use super::reader::Reader;
 use crate::api::answer_id::{AnswerId, sequence_of};
 use crate::api::ending::EndReason;
 use crate::api::error::{ApiError, ErrorCode};
-use crate::api::listing::Listing;
+use crate::api::listing::{Page, parameter};
 use crate::api::request::{ConversationId, Invalid, title};
 use crate::api::route::{KeptRoute, Route, route};
 use crate::config::Config;
+use crate::json;
+use crate::memory::list::{Cursor, Listing};
+use crate::memory::reading::{Format, Reading};
 use crate::memory::store::State;
 use crate::shell::early_end::EarlyEnd;
 use crate::shell::exchange::Exchange;
@@ -27,16 +30,13 @@ use crate::shell::runtime::task;
 use crate::shell::runtime::wait::{Interrupted, Waiting};
 use crate::telemetry::record::Level;
 
-/// The media type of an export.
-const JSON_LINES: &str = "application/jsonl";
-
 /// What a request gets.
 enum Reply {
     Json(String),
-    Markdown(String),
     Nothing,
     Stream(Wanted),
-    Export,
+    /// A text of this media type, which is made as it is read.
+    Text(&'static str, Reading),
 }
 
 /// Answers a request; gives the promise of its response.
@@ -65,7 +65,9 @@ async fn run(
     drop(request);
     let end = match reply {
         Ok(Reply::Stream(wanted)) => stream(&exchange, wanted, &open, waiting).await,
-        Ok(Reply::Export) => export(&object, &exchange, &open, waiting).await,
+        Ok(Reply::Text(media_type, reading)) => {
+            text(&object, &exchange, &open, waiting, media_type, reading).await
+        }
         Ok(reply) => {
             respond_whole(&exchange, &open, &reply);
             Ok(())
@@ -81,10 +83,6 @@ fn respond_whole(exchange: &Exchange, open: &OpenChat, reply: &Reply) {
     let context = exchange.response_context();
     let (status, response) = match reply {
         Reply::Json(body) => (200, response::json(200, body, &context, &[])),
-        Reply::Markdown(text) => {
-            let markdown = "text/markdown; charset=utf-8";
-            (200, response::text(markdown, text, &context))
-        }
         _ => (204, response::no_content(&context)),
     };
     let completion = exchange.completion(Some(status), EndReason::Done);
@@ -137,30 +135,42 @@ fn kept(
     let failed = |error: JsValue| store_failed(&error);
     match route {
         KeptRoute::List => {
-            let listing = Listing::parse(&query_of(request)).map_err(EarlyEnd::Invalid)?;
+            let page = Page::parse(&query_of(request)).map_err(EarlyEnd::Invalid)?;
+            let before = page.before.as_deref().map(cursor).transpose()?;
+            let listing = Listing {
+                q: page.search.as_deref(),
+                before,
+                limit: u64::from(page.limit),
+            };
             store.list(&listing).map(Reply::Json).map_err(failed)
         }
         KeptRoute::Conversation(id) => {
             let id = conversation(id)?;
             let accept = js::header(&request.headers(), "accept").unwrap_or_default();
-            if accept.contains("text/markdown") {
-                let text = store.markdown(id.as_str()).map_err(failed)?;
-                text.map(Reply::Markdown).ok_or_else(no_conversation)
+            let (format, media_type) = if accept.contains("text/markdown") {
+                (Format::Markdown, "text/markdown; charset=utf-8")
             } else {
-                let json = store.conversation(id.as_str()).map_err(failed)?;
-                json.map(Reply::Json).ok_or_else(no_conversation)
-            }
+                (Format::Json, "application/json")
+            };
+            let reading = store.conversation(id.as_str(), format).map_err(failed)?;
+            let reading = reading.ok_or_else(no_conversation)?;
+            Ok(Reply::Text(media_type, reading))
         }
         KeptRoute::Rename(id) => {
             let title = title(body).map_err(EarlyEnd::Invalid)?;
             let id = conversation(id)?;
-            let renamed = store.rename(id.as_str(), &title).map_err(failed)?;
-            renamed.map(Reply::Json).ok_or_else(no_conversation)
+            let is_known = store.rename(id.as_str(), &title, js::now_ms()).map_err(failed)?;
+            if !is_known {
+                return Err(no_conversation());
+            }
+            let title = json::to_json(&title);
+            let id = id.as_str();
+            Ok(Reply::Json(format!("{{\"id\":\"{id}\",\"title\":{title}}}")))
         }
         KeptRoute::Delete(id) => {
             let id = conversation(id)?;
             let running = object.running_in(Some(id.as_str()));
-            if !store.delete(id.as_str()).map_err(failed)? {
+            if store.delete(id.as_str()).map_err(failed)?.is_none() {
                 return Err(no_conversation());
             }
             for answer in running {
@@ -197,7 +207,7 @@ fn kept(
             let state = answer.state().unwrap_or(State::Stopped).name();
             Ok(Reply::Json(format!("{{\"state\":\"{state}\"}}")))
         }
-        KeptRoute::Export => Ok(Reply::Export),
+        KeptRoute::Export => Ok(Reply::Text("application/jsonl", Reading::export())),
     }
 }
 
@@ -216,35 +226,37 @@ async fn stream(
     reader.run(open, wanted.after, waiting).await
 }
 
-/// Streams everything that is kept, a page at a time.
-async fn export(
+/// Sends a text part by part: a long one never stands in memory as a whole.
+async fn text(
     object: &Object,
     exchange: &Exchange,
     open: &OpenChat,
     mut waiting: Waiting,
+    media_type: &str,
+    mut reading: Reading,
 ) -> Result<(), EarlyEnd> {
     let config = exchange.isolate.config.as_ref().map_err(EarlyEnd::from)?;
     let last_ms = js::now_ms().saturating_add(millis(config.limits.total));
     let store = object.store()?;
+    let failed = |error: JsValue| store_failed(&error);
+    let mut part = store.read(&mut reading).map_err(failed)?;
     let (mut outlet, body) = Outlet::open(&waiting);
-    let mut cursor = None;
-    let mut page = store.export(cursor).map_err(|error| store_failed(&error))?;
-    open.respond(response::download(JSON_LINES, &body, &exchange.response_context()));
+    let context = exchange.response_context();
+    open.respond(response::download(media_type, &body, &context));
     let end_reason = loop {
-        cursor = page.next;
         let room = waiting
             .until(|| outlet.has_room().then_some(()), last_ms)
             .await;
-        let written = match (room, cursor) {
-            (Ok(()), Some(_)) => outlet.write(page.lines.as_bytes()),
-            (Ok(()), None) => outlet.write_last(page.lines.as_bytes()),
+        let written = match (room, &part) {
+            (Ok(()), Some(part)) => outlet.write(part.as_bytes()),
+            (Ok(()), None) => outlet.write_last(&[]),
             (Err(Interrupted::TimeIsUp), _) => break EndReason::StreamTooLong,
             _ => break EndReason::ClientGone,
         };
         if written.is_err() {
             break EndReason::ClientGone;
         }
-        if cursor.is_none() {
+        if part.is_none() {
             let taken = waiting
                 .until(|| outlet.has_room().then_some(()), last_ms)
                 .await;
@@ -255,8 +267,8 @@ async fn export(
                 EndReason::ClientGone
             };
         }
-        match store.export(cursor) {
-            Ok(next) => page = next,
+        match store.read(&mut reading) {
+            Ok(next) => part = next,
             Err(error) => {
                 if let EarlyEnd::Failed(failure) = store_failed(&error) {
                     exchange.log_failure(&failure, "connection_broken_off");
@@ -268,6 +280,13 @@ async fn export(
     let completion = exchange.completion(Some(200), end_reason);
     exchange.log_complete(Level::Info, &completion);
     Ok(())
+}
+
+/// Where the last page ended.
+fn cursor(text: &str) -> Result<Cursor, EarlyEnd> {
+    Cursor::parse(text).ok_or_else(|| {
+        EarlyEnd::Invalid(Invalid::query("before", "Value error, no page ended there"))
+    })
 }
 
 fn conversation(id: &str) -> Result<ConversationId, EarlyEnd> {
@@ -283,7 +302,7 @@ fn no_conversation() -> EarlyEnd {
 
 /// The sequence in `?after=`.
 fn after_in(query: &str) -> Result<Option<u64>, EarlyEnd> {
-    let Some(digits) = crate::api::listing::parameter(query, "after") else {
+    let Some(digits) = parameter(query, "after") else {
         return Ok(None);
     };
     sequence_of(&digits).map(Some).ok_or_else(|| {

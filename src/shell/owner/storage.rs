@@ -10,22 +10,23 @@ use crate::memory::sql::{Database, Statement, Value};
 #[wasm_bindgen(module = "/src/shell/owner/storage.js")]
 extern "C" {
     #[wasm_bindgen(catch)]
-    fn query(context: &Context, sql: &str, values: &Array) -> Result<Array, JsValue>;
+    fn query(context: &JsValue, sql: &str, values: &Array) -> Result<Array, JsValue>;
 
     #[wasm_bindgen(catch)]
-    fn write(context: &Context, statements: &Array) -> Result<(), JsValue>;
+    fn write(context: &JsValue, statements: &Array) -> Result<(), JsValue>;
 
     #[wasm_bindgen(catch, js_name = setAlarm)]
-    fn set_alarm(context: &Context, at_ms: f64) -> Result<(), JsValue>;
+    fn set_alarm(context: &JsValue, at_ms: f64) -> Result<(), JsValue>;
 }
 
 /// The storage of one object.
 #[derive(Clone)]
-pub(super) struct Storage(Context);
+pub(super) struct Storage(JsValue);
 
 impl Storage {
     pub(super) fn of(context: &Context) -> Self {
-        Self(context.clone().unchecked_into())
+        let context: &JsValue = context.as_ref();
+        Self(context.clone())
     }
 
     /// Wakes the object at that time, in milliseconds since the epoch, even after a crash. If it cannot be set, the next
