@@ -52,8 +52,8 @@ pub struct ChatRequest {
     pub message_length: usize,
     /// The model to ask.
     pub model: String,
-    /// Whether the client chose the model.
-    pub names_model: bool,
+    /// Whether the request itself names the model.
+    pub client_chose_model: bool,
     /// Longest answer, in tokens.
     pub max_tokens: u32,
     /// Earlier turns of the conversation, oldest first.
@@ -164,7 +164,7 @@ impl ChatRequest {
         Ok(Self {
             message,
             message_length,
-            names_model: named.is_some(),
+            client_chose_model: named.is_some(),
             model: named.unwrap_or_else(|| rules.default_model.clone()),
             max_tokens: max_tokens(&fields, rules)?,
             history: history(&fields)?,

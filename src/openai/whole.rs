@@ -74,17 +74,20 @@ pub struct WholeAnswer(pub(crate) Delta<'static>);
 
 impl Api {
     /// Parses a success response that is a JSON document: the answer of a server that does not stream, or an error.
-    /// `names_model` tells whether the client chose the model.
     ///
     /// # Errors
     ///
     /// The [`Failure`] that the document reports, or [`ErrorCode::UpstreamProtocol`] for any other document.
     #[allow(clippy::result_large_err, reason = "it is called once a request")]
-    pub fn parse_whole(self, body: &[u8], names_model: bool) -> Result<WholeAnswer, Failure> {
+    pub fn parse_whole(
+        self,
+        body: &[u8],
+        client_chose_model: bool,
+    ) -> Result<WholeAnswer, Failure> {
         let protocol = |cause: &str| Failure::new(ErrorCode::UpstreamProtocol, cause);
         let json = body.strip_prefix(BOM).unwrap_or(body);
         let json = without_end_mark(std::str::from_utf8(json).unwrap_or_default());
-        let failure = |json: &str| Failure::from_document(json, names_model);
+        let failure = |json: &str| Failure::from_document(json, client_chose_model);
         let read = match self {
             Self::ChatCompletions => whole_chat(json, failure),
             Self::Responses => whole_response(json, failure),

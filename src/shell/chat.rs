@@ -68,7 +68,7 @@ impl Chat {
                 .optional_id("upstream_request_id", upstream.request_id.as_deref())
                 .number("upstream_latency_ms", upstream.latency_ms);
         });
-        let mut relay = self.relay(config, chat.names_model);
+        let mut relay = self.relay(config, chat.client_chose_model);
         match upstream.opening {
             Opening::Stream(bytes) => relay.handle(Input::Chunk(&bytes), js::now_ms()),
             Opening::Whole(answer) => relay.answer_whole(&answer, js::now_ms()),
@@ -76,8 +76,8 @@ impl Chat {
         Ok((upstream.source, relay))
     }
 
-    fn relay(&self, config: &Config, names_model: bool) -> Relay {
-        let events = EventParser::new(config.target.api, names_model);
+    fn relay(&self, config: &Config, client_chose_model: bool) -> Relay {
+        let events = EventParser::new(config.target.api, client_chose_model);
         let id = self.exchange.correlation_id.clone();
         let traces_frames = self.exchange.isolate.log.wants(Level::Debug);
         Relay::new(events, id, config.limits, js::now_ms(), traces_frames)

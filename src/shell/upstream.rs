@@ -237,7 +237,7 @@ impl Attempt<'_> {
             .config
             .target
             .api
-            .parse_whole(&bytes, self.request.names_model);
+            .parse_whole(&bytes, self.request.client_chose_model);
         whole.map(Opening::Whole).map_err(|failure| Missed::Failed {
             failure,
             reworded: self.reworded(400, &bytes),
@@ -309,7 +309,7 @@ impl Attempt<'_> {
                 until_ms,
             ),
             should_retry.map(|value| !value.eq_ignore_ascii_case("false")),
-            self.request.names_model,
+            self.request.client_chose_model,
         );
         Missed::Failed {
             failure,

@@ -158,7 +158,7 @@ fn whoever_can_mend_a_model_that_is_not_found_is_told() {
     let route = r#"{"detail":"Not Found"}"#;
     let url = r#"{"error":{"message":"Invalid URL (POST /v1/v1/chat/completions)"}}"#;
     let path = r#"{"error":{"message":"Nothing at /models/chat/completions"}}"#;
-    for (status, body, names_model, detail, cause) in [
+    for (status, body, client_chose_model, detail, cause) in [
         (404, known, true, CHOOSE, None),
         (404, known, false, MODEL, Some("OPENAI_MODEL")),
         (400, known, false, MODEL, Some("OPENAI_MODEL")),
@@ -177,7 +177,8 @@ fn whoever_can_mend_a_model_that_is_not_found_is_told() {
         (404, path, false, ADDRESS, Some("OPENAI_BASE_URL")),
         (404, "", false, ADDRESS, Some("OPENAI_BASE_URL")),
     ] {
-        let failure = Failure::from_response(status, body.as_bytes(), None, None, names_model);
+        let failure =
+            Failure::from_response(status, body.as_bytes(), None, None, client_chose_model);
         assert_eq!(failure.error.code, ErrorCode::ModelNotFound, "{body}");
         assert!(
             failure.error.detail.ends_with(detail),

@@ -20,7 +20,7 @@ fn a_message_alone_gets_the_defaults() {
     let request = accepted(r#"{"message":"hello"}"#);
     assert_eq!(request.message, "hello");
     assert_eq!(request.model, "gpt-4");
-    assert!(!request.names_model);
+    assert!(!request.client_chose_model);
     assert_eq!(request.max_tokens, 2000);
     assert!(request.history.is_empty());
 }
@@ -44,7 +44,7 @@ fn every_field_is_taken_over() {
         "history":[{"role":"user","content":"hi"},{"role":"assistant","content":"","x":1}],"other":[{}]}"#;
     let request = accepted(body);
     assert_eq!(request.model, "org/model-1.5:free");
-    assert!(request.names_model);
+    assert!(request.client_chose_model);
     assert_eq!(request.max_tokens, 17);
     let turns: Vec<_> = request
         .history
