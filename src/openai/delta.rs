@@ -119,8 +119,8 @@ impl Part {
 pub enum Ended {
     /// The answer is complete.
     Finished(FinishReason),
-    /// The answer is complete for an unknown reason: upstream's word for it, if that is a machine-readable name.
-    Otherwise(Option<String>),
+    /// The answer is complete for a reason that is not known: upstream's word for it, if that is a machine-readable name.
+    Other(Option<String>),
     /// Upstream failed.
     Failed(Box<Failure>),
 }
@@ -129,7 +129,7 @@ impl From<Reason> for Ended {
     fn from(reason: Reason) -> Self {
         match reason {
             Reason::Finished(reason) => Self::Finished(reason),
-            Reason::Unknown(name) => Self::Otherwise(name),
+            Reason::Other(name) => Self::Other(name),
             Reason::Failed(name) => {
                 let name = name.as_deref().unwrap_or_default();
                 let cause = format!("upstream finish reason {name}");

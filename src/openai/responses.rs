@@ -176,9 +176,7 @@ fn incomplete(response: &Fields<'_>) -> Ended {
     let details = response.object("incomplete_details").unwrap_or_default();
     let reason = details.text("reason").unwrap_or_default();
     match Reason::parse(&reason) {
-        Some(Reason::Finished(FinishReason::Stop) | Reason::Unknown(_)) | None => {
-            truncated(&reason)
-        }
+        Some(Reason::Finished(FinishReason::Stop) | Reason::Other(_)) | None => truncated(&reason),
         Some(reason) => reason.into(),
     }
 }

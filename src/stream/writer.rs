@@ -196,7 +196,7 @@ impl Writer {
         }
         self.missing_parts(&delta.parts);
         self.has_begun |= delta.is_answer;
-        self.end(delta.ending.as_ref());
+        self.keep_finish_reason(delta.ending.as_ref());
         if let Some(usage) = delta.usage {
             self.usage = usage.ok();
         }
@@ -246,17 +246,17 @@ impl Writer {
 
     /// Keeps why the answer ended. A later `stop` does not replace a reason: a gateway may append its own to the
     /// model's, which says more.
-    fn end(&mut self, ending: Option<&Ended>) {
+    fn keep_finish_reason(&mut self, ending: Option<&Ended>) {
         match ending {
             Some(Ended::Finished(FinishReason::Stop)) => {
                 self.finish_reason.get_or_insert(FinishReason::Stop);
             }
             Some(Ended::Finished(reason)) => self.finish_reason = Some(*reason),
-            Some(Ended::Otherwise(name)) if self.finish_reason.is_none_or(is_vague) => {
+            Some(Ended::Other(name)) if self.finish_reason.is_none_or(is_vague) => {
                 self.finish_reason = Some(FinishReason::Other);
                 self.unknown_reason.clone_from(name);
             }
-            Some(Ended::Otherwise(_) | Ended::Failed(_)) | None => {}
+            Some(Ended::Other(_) | Ended::Failed(_)) | None => {}
         }
     }
 
