@@ -1,9 +1,13 @@
 //! How long to wait before a retry.
+//!
+//! What bounds a wait in effect is the caller's deadline. A wait that would pass it is not shortened: the chat fails at
+//! once, with what failed before the wait.
 
 /// The delay before the first retry, in milliseconds.
 const FIRST_DELAY_MS: u64 = 500;
 
-/// Longest delay that upstream may ask for, in milliseconds: a day.
+/// Longest delay that upstream may ask for, in milliseconds: a day. A client may be told of it when no retry
+/// waits that long.
 const MAX_RETRY_AFTER_MS: f64 = 86_400_000.0;
 
 /// The delay before the retry that follows `attempt`, counted from 1. It is what upstream asked for, or else it grows
@@ -25,7 +29,7 @@ pub fn retry_delay_ms(attempt: u32, retry_after_ms: Option<u64>, random: f64) ->
 /// time, such as a negative number, is ignored. `until_ms` tells how far off an HTTP date is.
 ///
 /// See <https://www.rfc-editor.org/rfc/rfc9110#field.retry-after>.
-pub fn retry_after_ms(
+pub fn requested_delay_ms(
     milliseconds: Option<&str>,
     seconds_or_date: Option<&str>,
     until_ms: impl FnOnce(&str) -> Option<f64>,

@@ -78,6 +78,7 @@ pub(super) async fn open(
             None => return Err(EarlyEnd::Failed(failure)),
         };
         let again_ms = js::now_ms().saturating_add(delay_ms);
+        // A wait that would pass the deadline is not shortened: the chat fails at once.
         if again_ms >= attempt.deadline_ms {
             return Err(EarlyEnd::Failed(failure));
         }
@@ -303,7 +304,7 @@ impl Attempt<'_> {
         let failure = Failure::from_response(
             status,
             &bytes,
-            retry::retry_after_ms(
+            retry::requested_delay_ms(
                 header(&headers, "retry-after-ms").as_deref(),
                 header(&headers, "retry-after").as_deref(),
                 until_ms,

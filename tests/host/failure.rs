@@ -1,6 +1,6 @@
 use personal_ai_assistant::api::error::ErrorCode;
 use personal_ai_assistant::openai::failure::Failure;
-use personal_ai_assistant::openai::retry::{retry_after_ms, retry_delay_ms};
+use personal_ai_assistant::openai::retry::{requested_delay_ms, retry_delay_ms};
 
 struct Row {
     status: u16,
@@ -308,13 +308,13 @@ fn upstream_says_how_long_to_wait_in_milliseconds_seconds_or_a_date_and_nonsense
         (Some("99999999999999999999"), None, Some(86_400_000)),
     ];
     for (milliseconds, seconds_or_date, wanted) in table {
-        let waited = retry_after_ms(milliseconds, seconds_or_date, |asked| {
+        let waited = requested_delay_ms(milliseconds, seconds_or_date, |asked| {
             (asked == date).then_some(5_000.0)
         });
         assert_eq!(waited, wanted, "{milliseconds:?} {seconds_or_date:?}");
     }
     // A date that has passed asks for nothing.
-    assert_eq!(retry_after_ms(None, Some(date), |_| Some(-1.0)), None);
+    assert_eq!(requested_delay_ms(None, Some(date), |_| Some(-1.0)), None);
 }
 
 #[test]
