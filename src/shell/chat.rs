@@ -42,6 +42,7 @@ impl Chat {
         let begun = self.begin(&request, &mut waiting).await;
         // The stream may be open for long, and needs nothing more of the request.
         drop(request);
+        // Either arm writes the one `response_complete`.
         match begun {
             Ok((source, relay)) => self.stream(source, relay, waiting).await,
             Err(end) => self.end_early(end),

@@ -83,8 +83,7 @@ fn built(response: Result<Response, JsValue>) -> JsValue {
     response.map_or(JsValue::UNDEFINED, JsValue::from)
 }
 
-/// Starts a chat, and gives the promise of its response. The chat goes on under `waitUntil`, so that its last line is
-/// logged even when the client leaves.
+/// Starts a chat, and gives the promise of its response.
 fn chat(exchange: Exchange, request: Request, context: &Context) -> JsValue {
     let mut response = JsValue::UNDEFINED;
     task::spawn(|inbox| {
