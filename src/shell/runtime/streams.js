@@ -1,6 +1,7 @@
 /**
  * Bodies: those that are read, and the one that is written. For a token, WebAssembly calls three times: to read, to copy
- * what was read, and to write.
+ * what was read, and to write. Promises that settle here call WebAssembly only by `onRead` and `onRoom`, which are
+ * guarded; whatever else throws in their callbacks stays in JavaScript.
  */
 
 import { instance } from "./instance.js";
