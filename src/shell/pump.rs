@@ -1,8 +1,11 @@
 //! Upstream's body → relay → the client's body.
 //!
-//! Each chunk is read, and what the relay makes of it is written with one write. Backpressure: two writes and one chunk
-//! are buffered for a client at most, then upstream is no longer read. Every wait has a deadline, the last one included: a
-//! client that stops reading holds nothing for ever.
+//! Each chunk is read, and what the relay makes of it is written with one write. Backpressure: at most, the runtime has
+//! one write in hand, a second one waits in the body for the runtime to ask for it, and the frames of one more chunk wait
+//! here for room. Until there is room, upstream is not read. A chunk has at most 64 KiB, an event that it completes 1 MiB,
+//! and each frame adds up to about 200 bytes to its text.
+//!
+//! Every wait has a deadline, the last one included: a client that stops reading holds nothing for ever.
 
 use super::runtime::js;
 use super::runtime::streams::{Outlet, Source};
