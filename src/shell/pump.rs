@@ -14,8 +14,8 @@ use super::runtime::wait::{Interrupted, MAX_DELAY_MS, Waiting};
 use crate::api::ending::EndReason;
 use crate::stream::relay::{Input, Relay};
 
-/// How long an upstream that has said everything may take to end its body, in milliseconds. The timer is usually armed for
-/// that long, so that none is started anew.
+/// How long an upstream that has said everything may take to end its body, in milliseconds. A timer that is armed already
+/// goes off by then, so none has to be started.
 const DRAIN_MS: u64 = MAX_DELAY_MS;
 
 /// How much it may still send, in bytes.

@@ -2,7 +2,8 @@
 
 use std::time::Duration;
 
-/// How long upstream may still send its usage and the end mark after the finish reason.
+/// How long upstream may still send its usage and the end mark after the finish reason. Then the final frame is written.
+/// What upstream sends after that is read and dropped for a while (`DRAIN_MS` of the pump).
 const GRACE_MS: u64 = 2_000;
 
 /// How long a chat may take.
@@ -21,7 +22,7 @@ pub struct Limits {
 pub(super) enum Due {
     /// The whole answer took too long.
     Total,
-    /// Upstream was silent for too long.
+    /// Upstream was silent for too long, or the grace after its finish reason is over, which ends the answer in order.
     Silence,
     /// The client needs a sign of life.
     Heartbeat,
