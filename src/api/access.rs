@@ -54,8 +54,9 @@ impl AccessTokens {
         self.0.is_empty()
     }
 
-    /// The name of the token in an `Authorization` header. It is compared with every token in constant time, so that
-    /// the time taken reveals nothing.
+    /// The name of the token in an `Authorization` header. It is compared with every token, each time in constant time,
+    /// so that the time taken does not tell how much of a guess is right. That one was right is no secret: the answer
+    /// tells it.
     pub fn name_of(&self, authorization: Option<&str>) -> Option<&str> {
         let digest = digest(bearer(authorization?)?);
         let mut found = None;
