@@ -6,7 +6,7 @@ use std::ops::Range;
 use serde_json::Deserializer;
 use serde_json::value::RawValue;
 
-use super::delta::{Delta, Malformed, Meaning, Origin, ParsedEvent};
+use super::delta::{Delta, Extent, Malformed, Meaning, ParsedEvent};
 use super::failure::Failure;
 use super::target::Api;
 use super::{chat_completions, responses};
@@ -52,7 +52,7 @@ impl EventParser {
         if let Meaning::Delta(Delta {
             content: Some(Cow::Borrowed(content)),
             refusal: None,
-            origin: Origin::Delta | Origin::DeltaOf(_),
+            extent: Extent::Delta | Extent::DeltaOf(_),
             ending: None,
             usage: None,
             is_answer: true,

@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 
-use super::delta::{Delta, Ended, Malformed, Meaning, Origin};
+use super::delta::{Delta, Ended, Extent, Malformed, Meaning};
 use super::failure::Failure;
 use super::target::Api;
 use super::text::Texts;
@@ -95,7 +95,7 @@ impl Api {
         let delta = read.map_err(|Malformed| {
             protocol("a success response is neither an event stream nor an answer of the API")
         })?;
-        if delta.origin == Origin::Lost && !matches!(delta.ending, Some(Ended::Failed(_))) {
+        if delta.extent == Extent::Lost && !matches!(delta.ending, Some(Ended::Failed(_))) {
             return Err(protocol("the answer's text cannot be read"));
         }
         let mut texts = Texts {
@@ -125,7 +125,7 @@ impl Api {
         Ok(WholeAnswer(Delta {
             content: texts.content.map(|text| Cow::Owned(text.into_owned())),
             refusal: texts.refusal.map(|text| Cow::Owned(text.into_owned())),
-            origin: Origin::Whole,
+            extent: Extent::Whole,
             ending: Some(ending),
             usage: delta.usage,
             is_answer: true,
