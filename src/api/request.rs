@@ -127,7 +127,10 @@ impl From<&Invalid> for ApiError {
 /// # Errors
 ///
 /// A 415 that says which header to change.
-pub fn media(content_type: Option<&str>, content_encoding: Option<&str>) -> Result<(), ApiError> {
+pub fn require_uncompressed_json(
+    content_type: Option<&str>,
+    content_encoding: Option<&str>,
+) -> Result<(), ApiError> {
     const COMPRESSED: &str = "This service does not accept compressed bodies. Send the body uncompressed, without the header 'Content-Encoding'.";
     let mut words = content_type.unwrap_or_default().split(';');
     let is_json = words
@@ -154,7 +157,8 @@ impl ChatRequest {
     /// The first rule that the body breaks.
     pub fn parse(body: &[u8], rules: &Rules) -> Result<Self, Invalid> {
         let decode_error = |error| Invalid::new("body", format!("JSON decode error: {error}"));
-        let json = serde_json::from_slice::<&RawValue>(utf8(body)?).map_err(decode_error)?;
+        let body = require_utf8(body)?;
+        let json: &RawValue = serde_json::from_slice(body).map_err(decode_error)?;
         if !json.get().starts_with('{') {
             return Err(Invalid::new("body", "Input should be a valid object"));
         }
@@ -174,7 +178,7 @@ impl ChatRequest {
 
 /// A body without the byte order mark that some editors and shells write. JSON in UTF-16 or UTF-32 begins with a byte
 /// order mark of its own, or has a NUL among its first two bytes.
-fn utf8(body: &[u8]) -> Result<&[u8], Invalid> {
+fn require_utf8(body: &[u8]) -> Result<&[u8], Invalid> {
     match body {
         [0, ..] | [_, 0, ..] | [0xFE, 0xFF, ..] | [0xFF, 0xFE, ..] => {
             let rule = "JSON decode error: expected UTF-8, found UTF-16 or UTF-32";

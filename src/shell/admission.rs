@@ -5,12 +5,12 @@ use js_sys::Uint8Array;
 use web_sys::Request;
 
 use super::exchange::{EarlyEnd, Exchange};
-use super::runtime::js::{self, millis};
+use super::runtime::js;
 use super::runtime::streams::Source;
 use super::runtime::wait::{Interrupted, Waiting};
 use crate::api::access::{brings_token, rate_limit_key};
 use crate::api::error::{ApiError, ErrorCode};
-use crate::api::request::{ChatRequest, Invalid, MAX_BODY_BYTES, media};
+use crate::api::request::{ChatRequest, Invalid, MAX_BODY_BYTES, require_uncompressed_json};
 use crate::config::Config;
 use crate::telemetry::record::Level;
 
@@ -36,9 +36,7 @@ pub(super) async fn admit(
     config: &Config,
     waiting: &mut Waiting,
 ) -> Result<ChatRequest, EarlyEnd> {
-    let deadline_ms = exchange
-        .started_ms
-        .saturating_add(millis(config.limits.idle));
+    let deadline_ms = exchange.started_ms.saturating_add(config.limits.idle_ms());
     let client = match authorize(request, config) {
         Ok(client) => client,
         Err(refusal) => {
@@ -84,7 +82,8 @@ fn declared(request: &Request) -> Result<bool, EarlyEnd> {
     let headers = request.headers();
     let content_type = js::header(&headers, "content-type");
     let content_encoding = js::header(&headers, "content-encoding");
-    media(content_type.as_deref(), content_encoding.as_deref()).map_err(EarlyEnd::Rejected)?;
+    require_uncompressed_json(content_type.as_deref(), content_encoding.as_deref())
+        .map_err(EarlyEnd::Rejected)?;
     let length = js::header(&headers, "content-length");
     match length.and_then(|length| length.parse::<u64>().ok()) {
         Some(bytes) if bytes > MAX_BODY_BYTES as u64 => Err(ErrorCode::BodyTooLarge.into()),

@@ -50,7 +50,7 @@ pub(super) async fn open(
         exchange,
         config,
         request,
-        deadline_ms: js::now_ms().saturating_add(js::millis(config.limits.idle)),
+        deadline_ms: js::now_ms().saturating_add(config.limits.idle_ms()),
         dialect: isolate.dialect_of(&request.model),
     };
     // To reword a request needs no patience, so it does not count towards MAX_RETRIES.
@@ -256,10 +256,8 @@ impl Attempt<'_> {
         let Self {
             exchange, config, ..
         } = self;
-        let idle_ms = js::now_ms().saturating_add(js::millis(config.limits.idle));
-        let last_ms = exchange
-            .started_ms
-            .saturating_add(js::millis(config.limits.total));
+        let idle_ms = js::now_ms().saturating_add(config.limits.idle_ms());
+        let last_ms = exchange.started_ms.saturating_add(config.limits.total_ms());
         let read = source.read_chunk(bytes, waiting, idle_ms.min(last_ms));
         read.await.map_err(|interrupted| match interrupted {
             Interrupted::Failed(_) => Missed::failed(

@@ -17,6 +17,18 @@ pub struct Limits {
     pub heartbeat: Duration,
 }
 
+impl Limits {
+    /// `idle` in milliseconds.
+    pub fn idle_ms(&self) -> u64 {
+        millis(self.idle)
+    }
+
+    /// `total` in milliseconds.
+    pub fn total_ms(&self) -> u64 {
+        millis(self.total)
+    }
+}
+
 /// What a tick is due for.
 #[derive(Clone, Copy, Debug)]
 pub(super) enum Due {
@@ -46,9 +58,9 @@ pub(super) struct Clocks {
 impl Clocks {
     pub(super) fn new(limits: Limits, now_ms: u64) -> Self {
         Self {
-            idle_ms: millis(limits.idle),
+            idle_ms: limits.idle_ms(),
             heartbeat_ms: millis(limits.heartbeat),
-            total_deadline_ms: now_ms.saturating_add(millis(limits.total)),
+            total_deadline_ms: now_ms.saturating_add(limits.total_ms()),
             progress_ms: now_ms,
             handled_ms: now_ms,
             sent_ms: now_ms,

@@ -1,5 +1,5 @@
 use personal_ai_assistant::api::error::{ApiError, ErrorCode};
-use personal_ai_assistant::api::request::{ChatRequest, Role, media};
+use personal_ai_assistant::api::request::{ChatRequest, Role, require_uncompressed_json};
 
 use crate::support::rules;
 
@@ -340,7 +340,7 @@ fn a_body_is_read_when_it_is_plain_json() {
         (Some(" application/json ;a=b"), Some(" Identity , identity")),
     ] {
         assert_eq!(
-            media(content_type, content_encoding),
+            require_uncompressed_json(content_type, content_encoding),
             Ok(()),
             "{content_type:?}"
         );
@@ -354,12 +354,12 @@ fn a_body_is_read_when_it_is_plain_json() {
         Some("x, application/json"),
     ] {
         assert_eq!(
-            media(content_type, None),
+            require_uncompressed_json(content_type, None),
             Err(plain.into()),
             "{content_type:?}"
         );
         assert_eq!(
-            media(content_type, Some("gzip")),
+            require_uncompressed_json(content_type, Some("gzip")),
             Err(plain.into()),
             "the type comes first"
         );
@@ -376,7 +376,7 @@ fn a_body_is_read_when_it_is_plain_json() {
         "gzip, identity",
         "x",
     ] {
-        let error = media(json, Some(coding)).expect_err(coding);
+        let error = require_uncompressed_json(json, Some(coding)).expect_err(coding);
         assert_eq!((error.code, error.status), (plain, 415));
         assert_eq!(
             error.detail,
