@@ -1,13 +1,10 @@
-//! How long to wait before a retry.
-//!
-//! What bounds a wait in effect is the caller's deadline. A wait that would pass it is not shortened: the chat fails at
-//! once, with what failed before the wait.
+//! How long to wait before a retry. What bounds it in effect is the caller's deadline: a wait that would pass it is not
+//! shortened, but the chat fails at once.
 
 /// The delay before the first retry, in milliseconds.
 const FIRST_DELAY_MS: u64 = 500;
 
-/// Longest delay that upstream may ask for, in milliseconds: a day. A client may be told of it when no retry
-/// waits that long.
+/// Longest delay that upstream may ask for, in milliseconds: a day.
 const MAX_RETRY_AFTER_MS: f64 = 86_400_000.0;
 
 /// The delay before the retry that follows `attempt`, counted from 1. It is what upstream asked for, or else it grows

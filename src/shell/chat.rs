@@ -5,6 +5,7 @@ use std::rc::Rc;
 use web_sys::Request;
 
 use super::admission;
+use super::attempt::Opening;
 use super::exchange::{EarlyEnd, Exchange};
 use super::pump::{Delivery, Pump};
 use super::response;
@@ -13,7 +14,7 @@ use super::runtime::js;
 use super::runtime::streams::{Outlet, Source};
 use super::runtime::task::Inbox;
 use super::runtime::wait::Waiting;
-use super::upstream::{self, Opening};
+use super::upstream;
 use crate::api::ending::{Completion, EndReason};
 use crate::api::error::{ApiError, ErrorCode};
 use crate::config::{Config, ConfigError};

@@ -23,6 +23,7 @@ use crate::api::error::{ApiError, ErrorCode};
 use crate::api::route::{Route, route};
 
 mod admission;
+mod attempt;
 mod chat;
 mod endpoint;
 mod exchange;

@@ -55,7 +55,7 @@ impl Pump {
     /// Runs the stream to its outcome. `after_write` sees the relay after each write.
     pub(super) async fn run(&mut self, mut after_write: impl FnMut(&mut Relay)) -> Delivery {
         loop {
-            self.close_upstream_unless_wanted();
+            self.close_unwanted_upstream();
             if !self.relay.output().is_empty() {
                 let is_written = self.write().await;
                 after_write(&mut self.relay);
@@ -73,7 +73,7 @@ impl Pump {
     /// Reads the end of upstream's body, so that the connection can serve the next request. If the end does not come,
     /// the connection is closed. Upstream is not read after a failure.
     pub(super) async fn drain(mut self) {
-        if self.is_done() {
+        if self.end_reason() == Some(EndReason::Done) {
             let deadline_ms = js::now_ms().saturating_add(DRAIN_MS);
             let drained = self
                 .source
@@ -82,10 +82,9 @@ impl Pump {
         }
     }
 
-    /// Whether upstream said everything.
-    fn is_done(&self) -> bool {
-        let outcome = self.relay.outcome();
-        outcome.is_some_and(|outcome| outcome.end_reason == EndReason::Done)
+    /// How the stream ended, once it has.
+    fn end_reason(&self) -> Option<EndReason> {
+        self.relay.outcome().map(|outcome| outcome.end_reason)
     }
 
     /// Takes in the next chunk, or what comes instead of it.
@@ -163,13 +162,15 @@ impl Pump {
             Interrupted::ClientGone => Input::ClientGone,
         };
         self.relay.handle(input, js::now_ms());
-        self.close_upstream_unless_wanted();
+        self.close_unwanted_upstream();
     }
 
     /// Closes the connection to upstream when nothing more is wanted from it: after a failure, and when the client has left.
-    fn close_upstream_unless_wanted(&mut self) {
-        if self.relay.outcome().is_some() && !self.is_done() {
-            self.source.cancel();
+    fn close_unwanted_upstream(&mut self) {
+        match self.end_reason() {
+            // The answer goes on, or its connection is drained.
+            None | Some(EndReason::Done) => {}
+            Some(_) => self.source.cancel(),
         }
     }
 }

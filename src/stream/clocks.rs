@@ -2,8 +2,8 @@
 
 use std::time::Duration;
 
-/// How long upstream may still send its usage and the end mark after the finish reason. Then the final frame is written.
-/// What upstream sends after that is read and dropped for a while (`DRAIN_MS` of the pump).
+/// How long upstream may still send its usage and the end mark after the finish reason. The final frame is written
+/// then; `DRAIN_MS` of `shell/pump.rs` is how long upstream is read beyond it.
 const GRACE_MS: u64 = 2_000;
 
 /// How long a chat may take.
