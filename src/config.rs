@@ -1,4 +1,7 @@
-//! Bindings → the settings of each layer, or the variables that are wrong.
+//! Variables and secrets → the settings of each layer, or what is wrong with them.
+//!
+//! The defaults here are those of a deployment that sets nothing. The one that is shipped sets some other values, such as
+//! its model: `wrangler.toml` says which, and why.
 
 use std::fmt;
 

@@ -7,7 +7,7 @@
 //!
 //! Everything but `shell` is pure: bytes, time and configuration come in, bytes and facts go out. It reads no clock,
 //! makes no random numbers and touches no network, so it is tested on the host. `shell` is the only code that touches
-//! JavaScript, and does nothing but I/O.
+//! JavaScript. It does the I/O and decides its order: admission, retries, deadlines.
 //!
 //! Each layer imports only from the ones below it: `shell`, `config`, `memory`, `stream`, `openai`, `api`, `telemetry`,
 //! `json`. `tests/host/layers.rs` keeps it so.

@@ -34,13 +34,13 @@ export class Workerd {
 
   /**
    * @param {Record<string, Worker>} workers by name; the first one gets the requests
-   * @param {{ address?: string, env?: NodeJS.ProcessEnv, onLine?: (line: string) => void, log?: number, within?: string[] }} [options]
+   * @param {{ address?: string, env?: NodeJS.ProcessEnv, onLine?: (line: string) => void, log?: number }} [options]
    *   `address` to listen on, by default a free port on loopback; `onLine` is called with each line of output, unless
-   *   `log`, an open file, gets the output; `within` is the command of a program to run it in, such as a profiler
+   *   `log`, an open file, gets the output
    */
   constructor(
     workers,
-    { address = "127.0.0.1:0", env = process.env, onLine = console.log, log, within = [] } = {},
+    { address = "127.0.0.1:0", env = process.env, onLine = console.log, log } = {},
   ) {
     // Not in the checkout, where a service may be unable to write.
     this.#folder = makeTemporary("personal-ai-assistant-");
@@ -49,9 +49,9 @@ export class Workerd {
     // The package exports the path of the program.
     const { default: program } = require("workerd");
     // One pipe for both outputs keeps their lines in the order in which they were written.
-    const [command, ...before] = ["/bin/sh", "-c", 'exec "$@" 2>&1', "sh", ...within, program];
-    const args = [...before, "serve", "--control-fd=3", "--import-path=/", config];
-    this.#child = launch(command, args, {
+    const script = ["-c", 'exec "$@" 2>&1', "sh"];
+    const serve = [program, "serve", "--control-fd=3", "--import-path=/", config];
+    this.#child = launch("/bin/sh", [...script, ...serve], {
       env,
       guarded: true,
       stdio: ["ignore", log ?? "pipe", "ignore", "pipe"],

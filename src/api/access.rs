@@ -67,8 +67,9 @@ impl AccessTokens {
         self.0.is_empty()
     }
 
-    /// Who the token in an `Authorization` header belongs to. It is compared with every token in constant time, so that
-    /// the time taken reveals nothing.
+    /// Who the token in an `Authorization` header belongs to. It is compared with every token, each time in constant time,
+    /// so that the time taken does not tell how much of a guess is right. That one was right is no secret: the answer
+    /// tells it.
     pub fn client_of(&self, authorization: Option<&str>) -> Option<&Client> {
         let digest = digest(bearer(authorization?)?);
         let mut found = None;

@@ -4,7 +4,7 @@ use std::fmt;
 
 use crate::telemetry::record::is_id;
 
-/// 1–128 characters of `[A-Za-z0-9._:-]`: safe in a header, in JSON and in a log line without escapes.
+/// An id by the rule of [`is_id`].
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct CorrelationId(String);
 

@@ -37,7 +37,10 @@ impl Page {
             return Err(Invalid::query("q", rule));
         }
         let before = parameter(query, "before").filter(|before| !before.is_empty());
-        if before.as_ref().is_some_and(|before| before.len() > MAX_CURSOR_BYTES) {
+        if before
+            .as_ref()
+            .is_some_and(|before| before.len() > MAX_CURSOR_BYTES)
+        {
             return Err(Invalid::query("before", "Value error, no page ended there"));
         }
         Ok(Self {
@@ -52,7 +55,10 @@ fn limit(query: &str) -> Result<u32, Invalid> {
     let Some(limit) = parameter(query, "limit") else {
         return Ok(DEFAULT_LIMIT);
     };
-    let limit = limit.parse().ok().filter(|limit| (1..=MAX_LIMIT).contains(limit));
+    let limit = limit
+        .parse()
+        .ok()
+        .filter(|limit| (1..=MAX_LIMIT).contains(limit));
     limit.ok_or_else(|| {
         let rule = format!("Input should be a whole number from 1 to {MAX_LIMIT}");
         Invalid::query("limit", rule)
@@ -61,7 +67,9 @@ fn limit(query: &str) -> Result<u32, Invalid> {
 
 /// A parameter of a query, decoded as forms are: `+` is a space, `%` begins a byte. Of several, the first one counts.
 pub fn parameter(query: &str, name: &str) -> Option<String> {
-    let mut pairs = query.split('&').map(|pair| pair.split_once('=').unwrap_or((pair, "")));
+    let mut pairs = query
+        .split('&')
+        .map(|pair| pair.split_once('=').unwrap_or((pair, "")));
     let (_, value) = pairs.find(|(key, _)| *key == name)?;
     Some(decode(value))
 }

@@ -59,8 +59,8 @@ pub struct ChatRequest {
     pub message_length: usize,
     /// The model to ask.
     pub model: String,
-    /// Whether the client chose the model.
-    pub names_model: bool,
+    /// Whether the request itself names the model.
+    pub client_chose_model: bool,
     /// Longest answer, in tokens.
     pub max_tokens: u32,
     /// Earlier turns of the conversation, oldest first.
@@ -194,7 +194,10 @@ impl From<&Invalid> for ApiError {
 /// # Errors
 ///
 /// A 415 that says which header to change.
-pub fn media(content_type: Option<&str>, content_encoding: Option<&str>) -> Result<(), ApiError> {
+pub fn require_uncompressed_json(
+    content_type: Option<&str>,
+    content_encoding: Option<&str>,
+) -> Result<(), ApiError> {
     const COMPRESSED: &str = "This service does not accept compressed bodies. Send the body uncompressed, without the header 'Content-Encoding'.";
     let mut words = content_type.unwrap_or_default().split(';');
     let is_json = words
@@ -229,7 +232,7 @@ impl ChatRequest {
         Ok(Self {
             message,
             message_length,
-            names_model: named.is_some(),
+            client_chose_model: named.is_some(),
             model: named.unwrap_or_else(|| rules.default_model.clone()),
             max_tokens: max_tokens.unwrap_or(rules.max_tokens),
             history,
@@ -257,7 +260,7 @@ pub fn title(body: &[u8]) -> Result<String, Invalid> {
 /// The fields of a body.
 fn object(body: &[u8]) -> Result<Fields<'_>, Invalid> {
     let decode_error = |error| Invalid::new("body", format!("JSON decode error: {error}"));
-    let json = serde_json::from_slice::<&RawValue>(utf8(body)?).map_err(decode_error)?;
+    let json = serde_json::from_slice::<&RawValue>(require_utf8(body)?).map_err(decode_error)?;
     if !json.get().starts_with('{') {
         return Err(Invalid::new("body", "Input should be a valid object"));
     }
@@ -266,7 +269,7 @@ fn object(body: &[u8]) -> Result<Fields<'_>, Invalid> {
 
 /// A body without the byte order mark that some editors and shells write. JSON in UTF-16 or UTF-32 begins with a byte
 /// order mark of its own, or has a NUL among its first two bytes.
-fn utf8(body: &[u8]) -> Result<&[u8], Invalid> {
+fn require_utf8(body: &[u8]) -> Result<&[u8], Invalid> {
     match body {
         [0, ..] | [_, 0, ..] | [0xFE, 0xFF, ..] | [0xFF, 0xFE, ..] => {
             let rule = "JSON decode error: expected UTF-8, found UTF-16 or UTF-32";

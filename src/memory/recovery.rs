@@ -28,8 +28,7 @@ impl<D: Database> Store<D> {
     ///
     /// [`OpenError::Newer`] for a file of a newer version, which stays as it is.
     pub fn open(database: D, now_ms: u64) -> Result<(Self, Vec<Interrupted>), OpenError<D::Error>> {
-        const UNFINISHED: &str =
-            "SELECT number, answer_turn, history_turns, id, correlation_id FROM exchanges WHERE state = 'streaming'";
+        const UNFINISHED: &str = "SELECT number, answer_turn, history_turns, id, correlation_id FROM exchanges WHERE state = 'streaming'";
         schema::migrate(&database, schema::STEPS)?;
         let store = Self::of(database)?;
         let mut interrupted_answers = Vec::new();

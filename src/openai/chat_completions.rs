@@ -2,7 +2,7 @@
 //!
 //! See <https://platform.openai.com/docs/api-reference/chat-streaming>.
 
-use super::delta::{Delta, Ended, Malformed, Meaning, Origin, ParsedEvent};
+use super::delta::{Delta, Ended, Extent, Malformed, Meaning, ParsedEvent};
 use super::event::{self, Event, reports_error};
 use super::failure::Failure;
 use super::finish::Reason;
@@ -66,19 +66,19 @@ fn choice<'a>(fields: &Fields<'a>) -> Result<Option<Fields<'a>>, Malformed> {
 }
 
 fn delta_of<'a>(choice: &Fields<'a>) -> Result<Delta<'a>, Malformed> {
-    let mut origin = Origin::Delta;
+    let mut extent = Extent::Delta;
     let mut texts = message(choice, "delta")?;
     if texts.is_empty() {
-        origin = match message(choice, "message") {
-            Ok(whole) if whole.is_empty() => Origin::Delta,
+        extent = match message(choice, "message") {
+            Ok(whole) if whole.is_empty() => Extent::Delta,
             Ok(whole) => {
                 texts = whole;
-                Origin::Part(None)
+                Extent::Part(None)
             }
-            Err(Malformed) => Origin::Lost,
+            Err(Malformed) => Extent::Lost,
         };
     }
-    if texts.is_empty() && origin == Origin::Delta {
+    if texts.is_empty() && extent == Extent::Delta {
         // The old Completions API calls it `text`.
         texts = Texts::of(choice.get("text"))?;
     }
@@ -88,7 +88,7 @@ fn delta_of<'a>(choice: &Fields<'a>) -> Result<Delta<'a>, Malformed> {
     Ok(Delta {
         content: texts.content,
         refusal: texts.refusal,
-        origin,
+        extent,
         ending: reason.map(Ended::from),
         ..Delta::default()
     })

@@ -224,7 +224,7 @@ pub(super) fn by_words(status: Option<u16>, says_when: bool, report: &Report) ->
     if !is_one_of(&[401, 402, 403, 429]) && says(CONTEXT_SENTENCES) {
         return Some(Kind::Context);
     }
-    if !is_one_of(&[401, 429]) && (says(MODEL_SENTENCES) || misses_model(status, report)) {
+    if !is_one_of(&[401, 429]) && (says(MODEL_SENTENCES) || says_model_is_missing(status, report)) {
         return Some(Kind::Model);
     }
     if named(OVERLOADED_NAMES) {
@@ -237,7 +237,7 @@ pub(super) fn by_words(status: Option<u16>, says_when: bool, report: &Report) ->
 }
 
 /// Whether an error says that a model is not there: ``The model `m` does not exist``.
-fn misses_model(status: Option<u16>, report: &Report) -> bool {
+fn says_model_is_missing(status: Option<u16>, report: &Report) -> bool {
     matches!(status, None | Some(400 | 403 | 404 | 422))
         && report.says(&["does not exist", "not found", "not exist"])
         && report.has_word(&["model"])

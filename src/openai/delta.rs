@@ -58,8 +58,8 @@ pub struct Delta<'a> {
     pub content: Option<Cow<'a, str>>,
     /// Text in which the model refuses to answer.
     pub refusal: Option<Cow<'a, str>>,
-    /// Whether the text is new, or repeats earlier text.
-    pub origin: Origin,
+    /// How much of the answer the text is, which tells whether it is new.
+    pub extent: Extent,
     /// What upstream says about the answer's end. It applies after the text.
     pub ending: Option<Ended>,
     /// Tokens used so far. The last one counts, even if it cannot be read.
@@ -81,17 +81,17 @@ pub struct PartText<'a> {
     pub refusal: Option<Cow<'a, str>>,
 }
 
-/// How a delta's text relates to the text before it.
+/// How much of the answer a delta's text is. Servers repeat what they have sent, so this tells what is new.
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
-pub enum Origin {
-    /// It continues the answer.
+pub enum Extent {
+    /// The next piece of the answer.
     #[default]
     Delta,
-    /// It continues this part of the answer.
+    /// The next piece of this part of the answer.
     DeltaOf(Part),
-    /// It repeats a part that is over, or an answer without parts; new only if no delta brought it.
+    /// A part that is over, or an answer without parts; new only if no delta brought it.
     Part(Option<Part>),
-    /// It repeats the whole answer; new only if no text came before.
+    /// The whole answer; new only if no text came before.
     Whole,
     /// A part or the whole answer that cannot be read; a loss if no text came before.
     Lost,
@@ -119,8 +119,8 @@ impl Part {
 pub enum Ended {
     /// The answer is complete.
     Finished(FinishReason),
-    /// The answer is complete for an unknown reason: upstream's word for it, if that is a machine-readable name.
-    Otherwise(Option<String>),
+    /// The answer is complete for a reason that is not known: upstream's word for it, if that is a machine-readable name.
+    Other(Option<String>),
     /// Upstream failed.
     Failed(Box<Failure>),
 }
@@ -129,7 +129,7 @@ impl From<Reason> for Ended {
     fn from(reason: Reason) -> Self {
         match reason {
             Reason::Finished(reason) => Self::Finished(reason),
-            Reason::Unknown(name) => Self::Otherwise(name),
+            Reason::Other(name) => Self::Other(name),
             Reason::Failed(name) => {
                 let name = name.as_deref().unwrap_or_default();
                 let cause = format!("upstream finish reason {name}");

@@ -23,7 +23,7 @@ const DONE: &str = "[DONE]";
 const QUOTED_DONE: &str = "\"[DONE]\"";
 
 /// Types of events that only keep the connection alive.
-const KEEP_ALIVES: [&str; 5] = ["ping", "heartbeat", "keepalive", "keep-alive", "keep_alive"];
+const PING_KINDS: [&str; 5] = ["ping", "heartbeat", "keepalive", "keep-alive", "keep_alive"];
 
 impl<'a> Event<'a> {
     /// Parses an event. `kind` is its type, empty when it has none.
@@ -124,7 +124,7 @@ fn says_message(fields: &Fields<'_>) -> bool {
     let message = ["message", "msg", "Message"]
         .iter()
         .find_map(|name| fields.text(name));
-    message.is_some_and(|message| !message.is_empty()) && !KEEP_ALIVES.contains(&kind.as_str())
+    message.is_some_and(|message| !message.is_empty()) && !PING_KINDS.contains(&kind.as_str())
 }
 
 /// The names of the counts, in Chat Completions and in Responses.

@@ -36,20 +36,21 @@ impl Failure {
     }
 
     /// Reads a response whose status is not a success. `body` may be cut off, and of any format. `should_retry` is
-    /// upstream's `x-should-retry`. `names_model` tells whether the client chose the model, and so can choose another.
+    /// upstream's `x-should-retry`. A client that chose the model can choose another one.
     pub fn from_response(
         status: u16,
         body: &[u8],
         retry_after_ms: Option<u64>,
         should_retry: Option<bool>,
-        names_model: bool,
+        client_chose_model: bool,
     ) -> Self {
         let report = Report::parse(&String::from_utf8_lossy(body));
-        let mut failure = classify(Some(status), retry_after_ms.is_some(), &report);
+        let mut failure = failure_of(Some(status), retry_after_ms.is_some(), &report);
         failure.upstream_status = Some(status);
         failure.retry_after_ms = retry_after_ms;
         failure.cause = format!("upstream status {status}{}", report.names());
-        failure.about_model(names_model, status == 404 && !is_about_model(&report));
+        let may_be_wrong_address = status == 404 && !mentions_model(&report);
+        failure.explain_missing_model(client_chose_model, may_be_wrong_address);
         // A `true` is not obeyed: retrying what cannot succeed would only waste the client's time.
         failure.retryable &= should_retry != Some(false);
         if failure.error.status == 429 {
@@ -59,8 +60,8 @@ impl Failure {
     }
 
     /// Reads an error event of a stream: an object, or plain text.
-    pub fn from_event(data: &str, names_model: bool) -> Self {
-        let failure = Self::without_status(data, names_model, "upstream error event");
+    pub fn from_event(data: &str, client_chose_model: bool) -> Self {
+        let failure = Self::without_status(data, client_chose_model, "upstream error event");
         Self {
             retryable: false,
             ..failure
@@ -68,30 +69,31 @@ impl Failure {
     }
 
     /// Reads an error document whose status is a success. Nothing has gone to the client yet, so it may be retried.
-    pub fn from_document(json: &str, names_model: bool) -> Self {
-        Self::without_status(json, names_model, "upstream error with a success status")
+    pub fn from_document(json: &str, client_chose_model: bool) -> Self {
+        let what = "upstream error with a success status";
+        Self::without_status(json, client_chose_model, what)
     }
 
-    fn without_status(body: &str, names_model: bool, what: &str) -> Self {
+    fn without_status(body: &str, client_chose_model: bool, what: &str) -> Self {
         let report = Report::parse(body);
-        let mut failure = classify(report.status, false, &report);
+        let mut failure = failure_of(report.status, false, &report);
         failure.cause = format!("{what}{}", report.names());
-        failure.about_model(names_model, false);
+        failure.explain_missing_model(client_chose_model, false);
         failure
     }
 
     /// When a model is not found, says who can fix that: the client, or the owner of this service.
-    fn about_model(&mut self, names_model: bool, is_address: bool) {
+    fn explain_missing_model(&mut self, client_chose_model: bool, may_be_wrong_address: bool) {
         if self.error.code != ErrorCode::ModelNotFound {
             return;
         }
-        if names_model {
+        if client_chose_model {
             self.error.status = 400;
         }
-        if is_address {
+        if may_be_wrong_address {
             self.error.detail = WRONG_ADDRESS.into();
             self.cause.push_str("; OPENAI_BASE_URL may be wrong");
-        } else if !names_model {
+        } else if !client_chose_model {
             self.error.detail = UNKNOWN_DEFAULT.into();
             self.cause.push_str("; OPENAI_MODEL is unknown to upstream");
         }
@@ -106,9 +108,9 @@ const UNKNOWN_DEFAULT: &str = "The model's server does not have this service's d
 const WRONG_ADDRESS: &str = "The model's server does not have the model, or was called at a wrong address. \
     If you run this service, check OPENAI_BASE_URL first, then the model.";
 
-/// Classifies an error: by its names, then by its sentences, then by its status, which gateways change. `says_when`
-/// tells whether upstream has said how long to wait.
-fn classify(status: Option<u16>, says_when: bool, report: &Report) -> Failure {
+/// The failure that an error means: by its names, then by its sentences, then by its status, which gateways change.
+/// `says_when` tells whether upstream has said how long to wait.
+fn failure_of(status: Option<u16>, says_when: bool, report: &Report) -> Failure {
     let kind = classify::by_words(status, says_when, report)
         .unwrap_or_else(|| classify::by_status(status));
     let (code, retryable) = match kind {
@@ -131,8 +133,8 @@ fn classify(status: Option<u16>, says_when: bool, report: &Report) -> Failure {
     failure
 }
 
-/// Whether an error is about a model.
-fn is_about_model(report: &Report) -> bool {
+/// Whether an error mentions a model at all.
+fn mentions_model(report: &Report) -> bool {
     report.is_about("model")
         || classify::by_words(None, false, report) == Some(Kind::Model)
         || report.has_word(&["model", "models", "deployment", "engine"])

@@ -11,8 +11,9 @@ use crate::api::ending::FinishReason;
 pub(super) enum Reason {
     /// The answer is complete.
     Finished(FinishReason),
-    /// It is complete for an unknown reason: the word for it, if that is a machine-readable name.
-    Unknown(Option<String>),
+    /// It is complete for a reason that no list below has. Clients get `other`; the log gets the server's word, if that
+    /// is a machine-readable name.
+    Other(Option<String>),
     /// The server failed.
     Failed(Option<String>),
 }
@@ -68,7 +69,7 @@ impl Reason {
         }
         let letters = letters(word);
         let is_over = !letters.is_empty() && !is_in(UNFINISHED, &letters);
-        is_over.then(|| Self::Unknown(machine_name(word.trim())))
+        is_over.then(|| Self::Other(machine_name(word.trim())))
     }
 
     fn known(word: &str) -> Option<Self> {

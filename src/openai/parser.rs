@@ -6,7 +6,7 @@ use std::ops::Range;
 use serde_json::Deserializer;
 use serde_json::value::RawValue;
 
-use super::delta::{Delta, Malformed, Meaning, Origin, ParsedEvent};
+use super::delta::{Delta, Extent, Malformed, Meaning, ParsedEvent};
 use super::failure::Failure;
 use super::target::Api;
 use super::{chat_completions, responses};
@@ -15,17 +15,17 @@ use super::{chat_completions, responses};
 #[derive(Debug)]
 pub struct EventParser {
     api: Api,
-    names_model: bool,
+    client_chose_model: bool,
     template: Template,
 }
 
 impl EventParser {
-    /// The parser of a new answer. `names_model` tells whether the client chose the model; if not, an unknown model
-    /// is for the owner of this service to fix.
-    pub fn new(api: Api, names_model: bool) -> Self {
+    /// The parser of a new answer. If the client did not choose the model, an unknown one is for the owner of this
+    /// service to fix.
+    pub fn new(api: Api, client_chose_model: bool) -> Self {
         Self {
             api,
-            names_model,
+            client_chose_model,
             template: Template::default(),
         }
     }
@@ -44,7 +44,7 @@ impl EventParser {
                 ..Delta::default()
             }));
         }
-        let failure = |data: &str| Failure::from_event(data, self.names_model);
+        let failure = |data: &str| Failure::from_event(data, self.client_chose_model);
         let ParsedEvent { meaning, ignorable } = match self.api {
             Api::ChatCompletions => chat_completions::parse_event(kind, data, failure),
             Api::Responses => responses::parse_event(kind, data, failure),
@@ -52,7 +52,7 @@ impl EventParser {
         if let Meaning::Delta(Delta {
             content: Some(Cow::Borrowed(content)),
             refusal: None,
-            origin: Origin::Delta | Origin::DeltaOf(_),
+            extent: Extent::Delta | Extent::DeltaOf(_),
             ending: None,
             usage: None,
             is_answer: true,

@@ -3,7 +3,7 @@
 //! See <https://platform.openai.com/docs/api-reference/responses-streaming>. Of its many events only those that add
 //! text or end the answer matter. All others are ignored, whatever the API adds to them.
 
-use super::delta::{Delta, Ended, Malformed, Meaning, Origin, ParsedEvent, Part, PartText};
+use super::delta::{Delta, Ended, Extent, Malformed, Meaning, ParsedEvent, Part, PartText};
 use super::event::{self, Event, reports_error};
 use super::failure::Failure;
 use super::finish::Reason;
@@ -58,7 +58,7 @@ pub(super) fn parse_event<'a>(
         meaning: Meaning::Delta(Delta {
             content: texts.content,
             refusal: texts.refusal,
-            origin: part_of(&fields).map_or(Origin::Delta, Origin::DeltaOf),
+            extent: part_of(&fields).map_or(Extent::Delta, Extent::DeltaOf),
             is_answer: true,
             ..Delta::default()
         }),
@@ -85,14 +85,14 @@ fn repeated<'a>(fields: &Fields<'a>, texts: Result<Texts<'a>, Malformed>) -> Mea
         output_index: index(fields, "output_index").unwrap_or_default(),
         content_index: (!is_item).then(|| index(fields, "content_index").unwrap_or_default()),
     };
-    let (texts, origin) = match texts {
-        Ok(texts) => (texts, Origin::Part(Some(part))),
-        Err(Malformed) => (Texts::default(), Origin::Lost),
+    let (texts, extent) = match texts {
+        Ok(texts) => (texts, Extent::Part(Some(part))),
+        Err(Malformed) => (Texts::default(), Extent::Lost),
     };
     Meaning::Delta(Delta {
         content: texts.content,
         refusal: texts.refusal,
-        origin,
+        extent,
         is_answer: true,
         ..Delta::default()
     })
@@ -133,9 +133,9 @@ pub(super) fn whole_response<'a>(
     response: &Fields<'a>,
     failure: impl FnOnce() -> Failure,
 ) -> Delta<'a> {
-    let (texts, parts, origin) = match output(response) {
-        Ok((texts, parts)) => (texts, parts, Origin::Whole),
-        Err(Malformed) => (Texts::default(), Vec::new(), Origin::Lost),
+    let (texts, parts, extent) = match output(response) {
+        Ok((texts, parts)) => (texts, parts, Extent::Whole),
+        Err(Malformed) => (Texts::default(), Vec::new(), Extent::Lost),
     };
     let status = response.text("status");
     let status = match kind {
@@ -162,7 +162,7 @@ pub(super) fn whole_response<'a>(
     Delta {
         content: texts.content,
         refusal: texts.refusal,
-        origin,
+        extent,
         usage: event::usage(response.get("usage")),
         ending: Some(ending),
         is_answer: true,
@@ -176,9 +176,7 @@ fn incomplete(response: &Fields<'_>) -> Ended {
     let details = response.object("incomplete_details").unwrap_or_default();
     let reason = details.text("reason").unwrap_or_default();
     match Reason::parse(&reason) {
-        Some(Reason::Finished(FinishReason::Stop) | Reason::Unknown(_)) | None => {
-            truncated(&reason)
-        }
+        Some(Reason::Finished(FinishReason::Stop) | Reason::Other(_)) | None => truncated(&reason),
         Some(reason) => reason.into(),
     }
 }

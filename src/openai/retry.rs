@@ -1,4 +1,5 @@
-//! How long to wait before a retry.
+//! How long to wait before a retry. What bounds it in effect is the caller's deadline: a wait that would pass it is not
+//! shortened, but the chat fails at once.
 
 /// The delay before the first retry, in milliseconds.
 const FIRST_DELAY_MS: u64 = 500;
@@ -25,7 +26,7 @@ pub fn retry_delay_ms(attempt: u32, retry_after_ms: Option<u64>, random: f64) ->
 /// time, such as a negative number, is ignored. `until_ms` tells how far off an HTTP date is.
 ///
 /// See <https://www.rfc-editor.org/rfc/rfc9110#field.retry-after>.
-pub fn retry_after_ms(
+pub fn requested_delay_ms(
     milliseconds: Option<&str>,
     seconds_or_date: Option<&str>,
     until_ms: impl FnOnce(&str) -> Option<f64>,

@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 
-use super::delta::{Delta, Ended, Malformed, Meaning, Origin};
+use super::delta::{Delta, Ended, Extent, Malformed, Meaning};
 use super::failure::Failure;
 use super::target::Api;
 use super::text::Texts;
@@ -74,17 +74,20 @@ pub struct WholeAnswer(pub(crate) Delta<'static>);
 
 impl Api {
     /// Parses a success response that is a JSON document: the answer of a server that does not stream, or an error.
-    /// `names_model` tells whether the client chose the model.
     ///
     /// # Errors
     ///
     /// The [`Failure`] that the document reports, or [`ErrorCode::UpstreamProtocol`] for any other document.
     #[allow(clippy::result_large_err, reason = "it is called once a request")]
-    pub fn parse_whole(self, body: &[u8], names_model: bool) -> Result<WholeAnswer, Failure> {
+    pub fn parse_whole(
+        self,
+        body: &[u8],
+        client_chose_model: bool,
+    ) -> Result<WholeAnswer, Failure> {
         let protocol = |cause: &str| Failure::new(ErrorCode::UpstreamProtocol, cause);
         let json = body.strip_prefix(BOM).unwrap_or(body);
         let json = without_end_mark(std::str::from_utf8(json).unwrap_or_default());
-        let failure = |json: &str| Failure::from_document(json, names_model);
+        let failure = |json: &str| Failure::from_document(json, client_chose_model);
         let read = match self {
             Self::ChatCompletions => whole_chat(json, failure),
             Self::Responses => whole_response(json, failure),
@@ -92,7 +95,7 @@ impl Api {
         let delta = read.map_err(|Malformed| {
             protocol("a success response is neither an event stream nor an answer of the API")
         })?;
-        if delta.origin == Origin::Lost && !matches!(delta.ending, Some(Ended::Failed(_))) {
+        if delta.extent == Extent::Lost && !matches!(delta.ending, Some(Ended::Failed(_))) {
             return Err(protocol("the answer's text cannot be read"));
         }
         let mut texts = Texts {
@@ -122,7 +125,7 @@ impl Api {
         Ok(WholeAnswer(Delta {
             content: texts.content.map(|text| Cow::Owned(text.into_owned())),
             refusal: texts.refusal.map(|text| Cow::Owned(text.into_owned())),
-            origin: Origin::Whole,
+            extent: Extent::Whole,
             ending: Some(ending),
             usage: delta.usage,
             is_answer: true,

@@ -6,12 +6,12 @@ use web_sys::Request;
 
 use super::early_end::EarlyEnd;
 use super::exchange::Exchange;
-use super::runtime::js::{self, millis};
+use super::runtime::js;
 use super::runtime::streams::Source;
 use super::runtime::wait::{Interrupted, Waiting};
 use crate::api::access::{Client, brings_token, rate_limit_key};
 use crate::api::error::{ApiError, ErrorCode};
-use crate::api::request::{ChatRequest, Invalid, MAX_BODY_BYTES, media};
+use crate::api::request::{ChatRequest, Invalid, MAX_BODY_BYTES, require_uncompressed_json};
 use crate::config::Config;
 use crate::telemetry::record::Level;
 
@@ -57,9 +57,7 @@ pub(super) async fn admit<'c>(
     let read = read(exchange, request, config, waiting).await;
     let parsed = read.and_then(|body| {
         let parsed = ChatRequest::parse(&body, &config.rules);
-        parsed
-            .map(|chat| (chat, body))
-            .map_err(EarlyEnd::Invalid)
+        parsed.map(|chat| (chat, body)).map_err(EarlyEnd::Invalid)
     });
     let length = parsed.as_ref().ok().map(|(chat, _)| chat.message_length);
     let name = client.map(|client| client.name.as_str());
@@ -84,9 +82,7 @@ pub(super) async fn read(
     config: &Config,
     waiting: &mut Waiting,
 ) -> Result<Vec<u8>, EarlyEnd> {
-    let deadline_ms = exchange
-        .started_ms
-        .saturating_add(millis(config.limits.idle));
+    let deadline_ms = exchange.started_ms.saturating_add(config.limits.idle_ms());
     match declared(request) {
         Ok(is_length_known) => read_body(request, is_length_known, waiting, deadline_ms).await,
         Err(refusal) => match source_of(request, waiting) {
@@ -118,7 +114,8 @@ fn declared(request: &Request) -> Result<bool, EarlyEnd> {
     let headers = request.headers();
     let content_type = js::header(&headers, "content-type");
     let content_encoding = js::header(&headers, "content-encoding");
-    media(content_type.as_deref(), content_encoding.as_deref()).map_err(EarlyEnd::Rejected)?;
+    require_uncompressed_json(content_type.as_deref(), content_encoding.as_deref())
+        .map_err(EarlyEnd::Rejected)?;
     let length = js::header(&headers, "content-length");
     match length.and_then(|length| length.parse::<u64>().ok()) {
         Some(bytes) if bytes > MAX_BODY_BYTES as u64 => Err(ErrorCode::BodyTooLarge.into()),

@@ -5,6 +5,7 @@ use std::rc::Rc;
 use web_sys::{Request, Response};
 
 use super::admission::{self, Admitted};
+use super::attempt::Opening;
 use super::early_end::EarlyEnd;
 use super::exchange::Exchange;
 use super::forward;
@@ -15,7 +16,7 @@ use super::runtime::js;
 use super::runtime::streams::{Outlet, Source};
 use super::runtime::task::Inbox;
 use super::runtime::wait::Waiting;
-use super::upstream::{self, Opening};
+use super::upstream;
 use crate::api::ending::{Completion, EndReason};
 use crate::api::error::ErrorCode;
 use crate::api::frame::FrameEncoder;
@@ -50,6 +51,7 @@ impl Chat {
         let begun = self.begin(&request, &mut waiting).await;
         // The stream may be open for long, and needs nothing more of the request.
         drop(request);
+        // Either arm writes the one `response_complete`.
         match begun {
             Ok(Begun::Stream(source, relay)) => self.stream(source, relay, waiting).await,
             Ok(Begun::Kept(response)) => self.open.respond(Ok(response)),
@@ -58,11 +60,7 @@ impl Chat {
     }
 
     /// Lets the request in and asks upstream, or has the owner's object do that. From then on the answer is a stream.
-    async fn begin(
-        &self,
-        request: &Request,
-        waiting: &mut Waiting,
-    ) -> Result<Begun, EarlyEnd> {
+    async fn begin(&self, request: &Request, waiting: &mut Waiting) -> Result<Begun, EarlyEnd> {
         let exchange = &self.exchange;
         let config = exchange.isolate.config.as_ref().map_err(|error| {
             exchange.log_received(Level::Info, None, None);
@@ -76,7 +74,7 @@ impl Chat {
         }
         let upstream = upstream::open(exchange, config, &chat, None, waiting).await?;
         upstream.log_started(exchange, &chat);
-        let mut relay = self.relay(config, chat.names_model);
+        let mut relay = self.relay(config, chat.client_chose_model);
         match upstream.opening {
             Opening::Stream(bytes) => relay.handle(Input::Chunk(&bytes), js::now_ms()),
             Opening::Whole(answer) => relay.answer_whole(&answer, js::now_ms()),
@@ -84,8 +82,8 @@ impl Chat {
         Ok(Begun::Stream(upstream.source, relay))
     }
 
-    fn relay(&self, config: &Config, names_model: bool) -> Relay {
-        let events = EventParser::new(config.target.api, names_model);
+    fn relay(&self, config: &Config, client_chose_model: bool) -> Relay {
+        let events = EventParser::new(config.target.api, client_chose_model);
         let id = self.exchange.correlation_id.clone();
         let traces_frames = self.exchange.isolate.log.wants(Level::Debug);
         let form = Form::Frames(FrameEncoder::new(id));

@@ -133,7 +133,8 @@ impl Exchange {
         });
     }
 
-    /// The last line of this request.
+    /// The last line of this request. Each request has exactly one `response_complete`, unless its instance is lost: a
+    /// chat's is written in one of the arms of `Chat::run`, any other in `routes.rs`.
     pub(super) fn log_complete(&self, level: Level, completion: &Completion) {
         self.log(level, "response_complete", |record| {
             completion.write(record);

@@ -14,7 +14,7 @@ use super::early_end::EarlyEnd;
 use super::exchange::Exchange;
 use super::response;
 use super::runtime::instance::OpenChat;
-use super::runtime::js::{self, HeaderMap, millis};
+use super::runtime::js::{self, HeaderMap};
 use super::runtime::task::Inbox;
 use super::runtime::wait::{Interrupted, Waiting};
 use crate::api::error::ErrorCode;
@@ -70,9 +70,14 @@ async fn answer(
         EarlyEnd::from(error)
     })?;
     let client = admission::authorize(request, config);
-    let name = client.as_ref().ok().and_then(|client| client.map(|client| client.name.as_str()));
+    let name = client
+        .as_ref()
+        .ok()
+        .and_then(|client| client.map(|client| client.name.as_str()));
     let body = match (&client, has_body) {
-        (Ok(_), true) => admission::read(exchange, request, config, waiting).await.map(Some),
+        (Ok(_), true) => admission::read(exchange, request, config, waiting)
+            .await
+            .map(Some),
         _ => Ok(None),
     };
     exchange.log_received(Level::Info, None, name);
@@ -93,26 +98,35 @@ pub(super) async fn forward(
         return Err(ErrorCode::ConversationsUnavailable.into());
     };
     let headers = request.headers();
-    let mut forwarded = vec![("x-correlation-id", exchange.correlation_id.as_str().to_owned())];
+    let mut forwarded = vec![(
+        "x-correlation-id",
+        exchange.correlation_id.as_str().to_owned(),
+    )];
     for name in FORWARDED_HEADERS {
         if let Some(value) = js::header(&headers, name) {
             forwarded.push((name, value));
         }
     }
-    let pairs: Vec<_> = forwarded.iter().map(|(name, value)| (*name, value.as_str())).collect();
+    let pairs: Vec<_> = forwarded
+        .iter()
+        .map(|(name, value)| (*name, value.as_str()))
+        .collect();
     let options = Options {
         method: &exchange.method,
         headers: HeaderMap(&pairs),
     };
     let target = exchange.target(request);
     let unavailable = |error: &JsValue| {
-        EarlyEnd::Failed(Failure::new(ErrorCode::StoreUnavailable, js::error_text(error)))
+        EarlyEnd::Failed(Failure::new(
+            ErrorCode::StoreUnavailable,
+            js::error_text(error),
+        ))
     };
     let asked = owners
         .ask(owner, &target, &json::to_json(&options), body)
         .map_err(|error| unavailable(&error))?;
     let deadline_ms = js::now_ms()
-        .saturating_add(millis(config.limits.total))
+        .saturating_add(config.limits.total_ms())
         .saturating_add(SLACK_MS);
     match waiting.settle(&asked, deadline_ms).await {
         Ok(answer) => {

@@ -1,6 +1,6 @@
 //! What all requests of an isolate share: the configuration, the log, and what is known of upstream.
 //!
-//! Bindings never change within an isolate, so they are read once.
+//! What a deployment sets never changes within an isolate, so it is read once.
 
 use std::borrow::Cow;
 use std::cell::{OnceCell, RefCell};

@@ -26,6 +26,7 @@ use crate::api::error::{ApiError, ErrorCode};
 use crate::api::route::{KeptRoute, Route, route};
 
 mod admission;
+mod attempt;
 mod chat;
 mod early_end;
 mod endpoint;
@@ -71,14 +72,22 @@ fn respond(request: Request, env: Env, context: Context) -> JsValue {
         return built(routes::refuse(&exchange, &denied.into()));
     }
     match route {
-        Route::Chat => open(exchange, request, &context, |exchange, request, open, inbox| {
-            Chat::new(exchange, open).run(request, inbox)
-        }),
+        Route::Chat => open(
+            exchange,
+            request,
+            &context,
+            |exchange, request, open, inbox| Chat::new(exchange, open).run(request, inbox),
+        ),
         Route::Kept(route) => {
             let has_body = matches!(route, KeptRoute::Rename(_));
-            open(exchange, request, &context, move |exchange, request, open, inbox| {
-                forward::run(exchange, has_body, request, open, inbox)
-            })
+            open(
+                exchange,
+                request,
+                &context,
+                move |exchange, request, open, inbox| {
+                    forward::run(exchange, has_body, request, open, inbox)
+                },
+            )
         }
         Route::Health => built(routes::health(&exchange)),
         Route::Ready => built(routes::ready(&exchange)),

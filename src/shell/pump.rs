@@ -1,8 +1,11 @@
 //! Upstream's body → relay → the client's body.
 //!
-//! Each chunk is read, and what the relay makes of it is written with one write. Backpressure: two writes and one chunk
-//! are buffered for a client at most, then upstream is no longer read. Every wait has a deadline, the last one included: a
-//! client that stops reading holds nothing for ever.
+//! Each chunk is read, and what the relay makes of it is written with one write. Backpressure: at most, the runtime has
+//! one write in hand, a second one waits in the body for the runtime to ask for it, and the frames of one more chunk wait
+//! here for room. Until there is room, upstream is not read. A chunk has at most 64 KiB, an event that it completes 1 MiB,
+//! and each frame adds up to about 200 bytes to its text.
+//!
+//! Every wait has a deadline, the last one included: a client that stops reading holds nothing for ever.
 
 use super::runtime::js;
 use super::runtime::streams::{Outlet, Source};
@@ -11,8 +14,8 @@ use super::runtime::wait::{Interrupted, MAX_DELAY_MS, Waiting};
 use crate::api::ending::EndReason;
 use crate::stream::relay::{Input, Relay};
 
-/// How long an upstream that has said everything may take to end its body, in milliseconds. The timer is usually armed for
-/// that long, so that none is started anew.
+/// How long an upstream that has said everything may take to end its body, in milliseconds. A timer that is armed already
+/// goes off by then, so none has to be started.
 const DRAIN_MS: u64 = MAX_DELAY_MS;
 
 /// How much it may still send, in bytes.
@@ -52,7 +55,7 @@ impl Pump {
     /// Runs the stream to its outcome. `after_write` sees the relay after each write.
     pub(super) async fn run(&mut self, mut after_write: impl FnMut(&mut Relay)) -> Delivery {
         loop {
-            self.close_upstream_unless_wanted();
+            self.close_unwanted_upstream();
             if !self.relay.output().is_empty() {
                 let is_written = self.write().await;
                 after_write(&mut self.relay);
@@ -69,15 +72,14 @@ impl Pump {
 
     /// Reads the end of upstream's body; see [`drain`].
     pub(super) async fn drain(mut self) {
-        if self.is_done() {
+        if self.end_reason() == Some(EndReason::Done) {
             drain(&mut self.source, &mut self.waiting).await;
         }
     }
 
-    /// Whether upstream said everything.
-    fn is_done(&self) -> bool {
-        let outcome = self.relay.outcome();
-        outcome.is_some_and(|outcome| outcome.end_reason == EndReason::Done)
+    /// How the stream ended, once it has.
+    fn end_reason(&self) -> Option<EndReason> {
+        self.relay.outcome().map(|outcome| outcome.end_reason)
     }
 
     /// Takes in the next chunk, or what comes instead of it.
@@ -155,13 +157,15 @@ impl Pump {
             Interrupted::ClientGone => Input::ClientGone,
         };
         self.relay.handle(input, js::now_ms());
-        self.close_upstream_unless_wanted();
+        self.close_unwanted_upstream();
     }
 
     /// Closes the connection to upstream when nothing more is wanted from it: after a failure, and when the client has left.
-    fn close_upstream_unless_wanted(&mut self) {
-        if self.relay.outcome().is_some() && !self.is_done() {
-            self.source.cancel();
+    fn close_unwanted_upstream(&mut self) {
+        match self.end_reason() {
+            // The answer goes on, or its connection is drained.
+            None | Some(EndReason::Done) => {}
+            Some(_) => self.source.cancel(),
         }
     }
 }

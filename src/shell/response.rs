@@ -83,10 +83,7 @@ pub(super) fn stream(
             Some(same) => same,
             None => (
                 context.cors.cloned(),
-                context.template(
-                    200,
-                    &STREAM_HEADERS,
-                )?,
+                context.template(200, &STREAM_HEADERS)?,
             ),
         });
         template.with_stream(body, context.correlation_id.as_str())
@@ -115,7 +112,10 @@ pub(super) fn download(
     body: &ReadableStream,
     context: &ResponseContext<'_>,
 ) -> Result<Response, JsValue> {
-    let headers = [("content-type", content_type), ("cache-control", "no-store")];
+    let headers = [
+        ("content-type", content_type),
+        ("cache-control", "no-store"),
+    ];
     let template = context.template(200, &headers)?;
     template.with_stream(body, context.correlation_id.as_str())
 }

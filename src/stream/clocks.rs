@@ -2,7 +2,8 @@
 
 use std::time::Duration;
 
-/// How long upstream may still send its usage and the end mark after the finish reason.
+/// How long upstream may still send its usage and the end mark after the finish reason. The final frame is written
+/// then; `DRAIN_MS` of `shell/pump.rs` is how long upstream is read beyond it.
 const GRACE_MS: u64 = 2_000;
 
 /// How long a chat may take.
@@ -16,12 +17,29 @@ pub struct Limits {
     pub heartbeat: Duration,
 }
 
+impl Limits {
+    /// `idle` in milliseconds.
+    pub fn idle_ms(&self) -> u64 {
+        millis(self.idle)
+    }
+
+    /// `total` in milliseconds.
+    pub fn total_ms(&self) -> u64 {
+        millis(self.total)
+    }
+
+    /// `heartbeat` in milliseconds.
+    pub fn heartbeat_ms(&self) -> u64 {
+        millis(self.heartbeat)
+    }
+}
+
 /// What a tick is due for.
 #[derive(Clone, Copy, Debug)]
 pub(super) enum Due {
     /// The whole answer took too long.
     Total,
-    /// Upstream was silent for too long.
+    /// Upstream was silent for too long, or the grace after its finish reason is over, which ends the answer in order.
     Silence,
     /// The client needs a sign of life.
     Heartbeat,
@@ -45,9 +63,9 @@ pub(super) struct Clocks {
 impl Clocks {
     pub(super) fn new(limits: Limits, now_ms: u64) -> Self {
         Self {
-            idle_ms: millis(limits.idle),
-            heartbeat_ms: millis(limits.heartbeat),
-            total_deadline_ms: now_ms.saturating_add(millis(limits.total)),
+            idle_ms: limits.idle_ms(),
+            heartbeat_ms: limits.heartbeat_ms(),
+            total_deadline_ms: now_ms.saturating_add(limits.total_ms()),
             progress_ms: now_ms,
             handled_ms: now_ms,
             sent_ms: now_ms,

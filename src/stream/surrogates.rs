@@ -21,18 +21,18 @@ pub(super) struct Surrogates {
 impl Surrogates {
     /// The next piece of text, as a JSON string of whole characters.
     pub(super) fn join<'a>(&mut self, json: &'a str) -> Cow<'a, str> {
-        if self.held.is_none() && !has_surrogate(json) {
+        if self.held.is_none() && !may_have_surrogate(json) {
             return Cow::Borrowed(json);
         }
         let inner = json
             .strip_prefix('"')
             .and_then(|rest| rest.strip_suffix('"'))
             .unwrap_or_default();
-        let mut held = self.held.take().unwrap_or_default();
-        held.push_str(inner);
-        let mut whole = String::with_capacity(held.len().saturating_add(2));
+        let mut joined = self.held.take().unwrap_or_default();
+        joined.push_str(inner);
+        let mut whole = String::with_capacity(joined.len().saturating_add(2));
         whole.push('"');
-        self.held = copy_whole(&held, &mut whole);
+        self.held = copy_whole(&joined, &mut whole);
         whole.push('"');
         Cow::Owned(whole)
     }
@@ -44,7 +44,7 @@ impl Surrogates {
 }
 
 /// Whether a JSON string may contain half a character.
-fn has_surrogate(json: &str) -> bool {
+fn may_have_surrogate(json: &str) -> bool {
     memchr_iter(b'\\', json.as_bytes()).any(|at| {
         let escape = json.as_bytes().get(at..).unwrap_or_default();
         escape.starts_with(b"\\ud") || escape.starts_with(b"\\uD")

@@ -8,7 +8,7 @@ use crate::api::ending::{FinishReason, Usage};
 use crate::api::error::{ApiError, ErrorCode};
 use crate::api::frame::{Ending, FrameEncoder};
 use crate::openai::failure::Failure;
-use crate::openai::{Delta, Ended, EventParser, Meaning, Origin, PartText, is_whole};
+use crate::openai::{Delta, Ended, EventParser, Extent, Meaning, PartText, is_whole};
 
 /// A frame with text, for the log.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -191,27 +191,27 @@ impl Writer {
 
     /// Applies a delta; false when its text cannot be read and is lost, and then the rest of it is not applied.
     pub(super) fn delta(&mut self, delta: &Delta<'_>) -> bool {
-        let is_new = self.is_new(delta.origin);
-        if is_new && delta.origin == Origin::Lost {
+        let is_new = self.is_new(delta.extent);
+        if is_new && delta.extent == Extent::Lost {
             return false;
         }
         let has_text = delta.content.is_some() || delta.refusal.is_some();
         if is_new && has_text {
             self.text(delta.content.as_deref(), delta.refusal.as_deref());
-            match delta.origin {
+            match delta.extent {
                 // Once a delta has named a part, the others may leave it out.
-                Origin::Delta => self.has_deltas |= self.sent_parts.is_empty(),
-                Origin::DeltaOf(part) => self.sent_parts.add(part),
-                Origin::Part(Some(part)) => {
+                Extent::Delta => self.has_deltas |= self.sent_parts.is_empty(),
+                Extent::DeltaOf(part) => self.sent_parts.add(part),
+                Extent::Part(Some(part)) => {
                     self.sent_parts.add(part);
                     self.sent_parts.repeated(part);
                 }
-                Origin::Part(None) | Origin::Whole | Origin::Lost => {}
+                Extent::Part(None) | Extent::Whole | Extent::Lost => {}
             }
         }
         self.missing_parts(&delta.parts);
         self.has_begun |= delta.is_answer;
-        self.end(delta.ending.as_ref());
+        self.keep_finish_reason(delta.ending.as_ref());
         if let Some(usage) = delta.usage {
             self.usage = usage.ok();
         }
@@ -219,15 +219,15 @@ impl Writer {
     }
 
     /// Whether a delta's text was not sent before.
-    fn is_new(&mut self, origin: Origin) -> bool {
-        match origin {
-            Origin::Delta | Origin::DeltaOf(_) => true,
-            Origin::Part(None) => !self.has_deltas,
-            Origin::Part(Some(part)) => {
+    fn is_new(&mut self, extent: Extent) -> bool {
+        match extent {
+            Extent::Delta | Extent::DeltaOf(_) => true,
+            Extent::Part(None) => !self.has_deltas,
+            Extent::Part(Some(part)) => {
                 self.sent_parts.repeated(part);
                 !self.has_deltas && self.sent_parts.lacks(part)
             }
-            Origin::Whole | Origin::Lost => self.text_frames == 0,
+            Extent::Whole | Extent::Lost => self.text_frames == 0,
         }
     }
 
@@ -261,17 +261,17 @@ impl Writer {
 
     /// Keeps why the answer ended. A later `stop` does not replace a reason: a gateway may append its own to the
     /// model's, which says more.
-    fn end(&mut self, ending: Option<&Ended>) {
+    fn keep_finish_reason(&mut self, ending: Option<&Ended>) {
         match ending {
             Some(Ended::Finished(FinishReason::Stop)) => {
                 self.finish_reason.get_or_insert(FinishReason::Stop);
             }
             Some(Ended::Finished(reason)) => self.finish_reason = Some(*reason),
-            Some(Ended::Otherwise(name)) if self.finish_reason.is_none_or(is_vague) => {
+            Some(Ended::Other(name)) if self.finish_reason.is_none_or(is_vague) => {
                 self.finish_reason = Some(FinishReason::Other);
                 self.unknown_reason.clone_from(name);
             }
-            Some(Ended::Otherwise(_) | Ended::Failed(_)) | None => {}
+            Some(Ended::Other(_) | Ended::Failed(_)) | None => {}
         }
     }
 

@@ -1,6 +1,6 @@
 use personal_ai_assistant::api::error::ErrorCode;
 use personal_ai_assistant::openai::failure::Failure;
-use personal_ai_assistant::openai::retry::{retry_after_ms, retry_delay_ms};
+use personal_ai_assistant::openai::retry::{requested_delay_ms, retry_delay_ms};
 
 struct Row {
     status: u16,
@@ -158,7 +158,7 @@ fn whoever_can_mend_a_model_that_is_not_found_is_told() {
     let route = r#"{"detail":"Not Found"}"#;
     let url = r#"{"error":{"message":"Invalid URL (POST /v1/v1/chat/completions)"}}"#;
     let path = r#"{"error":{"message":"Nothing at /models/chat/completions"}}"#;
-    for (status, body, names_model, detail, cause) in [
+    for (status, body, client_chose_model, detail, cause) in [
         (404, known, true, CHOOSE, None),
         (404, known, false, MODEL, Some("OPENAI_MODEL")),
         (400, known, false, MODEL, Some("OPENAI_MODEL")),
@@ -177,7 +177,8 @@ fn whoever_can_mend_a_model_that_is_not_found_is_told() {
         (404, path, false, ADDRESS, Some("OPENAI_BASE_URL")),
         (404, "", false, ADDRESS, Some("OPENAI_BASE_URL")),
     ] {
-        let failure = Failure::from_response(status, body.as_bytes(), None, None, names_model);
+        let failure =
+            Failure::from_response(status, body.as_bytes(), None, None, client_chose_model);
         assert_eq!(failure.error.code, ErrorCode::ModelNotFound, "{body}");
         assert!(
             failure.error.detail.ends_with(detail),
@@ -307,13 +308,13 @@ fn upstream_says_how_long_to_wait_in_milliseconds_seconds_or_a_date_and_nonsense
         (Some("99999999999999999999"), None, Some(86_400_000)),
     ];
     for (milliseconds, seconds_or_date, wanted) in table {
-        let waited = retry_after_ms(milliseconds, seconds_or_date, |asked| {
+        let waited = requested_delay_ms(milliseconds, seconds_or_date, |asked| {
             (asked == date).then_some(5_000.0)
         });
         assert_eq!(waited, wanted, "{milliseconds:?} {seconds_or_date:?}");
     }
     // A date that has passed asks for nothing.
-    assert_eq!(retry_after_ms(None, Some(date), |_| Some(-1.0)), None);
+    assert_eq!(requested_delay_ms(None, Some(date), |_| Some(-1.0)), None);
 }
 
 #[test]

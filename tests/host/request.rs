@@ -1,5 +1,5 @@
 use personal_ai_assistant::api::error::{ApiError, ErrorCode};
-use personal_ai_assistant::api::request::{ChatRequest, Role, media};
+use personal_ai_assistant::api::request::{ChatRequest, Role, require_uncompressed_json};
 
 use crate::support::rules;
 
@@ -20,7 +20,7 @@ fn a_message_alone_gets_the_defaults() {
     let request = accepted(r#"{"message":"hello"}"#);
     assert_eq!(request.message, "hello");
     assert_eq!(request.model, "gpt-4");
-    assert!(!request.names_model);
+    assert!(!request.client_chose_model);
     assert_eq!(request.max_tokens, 2000);
     assert!(request.history.is_empty());
 }
@@ -44,7 +44,7 @@ fn every_field_is_taken_over() {
         "history":[{"role":"user","content":"hi"},{"role":"assistant","content":"","x":1}],"other":[{}]}"#;
     let request = accepted(body);
     assert_eq!(request.model, "org/model-1.5:free");
-    assert!(request.names_model);
+    assert!(request.client_chose_model);
     assert_eq!(request.max_tokens, 17);
     let turns: Vec<_> = request
         .history
@@ -340,7 +340,7 @@ fn a_body_is_read_when_it_is_plain_json() {
         (Some(" application/json ;a=b"), Some(" Identity , identity")),
     ] {
         assert_eq!(
-            media(content_type, content_encoding),
+            require_uncompressed_json(content_type, content_encoding),
             Ok(()),
             "{content_type:?}"
         );
@@ -354,12 +354,12 @@ fn a_body_is_read_when_it_is_plain_json() {
         Some("x, application/json"),
     ] {
         assert_eq!(
-            media(content_type, None),
+            require_uncompressed_json(content_type, None),
             Err(plain.into()),
             "{content_type:?}"
         );
         assert_eq!(
-            media(content_type, Some("gzip")),
+            require_uncompressed_json(content_type, Some("gzip")),
             Err(plain.into()),
             "the type comes first"
         );
@@ -376,7 +376,7 @@ fn a_body_is_read_when_it_is_plain_json() {
         "gzip, identity",
         "x",
     ] {
-        let error = media(json, Some(coding)).expect_err(coding);
+        let error = require_uncompressed_json(json, Some(coding)).expect_err(coding);
         assert_eq!((error.code, error.status), (plain, 415));
         assert_eq!(
             error.detail,

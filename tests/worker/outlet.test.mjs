@@ -14,19 +14,19 @@ const bytes = (text) => new TextEncoder().encode(text);
 const LARGE = `data: ${"x".repeat(5_000)}\n\n`;
 const LAST = "data: last\n\n";
 
-for (const [what, chunks] of [
-  ["small frames are one chunk", [LAST + LAST]],
-  ["the last frame is a chunk of its own behind large ones", [LARGE, LAST]],
+for (const [what, pieces] of [
+  ["small frames are one piece", [LAST + LAST]],
+  ["the last frame is a piece of its own behind large ones", [LARGE, LAST]],
 ]) {
   test(`the task is told once the last frame was taken, and not while anything waits: ${what}`, async () => {
     told.length = 0;
     const outlet = new Outlet(1);
     const reader = outlet.body.getReader();
-    outlet.writeLast(bytes(chunks.join("")));
-    for (const chunk of chunks) {
+    outlet.writeLast(bytes(pieces.join("")));
+    for (const piece of pieces) {
       await turn();
       assert.deepEqual(told, []);
-      assert.equal(Buffer.from((await reader.read()).value).toString(), chunk);
+      assert.equal(Buffer.from((await reader.read()).value).toString(), piece);
     }
     await turn();
     assert.deepEqual(told, [1]);

@@ -22,6 +22,7 @@ use crate::memory::journal::JournalRow;
 use crate::memory::store::State;
 use crate::openai::EventParser;
 use crate::openai::failure::Failure;
+use crate::shell::attempt::{Opening, Upstream};
 use crate::shell::early_end::EarlyEnd;
 use crate::shell::exchange::Exchange;
 use crate::shell::pump;
@@ -30,7 +31,7 @@ use crate::shell::runtime::js;
 use crate::shell::runtime::streams::Source;
 use crate::shell::runtime::task::{self, Inbox, Read};
 use crate::shell::runtime::wait::{Interrupted, Waiting};
-use crate::shell::upstream::{self, Opening, Upstream};
+use crate::shell::upstream;
 use crate::stream::pieces::{MAX_BYTES, Pieces};
 use crate::stream::relay::{Form, Input, Limits, Relay};
 use crate::telemetry::record::Level;
@@ -206,7 +207,7 @@ impl Answer {
         let signal = self.abort.as_ref().map(AbortController::signal);
         let opened = upstream::open(&exchange, config, &chat, signal.as_ref(), &mut waiting).await;
         let mut relay = Relay::new(
-            EventParser::new(config.target.api, chat.names_model),
+            EventParser::new(config.target.api, chat.client_chose_model),
             Form::Pieces,
             // Heartbeats are for readers.
             Limits {

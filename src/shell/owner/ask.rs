@@ -44,7 +44,14 @@ pub(super) fn ask(
     }
     let id = key.unwrap_or_else(|| AnswerId::fresh(fresh_id()));
     let answer = match find(object, &id)? {
-        Some(answer) if chat.kept.as_ref().is_some_and(|place| place.fingerprint == answer.fingerprint) => answer,
+        Some(answer)
+            if chat
+                .kept
+                .as_ref()
+                .is_some_and(|place| place.fingerprint == answer.fingerprint) =>
+        {
+            answer
+        }
         Some(_) => return Err(ErrorCode::IdempotencyConflict.into()),
         None => begin(object, exchange, chat, id, config)?,
     };
@@ -120,13 +127,22 @@ fn begin(
         message: &chat.message,
         now_ms: js::now_ms(),
     };
-    let begun = object.store()?.begin(&beginning).map_err(|error| match error {
-        BeginError::UnknownTurn => EarlyEnd::Invalid(Invalid::unknown_turn()),
-        BeginError::AnswerRunning => ErrorCode::AnswerRunning.into(),
-        BeginError::Database(error) => store_failed(&error),
-    })?;
+    let begun = object
+        .store()?
+        .begin(&beginning)
+        .map_err(|error| match error {
+            BeginError::UnknownTurn => EarlyEnd::Invalid(Invalid::unknown_turn()),
+            BeginError::AnswerRunning => ErrorCode::AnswerRunning.into(),
+            BeginError::Database(error) => store_failed(&error),
+        })?;
     let where_kept = (&place.conversation_id, place.fingerprint.as_str());
-    let answer = Rc::new(Answer::begin(id, where_kept, asker.clone(), &answer_turn, &begun));
+    let answer = Rc::new(Answer::begin(
+        id,
+        where_kept,
+        asker.clone(),
+        &answer_turn,
+        &begun,
+    ));
     chat.history = begun.history;
     object.add(&answer);
     let (writer, object, exchange) = (Rc::clone(&answer), Rc::clone(object), Rc::clone(exchange));
@@ -151,7 +167,8 @@ fn last_frame(request: &Request) -> Result<Option<FrameId>, EarlyEnd> {
         return Ok(None);
     };
     FrameId::parse(&id).map(Some).ok_or_else(|| {
-        let rule = "Value error, it should be the id of a frame: an answer's id, a dot and a sequence";
+        let rule =
+            "Value error, it should be the id of a frame: an answer's id, a dot and a sequence";
         EarlyEnd::Invalid(Invalid::header("last-event-id", rule))
     })
 }

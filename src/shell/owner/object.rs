@@ -144,7 +144,11 @@ impl Object {
             Ok(count) if count == MAX_EXPIRED => Some(now_ms.saturating_add(EXPIRE_AGAIN_MS)),
             Ok(_) => {
                 let oldest_ms = store.oldest_update().ok()??;
-                Some(oldest_ms.saturating_add(age_ms).max(now_ms.saturating_add(EXPIRE_AGAIN_MS)))
+                Some(
+                    oldest_ms
+                        .saturating_add(age_ms)
+                        .max(now_ms.saturating_add(EXPIRE_AGAIN_MS)),
+                )
             }
             Err(_) => Some(now_ms.saturating_add(WATCH_MS)),
         }

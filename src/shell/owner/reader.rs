@@ -11,7 +11,7 @@ use crate::shell::early_end::EarlyEnd;
 use crate::shell::exchange::Exchange;
 use crate::shell::response;
 use crate::shell::runtime::instance::OpenChat;
-use crate::shell::runtime::js::{self, millis};
+use crate::shell::runtime::js;
 use crate::shell::runtime::streams::Outlet;
 use crate::shell::runtime::wait::{Interrupted, Waiting};
 use crate::stream::relay::Limits;
@@ -46,7 +46,12 @@ enum Delivery {
 impl Reader<'_> {
     /// Sends the frames strictly after `after`, or all of them. There is nothing to send when the reader has them all:
     /// then it gets a 204.
-    pub(super) async fn run(self, open: &OpenChat, after: Option<u64>, mut waiting: Waiting) -> Result<(), EarlyEnd> {
+    pub(super) async fn run(
+        self,
+        open: &OpenChat,
+        after: Option<u64>,
+        mut waiting: Waiting,
+    ) -> Result<(), EarlyEnd> {
         let task = waiting.inbox.task;
         self.answer.add_reader(task);
         let read = self.read(open, after, &mut waiting).await;
@@ -99,12 +104,14 @@ impl Reader<'_> {
             Progress::Streaming | Progress::Ended { .. } => Some(Ok(())),
         };
         let deadline_ms = js::now_ms()
-            .saturating_add(millis(self.limits.total))
+            .saturating_add(self.limits.total_ms())
             .saturating_add(SLACK_MS);
         match waiting.until(begun, deadline_ms).await {
             Ok(begun) => begun,
             Err(Interrupted::ClientGone) => Err(EarlyEnd::ClientGone),
-            Err(_) => Err(EarlyEnd::Rejected(ApiError::from(ErrorCode::UpstreamTimeout))),
+            Err(_) => Err(EarlyEnd::Rejected(ApiError::from(
+                ErrorCode::UpstreamTimeout,
+            ))),
         }
     }
 
@@ -120,13 +127,13 @@ impl Reader<'_> {
         waiting: &mut Waiting,
         first_ms: &mut Option<u64>,
     ) -> Delivery {
-        let last_ms = js::now_ms().saturating_add(millis(self.limits.total));
+        let last_ms = js::now_ms().saturating_add(self.limits.total_ms());
         let mut sent_ms = js::now_ms();
         loop {
             let mut output = Vec::new();
             let is_last = self.fill(replay, &mut output);
             if output.is_empty() && !is_last {
-                let due_ms = sent_ms.saturating_add(millis(self.limits.heartbeat));
+                let due_ms = sent_ms.saturating_add(self.limits.heartbeat_ms());
                 match waiting.until(|| self.has_news(replay), due_ms).await {
                     Ok(()) => continue,
                     Err(Interrupted::TimeIsUp) => output.extend_from_slice(KEEP_ALIVE),

@@ -24,7 +24,7 @@ use crate::shell::early_end::EarlyEnd;
 use crate::shell::exchange::Exchange;
 use crate::shell::response;
 use crate::shell::runtime::instance::OpenChat;
-use crate::shell::runtime::js::{self, millis};
+use crate::shell::runtime::js;
 use crate::shell::runtime::streams::Outlet;
 use crate::shell::runtime::task;
 use crate::shell::runtime::wait::{Interrupted, Waiting};
@@ -116,8 +116,10 @@ async fn body(
     config: &Config,
     waiting: &mut Waiting,
 ) -> Result<Vec<u8>, EarlyEnd> {
-    let deadline_ms = js::now_ms().saturating_add(millis(config.limits.idle));
-    let whole = request.array_buffer().map_err(|_| ErrorCode::InternalError)?;
+    let deadline_ms = js::now_ms().saturating_add(config.limits.idle_ms());
+    let whole = request
+        .array_buffer()
+        .map_err(|_| ErrorCode::InternalError)?;
     match waiting.settle(&whole, deadline_ms).await {
         Ok(buffer) => Ok(Uint8Array::new(&buffer).to_vec()),
         Err(Interrupted::ClientGone) => Err(EarlyEnd::ClientGone),
@@ -159,13 +161,17 @@ fn kept(
         KeptRoute::Rename(id) => {
             let title = title(body).map_err(EarlyEnd::Invalid)?;
             let id = conversation(id)?;
-            let is_known = store.rename(id.as_str(), &title, js::now_ms()).map_err(failed)?;
+            let is_known = store
+                .rename(id.as_str(), &title, js::now_ms())
+                .map_err(failed)?;
             if !is_known {
                 return Err(no_conversation());
             }
             let title = json::to_json(&title);
             let id = id.as_str();
-            Ok(Reply::Json(format!("{{\"id\":\"{id}\",\"title\":{title}}}")))
+            Ok(Reply::Json(format!(
+                "{{\"id\":\"{id}\",\"title\":{title}}}"
+            )))
         }
         KeptRoute::Delete(id) => {
             let id = conversation(id)?;
@@ -181,7 +187,8 @@ fn kept(
         KeptRoute::DeleteAll => {
             let confirmation = js::header(&request.headers(), "x-confirm");
             if confirmation.as_deref() != Some("delete-everything") {
-                let rule = "Value error, send 'X-Confirm: delete-everything' to forget all conversations";
+                let rule =
+                    "Value error, send 'X-Confirm: delete-everything' to forget all conversations";
                 return Err(EarlyEnd::Invalid(Invalid::header("x-confirm", rule)));
             }
             let running = object.running_in(None);
@@ -236,7 +243,7 @@ async fn text(
     mut reading: Reading,
 ) -> Result<(), EarlyEnd> {
     let config = exchange.isolate.config.as_ref().map_err(EarlyEnd::from)?;
-    let last_ms = js::now_ms().saturating_add(millis(config.limits.total));
+    let last_ms = js::now_ms().saturating_add(config.limits.total_ms());
     let store = object.store()?;
     let failed = |error: JsValue| store_failed(&error);
     let mut part = store.read(&mut reading).map_err(failed)?;
@@ -306,7 +313,10 @@ fn after_in(query: &str) -> Result<Option<u64>, EarlyEnd> {
         return Ok(None);
     };
     sequence_of(&digits).map(Some).ok_or_else(|| {
-        EarlyEnd::Invalid(Invalid::query("after", "Input should be a frame's sequence"))
+        EarlyEnd::Invalid(Invalid::query(
+            "after",
+            "Input should be a frame's sequence",
+        ))
     })
 }
 

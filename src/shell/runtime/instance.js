@@ -2,8 +2,9 @@
  * The border: the WebAssembly instance that JavaScript calls, and the chats that are open on it.
  *
  * An exception that leaves WebAssembly ends its instance: the bindings make a new one for the next request, and what
- * waits on the old one is never woken. So every call goes through a guard. When a call fails, every chat that is open on
- * the instance is broken off at once, and one line of the log says so.
+ * waits on the old one is never woken. Rust is written so that none leaves it: it does not panic, and catches what its
+ * imports throw (`mod.rs`). For one that leaves it all the same, every call goes through a guard. When a call fails,
+ * every chat that is open on the instance is broken off at once, and one line of the log says so.
  */
 
 /** The instance that answers now. A new one takes its place once it is lost. @type {Instance} */
@@ -203,7 +204,7 @@ function logLoss(error, chats) {
   console.error(JSON.stringify(line));
 }
 
-/** The correlation id of a request that this program has not looked at. */
+/** A correlation id by the rule of `is_id` (`telemetry/record.rs`), which cannot be called when WebAssembly is lost. */
 function idFor({ headers }) {
   const sent = headers.get("x-correlation-id") ?? "";
   return /^[A-Za-z0-9._:-]{1,128}$/.test(sent) ? sent : crypto.randomUUID();

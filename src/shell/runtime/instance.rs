@@ -110,8 +110,8 @@ pub(in crate::shell) fn start(
 pub(in crate::shell) struct OpenChat(Handle);
 
 impl OpenChat {
-    /// Has the runtime go on with the chat when its client has left. `logged_id` is the correlation id as the log may
-    /// have it: a client can choose a secret for one.
+    /// Has the runtime go on with the chat when its client has left (`waitUntil`), so that its last line is logged.
+    /// `logged_id` is the correlation id as the log may have it: a client can choose a secret for one.
     pub(in crate::shell) fn begin(
         context: &Context,
         task: u32,

@@ -1,7 +1,6 @@
 //! Small bridges to what the runtime offers: the clock, headers, the rate limiter.
 
 use std::cell::Cell;
-use std::time::Duration;
 
 use js_sys::{Date, Math, Object, Promise, Reflect};
 use serde::{Serialize, Serializer};
@@ -32,11 +31,6 @@ pub(in crate::shell) fn now_ms() -> u64 {
     let now_ms = NOW_MS.get().unwrap_or_else(|| Date::now() as u64);
     NOW_MS.set(Some(now_ms));
     now_ms
-}
-
-/// A duration in whole milliseconds, as the deadlines count them.
-pub(in crate::shell) fn millis(duration: Duration) -> u64 {
-    u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
 }
 
 /// A number uniform in 0–1.

@@ -1,6 +1,7 @@
 /**
  * Bodies: those that are read, and the one that is written. For a token, WebAssembly calls three times: to read, to copy
- * what was read, and to write.
+ * what was read, and to write. Promises that settle here call WebAssembly only by `onRead` and `onRoom`, which are
+ * guarded; whatever else throws in their callbacks stays in JavaScript.
  */
 
 import { instance } from "./instance.js";
@@ -89,15 +90,17 @@ function bufferAfter({ buffer, length }) {
   return isFull ? new ArrayBuffer(Math.min(length * GROWTH, MAX_BYTES)) : buffer;
 }
 
-/** The largest last write that is one chunk, in bytes. */
+/** The largest last write that is one piece, in bytes. */
 const MAX_LAST_BYTES = 4096;
 const NEWLINE = 10;
 
 /**
- * A response's body: the readable side of a `TransformStream`. Frames go in by its controller. Its writable side takes a
- * marker, which is transformed once no chunk waits.
+ * A response's body: the readable side of a `TransformStream`. Frames go in by its controller, a piece for each write.
+ * Its writable side takes a marker, which is transformed once no piece waits.
  *
- * The runtime asks for the next chunk when it has written the one before it. A chunk that it has asked for does not wait.
+ * The runtime asks for the next piece when it has passed on the one in its hand. A piece that it has asked for goes into
+ * its hand at once; any other waits. With one that waits there is no room, which is the readable side's own limit
+ * (`highWaterMark` 1).
  */
 export class Outlet {
   #controller;
@@ -140,7 +143,7 @@ export class Outlet {
    * @throws {TypeError} when the client has left or the body has ended
    */
   writeLast(bytes) {
-    // Behind much else, the last frame is a chunk of its own: the runtime asks for it when it has written the rest.
+    // Behind much else, the last frame is a piece of its own: the runtime asks for it when it has written the rest.
     const start = bytes.length > MAX_LAST_BYTES ? bytes.lastIndexOf(NEWLINE, -3) + 1 : 0;
     if (start > 0) this.#controller.enqueue(bytes.slice(0, start));
     this.#controller.enqueue(bytes.slice(start));

@@ -12,49 +12,49 @@ use super::wait::{Interrupted, Waiting};
 #[wasm_bindgen(module = "/src/shell/runtime/streams.js")]
 extern "C" {
     #[wasm_bindgen(js_name = Source)]
-    type Reader;
+    type JsSource;
 
     #[wasm_bindgen(constructor, catch, js_class = "Source")]
-    fn new(body: &ReadableStream, task: u32) -> Result<Reader, JsValue>;
+    fn new(body: &ReadableStream, task: u32) -> Result<JsSource, JsValue>;
 
     #[wasm_bindgen(method, catch)]
-    fn read(this: &Reader) -> Result<(), JsValue>;
+    fn read(this: &JsSource) -> Result<(), JsValue>;
 
     /// Cannot throw: the space is as long as the chunk, and the chunk is there until the next read.
     #[wasm_bindgen(method)]
-    fn take(this: &Reader, space: &mut [u8]);
+    fn take(this: &JsSource, space: &mut [u8]);
 
     /// Cannot throw: a failure to tell the sender is ignored.
     #[wasm_bindgen(method)]
-    fn cancel(this: &Reader);
+    fn cancel(this: &JsSource);
 
     #[wasm_bindgen(js_name = Outlet)]
-    type Writer;
+    type JsOutlet;
 
     /// Cannot throw: a stream is made of functions that are there.
     #[wasm_bindgen(constructor, js_class = "Outlet")]
-    fn new(task: u32) -> Writer;
+    fn new(task: u32) -> JsOutlet;
 
     /// Cannot throw: it is a field.
     #[wasm_bindgen(method, getter)]
-    fn body(this: &Writer) -> ReadableStream;
+    fn body(this: &JsOutlet) -> ReadableStream;
 
     #[wasm_bindgen(method, catch)]
-    fn write(this: &Writer, bytes: &[u8]) -> Result<bool, JsValue>;
+    fn write(this: &JsOutlet, bytes: &[u8]) -> Result<bool, JsValue>;
 
     #[wasm_bindgen(method, catch, js_name = writeLast)]
-    fn write_last(this: &Writer, bytes: &[u8]) -> Result<(), JsValue>;
+    fn write_last(this: &JsOutlet, bytes: &[u8]) -> Result<(), JsValue>;
 
     /// Cannot throw: a body that has ended stays as it is.
     #[wasm_bindgen(method, js_name = breakOff)]
-    fn break_off(this: &Writer);
+    fn break_off(this: &JsOutlet);
 }
 
 /// A body that is read, one chunk after the other; a task reads one body at a time. When it is dropped before its end,
 /// the sender is told to stop.
 pub(in crate::shell) struct Source {
     /// Nothing when the body cannot be read at all.
-    reader: Option<Reader>,
+    js: Option<JsSource>,
     state: State,
     inbox: Rc<Inbox>,
 }
@@ -70,16 +70,12 @@ enum State {
 impl Source {
     pub(in crate::shell) fn of(body: &ReadableStream, waiting: &Waiting) -> Self {
         let inbox = Rc::clone(&waiting.inbox);
-        let reader = Reader::new(body, inbox.task).ok();
-        let state = match reader {
+        let js = JsSource::new(body, inbox.task).ok();
+        let state = match js {
             Some(_) => State::Idle,
             None => State::Ended(Read::Broken),
         };
-        Self {
-            reader,
-            state,
-            inbox,
-        }
+        Self { js, state, inbox }
     }
 
     /// What the read under way brought, if it has come; a read is begun unless one is under way. An abandoned read goes
@@ -89,7 +85,7 @@ impl Source {
             State::Ended(read) => return Some(read),
             State::Idle => {
                 self.state = State::Reading;
-                let begun = self.reader.as_ref().map(Reader::read);
+                let begun = self.js.as_ref().map(JsSource::read);
                 if !matches!(begun, Some(Ok(()))) {
                     self.inbox.read.set(Some(Read::Broken));
                 }
@@ -107,8 +103,8 @@ impl Source {
     /// The last chunk, of so many bytes.
     pub(in crate::shell) fn chunk(&self, bytes: usize) -> Vec<u8> {
         let mut chunk = vec![0; bytes];
-        if let Some(reader) = &self.reader {
-            reader.take(&mut chunk);
+        if let Some(js) = &self.js {
+            js.take(&mut chunk);
         }
         chunk
     }
@@ -118,8 +114,8 @@ impl Source {
         if !matches!(self.state, State::Ended(_)) {
             self.state = State::Ended(Read::Broken);
         }
-        if let Some(reader) = &self.reader {
-            reader.cancel();
+        if let Some(js) = &self.js {
+            js.cancel();
         }
     }
 
@@ -184,7 +180,7 @@ impl Drop for Source {
 /// *Taken* means by the runtime, which asks for the next write when it has passed the one before it on: what the
 /// connection holds is not known here.
 pub(in crate::shell) struct Outlet {
-    writer: Writer,
+    js: JsOutlet,
     inbox: Rc<Inbox>,
     has_ended: bool,
 }
@@ -194,10 +190,10 @@ impl Outlet {
     pub(in crate::shell) fn open(waiting: &Waiting) -> (Self, ReadableStream) {
         let inbox = Rc::clone(&waiting.inbox);
         inbox.has_room.set(true);
-        let writer = Writer::new(inbox.task);
-        let body = writer.body();
+        let js = JsOutlet::new(inbox.task);
+        let body = js.body();
         let outlet = Self {
-            writer,
+            js,
             inbox,
             has_ended: false,
         };
@@ -213,7 +209,7 @@ impl Outlet {
     pub(in crate::shell) fn write(&self, frames: &[u8]) -> Result<(), JsValue> {
         // The task may be told of room before the call returns.
         self.inbox.has_room.set(false);
-        if self.writer.write(frames)? {
+        if self.js.write(frames)? {
             self.inbox.has_room.set(true);
         }
         Ok(())
@@ -222,7 +218,7 @@ impl Outlet {
     /// Writes the last frames, after which the body ends by itself. It fails when the client has left.
     pub(in crate::shell) fn write_last(&self, frames: &[u8]) -> Result<(), JsValue> {
         self.inbox.has_room.set(false);
-        self.writer.write_last(frames)
+        self.js.write_last(frames)
     }
 
     /// Says that the last frames were taken, so that there is nothing left to break off.
@@ -234,7 +230,7 @@ impl Outlet {
     pub(in crate::shell) fn break_off(&mut self) {
         if !self.has_ended {
             self.has_ended = true;
-            self.writer.break_off();
+            self.js.break_off();
         }
     }
 }

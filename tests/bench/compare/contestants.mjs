@@ -108,6 +108,7 @@ async function startPython(upstreamUrl) {
   const child = launch(python, args, {
     cwd: join(HERE, "python"),
     env: { ...process.env, ...bindings(upstreamUrl), PYTHONDONTWRITEBYTECODE: "1" },
+    guarded: true,
   });
   const stop = () => {
     child.kill("SIGTERM");

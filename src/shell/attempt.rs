@@ -1,0 +1,272 @@
+//! One call of upstream: its response, up to the beginning of an answer or to what failed.
+//!
+//! When the client leaves in mid-answer, `pump.rs` closes the call. Before that, a call is closed when its [`Source`] is
+//! dropped. One whose headers have not come has no source yet; the runtime aborts it when the request ends. An abort
+//! signal would do the same, and make every read slower.
+
+use js_sys::Date;
+use wasm_bindgen::JsCast;
+use web_sys::{AbortSignal, Headers, Response};
+
+use super::exchange::Exchange;
+use super::runtime::js::{self, header};
+use super::runtime::streams::Source;
+use super::runtime::wait::{Interrupted, Waiting};
+use crate::api::error::ErrorCode;
+use crate::api::request::ChatRequest;
+use crate::config::Config;
+use crate::openai::dialect::Dialect;
+use crate::openai::failure::{self, Failure};
+use crate::openai::{Api, MAX_WHOLE_BYTES, Sniffed, WholeAnswer, is_whole, retry, sniff};
+use crate::telemetry::record::Level;
+
+/// An answer that has begun.
+pub(super) struct Upstream {
+    pub(super) opening: Opening,
+    pub(super) source: Source,
+    /// Upstream's own id of the request.
+    pub(super) request_id: Option<String>,
+    /// From the call to its headers.
+    pub(super) latency_ms: u64,
+}
+
+impl Upstream {
+    /// Writes the line about its beginning.
+    pub(super) fn log_started(&self, exchange: &Exchange, chat: &ChatRequest) {
+        exchange.log(Level::Info, "stream_started", |record| {
+            record
+                .text("model", &chat.model)
+                .number("max_tokens", u64::from(chat.max_tokens))
+                .optional_id("upstream_request_id", self.request_id.as_deref())
+                .number("upstream_latency_ms", self.latency_ms);
+        });
+    }
+}
+
+/// How an answer begins.
+pub(super) enum Opening {
+    /// An event stream, of which these bytes were read already.
+    Stream(Vec<u8>),
+    /// An answer that came whole, for the server does not stream.
+    Whole(WholeAnswer),
+}
+
+/// Why an attempt brought no answer.
+pub(super) enum Missed {
+    Failed {
+        failure: Failure,
+        /// The dialect to ask in next, if upstream refused a parameter.
+        dialect: Option<Dialect>,
+    },
+    ClientGone,
+}
+
+impl Missed {
+    fn failed(code: ErrorCode, cause: impl Into<String>) -> Self {
+        Self::Failed {
+            failure: Failure::new(code, cause),
+            dialect: None,
+        }
+    }
+
+    /// A wait for upstream that ended without it.
+    fn interrupted(interrupted: &Interrupted, cause: &str) -> Self {
+        match interrupted {
+            Interrupted::ClientGone => Self::ClientGone,
+            _ => Self::failed(ErrorCode::UpstreamTimeout, cause),
+        }
+    }
+}
+
+/// One call.
+pub(super) struct Attempt<'a> {
+    pub(super) exchange: &'a Exchange,
+    pub(super) config: &'a Config,
+    pub(super) request: &'a ChatRequest,
+    pub(super) signal: Option<&'a AbortSignal>,
+    pub(super) deadline_ms: u64,
+    pub(super) dialect: Dialect,
+}
+
+impl Attempt<'_> {
+    pub(super) async fn run(&self, waiting: &mut Waiting) -> Result<Upstream, Missed> {
+        let started_ms = js::now_ms();
+        let response = self.fetch(waiting).await?;
+        let latency_ms = js::now_ms().saturating_sub(started_ms);
+        let source = response.body().map(|body| Source::of(&body, waiting));
+        if !response.ok() {
+            return Err(self.read_error(&response, source, waiting).await);
+        }
+        let headers = response.headers();
+        let Some(mut source) = source else {
+            let cause = format!("upstream status {} without a body", response.status());
+            return Err(Missed::failed(ErrorCode::UpstreamProtocol, cause));
+        };
+        Ok(Upstream {
+            opening: self.begin(&mut source, &headers, waiting).await?,
+            source,
+            request_id: header(&headers, "x-request-id"),
+            latency_ms,
+        })
+    }
+
+    /// Sends the request and waits for the headers of the response.
+    async fn fetch(&self, waiting: &mut Waiting) -> Result<Response, Missed> {
+        let body = self.config.target.body(self.request, self.dialect);
+        let id = self.exchange.correlation_id.as_str();
+        let endpoint = self.exchange.isolate.endpoint(self.config);
+        let called = endpoint.and_then(|endpoint| endpoint.call(&body, id, self.signal));
+        let called = called.map_err(|error| {
+            let cause = format!("the request cannot be made: {}", js::error_text(&error));
+            Missed::Failed {
+                failure: Failure {
+                    // It could not be made a second time either.
+                    retryable: false,
+                    ..Failure::new(ErrorCode::UpstreamUnreachable, cause)
+                },
+                dialect: None,
+            }
+        })?;
+        match waiting.settle(&called, self.deadline_ms).await {
+            Ok(response) => Ok(response.unchecked_into()),
+            Err(Interrupted::Failed(error)) => Err(Missed::failed(
+                ErrorCode::UpstreamUnreachable,
+                js::error_text(&error),
+            )),
+            Err(interrupted) => Err(Missed::interrupted(
+                &interrupted,
+                "no headers within TIMEOUT_SECONDS",
+            )),
+        }
+    }
+
+    /// Reads as much of a success as it takes to tell what it is. A declared event stream is not looked at.
+    async fn begin(
+        &self,
+        source: &mut Source,
+        headers: &Headers,
+        waiting: &mut Waiting,
+    ) -> Result<Opening, Missed> {
+        let content_type = header(headers, "content-type");
+        let mut bytes = Vec::new();
+        loop {
+            match sniff(content_type.as_deref(), &bytes) {
+                Sniffed::EventStream => return Ok(Opening::Stream(bytes)),
+                Sniffed::Json => return self.read_whole(bytes, source, waiting).await,
+                Sniffed::NeedMore if self.read_more(&mut bytes, source, waiting).await? => {}
+                Sniffed::NeedMore | Sniffed::Neither => {
+                    return Err(Missed::failed(
+                        ErrorCode::UpstreamProtocol,
+                        "a success is neither an event stream nor JSON",
+                    ));
+                }
+            }
+        }
+    }
+
+    /// Reads an answer that comes whole.
+    async fn read_whole(
+        &self,
+        mut bytes: Vec<u8>,
+        source: &mut Source,
+        waiting: &mut Waiting,
+    ) -> Result<Opening, Missed> {
+        loop {
+            if bytes.len() > MAX_WHOLE_BYTES {
+                return Err(Missed::failed(
+                    ErrorCode::UpstreamProtocol,
+                    "a whole answer is larger than 1 MiB",
+                ));
+            }
+            match self.read_more(&mut bytes, source, waiting).await {
+                Ok(true) => {}
+                Ok(false) => break,
+                // What is whole stays whole, however the connection ends.
+                Err(Missed::Failed { .. }) if is_whole(&String::from_utf8_lossy(&bytes)) => break,
+                Err(missed) => return Err(missed),
+            }
+        }
+        let api = self.config.target.api;
+        let whole = api.parse_whole(&bytes, self.request.client_chose_model);
+        whole.map(Opening::Whole).map_err(|failure| Missed::Failed {
+            failure,
+            // Some servers refuse a parameter with a success status, where others answer 400.
+            dialect: self.next_dialect(400, &bytes),
+        })
+    }
+
+    /// Adds the next chunk of a success to `bytes`; false at the end. A whole answer may take no longer than one that is
+    /// streamed.
+    async fn read_more(
+        &self,
+        bytes: &mut Vec<u8>,
+        source: &mut Source,
+        waiting: &mut Waiting,
+    ) -> Result<bool, Missed> {
+        let limits = self.config.limits;
+        let idle_ms = js::now_ms().saturating_add(limits.idle_ms());
+        let last_ms = self.exchange.started_ms.saturating_add(limits.total_ms());
+        let read = source.read_chunk(bytes, waiting, idle_ms.min(last_ms));
+        read.await.map_err(|interrupted| match interrupted {
+            Interrupted::Failed(_) => Missed::failed(
+                ErrorCode::UpstreamTruncated,
+                "the connection broke in the middle of an answer",
+            ),
+            Interrupted::TimeIsUp if js::now_ms() >= last_ms => Missed::failed(
+                ErrorCode::StreamTooLong,
+                "the answer took longer than MAX_STREAM_SECONDS",
+            ),
+            _ => Missed::interrupted(&interrupted, "upstream was silent for TIMEOUT_SECONDS"),
+        })
+    }
+
+    /// Reads a response that is no success, as far as the bound and the deadline allow.
+    async fn read_error(
+        &self,
+        response: &Response,
+        source: Option<Source>,
+        waiting: &mut Waiting,
+    ) -> Missed {
+        let status = response.status();
+        if (300..400).contains(&status) {
+            let cause = format!("upstream status {status} is a redirect, which is not followed");
+            return Missed::failed(ErrorCode::UpstreamProtocol, cause);
+        }
+        let mut bytes = Vec::new();
+        if let Some(mut source) = source {
+            let read =
+                source.read_until_over(failure::MAX_ERROR_BODY_BYTES, waiting, self.deadline_ms);
+            match read.await {
+                Ok(read) => bytes = read,
+                Err(Interrupted::ClientGone) => return Missed::ClientGone,
+                // The status says enough.
+                Err(_) => {}
+            }
+            bytes.truncate(failure::MAX_ERROR_BODY_BYTES);
+        }
+        let headers = response.headers();
+        let should_retry = header(&headers, "x-should-retry");
+        let until_ms = |date: &str| Some(Date::parse(date) - Date::now());
+        let failure = Failure::from_response(
+            status,
+            &bytes,
+            retry::requested_delay_ms(
+                header(&headers, "retry-after-ms").as_deref(),
+                header(&headers, "retry-after").as_deref(),
+                until_ms,
+            ),
+            should_retry.map(|value| !value.eq_ignore_ascii_case("false")),
+            self.request.client_chose_model,
+        );
+        Missed::Failed {
+            failure,
+            dialect: self.next_dialect(status, &bytes),
+        }
+    }
+
+    /// The dialect to ask in next, if an error refuses a parameter of this one.
+    fn next_dialect(&self, status: u16, body: &[u8]) -> Option<Dialect> {
+        let is_chat = self.config.target.api == Api::ChatCompletions;
+        self.dialect.adapted(status, body).filter(|_| is_chat)
+    }
+}
