@@ -73,6 +73,17 @@ test("a second server in the same folder is refused, and hears who has it", asyn
   assert.match(said, /choose another folder: DATA_DIR=… npm run serve$/m);
 });
 
+test("a server whose runtime was restarted still has its folder for itself", async () => {
+  const folder = temporary();
+  const { script, runtime } = await serve({ DATA_DIR: folder });
+  const { pid } = runtime();
+  process.kill(pid, "SIGKILL");
+  await script.line(/"event":"runtime_ended"/);
+  const said = await refusal(folder);
+  assert.ok(said.includes(`process ${script.pid} on `), said);
+  assert.notEqual(runtime()?.pid, pid);
+});
+
 test("a server that was killed leaves its folder free", async () => {
   const folder = temporary();
   const { script } = await serve({ DATA_DIR: folder });
