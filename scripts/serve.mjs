@@ -1,7 +1,7 @@
 import { existsSync } from "node:fs";
 import { isIPv6 } from "node:net";
 import { join } from "node:path";
-import { ASSISTANT, assistantWithPages, problemsWith } from "./lib/assistant.mjs";
+import { ASSISTANT, assistantWithPages, keepingIn, problemsWith } from "./lib/assistant.mjs";
 import { build } from "./lib/build.mjs";
 import { logPrinter } from "./lib/log-format.mjs";
 import { endsBySignal, main } from "./lib/main.mjs";
@@ -12,6 +12,7 @@ import { Failure, isStopping } from "./lib/process.mjs";
 import { list, say, sayOnStderr } from "./lib/voice.mjs";
 import { Workerd } from "./lib/workerd.mjs";
 import { wranglerConfig, wranglerVars } from "./lib/wrangler-toml.mjs";
+import { openDataFolder } from "./serve/data-folder.mjs";
 import { OpenRequests } from "./serve/open-requests.mjs";
 import { supervise } from "./serve/supervisor.mjs";
 
@@ -33,16 +34,23 @@ async function serve() {
   const host = process.env.HOST?.trim() || "127.0.0.1";
   const printRecord = logPrinter("json");
   await ensureFree(port, { host, command: COMMAND });
-  await build();
+  if (hasSources()) await build();
   endsBySignal({ patienceMs: PATIENCE_MS, parting: PARTING });
   const configured = { ...process.env, ...configuration() };
   const env = { ...configured, ...hosts(configured, host) };
   await ensureReady(env);
+  // From here on, what is written are conversations, which are for no other user of this machine.
+  process.umask(0o077);
+  const data = await openDataFolder();
 
   const address = `${urlHost(host)}:${port}`;
   const open = new OpenRequests();
   await supervise({
-    start: () => new Workerd({ assistant: assistant() }, { address, env, onLine: hear }),
+    start: () =>
+      new Workerd(
+        { assistant: assistant(data?.path) },
+        { address, env, onLine: hear, lock: data?.lock },
+      ),
     open,
     isStopping,
     log: printRecord,
@@ -104,9 +112,18 @@ async function ensureReady(env) {
   );
 }
 
-/** The worker, with the folder of pages that wrangler.toml names. */
-function assistant() {
+/**
+ * The worker, with the folder of pages that wrangler.toml names.
+ * @param {string | undefined} conversations their folder; without one, none are kept
+ */
+function assistant(conversations) {
   const directory = wranglerConfig().assets?.directory;
   const folder = directory && join(ROOT, directory);
-  return folder && existsSync(folder) ? assistantWithPages(folder) : ASSISTANT;
+  const worker = folder && existsSync(folder) ? assistantWithPages(folder) : ASSISTANT;
+  return conversations === undefined ? worker : keepingIn(conversations, worker);
+}
+
+/** A container has the build, but not what it was made from. */
+function hasSources() {
+  return existsSync(join(ROOT, "src"));
 }

@@ -1,14 +1,19 @@
+import { mkdirSync } from "node:fs";
+import { join } from "node:path";
 import { problemsWith } from "./lib/assistant.mjs";
 import { build } from "./lib/build.mjs";
 import { DevServer } from "./lib/dev-server.mjs";
 import { devVars } from "./lib/dev-vars.mjs";
+import { lockFile } from "./lib/lock.mjs";
 import { logPrinter } from "./lib/log-format.mjs";
 import { endsBySignal, main, say } from "./lib/main.mjs";
 import { modelOf } from "./lib/model.mjs";
+import { ROOT } from "./lib/paths.mjs";
 import { ensureFree, wantedPort } from "./lib/port.mjs";
 import { Failure } from "./lib/process.mjs";
 import { step } from "./lib/progress.mjs";
 import { startStandIn } from "./lib/stand-in.mjs";
+import { makeTemporary } from "./lib/temporary.mjs";
 import { VARIABLES } from "./lib/variables.mjs";
 import { list } from "./lib/voice.mjs";
 
@@ -23,8 +28,9 @@ async function start() {
   noteUnknown(own);
   const standIn = all.OPENAI_API_KEY ? undefined : await standInFor(own);
   const given = { ...access(all, own), ...standIn };
+  const state = await stateFolder();
   await ensureFree(port);
-  const server = new DevServer(port, given, printRecord);
+  const server = new DevServer(port, given, state, printRecord);
   // The bare runtime tells what is wrong seconds before wrangler is ready.
   await ensureReady({ ...all, ...given });
   await step("Starting the worker", () => server.ready());
@@ -71,12 +77,33 @@ async function ensureReady(env) {
 /**
  * Only this machine reaches the worker, so unless .dev.vars says otherwise, anyone may chat. But a browser on this
  * machine also shows strangers' pages, which must not spend the key: without tokens, the worker therefore answers only
- * to this machine's own hosts, and only to its own pages, unless others are named.
+ * to this machine's own hosts, and only to its own pages, unless others are named. Whoever may chat may also have their
+ * conversations kept.
  */
 function access(all, own) {
-  const vars = { REQUIRE_AUTH: own.REQUIRE_AUTH || "false" };
+  const vars = {
+    REQUIRE_AUTH: own.REQUIRE_AUTH || "false",
+    ANONYMOUS_OWNER: own.ANONYMOUS_OWNER || "true",
+  };
   const isOpen = !all.ACCESS_TOKENS && !all.ALLOWED_HOSTS;
   return isOpen ? { ...vars, ALLOWED_HOSTS: "localhost" } : vars;
+}
+
+/**
+ * Where conversations are kept: with the checkout, unless another `npm start` keeps its own there. Two of them in one
+ * folder would each be in the other's way.
+ * @returns {Promise<string>} a folder
+ */
+async function stateFolder() {
+  const usual = join(ROOT, ".wrangler", "state");
+  mkdirSync(usual, { recursive: true });
+  const { holder } = await lockFile(join(usual, "lock"));
+  if (holder === undefined) return usual;
+  say(
+    `Note: another 'npm start' keeps the conversations of this checkout (${holder}). Those of this one are forgotten ` +
+      "when it ends.",
+  );
+  return makeTemporary("personal-ai-assistant-");
 }
 
 /**

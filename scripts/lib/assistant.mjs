@@ -6,11 +6,30 @@ import { VARIABLES } from "./variables.mjs";
 import { BUILT, Workerd } from "./workerd.mjs";
 
 /**
+ * The objects that keep conversations, one for each owner. Their key must never change: it leads to what they have kept.
+ * It is also the one that `wrangler dev` makes of the names in wrangler.toml.
+ * @type {Record<string, import("./workerd.mjs").DurableObjects>}
+ */
+export const OWNERS = {
+  OWNERS: { className: "Owner", uniqueKey: "personal-ai-assistant-Owner" },
+};
+
+/**
  * The built worker, for the bare runtime. Its variables come from the environment of the process, so that no secret is
- * written to a file.
+ * written to a file. It keeps no conversations.
  * @type {import("./workerd.mjs").Worker}
  */
 export const ASSISTANT = { modules: BUILT, fromEnvironment: VARIABLES };
+
+/**
+ * A worker that keeps conversations.
+ * @param {string} folder
+ * @param {import("./workerd.mjs").Worker} [worker] the same without them
+ * @returns {import("./workerd.mjs").Worker}
+ */
+export function keepingIn(folder, worker = ASSISTANT) {
+  return { ...worker, durableObjects: OWNERS, storage: folder };
+}
 
 /**
  * The built worker behind one that serves a folder's pages, which a deployment leaves to Cloudflare.
@@ -27,7 +46,7 @@ export function assistantWithPages(folder) {
 }
 
 /**
- * Asks the built worker what is wrong with a configuration.
+ * Asks the built worker what is wrong with a configuration. No kept conversation is touched.
  * @param {NodeJS.ProcessEnv} env
  * @returns {Promise<string[]>} its words, one item for each variable
  * @throws {Failure} when it cannot be asked

@@ -20,15 +20,17 @@ export class DevServer {
   /**
    * @param {number} port
    * @param {Record<string, string>} vars they override `.dev.vars` and wrangler.toml
+   * @param {string} state the folder of kept conversations
    * @param {(line: string) => void} [printRecord] prints one of the worker's log lines
    */
-  constructor(port, vars, printRecord = console.log) {
+  constructor(port, vars, state, printRecord = console.log) {
     this.#printRecord = printRecord;
     this.address = `http://127.0.0.1:${port}`;
     const args = ["dev", ...withoutHost(), "--ip", "127.0.0.1", "--port", `${port}`];
+    const kept = ["--persist-to", state];
     const look = ["--inspector-port=0", "--show-interactive-dev-session=false", "--log-level=log"];
     const given = Object.entries(vars).flatMap(([name, value]) => ["--var", `${name}:${value}`]);
-    const [program, programArgs, env] = wrangler([...args, ...look, ...given]);
+    const [program, programArgs, env] = wrangler([...args, ...kept, ...look, ...given]);
     // One pipe for both outputs keeps their lines in the order in which they were written.
     this.#child = launch("/bin/sh", ["-c", 'exec "$@" 2>&1', "sh", program, ...programArgs], {
       env: { ...process.env, ...env },

@@ -19,6 +19,17 @@ const require = createRequire(import.meta.url);
  * @property {string[]} [fromEnvironment] Text bindings whose values come from the environment, if they are set there.
  * @property {Record<string, string>} [services] Bindings to other workers, by name.
  * @property {Record<string, string>} [folders] Bindings that fetch the files of a folder.
+ * @property {Record<string, DurableObjects>} [durableObjects] Bindings to the worker's own Durable Objects.
+ * @property {string} [storage] The folder in which they keep their data. They need one: in memory, the runtime has no SQL.
+ */
+
+/**
+ * Durable Objects of one class, each with an SQLite database of its own.
+ *
+ * @typedef {object} DurableObjects
+ * @property {string} className An export of the main module.
+ * @property {string} uniqueKey The name of their folder in `storage`, and what their ids are derived from. Under another
+ *   key, nothing that they have kept is found again.
  */
 
 /** The built worker's modules. */
@@ -34,13 +45,14 @@ export class Workerd {
 
   /**
    * @param {Record<string, Worker>} workers by name; the first one gets the requests
-   * @param {{ address?: string, env?: NodeJS.ProcessEnv, onLine?: (line: string) => void, log?: number }} [options]
+   * @param {{ address?: string, env?: NodeJS.ProcessEnv, onLine?: (line: string) => void, log?: number, lock?: number }} [options]
    *   `address` to listen on, by default a free port on loopback; `onLine` is called with each line of output, unless
-   *   `log`, an open file, gets the output
+   *   `log`, an open file, gets the output; `lock` is an open file that the process keeps open as long as it runs, and
+   *   with it the lock on it
    */
   constructor(
     workers,
-    { address = "127.0.0.1:0", env = process.env, onLine = console.log, log } = {},
+    { address = "127.0.0.1:0", env = process.env, onLine = console.log, log, lock } = {},
   ) {
     // Not in the checkout, where a service may be unable to write.
     this.#folder = makeTemporary("personal-ai-assistant-");
@@ -54,7 +66,7 @@ export class Workerd {
     this.#child = launch("/bin/sh", [...script, ...serve], {
       env,
       guarded: true,
-      stdio: ["ignore", log ?? "pipe", "ignore", "pipe"],
+      stdio: ["ignore", log ?? "pipe", "ignore", "pipe", ...(lock === undefined ? [] : [lock])],
     });
     const { stdout } = this.#child;
     if (stdout) createInterface({ input: stdout }).on("line", onLine);
@@ -98,6 +110,11 @@ function configuration(workers, address) {
     ...Object.entries(worker.folders ?? {}).map(
       ([binding, path]) => `(name = ${text(`${name}:${binding}`)}, disk = (path = ${text(path)}))`,
     ),
+    ...(worker.storage === undefined
+      ? []
+      : [
+          `(name = ${text(storageOf(name))}, disk = (path = ${text(worker.storage)}, writable = true))`,
+        ]),
   ]);
   const [first] = Object.keys(workers);
   return `using Workerd = import "/workerd/workerd.capnp";
@@ -118,7 +135,7 @@ const config :Workerd.Config = (
  */
 function workerOf(
   worker,
-  { modules, vars = {}, fromEnvironment = [], services = {}, folders = {} },
+  { modules, vars = {}, fromEnvironment = [], services = {}, folders = {}, durableObjects = {} },
 ) {
   const bindings = [
     ...Object.entries(vars).map(([name, value]) => `(name = ${text(name)}, text = ${text(value)})`),
@@ -129,6 +146,10 @@ function workerOf(
     ...Object.keys(folders).map(
       (name) => `(name = ${text(name)}, service = ${text(`${worker}:${name}`)})`,
     ),
+    ...Object.entries(durableObjects).map(
+      ([name, { className }]) =>
+        `(name = ${text(name)}, durableObjectNamespace = ${text(className)})`,
+    ),
   ];
   const files = Object.entries(modules).map(([name, path]) => {
     const kind = name.endsWith(".wasm") ? "wasm" : "esModule";
@@ -138,8 +159,27 @@ function workerOf(
   return `(
       modules = [${files.join(", ")}],
       compatibilityDate = ${text(wranglerConfig().compatibility_date)},
-      bindings = [${bindings.join(", ")}]
+      bindings = [${bindings.join(", ")}]${objectsOf(worker, durableObjects)}
     )`;
+}
+
+/** The classes of a worker's Durable Objects, and where these keep their data. */
+function objectsOf(worker, durableObjects) {
+  // Otherwise the bare runtime, unlike a deployment, ends an object two minutes after its last client has left, even
+  // if it is still at work.
+  const namespaces = Object.values(durableObjects).map(
+    ({ className, uniqueKey }) =>
+      `(className = ${text(className)}, uniqueKey = ${text(uniqueKey)}, enableSql = true, preventEviction = true)`,
+  );
+  if (namespaces.length === 0) return "";
+  return `,
+      durableObjectNamespaces = [${namespaces.join(", ")}],
+      durableObjectStorage = (localDisk = ${text(storageOf(worker))})`;
+}
+
+/** The name of the service that is a worker's storage. */
+function storageOf(worker) {
+  return `${worker}:storage`;
 }
 
 /** A string literal of Cap'n Proto: that of JSON, but for control characters. */

@@ -9,6 +9,9 @@
 // The built worker, which stands beside this module in the runtime.
 import Assistant from "./index.js";
 
+// The runtime looks for the classes of Durable Objects in the main module.
+export * from "./index.js";
+
 /**
  * The path and the query in a request's URL. The runtime builds the URL from `Host` without checking it; when that is
  * no host, no page is looked up and the worker answers with its error.

@@ -43,6 +43,7 @@ test("a dry run of the shipped configuration needs no account, and prints sizes,
   assert.match(output, /^Total Upload: [\d.]+ KiB \/ gzip: [\d.]+ KiB$/m);
   assert.match(output, /^env\.REQUIRE_AUTH \("true"\)/m);
   assert.match(output, /^env\.CHAT_RATE_LIMITER \(30 requests\/60s\)/m);
+  assert.match(output, /^env\.OWNERS \(Owner\) +Durable Object/m);
   assert.match(
     output,
     /^Nothing was deployed\. A deployment needs these secrets: OPENAI_API_KEY,\nACCESS_TOKENS\.$/m,

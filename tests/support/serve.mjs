@@ -1,6 +1,7 @@
 /** `npm run serve` on a free port, a client of it, and the processes that belong to it. */
 import { execFileSync } from "node:child_process";
 import { connect } from "node:net";
+import { makeTemporary } from "../../scripts/lib/temporary.mjs";
 import { freePort, startScript } from "./script.mjs";
 import { within } from "./within.mjs";
 
@@ -40,8 +41,10 @@ export async function serve(upstream, env) {
   };
 }
 
+/** Each has a folder of its own, because two servers cannot share one. */
 export function usualEnv(upstream) {
   return {
+    DATA_DIR: makeTemporary("conversations-"),
     OPENAI_API_KEY: KEY,
     OPENAI_BASE_URL: upstream.url,
     OPENAI_MODEL: "from-the-environment",

@@ -16,7 +16,7 @@ const limiters = shipped.ratelimits.map(({ name, namespace_id, simple }) => [
   name,
   { type: "rate-limit", namespace: namespace_id, simple: { ...simple } },
 ]);
-const env = { env: Object.fromEntries(limiters) };
+const env = { env: Object.fromEntries(limiters), owners: true };
 
 const TOKEN = "owner-token-0123456789";
 const upstream = await startUpstream(answerWell);
@@ -37,6 +37,16 @@ test("the file wants access tokens and has a rate limiter, and holds no secret",
     assert.ok(!(name in shipped.vars), name);
   }
   assert.match(shipped.vars.OPENAI_BASE_URL, /^https:/);
+});
+
+test("conversations are kept in objects that have SQLite", () => {
+  const bindings = shipped.durable_objects.bindings.map(({ name, class_name }) => [
+    name,
+    class_name,
+  ]);
+  assert.deepEqual(bindings, [["OWNERS", "Owner"]]);
+  const { type, storage } = shipped.exports.Owner;
+  assert.deepEqual([type, storage], ["durable-object", "sqlite"]);
 });
 
 test("the model that answers lives, and has room and time to reason before it answers", () => {

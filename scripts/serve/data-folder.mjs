@@ -1,0 +1,91 @@
+import {
+  accessSync,
+  closeSync,
+  constants,
+  fsyncSync,
+  mkdirSync,
+  openSync,
+  readdirSync,
+  rmSync,
+  statSync,
+  writeFileSync,
+} from "node:fs";
+import { join, resolve } from "node:path";
+import { lockFile } from "../lib/lock.mjs";
+import { ROOT } from "../lib/paths.mjs";
+import { Failure } from "../lib/process.mjs";
+
+/** The value of `DATA_DIR` with which no conversations are kept. */
+const NONE = "none";
+
+/** How much room there must be: less would be used up by the first few answers. */
+const ROOM_BYTES = 1024 * 1024;
+
+/** Why a folder cannot be used, by the system's codes. */
+const REASONS = {
+  EACCES: "cannot be written",
+  EPERM: "cannot be written",
+  EROFS: "cannot be written",
+  ENOSPC: "has no room left",
+  EDQUOT: "has no room left",
+  ENOTDIR: "is not a folder",
+  EEXIST: "is not a folder",
+};
+
+/**
+ * The folder of kept conversations, `DATA_DIR` from the environment or `data/` in the checkout, for this server alone.
+ *
+ * @returns {Promise<{ path: string, lock: number } | undefined>} where it is, and the open file whose lock keeps other
+ *   servers out; nothing when no conversations are to be kept
+ * @throws {Failure} when it cannot be created, has no room, cannot be written, or is another server's
+ */
+export async function openDataFolder() {
+  const wanted = process.env.DATA_DIR?.trim() || "data";
+  if (wanted === NONE) return undefined;
+  const path = resolve(ROOT, wanted);
+  try {
+    // What is said in conversations is for no other user of this machine.
+    mkdirSync(path, { recursive: true, mode: 0o700 });
+    const { lock, holder } = await lockFile(join(path, "lock"));
+    if (holder !== undefined) {
+      throw new Failure(
+        `Another server keeps its conversations in ${path}: ${holder}. Stop it, or choose another folder: ` +
+          "DATA_DIR=… npm run serve",
+      );
+    }
+    ensureWritable(path);
+    return { path, lock };
+  } catch (error) {
+    if (error instanceof Failure) throw error;
+    const reason = REASONS[error.code] ?? "cannot be used";
+    throw new Failure(
+      `${error.path ?? path} ${reason} (${error.code}). Conversations are kept there. Mend that, or choose another ` +
+        `folder in DATA_DIR; with DATA_DIR=${NONE}, no conversations are kept.`,
+    );
+  }
+}
+
+/** Shows by doing it that there is room to write, and that the databases that are there can be written. */
+function ensureWritable(folder) {
+  const probe = join(folder, `probe-${process.pid}`);
+  const named = (error) => Object.assign(error, { path: folder });
+  try {
+    const file = openSync(probe, "w", 0o600);
+    try {
+      // Unlike writeSync, it goes on after a part was written.
+      writeFileSync(file, Buffer.alloc(ROOM_BYTES));
+      fsyncSync(file);
+    } finally {
+      closeSync(file);
+    }
+  } catch (error) {
+    throw named(error);
+  } finally {
+    rmSync(probe, { force: true });
+  }
+  // Root may write everything; another user may find what was written when root ran the server.
+  for (const path of readdirSync(folder, { recursive: true }).map((name) => join(folder, name))) {
+    const isFolder = statSync(path).isDirectory();
+    accessSync(path, constants.R_OK | constants.W_OK | (isFolder ? constants.X_OK : 0));
+  }
+}
