@@ -145,7 +145,7 @@ impl Completion {
     pub fn write(&self, record: &mut Record<'_>) {
         let status = match self.end_reason {
             EndReason::Done => "success",
-            EndReason::ClientGone => "cancelled",
+            EndReason::ClientGone | EndReason::Stopped => "cancelled",
             _ => "error",
         };
         record

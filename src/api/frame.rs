@@ -83,7 +83,7 @@ impl FrameEncoder {
         self.number(out);
         out.extend_from_slice(b",\"is_final\":true,\"correlation_id\":\"");
         out.extend_from_slice(self.correlation_id.as_str().as_bytes());
-        out.push(b'"');
+        out.extend_from_slice(b"\",");
         out.extend_from_slice(fields.as_bytes());
         out.extend_from_slice(b"}\n\n");
     }
@@ -105,7 +105,7 @@ impl FrameEncoder {
 }
 
 impl Ending<'_> {
-    /// The fields of the final frame that tell the ending: JSON without braces, with a comma before each.
+    /// The fields of the final frame that tell the ending: JSON without braces.
     pub fn fields(&self) -> String {
         let mut out = Vec::new();
         match self {
@@ -128,7 +128,7 @@ impl Ending<'_> {
     }
 }
 
-/// The fields that only the final frame of a kept answer has: the turn that it is kept as, and how many earlier turns
+/// The fields that only the final frame of a kept answer has, behind those of its ending: the turn that it is kept as, and how many earlier turns
 /// the model saw.
 pub fn kept_fields(turn_id: &str, history_turns: u64) -> String {
     let mut out = Vec::new();
@@ -138,7 +138,10 @@ pub fn kept_fields(turn_id: &str, history_turns: u64) -> String {
 }
 
 fn field(name: &str, value: &(impl Serialize + ?Sized), out: &mut Vec<u8>) {
-    out.extend_from_slice(b",\"");
+    if !out.is_empty() {
+        out.push(b',');
+    }
+    out.push(b'"');
     out.extend_from_slice(name.as_bytes());
     out.extend_from_slice(b"\":");
     json::append(value, out);

@@ -8,7 +8,8 @@ use super::journal;
 use super::schema::{self, OpenError};
 use super::sql::{Database, rows};
 use super::store::{State, Store};
-use crate::json;
+use crate::api::error::{ApiError, ErrorCode};
+use crate::api::frame::{Ending, kept_fields};
 
 /// An answer that was ended because the instance that wrote it is gone.
 #[derive(Clone, Debug, Eq, PartialEq)]
@@ -55,10 +56,7 @@ impl<D: Database> Store<D> {
 
 /// The final frame of an interrupted answer, as [`Ended::ending`] has it.
 fn interrupted(turn_id: &str, history_turns: u64) -> String {
-    let turn_id = json::to_json(&turn_id);
-    format!("{INTERRUPTED},\"turn_id\":{turn_id},\"history_turns\":{history_turns}")
+    let error = ApiError::from(ErrorCode::Interrupted);
+    let ending = Ending::Failed(&error).fields();
+    format!("{ending},{}", kept_fields(turn_id, history_turns))
 }
-
-const INTERRUPTED: &str = "\"error\":\"The answer was interrupted\",\
-    \"detail\":\"This service stopped while the answer was being written. The text so far is kept. To get a whole \
-    answer, ask again.\",\"code\":\"interrupted\"";

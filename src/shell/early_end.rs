@@ -50,7 +50,10 @@ impl EarlyEnd {
                 });
                 (Some(ApiError::from(&invalid)), EndReason::Rejected)
             }
-            Self::Rejected(error) => (Some(error), EndReason::Rejected),
+            Self::Rejected(error) => {
+                let end_reason = EndReason::from(error.code);
+                (Some(error), end_reason)
+            }
             Self::Failed(failure) => {
                 exchange.log_failure(&failure, "error_response");
                 let end_reason = EndReason::from(failure.error.code);

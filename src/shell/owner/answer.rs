@@ -397,9 +397,7 @@ impl Answer {
     }
 
     fn fields(&self, ending: &Ending<'_>) -> String {
-        let mut fields = ending.fields();
-        fields.push_str(&self.kept_fields);
-        fields
+        format!("{},{}", ending.fields(), self.kept_fields)
     }
 
     fn wake_readers(&self) {
