@@ -5,7 +5,7 @@ use std::fmt;
 use serde::Serialize;
 
 use super::search;
-use super::sql::{Database, Row, Value, rows};
+use super::sql::{Database, MAX_INTEGER, Row, Value, rows};
 use super::store::Store;
 use crate::json;
 use crate::telemetry::record::timestamp;
@@ -14,8 +14,6 @@ use crate::telemetry::record::timestamp;
 pub const MAX_LIMIT: u64 = 100;
 /// Conversations of a page when the request does not say.
 pub const DEFAULT_LIMIT: u64 = 30;
-/// JavaScript's numbers end here; the store's are smaller.
-const MAX_NUMBER: u64 = 1 << 53;
 
 /// A page of the list.
 #[derive(Clone, Copy, Debug)]
@@ -42,7 +40,7 @@ impl Cursor {
         let is_hex = |text: &str| text.bytes().all(|byte| byte.is_ascii_hexdigit());
         let parse = |text: &str| {
             let number = u64::from_str_radix(text, 16).ok()?;
-            (is_hex(text) && number <= MAX_NUMBER).then_some(number)
+            (is_hex(text) && number <= MAX_INTEGER).then_some(number)
         };
         Some(Self {
             updated_ms: parse(updated_ms)?,
@@ -72,16 +70,19 @@ impl<D: Database> Store<D> {
     ///
     /// The database's.
     pub fn list(&self, listing: &Listing<'_>) -> Result<String, D::Error> {
+        const NEWEST: &str = "SELECT number, number AS found FROM conversations
+            WHERE (updated_ms, number) < (?1, ?2)
+            ORDER BY updated_ms DESC, number DESC LIMIT ?3";
         let limit = listing.limit.clamp(1, MAX_LIMIT);
         let last = Cursor {
-            updated_ms: MAX_NUMBER,
-            number: MAX_NUMBER,
+            updated_ms: MAX_INTEGER,
+            number: MAX_INTEGER,
         };
         let Cursor { updated_ms, number } = listing.before.unwrap_or(last);
         // One more than the page has tells whether there are more.
         let place = [updated_ms, number, limit.saturating_add(1)].map(Value::from);
         let mut found = match listing.q {
-            None => self.newest(place)?,
+            None => self.entries(NEWEST, &place)?,
             Some(q) => self.matching(q, place)?,
         };
         let page = usize::try_from(limit).unwrap_or(usize::MAX);
@@ -99,13 +100,6 @@ impl<D: Database> Store<D> {
             conversations,
             next,
         }))
-    }
-
-    fn newest(&self, place: [Value; 3]) -> Result<Vec<Entry>, D::Error> {
-        const NEWEST: &str = "SELECT number, number AS found FROM conversations
-            WHERE (updated_ms, number) < (?1, ?2)
-            ORDER BY updated_ms DESC, number DESC LIMIT ?3";
-        self.entries(NEWEST, &place)
     }
 
     /// The conversations that a search finds, each with its newest match.
