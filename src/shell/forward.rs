@@ -17,7 +17,7 @@ use super::runtime::instance::OpenChat;
 use super::runtime::js::{self, HeaderMap};
 use super::runtime::task::Inbox;
 use super::runtime::wait::{Interrupted, Waiting};
-use crate::api::error::ErrorCode;
+use crate::api::error::{ApiError, ErrorCode};
 use crate::config::Config;
 use crate::json;
 use crate::openai::failure::Failure;
@@ -25,6 +25,9 @@ use crate::telemetry::record::Level;
 
 /// How much longer than upstream an object may take to answer, in milliseconds.
 const SLACK_MS: u64 = 10_000;
+
+/// What a client is told that belongs to nobody, so that nothing can be kept for it.
+const NO_OWNER: &str = "This service keeps no conversations without access tokens. Leave out conversation_id. If you run this service, set ACCESS_TOKENS, or ANONYMOUS_OWNER to true.";
 
 /// The headers that an object looks at.
 const FORWARDED_HEADERS: [&str; 5] = [
@@ -94,9 +97,11 @@ pub(super) async fn forward(
     body: Option<Vec<u8>>,
     waiting: &mut Waiting,
 ) -> Result<Response, EarlyEnd> {
-    let (Some(owners), Some(owner)) = (&exchange.isolate.owners, owner) else {
-        return Err(ErrorCode::ConversationsUnavailable.into());
-    };
+    let owners = exchange.isolate.owners.as_ref();
+    let owners = owners.ok_or(ErrorCode::ConversationsUnavailable)?;
+    let owner = owner.ok_or_else(|| {
+        EarlyEnd::Rejected(ApiError::new(ErrorCode::ConversationsUnavailable, NO_OWNER))
+    })?;
     let headers = request.headers();
     let mut forwarded = vec![(
         "x-correlation-id",
