@@ -176,6 +176,34 @@ test("README.md: curl sends the history along", { skip: skipCurl }, async () => 
   assert.equal(stdout, frames("ID", ["Also", " then. 🌲"], { finish_reason: "stop" }));
 });
 
+for (const page of ["README.md", "docs/conversations.md"]) {
+  test(`${page}: a second terminal joins the answer that is running`, {
+    skip: skipCurl,
+  }, async () => {
+    upstream.reset();
+    const text = readFileSync(join(ROOT, page), "utf8");
+    const [, asks] = text.match(/^\$ (curl -N \S+chat .*'Idempotency-Key.*\n.*\}')$/m);
+    const [, joins] = text.match(/^\$ (curl -N \S+answers\/\S+) +#/m);
+    const asking = new Program(withToken(asks));
+    const call = await upstream.nextCall();
+    call.write(delta("Once"));
+    await asking.printed("Once");
+    const joining = new Program(withToken(joins));
+    await joining.printed("Once");
+    call.end(...answer(" upon"));
+    const [asked, joined] = await Promise.all([asking.ended(), joining.ended()]);
+    assert.equal(joined.code, 0);
+    assert.equal(joined.stdout, asked.stdout);
+    const whole =
+      /^id: first\.0\n(.*\n){5}id: first\.2\ndata: .*"turn_id":"ID","history_turns":0\}\n\n$/;
+    assert.match(joined.stdout, whole);
+    await app.fetch("/conversations/stories", {
+      method: "DELETE",
+      headers: { authorization: `Bearer ${TOKEN}` },
+    });
+  });
+}
+
 for (const { language, skip, command } of CLIENTS.filter(({ language }) => language !== "sh")) {
   const start = (env) => new Program(command(snippet("docs/conversations.md", language)), env);
 
@@ -234,6 +262,12 @@ function forHere(code) {
     .replace("http://127.0.0.1:8787", "$CHAT_URL")
     .replace(" -H", ' -H "Authorization: Bearer $CHAT_TOKEN" -H');
   return ["sh", "-c", here];
+}
+
+/** A command for `npm start`, with what this worker wants. */
+function withToken(code) {
+  const here = code.replace("http://127.0.0.1:8787", "$CHAT_URL");
+  return ["sh", "-c", `${here} -H "Authorization: Bearer $CHAT_TOKEN"`];
 }
 
 /** A client at work. The ids that the worker gave are `ID` in what it printed. */
