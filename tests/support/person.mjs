@@ -87,7 +87,11 @@ export class Person {
     for (const id of ids) {
       const events = this.#server.logsOf(id).map(({ record }) => record.event);
       const count = (name) => events.filter((event) => event === name).length;
-      assert.deepEqual([count("request_received"), count("response_complete")], [1, 1], events.join());
+      assert.deepEqual(
+        [count("request_received"), count("response_complete")],
+        [1, 1],
+        events.join(),
+      );
     }
   }
 }

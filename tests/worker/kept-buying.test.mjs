@@ -40,7 +40,9 @@ function askAtOnce(body, key) {
 
 async function restart(person) {
   const known = new Set(
-    server.logs.filter(({ record }) => record.event === "response_complete").map(({ record }) => record.correlation_id),
+    server.logs
+      .filter(({ record }) => record.event === "response_complete")
+      .map(({ record }) => record.correlation_id),
   );
   lost.push(...person.ids.filter((id) => !known.has(id)));
   await server.kill();
@@ -68,7 +70,10 @@ test("one key twenty times at once buys one answer, which all twenty read byte f
   await server.log("answer_complete", (record) => record.answer_id === key);
   await me.assertLogged(lost);
   const complete = server.logs.filter(({ record }) => record.answer_id === key);
-  assert.deepEqual(complete.map(({ record }) => record.event), ["answer_complete"]);
+  assert.deepEqual(
+    complete.map(({ record }) => record.event),
+    ["answer_complete"],
+  );
 });
 
 test("a key that comes again after the end replays the answer from its start", async () => {
@@ -161,13 +166,21 @@ test("a key is free again when upstream fails before its success status, and all
   const asked = askAtOnce(body, key);
   const call = await upstream.nextCall();
   await attached(me.ids.slice(known));
-  call.respond(429, { error: { message: "Slow down", code: "rate_limit_exceeded" } }, { "retry-after": "7" });
+  call.respond(
+    429,
+    { error: { message: "Slow down", code: "rate_limit_exceeded" } },
+    { "retry-after": "7" },
+  );
   for (const reply of await Promise.all(asked)) {
     assert.deepEqual([reply.status, reply.headers.get("retry-after")], [429, "7"]);
     assert.equal(await reply.text(), errorBody("upstream_rate_limited", reply.id));
   }
   assert.equal(upstream.calls.length, 1);
-  assert.equal((await me.send(`/conversations/${body.conversation_id}`)).status, 404, "nothing is kept");
+  assert.equal(
+    (await me.send(`/conversations/${body.conversation_id}`)).status,
+    404,
+    "nothing is kept",
+  );
   assert.equal((await me.answer(key)).status, 404);
   const other = { ...body, message: "Something else" };
   const { reply } = await me.exchange(upstream, other, keyed(key));
@@ -202,7 +215,10 @@ test("a failure after upstream's success status is kept, and its key buys nothin
   call.cut();
   const text = await reply.text();
   assert.equal(endingOf(text).code, "upstream_truncated");
-  assert.equal(await (await me.ask(body, keyed(key))).text(), keptFrame(key, reply.id, 0, "Cut ") + text);
+  assert.equal(
+    await (await me.ask(body, keyed(key))).text(),
+    keptFrame(key, reply.id, 0, "Cut ") + text,
+  );
   assert.equal(upstream.calls.length, 1);
   await within(call.closed, "the end of the call");
 });

@@ -93,7 +93,11 @@ test("defaults that the operator changes do not make another request of it", asy
   const text = await (await me.ask(body, keyed(key))).text();
   await me.assertLogged();
   await server.kill();
-  const changed = { OPENAI_MODEL: "gpt-5", MAX_TOKENS: "77", SYSTEM_PROMPT: "Say as little as you can." };
+  const changed = {
+    OPENAI_MODEL: "gpt-5",
+    MAX_TOKENS: "77",
+    SYSTEM_PROMPT: "Say as little as you can.",
+  };
   const next = await startKept({ ...variables, ...changed }, { folder: server.folder });
   const again = await new Person(next).ask(body, keyed(key));
   assert.deepEqual([again.status, await again.text()], [200, text]);
@@ -103,14 +107,27 @@ test("defaults that the operator changes do not make another request of it", asy
 });
 
 test("a key of any allowed form is the answer's id, in the header and in every frame", async (t) => {
-  for (const key of ["a", "A.b_c:d-0", ".a", "a.", "1.2.3", "...0", "k".repeat(128), "constructor"]) {
+  for (const key of [
+    "a",
+    "A.b_c:d-0",
+    ".a",
+    "a.",
+    "1.2.3",
+    "...0",
+    "k".repeat(128),
+    "constructor",
+  ]) {
     await t.test(key.slice(0, 20), async () => {
       const reply = await me.ask({ message: "Hello", conversation_id: fresh() }, keyed(key));
       const text = await reply.text();
       assert.deepEqual([reply.status, reply.answerId], [200, key]);
       assert.deepEqual(text.match(/^id: .*$/gm), [`id: ${key}.0`, `id: ${key}.1`]);
       assert.equal(await (await me.answer(key)).text(), text);
-      assert.equal(await (await me.answer(encodeURIComponent(key))).text(), text, "percent-encoded");
+      assert.equal(
+        await (await me.answer(encodeURIComponent(key))).text(),
+        text,
+        "percent-encoded",
+      );
       const last = { "last-event-id": `${key}.0` };
       const rest = await me.ask({ message: "Hello", conversation_id: fresh() }, last);
       assert.equal(await rest.text(), text.slice(text.indexOf("id: ", 4)));

@@ -24,14 +24,25 @@ after(() => me.assertLogged(lost));
 const fresh = () => crypto.randomUUID();
 
 /** Texts that are easily broken, and all different. */
-const TEXTS = ["plain ", "\u{1f468}‍\u{1f469} ", '"\\ \n', "data: x\n\n", "é\u0000", "id: 7\r\n", "。\u2028"];
+const TEXTS = [
+  "plain ",
+  "\u{1f468}‍\u{1f469} ",
+  '"\\ \n',
+  "data: x\n\n",
+  "é\u0000",
+  "id: 7\r\n",
+  "。\u2028",
+];
 const CONTENTS = Array.from({ length: COUNT }, (_, n) => `${TEXTS[n % TEXTS.length]}${n}`);
 
 /** Asks; the test writes the answer. */
 async function begin(content, fields) {
   const key = fresh();
   const conversation_id = fresh();
-  const asked = me.ask({ message: "Hello over there", conversation_id, ...fields }, { "idempotency-key": key });
+  const asked = me.ask(
+    { message: "Hello over there", conversation_id, ...fields },
+    { "idempotency-key": key },
+  );
   const call = await upstream.nextCall();
   call.write(delta(content));
   const reply = await asked;
@@ -107,7 +118,9 @@ test("a reader that does not read holds back neither upstream nor the others, an
   const { key, call, asker, reply } = begun;
   const stalled = [];
   for (let reader = 0; reader < 5; reader++) {
-    const asked = request(`${server.url}/answers/${key}`, { headers: { "accept-encoding": "identity" } });
+    const asked = request(`${server.url}/answers/${key}`, {
+      headers: { "accept-encoding": "identity" },
+    });
     asked.end();
     const [response] = await within(once(asked, "response"), "the headers");
     stalled.push(response.pause());
@@ -135,7 +148,11 @@ test("an answer whose readers have all left goes on to its end, and its readers'
   call.write(delta(" at"));
   for (const id of [asker, other.id]) {
     const { record } = await server.log("response_complete", id);
-    assert.partialDeepStrictEqual(record, { status: "cancelled", end_reason: "client_gone", http_status: 200 });
+    assert.partialDeepStrictEqual(record, {
+      status: "cancelled",
+      end_reason: "client_gone",
+      http_status: 200,
+    });
   }
   call.end(delta(" last"), finish("stop"), usage(3, 4), done);
   const { record } = await server.log("answer_complete", asker);
@@ -165,7 +182,10 @@ test("a reader after a restart reads what a reader before it has read", async ()
   assert.equal(text, keptFrames(answerId, reply.id, CONTENTS.slice(0, 20), endingOf(text)));
   for (const sequence of [0, 7, 19]) {
     const rest = await (await me.answer(answerId, sequence)).text();
-    assert.equal(rest, keptFrames(answerId, reply.id, CONTENTS.slice(0, 20), endingOf(text), sequence + 1));
+    assert.equal(
+      rest,
+      keptFrames(answerId, reply.id, CONTENTS.slice(0, 20), endingOf(text), sequence + 1),
+    );
   }
   assert.equal((await me.answer(answerId, 20)).status, 204);
 });
