@@ -96,12 +96,20 @@ for (const [name, read] of Object.entries(CLIENTS)) {
     return answerId;
   }
 
-  test(`${name} reads an answer whole through ${CUTS} cuts, and buys it once`, LIMITED, async () => {
-    await readThroughCuts({ key: undefined, cutsBefore: 0 });
-  });
+  test(
+    `${name} reads an answer whole through ${CUTS} cuts, and buys it once`,
+    LIMITED,
+    async () => {
+      await readThroughCuts({ key: undefined, cutsBefore: 0 });
+    },
+  );
 
-  test(`${name} with an Idempotency-Key survives cuts before the first frame, too`, LIMITED, async () => {
-    const key = crypto.randomUUID();
-    assert.equal(await readThroughCuts({ key, cutsBefore: CUTS }), key);
-  });
+  test(
+    `${name} with an Idempotency-Key survives cuts before the first frame, too`,
+    LIMITED,
+    async () => {
+      const key = crypto.randomUUID();
+      assert.equal(await readThroughCuts({ key, cutsBefore: CUTS }), key);
+    },
+  );
 }
