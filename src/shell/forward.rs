@@ -17,7 +17,7 @@ use super::runtime::instance::OpenChat;
 use super::runtime::js::{self, HeaderMap};
 use super::runtime::task::Inbox;
 use super::runtime::wait::{Interrupted, Waiting};
-use crate::api::error::ErrorCode;
+use crate::api::error::{ApiError, ErrorCode};
 use crate::config::Config;
 use crate::json;
 use crate::openai::failure::Failure;
@@ -25,6 +25,10 @@ use crate::telemetry::record::Level;
 
 /// How much longer than upstream an object may take to answer, in milliseconds.
 const SLACK_MS: u64 = 10_000;
+
+/// How long a request lives on when its client has left, in milliseconds, so that it reaches the object: what was asked
+/// for is bought, and the object writes the last line. The end of the request tells the object that nobody reads.
+const ARRIVAL_MS: u64 = 1_000;
 
 /// The headers that an object looks at.
 const FORWARDED_HEADERS: [&str; 5] = [
@@ -34,6 +38,9 @@ const FORWARDED_HEADERS: [&str; 5] = [
     "last-event-id",
     "x-confirm",
 ];
+
+/// For a client that has no owner, because no access tokens are set.
+const FOR_NOBODY: &str = "This service keeps no conversations of anonymous clients. Leave out conversation_id, or, if you run it, set ACCESS_TOKENS or ANONYMOUS_OWNER: see docs/configuration.md.";
 
 /// What `fetch` takes, apart from the body.
 #[derive(Serialize)]
@@ -94,8 +101,12 @@ pub(super) async fn forward(
     body: Option<Vec<u8>>,
     waiting: &mut Waiting,
 ) -> Result<Response, EarlyEnd> {
-    let (Some(owners), Some(owner)) = (&exchange.isolate.owners, owner) else {
+    let Some(owners) = &exchange.isolate.owners else {
         return Err(ErrorCode::ConversationsUnavailable.into());
+    };
+    let Some(owner) = owner else {
+        let error = ApiError::new(ErrorCode::ConversationsUnavailable, FOR_NOBODY);
+        return Err(EarlyEnd::Rejected(error));
     };
     let headers = request.headers();
     let mut forwarded = vec![(
@@ -128,14 +139,23 @@ pub(super) async fn forward(
     let deadline_ms = js::now_ms()
         .saturating_add(config.limits.total_ms())
         .saturating_add(SLACK_MS);
-    match waiting.settle(&asked, deadline_ms).await {
+    let mut settled = waiting.settle(&asked, deadline_ms).await;
+    let is_client_gone = matches!(settled, Err(Interrupted::ClientGone));
+    if is_client_gone {
+        waiting.forget_client();
+        let arrived_ms = js::now_ms().saturating_add(ARRIVAL_MS);
+        settled = waiting.settle(&asked, arrived_ms).await;
+    }
+    let context = exchange.response_context();
+    match settled {
         Ok(answer) => {
             let answer: Response = answer.unchecked_into();
-            let context = exchange.response_context();
             response::relayed(&answer, &context).map_err(|error| unavailable(&error))
         }
-        Err(Interrupted::ClientGone) => Err(EarlyEnd::ClientGone),
         Err(Interrupted::Failed(error)) => Err(unavailable(&error)),
-        Err(Interrupted::TimeIsUp) => Err(unavailable(&JsValue::from_str("no answer in time"))),
+        Err(_) if is_client_gone => {
+            response::for_nobody(&context).map_err(|error| unavailable(&error))
+        }
+        Err(_) => Err(unavailable(&JsValue::from_str("no answer in time"))),
     }
 }

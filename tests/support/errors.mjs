@@ -83,6 +83,30 @@ const ERRORS = {
     "The answer took too long",
     "The answer took longer than this service allows. Ask for a shorter one.",
   ],
+  conversations_unavailable: [
+    "Conversations are not kept",
+    "This service keeps no conversations. Leave out conversation_id, or, if you run it, bind OWNERS: see docs/configuration.md.",
+  ],
+  answer_running: [
+    "An answer is still running",
+    "The answer that this message would follow is still being written. Wait for its end, stop it, or choose another turn with after.",
+  ],
+  idempotency_conflict: [
+    "Idempotency-Key already used",
+    "This Idempotency-Key belongs to another request. Use a fresh key for each new request.",
+  ],
+  too_many_answers: [
+    "Too many answers at once",
+    "You already have as many answers running as this service allows. Wait for one to end, or stop one.",
+  ],
+  interrupted: [
+    "The answer was interrupted",
+    "This service stopped while the answer was being written. The text so far is kept. Ask again for a new answer.",
+  ],
+  store_unavailable: [
+    "Conversations cannot be reached",
+    "This service could not read or write its conversations. Try again in a moment. If you run this service, check its log.",
+  ],
 };
 
 /** What a client is told in place of a code's own words, where a model is not found and it could not choose another. */
