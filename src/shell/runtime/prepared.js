@@ -72,8 +72,9 @@ export class Endpoint {
    */
   call(body, correlationId, signal) {
     // A Durable Object's call waits until what was written before it is safe, and its headers are read only then: shared
-    // ones would have the id of a later call.
-    const headers = new Headers(this.#options.headers);
+    // ones would have the id of a later call. Only an object's calls have a signal.
+    const shared = this.#options.headers;
+    const headers = signal ? new Headers(shared) : shared;
     headers.set("x-client-request-id", correlationId);
     return fetch(this.#url, { ...this.#options, headers, body, signal });
   }
