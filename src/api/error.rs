@@ -222,7 +222,7 @@ impl ErrorCode {
             ),
             Self::ConversationsUnavailable => (
                 "Conversations are not kept",
-                "This service keeps no conversations. Leave out conversation_id, or, if you run it, bind OWNERS: see docs/configuration.md.",
+                "This service keeps no conversations. Leave out conversation_id. If you run this service, bind OWNERS or set DATA_DIR: see docs/conversations.md.",
             ),
             Self::AnswerRunning => (
                 "An answer is still running",

@@ -1,4 +1,4 @@
-//! What is kept of conversations, and how it survives: one owner's turns in one SQLite database.
+//! What is kept of conversations, and how it survives: one owner's turns in one `SQLite` database.
 //!
 //! Pure: the database is a trait, and time and fresh ids come in. An *exchange* is a message and its answer, which are
 //! two *turns*. The text of a growing answer stands in the *journal*, that of a finished one in its exchange.

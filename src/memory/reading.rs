@@ -2,7 +2,7 @@
 
 use super::journal;
 use super::pieces::MAX_BYTES;
-use super::sql::{Database, Value, rows};
+use super::sql::{Database, MAX_INTEGER, Value, rows};
 use super::store::{State, Store};
 use super::turns::{Exchange, Head};
 use super::views::View;
@@ -11,8 +11,6 @@ use super::views::View;
 const PAGE_BYTES: u64 = 256 * 1024;
 /// Most exchanges of a page.
 const PAGE_EXCHANGES: u64 = 64;
-/// JavaScript's numbers end here; the store's are smaller.
-const MAX_NUMBER: u64 = 1 << 53;
 
 /// How a conversation is written.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -49,7 +47,7 @@ impl Reading {
                 conversation: 0,
                 exchange: 0,
             },
-            last: MAX_NUMBER,
+            last: MAX_INTEGER,
             view: View::lines(),
             is_done: false,
         }

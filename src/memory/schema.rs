@@ -13,7 +13,7 @@ pub type Steps<'a> = &'a [&'a [&'static str]];
 /// All versions so far. A step that was released never changes: files were made by it.
 pub const STEPS: Steps<'static> = &[VERSION_1];
 
-/// Columns that most queries read come first, because SQLite keeps the rest of a long row on other pages.
+/// Columns that most queries read come first, because `SQLite` keeps the rest of a long row on other pages.
 const VERSION_1: &[&str] = &[
     "CREATE TABLE conversations (
         number INTEGER PRIMARY KEY,

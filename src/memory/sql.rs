@@ -1,13 +1,16 @@
-//! What the store needs of a database. The Durable Object's storage is one, the host tests' SQLite another.
+//! What the store needs of a database. The Durable Object's storage is one, the host tests' `SQLite` another.
 
 use std::vec::IntoIter;
 
-/// A value of SQLite's.
+/// JavaScript's whole numbers end here. The store's are smaller.
+pub(super) const MAX_INTEGER: u64 = (1 << 53) - 1;
+
+/// A value of `SQLite`'s.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Value {
     /// No value.
     Null,
-    /// A whole number. JavaScript carries it as a double, so it stays below 2^53.
+    /// A whole number that a double of JavaScript's holds exactly.
     Integer(i64),
     /// A text, which may contain NUL.
     Text(String),
@@ -100,7 +103,7 @@ pub(super) fn rows<D: Database>(
 
 impl From<u64> for Value {
     fn from(number: u64) -> Self {
-        Self::Integer(i64::try_from(number).unwrap_or(i64::MAX))
+        Self::Integer(i64::try_from(number.min(MAX_INTEGER)).unwrap_or_default())
     }
 }
 

@@ -34,7 +34,8 @@ fn cut(line: &str) -> &str {
     let mut candidates = ends.iter().rev().map(cut_at);
     let at_letter =
         candidates.find(|(before, after)| !before.is_empty() && ends_letter(before, after));
-    at_word.or(at_letter).unwrap_or_default().0
+    let longest = ends.last().map(cut_at);
+    at_word.or(at_letter).or(longest).unwrap_or_default().0
 }
 
 /// Whether a word ends between two texts: at a space, at the end, or beside a letter of a script without spaces.

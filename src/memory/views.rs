@@ -118,7 +118,7 @@ fn json_turns(exchange: &Exchange, out: &mut String) {
             .get(name)
             .and_then(|json| serde_json::from_str(json).ok())
     };
-    let error = raw("error").map(|error| Error {
+    let error = raw("error").map(|error| Failure {
         error,
         detail: raw("detail"),
         code: raw("code"),
@@ -129,7 +129,7 @@ fn json_turns(exchange: &Exchange, out: &mut String) {
         role: Role::Assistant,
         content: &exchange.answer,
         created_at: &created_at,
-        answer: Some(Answer {
+        answer: Some(AnswerFields {
             answer_id: &exchange.answer_id,
             state: exchange.state.name(),
             model: &exchange.model,
@@ -152,23 +152,23 @@ struct Turn<'a> {
     content: &'a str,
     created_at: &'a str,
     #[serde(flatten)]
-    answer: Option<Answer<'a>>,
+    answer: Option<AnswerFields<'a>>,
 }
 
-/// What only an answer has. What its final frame said is repeated as it was sent.
+/// What only an answer's turn has. What its final frame said is repeated as it was sent.
 #[derive(Serialize)]
-struct Answer<'a> {
+struct AnswerFields<'a> {
     answer_id: &'a str,
     state: &'static str,
     model: &'a str,
     finish_reason: Option<&'a RawValue>,
     usage: Option<&'a RawValue>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    error: Option<Error<'a>>,
+    error: Option<Failure<'a>>,
 }
 
 #[derive(Serialize)]
-struct Error<'a> {
+struct Failure<'a> {
     error: &'a RawValue,
     detail: Option<&'a RawValue>,
     code: Option<&'a RawValue>,

@@ -30,6 +30,9 @@ const SLACK_MS: u64 = 10_000;
 /// for is bought, and the object writes the last line. The end of the request tells the object that nobody reads.
 const ARRIVAL_MS: u64 = 1_000;
 
+/// What a client is told that belongs to nobody, so that nothing can be kept for it.
+const NO_OWNER: &str = "This service keeps no conversations without access tokens. Leave out conversation_id. If you run this service, set ACCESS_TOKENS, or ANONYMOUS_OWNER to true.";
+
 /// The headers that an object looks at.
 const FORWARDED_HEADERS: [&str; 5] = [
     "accept",
@@ -39,8 +42,6 @@ const FORWARDED_HEADERS: [&str; 5] = [
     "x-confirm",
 ];
 
-/// For a client that has no owner, because no access tokens are set.
-const FOR_NOBODY: &str = "This service keeps no conversations of anonymous clients. Leave out conversation_id, or, if you run it, set ACCESS_TOKENS or ANONYMOUS_OWNER: see docs/configuration.md.";
 
 /// What `fetch` takes, apart from the body.
 #[derive(Serialize)]
@@ -101,13 +102,11 @@ pub(super) async fn forward(
     body: Option<Vec<u8>>,
     waiting: &mut Waiting,
 ) -> Result<Response, EarlyEnd> {
-    let Some(owners) = &exchange.isolate.owners else {
-        return Err(ErrorCode::ConversationsUnavailable.into());
-    };
-    let Some(owner) = owner else {
-        let error = ApiError::new(ErrorCode::ConversationsUnavailable, FOR_NOBODY);
-        return Err(EarlyEnd::Rejected(error));
-    };
+    let owners = exchange.isolate.owners.as_ref();
+    let owners = owners.ok_or(ErrorCode::ConversationsUnavailable)?;
+    let owner = owner.ok_or_else(|| {
+        EarlyEnd::Rejected(ApiError::new(ErrorCode::ConversationsUnavailable, NO_OWNER))
+    })?;
     let headers = request.headers();
     let mut forwarded = vec![(
         "x-correlation-id",

@@ -22,6 +22,7 @@ mod failure;
 mod finish;
 mod fixtures;
 mod layers;
+mod memory;
 mod properties;
 mod pydantic;
 mod redact;

@@ -24,12 +24,12 @@ mod reader;
 mod streams;
 
 /// Tries a rule, which panics where it does not hold.
-fn for_any<S: Strategy>(inputs: S, rule: impl Fn(S::Value)) {
+pub fn for_any<S: Strategy>(inputs: S, rule: impl Fn(S::Value)) {
     for_any_of(Config::default().cases, inputs, rule);
 }
 
 /// [`for_any`] with this many inputs.
-fn for_any_of<S: Strategy>(cases: u32, inputs: S, rule: impl Fn(S::Value)) {
+pub fn for_any_of<S: Strategy>(cases: u32, inputs: S, rule: impl Fn(S::Value)) {
     let config = Config {
         cases,
         // A test of its own is a better memory of a failure than a file of seeds.

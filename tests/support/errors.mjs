@@ -85,7 +85,7 @@ const ERRORS = {
   ],
   conversations_unavailable: [
     "Conversations are not kept",
-    "This service keeps no conversations. Leave out conversation_id, or, if you run it, bind OWNERS: see docs/configuration.md.",
+    "This service keeps no conversations. Leave out conversation_id. If you run this service, bind OWNERS or set DATA_DIR: see docs/conversations.md.",
   ],
   answer_running: [
     "An answer is still running",
@@ -109,7 +109,7 @@ const ERRORS = {
   ],
 };
 
-/** What a client is told in place of a code's own words, where a model is not found and it could not choose another. */
+/** What a client is told in place of a code's own words, where the cause calls for others. */
 export const DETAILS = {
   unknownDefaultModel:
     "The model's server does not have this service's default model, or does not let this service use it. " +
@@ -117,6 +117,11 @@ export const DETAILS = {
   wrongAddress:
     "The model's server does not have the model, or was called at a wrong address. " +
     "If you run this service, check OPENAI_BASE_URL first, then the model.",
+  noOwner:
+    "This service keeps no conversations without access tokens. Leave out conversation_id. " +
+    "If you run this service, set ACCESS_TOKENS, or ANONYMOUS_OWNER to true.",
+  noConversation: "You have no conversation with this id.",
+  noAnswer: "You have no answer with this id.",
 };
 
 /** The exact body of an error response; `detail` for a code that has no words of its own. */

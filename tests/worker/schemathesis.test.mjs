@@ -36,7 +36,7 @@ const bindings = {
 };
 
 test("Schemathesis finds nothing", { skip: schemathesis.skip, timeout: 5 * MINUTES }, async () => {
-  const app = await startWorker(bindings, { pages: true });
+  const app = await startWorker(bindings, { owners: true, pages: true });
   const args = [...OPTIONS, "--header", `Authorization: Bearer ${TOKEN}`];
   const { code, output } = await run(["run", `${app.url}/openapi.json`, ...args]);
   assert.equal(code, 0, output);

@@ -152,6 +152,12 @@ impl Answer {
         }
     }
 
+    /// Whether there is more to come.
+    pub(super) fn is_running(&self) -> bool {
+        let progress = self.progress.borrow();
+        matches!(*progress, Progress::Opening | Progress::Streaming)
+    }
+
     /// What may be shown so far.
     pub(super) fn pieces(&self) -> Ref<'_, Pieces> {
         self.pieces.borrow()
@@ -257,7 +263,6 @@ impl Answer {
             exchange.log_failure(&failure, "answer_not_forgotten");
         }
         *self.progress.borrow_mut() = Progress::Failed(failure.error);
-        object.remove(&self.id);
         self.wake_readers();
     }
 
@@ -414,7 +419,6 @@ impl Answer {
             state,
             end_reason,
         };
-        object.remove(&self.id);
         self.wake_readers();
     }
 

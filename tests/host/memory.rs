@@ -1,0 +1,12 @@
+//! Kept conversations, on a real `SQLite`.
+
+mod answers;
+mod database;
+mod forgetting;
+mod histories;
+mod lists;
+mod migrations;
+mod pieces;
+mod properties;
+mod readings;
+mod titles;

@@ -1,0 +1,330 @@
+//! The list of conversations, and the search in it.
+
+use serde_json::Value;
+
+use personal_ai_assistant::memory::begin::{After, Beginning};
+use personal_ai_assistant::memory::list::{Cursor, Listing};
+use personal_ai_assistant::memory::store::Store;
+
+use super::database::{NOW, Sqlite, begin, end, exchange, message, store};
+
+fn list(store: &Store<Sqlite>, q: Option<&str>, before: Option<&str>, limit: u64) -> Value {
+    let before = before.map(|text| Cursor::parse(text).expect("a cursor"));
+    let json = store.list(&Listing { q, before, limit }).expect("a list");
+    serde_json::from_str(&json).expect("JSON")
+}
+
+pub fn search(store: &Store<Sqlite>, q: &str) -> Value {
+    list(store, Some(q), None, 30)
+}
+
+pub fn ids(listing: &Value) -> Vec<&str> {
+    let conversations = listing["conversations"].as_array().expect("a list");
+    let ids = conversations.iter().map(|one| one["id"].as_str());
+    ids.map(|id| id.expect("an id")).collect()
+}
+
+/// A message at a time after [`NOW`].
+fn at<'a>(ms: u64, conversation: &'a str, id: &'a str, text: &'a str) -> Beginning<'a> {
+    Beginning {
+        now_ms: NOW + ms,
+        ..message(conversation, id, text)
+    }
+}
+
+#[test]
+fn a_page_has_exactly_these_fields() {
+    let store = store();
+    let json = |q| {
+        let listing = Listing {
+            q,
+            before: None,
+            limit: 30,
+        };
+        store.list(&listing).expect("a list")
+    };
+    assert_eq!(json(None), r#"{"conversations":[],"next":null}"#);
+    exchange(&store, &at(0, "c", "k1", "Hello \"you\""), "Hi");
+    begin(&store, &at(1_500, "c", "k2", "And now?"));
+    assert_eq!(
+        json(None),
+        "{\"conversations\":[{\"id\":\"c\",\"title\":\"Hello \\\"you\\\"\",\
+         \"created_at\":\"2026-11-18T11:06:40.000000+00:00\",\"updated_at\":\"2026-11-18T11:06:41.500000+00:00\",\
+         \"turn_count\":4,\"state\":\"streaming\"}],\"next\":null}"
+    );
+    assert_eq!(
+        json(Some("hi")),
+        "{\"conversations\":[{\"id\":\"c\",\"title\":\"Hello \\\"you\\\"\",\
+         \"created_at\":\"2026-11-18T11:06:40.000000+00:00\",\"updated_at\":\"2026-11-18T11:06:41.500000+00:00\",\
+         \"turn_count\":4,\"state\":\"streaming\",\"snippet\":\"Hello \\\"you\\\" Hi\"}],\"next\":null}"
+    );
+}
+
+#[test]
+fn the_conversation_of_the_newest_message_comes_first() {
+    let store = store();
+    for (ms, id) in [(0, "a"), (10, "b"), (20, "c"), (20, "d")] {
+        exchange(&store, &at(ms, id, id, "word"), "x");
+    }
+    exchange(&store, &at(30, "b", "b2", "other"), "x");
+    assert_eq!(ids(&list(&store, None, None, 30)), ["b", "d", "c", "a"]);
+    assert_eq!(ids(&search(&store, "word")), ["b", "d", "c", "a"]);
+    // A clock that is set back moves nothing.
+    exchange(&store, &at(5, "a", "a2", "late"), "x");
+    assert_eq!(ids(&list(&store, None, None, 30)), ["b", "d", "c", "a"]);
+}
+
+#[test]
+fn pages_hold_each_conversation_once() {
+    let store = store();
+    for number in 0..25_u64 {
+        let id = format!("c{number:02}");
+        exchange(&store, &at(number / 3, &id, &id, "word"), "x");
+    }
+    for q in [None, Some("word")] {
+        for limit in [1, 2, 7, 24, 25, 26] {
+            let mut seen = Vec::new();
+            let mut before: Option<String> = None;
+            loop {
+                let page = list(&store, q, before.as_deref(), limit);
+                let page_ids = ids(&page);
+                assert!(page_ids.len() as u64 <= limit && !page_ids.is_empty());
+                seen.extend(page_ids.into_iter().map(str::to_owned));
+                match page["next"].as_str() {
+                    Some(next) => before = Some(next.to_owned()),
+                    None => break,
+                }
+            }
+            let mut expected: Vec<String> = (0..25).map(|number| format!("c{number:02}")).collect();
+            expected.reverse();
+            assert_eq!(seen, expected, "{q:?} by {limit}");
+        }
+    }
+}
+
+#[test]
+fn a_page_goes_on_where_the_last_one_ended_whatever_was_written_meanwhile() {
+    let store = store();
+    for number in 0..6_u64 {
+        let id = format!("c{number}");
+        exchange(&store, &at(number, &id, &id, "word"), "x");
+    }
+    let first = list(&store, None, None, 2);
+    assert_eq!(ids(&first), ["c5", "c4"]);
+    store.delete("c4").expect("a deletion");
+    exchange(&store, &at(90, "c9", "c9", "new"), "x");
+    exchange(&store, &at(91, "c5", "c5b", "new"), "x");
+    let second = list(&store, None, first["next"].as_str(), 2);
+    assert_eq!(ids(&second), ["c3", "c2"]);
+}
+
+#[test]
+fn what_is_no_cursor_is_told_apart() {
+    for text in [
+        "",
+        "-",
+        "1",
+        "1-",
+        "-1",
+        "x-1",
+        "1-1-1",
+        "+1-1",
+        "1-+1",
+        "1- 1",
+        "ffffffffffffffff-1",
+        "١-١",
+    ] {
+        assert_eq!(Cursor::parse(text), None, "{text}");
+    }
+    let cursor = Cursor::parse("1a1ee62e400-68799a7c0000").expect("a cursor");
+    assert_eq!(cursor.to_string(), "1a1ee62e400-68799a7c0000");
+}
+
+#[test]
+fn the_state_is_that_of_the_newest_answer_and_every_turn_counts() {
+    let store = store();
+    let first = begin(&store, &at(0, "c", "k1", "one"));
+    end(&store, first.exchange, "1");
+    let edit = Beginning {
+        after: After::Beginning,
+        ..at(1, "c", "k2", "one, edited")
+    };
+    begin(&store, &edit);
+    let listing = list(&store, None, None, 30);
+    assert_eq!(listing["conversations"][0]["state"], "streaming");
+    assert_eq!(listing["conversations"][0]["turn_count"], 4);
+}
+
+#[test]
+fn a_search_finds_words_and_their_beginnings_in_messages_answers_and_titles() {
+    let store = store();
+    exchange(
+        &store,
+        &at(0, "a", "k1", "How do I bake bread?"),
+        "With yeast, and Geduld.",
+    );
+    exchange(
+        &store,
+        &at(1, "b", "k2", "Was ist ein Käsekuchen?"),
+        "Ein Kuchen 🍰 aus 500 g Quark.",
+    );
+    exchange(
+        &store,
+        &at(2, "c", "k3", "今日の天気は"),
+        "晴れです。明日は雨でしょう。",
+    );
+    assert!(store.rename("a", "Sourdough", NOW + 3).expect("a title"));
+    for (q, found) in [
+        ("bread", &["a"][..]),
+        ("BRE", &["a"]),
+        ("yeast", &["a"]),
+        ("sourd", &["a"]),
+        ("bread yea", &["a"]),
+        ("bread kuchen", &[]),
+        ("kasekuchen", &["b"]),
+        ("KÄSE", &["b"]),
+        ("500", &["b"]),
+        ("🍰 quark", &["b"]),
+        ("今日", &["c"]),
+        ("晴れ", &["c"]),
+        ("read", &[]),
+        ("e", &["b"]),
+    ] {
+        assert_eq!(ids(&search(&store, q)), found, "{q}");
+    }
+}
+
+#[test]
+fn any_text_is_a_harmless_search() {
+    let store = store();
+    exchange(
+        &store,
+        &at(
+            0,
+            "c",
+            "k1",
+            "don't AND \"quote\" NOT foo-bar c++ naïve हिन्दी text:1",
+        ),
+        "NEAR OR",
+    );
+    for (q, is_found) in [
+        ("\"", false),
+        ("\"\"", false),
+        ("'", false),
+        ("*", false),
+        ("()", false),
+        ("-", false),
+        ("", false),
+        (" ", false),
+        ("\0", false),
+        ("😀", false),
+        ("^", false),
+        (":", false),
+        ("{}", false),
+        ("\u{301}", false),
+        ("Ⓐ", false),
+        ("AND", true),
+        ("\"quote\"", true),
+        ("\"quo", true),
+        ("NOT", true),
+        ("NEAR(", true),
+        ("text:1", true),
+        ("text : 1", true),
+        ("don't", true),
+        ("dont", false),
+        ("foo-bar", true),
+        ("foo-b", true),
+        ("bar-foo", false),
+        ("c++", true),
+        ("quote\0foo", true),
+        ("quote*", true),
+        ("^don", true),
+        ("हिन्दी", true),
+        ("हिम", false),
+        ("NAÏ", true),
+        ("OR OR OR", true),
+        ("near) OR (x", false),
+        ("search", false),
+        ("rowid", false),
+    ] {
+        let listing = search(&store, q);
+        assert_eq!(!ids(&listing).is_empty(), is_found, "{q:?}: {listing}");
+    }
+    let many = "near ".repeat(10_000);
+    assert_eq!(ids(&search(&store, &many)), ["c"]);
+    let long = "x".repeat(100_000);
+    assert_eq!(ids(&search(&store, &long)), [""; 0]);
+}
+
+#[test]
+fn a_snippet_shows_where_the_word_is() {
+    let store = store();
+    let before = "lorem ipsum ".repeat(20);
+    let after = " dolor\n\nsit\tamet".repeat(20);
+    exchange(
+        &store,
+        &at(0, "c", "k1", "Question"),
+        &format!("{before}Needle{after}"),
+    );
+    let snippet = |q: &str| {
+        search(&store, q)["conversations"][0]["snippet"]
+            .as_str()
+            .map(str::to_owned)
+    };
+    assert_eq!(
+        snippet("need").as_deref(),
+        Some(
+            "…ipsum lorem ipsum lorem ipsum Needle dolor sit amet dolor sit amet dolor sit amet dolor sit amet dolor \
+             sit amet dolor si…"
+        )
+    );
+    // The longest word that occurs is the one to show.
+    assert_eq!(snippet("lorem needle"), snippet("needle"));
+    assert!(
+        snippet("question")
+            .expect("a snippet")
+            .starts_with("Question lorem ipsum")
+    );
+    exchange(&store, &at(1, "d", "k2", "Ünïcode"), "straße");
+    assert_eq!(snippet("unicode").as_deref(), Some("Ünïcode straße"));
+    store
+        .rename("d", "Groceries\nand more", NOW + 2)
+        .expect("a title");
+    assert_eq!(snippet("groc").as_deref(), Some("Groceries and more"));
+}
+
+#[test]
+fn a_search_that_finds_much_gives_the_same_pages_as_one_that_finds_little() {
+    let store = store();
+    for number in 0..1_200_u64 {
+        let id = format!("c{number:04}");
+        let answer = if number % 10 == 0 {
+            "common rare"
+        } else {
+            "common"
+        };
+        exchange(&store, &at(number, &id, &id, "question"), answer);
+    }
+    store
+        .rename("c0500", "Common title", NOW + 5_000)
+        .expect("a title");
+    exchange(&store, &at(6_000, "c0100", "again", "something else"), "y");
+    let page = list(&store, Some("common"), None, 3);
+    assert_eq!(ids(&page), ["c0100", "c0500", "c1199"]);
+    assert_eq!(page["conversations"][0]["snippet"], "question common rare");
+    let next = list(&store, Some("common"), page["next"].as_str(), 2);
+    assert_eq!(ids(&next), ["c1198", "c1197"]);
+    let rare = list(&store, Some("common rare"), None, 3);
+    assert_eq!(ids(&rare), ["c0100", "c0500", "c1190"]);
+    let mut before = None;
+    let mut seen = 0;
+    loop {
+        let page = list(&store, Some("com"), before.as_deref(), 100);
+        seen += ids(&page).len();
+        before = page["next"].as_str().map(str::to_owned);
+        if before.is_none() {
+            break;
+        }
+    }
+    assert_eq!(seen, 1_200);
+}
