@@ -1,7 +1,8 @@
 import { readFileSync } from "node:fs";
-import { parseArgs, parseEnv } from "node:util";
+import { parseArgs } from "node:util";
 import { problemsWith } from "./lib/assistant.mjs";
 import { build } from "./lib/build.mjs";
+import { variablesIn } from "./lib/env-file.mjs";
 import { main, say } from "./lib/main.mjs";
 import { Failure, run } from "./lib/process.mjs";
 import { VARIABLES } from "./lib/variables.mjs";
@@ -121,5 +122,5 @@ function namesIn(file) {
   } catch (error) {
     throw new Failure(`The secrets file cannot be read: ${error.message}`);
   }
-  return Object.keys(text.trimStart().startsWith("{") ? JSON.parse(text) : parseEnv(text));
+  return Object.keys(text.trimStart().startsWith("{") ? JSON.parse(text) : variablesIn(text));
 }

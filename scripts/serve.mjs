@@ -54,7 +54,7 @@ async function serve() {
     open,
     isStopping,
     log: printRecord,
-    onListening: () => say(greeting(address, env)),
+    onListening: () => say(greeting(address, env, data?.path)),
   });
 
   function hear(line) {
@@ -65,8 +65,9 @@ async function serve() {
   }
 }
 
-function greeting(address, env) {
+function greeting(address, env, conversations) {
   const lines = [
+    conversations ? `Conversations are kept in ${conversations}` : "No conversations are kept.",
     `The assistant is at http://${address}, answered by ${modelOf(env)}. Its log lines follow.`,
   ];
   if (!env.ACCESS_TOKENS?.trim()) {

@@ -1,6 +1,6 @@
 import { existsSync, readFileSync } from "node:fs";
 import { join } from "node:path";
-import { parseEnv } from "node:util";
+import { variablesIn } from "./env-file.mjs";
 import { ROOT } from "./paths.mjs";
 import { wranglerVars } from "./wrangler-toml.mjs";
 
@@ -11,7 +11,7 @@ import { wranglerVars } from "./wrangler-toml.mjs";
  */
 export function devVars() {
   const path = join(ROOT, ".dev.vars");
-  const own = trimmed(existsSync(path) ? parseEnv(readFileSync(path, "utf8")) : {});
+  const own = trimmed(existsSync(path) ? variablesIn(readFileSync(path, "utf8")) : {});
   return { own, all: { ...trimmed(wranglerVars()), ...own } };
 }
 

@@ -4,10 +4,13 @@ import { hostname } from "node:os";
 import { setTimeout as sleep } from "node:timers/promises";
 import { Failure } from "./process.mjs";
 
-/** How long to wait for a lock: whoever was killed a moment ago may still hold it. */
+/** How long to wait for a lock: a process that was killed a moment ago may still hold it. */
 const PATIENCE_MS = 3000;
 
-/** Both take the lock of the open file that they inherit as descriptor 3, and exit with 1 when another has it. */
+/**
+ * Programs that lock the open file which they inherit as descriptor 3, and exit with 1 when another process has the lock.
+ * Node cannot do that itself.
+ */
 const LOCKERS = [
   ["flock", "-n", "-x", "3"],
   // For macOS, which has no flock.
@@ -30,7 +33,7 @@ const LOCKERS = [
  * @throws {NodeJS.ErrnoException} when the file cannot be opened
  */
 export async function lockFile(path) {
-  // Not created by "w", which would empty the file of the one who has the lock.
+  // Unlike "w", this does not empty the file, in which the one who has the lock is named.
   const file = openSync(path, "a+", 0o600);
   for (let waited = 0; !tryLock(file, path); waited += 100) {
     if (waited >= PATIENCE_MS) {

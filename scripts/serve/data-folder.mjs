@@ -65,9 +65,9 @@ export async function openDataFolder() {
   }
 }
 
-/** Shows by doing it that there is room to write, and that the databases that are there can be written. */
+/** Makes sure, by writing, that there is room, and that the databases that are there can be written. */
 function ensureWritable(folder) {
-  const probe = join(folder, `probe-${process.pid}`);
+  const probe = join(folder, "probe");
   const named = (error) => Object.assign(error, { path: folder });
   try {
     const file = openSync(probe, "w", 0o600);

@@ -5,7 +5,7 @@ use std::fmt;
 use crate::telemetry::record::is_id;
 
 /// 1–128 characters of `[A-Za-z0-9._:-]`, not of dots alone: safe in a path, in a header and in an `id:` line.
-#[derive(Clone, Debug, Eq, Ord, PartialEq, PartialOrd)]
+#[derive(Clone, Debug, Eq, PartialEq)]
 pub struct AnswerId(String);
 
 impl AnswerId {

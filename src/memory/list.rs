@@ -7,6 +7,7 @@ use serde::Serialize;
 use super::search;
 use super::sql::{Database, MAX_INTEGER, Row, Value, rows};
 use super::store::Store;
+use super::title::one_line;
 use crate::json;
 use crate::telemetry::record::timestamp;
 
@@ -81,16 +82,18 @@ impl<D: Database> Store<D> {
         let Cursor { updated_ms, number } = listing.before.unwrap_or(last);
         // One more than the page has tells whether there are more.
         let place = [updated_ms, number, limit.saturating_add(1)].map(Value::from);
-        let mut found = match listing.q {
+        let query = listing.q.map(search::query);
+        let mut found = match &query {
             None => self.entries(NEWEST, &place)?,
-            Some(q) => self.matching(q, place)?,
+            Some(Some(query)) => self.matching(query, place)?,
+            Some(None) => Vec::new(),
         };
         let page = usize::try_from(limit).unwrap_or(usize::MAX);
         let has_more = found.len() > page;
         found.truncate(page);
-        if let Some(q) = listing.q {
+        if let Some(Some(query)) = &query {
             for entry in &mut found {
-                entry.shown.snippet = Some(search::snippet(&self.indexed(entry.found)?, q));
+                entry.shown.snippet = Some(self.snippet(entry.found, query)?);
             }
         }
         let last = found.last().filter(|_| has_more);
@@ -103,7 +106,7 @@ impl<D: Database> Store<D> {
     }
 
     /// The conversations that a search finds, each with its newest match.
-    fn matching(&self, q: &str, place: [Value; 3]) -> Result<Vec<Entry>, D::Error> {
+    fn matching(&self, query: &str, place: [Value; 3]) -> Result<Vec<Entry>, D::Error> {
         const COUNT: &str =
             "SELECT count(*) FROM (SELECT 1 FROM search WHERE search MATCH ?1 LIMIT ?2)";
         // From the matches to their conversations.
@@ -124,11 +127,8 @@ impl<D: Database> Store<D> {
                 FROM conversations c WHERE (c.updated_ms, c.number) < (?1, ?2)
                 ORDER BY c.updated_ms DESC, c.number DESC
             ) WHERE found IS NOT NULL LIMIT ?3";
-        let Some(query) = search::query(q) else {
-            return Ok(Vec::new());
-        };
         let most = FEW_MATCHES.saturating_add(1);
-        let count = rows(&self.database, COUNT, &[query.as_str().into(), most.into()])?.next();
+        let count = rows(&self.database, COUNT, &[query.into(), most.into()])?.next();
         let is_few = count.is_some_and(|mut row| row.number() <= FEW_MATCHES);
         let [updated_ms, number, limit] = place;
         let values = [updated_ms, number, limit, query.into()];
@@ -144,11 +144,13 @@ impl<D: Database> Store<D> {
         Ok(found.map(|mut row| Entry::of(&mut row)).collect())
     }
 
-    /// A text of the search index.
-    fn indexed(&self, number: u64) -> Result<String, D::Error> {
-        const INDEXED: &str = "SELECT text FROM search WHERE rowid = ?1";
-        let mut found = rows(&self.database, INDEXED, &[number.into()])?;
-        Ok(found.next().map_or_else(String::new, |mut row| row.text()))
+    /// The part of a text that shows why a search has found it, on one line.
+    fn snippet(&self, number: u64, query: &str) -> Result<String, D::Error> {
+        const SNIPPET: &str = "SELECT snippet(search, 0, '', '', '…', 20) FROM search
+            WHERE search MATCH ?1 AND rowid = ?2";
+        let mut found = rows(&self.database, SNIPPET, &[query.into(), number.into()])?;
+        let text = found.next().map(|mut row| row.text());
+        Ok(one_line(&text.unwrap_or_default()))
     }
 }
 

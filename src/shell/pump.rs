@@ -104,7 +104,11 @@ impl Pump {
     /// Writes the relay's output, once there is room for it; false when the client has left. At the deadline, the
     /// final frame is written all the same and upstream is closed.
     async fn write(&mut self) -> bool {
-        let room = self.wait_for_room(self.relay.total_deadline_ms()).await;
+        let deadline_ms = self.relay.total_deadline_ms();
+        let room = self
+            .outlet
+            .wait_for_room(&mut self.waiting, deadline_ms)
+            .await;
         if let Err(Interrupted::TimeIsUp) = room {
             self.interrupt(&Interrupted::TimeIsUp);
         }
@@ -127,27 +131,13 @@ impl Pump {
     /// Ends the body once the runtime has taken everything, the final frame included.
     async fn finish_body(&mut self) -> Delivery {
         let deadline_ms = self.relay.total_deadline_ms().saturating_add(CLOSING_MS);
-        match self.wait_for_room(deadline_ms).await {
-            Ok(()) if !self.waiting.is_client_gone() => {
-                self.outlet.mark_ended();
-                self.relay.output_written(js::now_ms());
-                Delivery::Over
-            }
-            Err(Interrupted::TimeIsUp) => {
-                self.outlet.break_off();
-                Delivery::Stalled
-            }
-            _ => {
-                self.interrupt(&Interrupted::ClientGone);
-                Delivery::Over
-            }
+        let finished = self.outlet.finish(&mut self.waiting, deadline_ms).await;
+        match finished {
+            Ok(()) => self.relay.output_written(js::now_ms()),
+            Err(Interrupted::TimeIsUp) => return Delivery::Stalled,
+            Err(_) => self.interrupt(&Interrupted::ClientGone),
         }
-    }
-
-    /// Waits until there is room for a write.
-    async fn wait_for_room(&mut self, deadline_ms: u64) -> Result<(), Interrupted> {
-        let has_room = || self.outlet.has_room().then_some(());
-        self.waiting.until(has_room, deadline_ms).await
+        Delivery::Over
     }
 
     fn interrupt(&mut self, interrupted: &Interrupted) {

@@ -16,8 +16,13 @@ const MAX_LENGTH_BYTES: usize = 5;
 pub struct Pieces(Vec<u8>);
 
 impl Pieces {
-    /// Wraps bytes that [`Pieces::as_bytes`] gave. What does not follow the format ends the pieces.
-    pub fn from_bytes(bytes: Vec<u8>) -> Self {
+    /// Wraps bytes that [`Pieces::as_bytes`] gave. What follows the last whole piece is dropped.
+    pub fn from_bytes(mut bytes: Vec<u8>) -> Self {
+        let mut rest = bytes.as_slice();
+        while let Some((_, after)) = split_first(rest) {
+            rest = after;
+        }
+        bytes.truncate(bytes.len().saturating_sub(rest.len()));
         Self(bytes)
     }
 

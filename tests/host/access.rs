@@ -11,7 +11,8 @@ const TOKEN: &str = "0123456789abcdef";
 
 fn name(list: &str, authorization: &str) -> Option<String> {
     let tokens = AccessTokens::parse(list).expect("valid tokens");
-    tokens.name_of(Some(authorization)).map(str::to_owned)
+    let client = tokens.client_of(Some(authorization));
+    client.map(|client| client.name.clone())
 }
 
 #[test]
@@ -43,7 +44,7 @@ fn a_token_is_known_by_its_name_or_its_place() {
         );
     }
     assert_eq!(
-        AccessTokens::parse(&list).expect("valid").name_of(None),
+        AccessTokens::parse(&list).expect("valid").client_of(None),
         None
     );
 }

@@ -3,8 +3,9 @@
 
 use personal_ai_assistant::api::correlation::CorrelationId;
 use personal_ai_assistant::api::ending::EndReason;
+use personal_ai_assistant::api::frame::FrameEncoder;
 use personal_ai_assistant::openai::{Api, EventParser};
-use personal_ai_assistant::stream::relay::{Input, Relay, SentFrame};
+use personal_ai_assistant::stream::relay::{Form, Input, Relay, SentFrame};
 
 use crate::support::{DONE, LIMITS, STOP, delta, relay, relay_of, relayed};
 
@@ -411,7 +412,7 @@ fn frames_are_traced_by_number_and_length_when_somebody_wants_to_know() {
     let id = CorrelationId::parse("abc-123").expect("a valid id");
     let mut relay = Relay::new(
         EventParser::new(Api::ChatCompletions, true),
-        id,
+        Form::Frames(FrameEncoder::new(id)),
         LIMITS,
         0,
         true,

@@ -41,7 +41,8 @@ async function refusal(DATA_DIR, env) {
 
 test("the folder is created for the server's user alone", async () => {
   const folder = join(temporary(), "not", "there yet");
-  await serve({ DATA_DIR: folder });
+  const { script } = await serve({ DATA_DIR: folder });
+  assert.ok(unwrapped(script.words.join("\n")).includes(`Conversations are kept in ${folder}`));
   assert.equal(modeOf(folder), "700");
   assert.equal(modeOf(join(folder, "lock")), "600");
   assert.deepEqual(readdirSync(folder), HELD, "nothing else is left there");
@@ -61,6 +62,7 @@ test("DATA_DIR=none keeps nothing", async () => {
   const env = { ...usualEnv(upstream), PORT: `${await freePort()}`, DATA_DIR: "none" };
   const script = startScript("serve.mjs", { folder, env });
   await script.line(READY);
+  await script.line(/^No conversations are kept\.$/);
   assert.ok(!existsSync(join(folder, "data")) && !existsSync(join(folder, "none")));
 });
 

@@ -1,10 +1,21 @@
 /** A lock that ends with its processes, however they end. */
 import assert from "node:assert/strict";
-import { closeSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { execFileSync } from "node:child_process";
+import {
+  closeSync,
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readFileSync,
+  rmSync,
+  symlinkSync,
+  writeFileSync,
+} from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, test } from "node:test";
 import { lockFile } from "../../scripts/lib/lock.mjs";
+import { modernNode } from "../../scripts/lib/node-modules.mjs";
 import { Workerd } from "../../scripts/lib/workerd.mjs";
 import { within } from "../support/within.mjs";
 
@@ -54,4 +65,34 @@ test("a runtime holds the lock for as long as it runs, even without the server t
   process.kill(runtime.pid, "SIGKILL");
   await within(runtime.ended, "the end of the runtime");
   assert.equal(typeof (await lockFile(path)).lock, "number");
+});
+
+/** What comes of locking a file where no program is on `PATH` but those in a folder. */
+function lockedWith(programs, path) {
+  const source = new URL("../../scripts/lib/lock.mjs", import.meta.url).href;
+  const program = `import("${source}").then(({ lockFile }) => lockFile("${path}"))
+    .then(({ holder }) => console.log(holder ?? "locked"), (error) => console.log(error.message))`;
+  const env = { PATH: programs };
+  return execFileSync(modernNode(), ["-e", program], { env, encoding: "utf8" }).trim();
+}
+
+test("where there is no flock, perl locks the file just as well", async (t) => {
+  const perl = "/usr/bin/perl";
+  if (!existsSync(perl)) return t.skip("this machine has no perl");
+  const programs = join(folder, "programs");
+  mkdirSync(programs);
+  symlinkSync(perl, join(programs, "perl"));
+  const path = join(folder, "five");
+  assert.equal(lockedWith(programs, path), "locked");
+  const { lock } = await lockFile(path);
+  assert.match(lockedWith(programs, path), new RegExp(`^process ${process.pid} on `));
+  closeSync(lock);
+});
+
+test("where there is neither, nothing is locked, and the programs are named", () => {
+  const said = lockedWith(folder, join(folder, "six"));
+  assert.equal(
+    said,
+    "Locking a file needs the program flock (of util-linux) or perl. Install one.",
+  );
 });

@@ -1,9 +1,10 @@
 /** `npm start` with a person's own `.dev.vars`: a real key, which only this machine may spend. */
 import assert from "node:assert/strict";
 import { readdirSync } from "node:fs";
+import { join } from "node:path";
 import { beforeEach, test } from "node:test";
 import { checkout } from "../support/checkout.mjs";
-import { freePort, startScript } from "../support/script.mjs";
+import { fakeWrangler, freePort, startScript } from "../support/script.mjs";
 import { wire } from "../support/serve.mjs";
 import { answerWell, startUpstream } from "../support/upstream.mjs";
 import { assertFits, unwrapped } from "../support/words.mjs";
@@ -146,6 +147,26 @@ test("with tokens, a page has to know one", async () => {
   const Host = `assistant.lan:${port}`;
   assert.equal((await chat(port, { Host, Origin: `http://${Host}` })).status, 401);
   assert.equal((await chat(port, { Host, Authorization: `Bearer ${token}` })).status, 200);
+});
+
+test("conversations are kept even without tokens, unless .dev.vars says otherwise", async () => {
+  for (const [devVars, expected] of [
+    [{}, "true"],
+    [{ ANONYMOUS_OWNER: " " }, "true"],
+    [{ ANONYMOUS_OWNER: "false" }, "false"],
+  ]) {
+    const { env, calls } = fakeWrangler({ dev: { out: "" } });
+    const folder = checkout({ devVars: { ...devVars, OPENAI_API_KEY: KEY } });
+    const script = startScript("start.mjs", {
+      folder,
+      env: { ...env, PORT: `${await freePort()}` },
+    });
+    await script.end();
+    const state = join(folder, ".wrangler", "state");
+    assert.equal(calls().length, 1, script.words.join("\n"));
+    assert.ok(calls()[0].includes(` --var ANONYMOUS_OWNER:${expected}`), calls()[0]);
+    assert.ok(calls()[0].includes(` --persist-to ${state} `), calls()[0]);
+  }
 });
 
 /** Starts it with a configuration that cannot work, and returns what it says before it ends. */

@@ -5,7 +5,8 @@ use std::rc::Rc;
 use web_sys::Request;
 
 use super::answer::Answer;
-use super::object::{Object, fresh_id, store_failed};
+use super::keeper::Keeper;
+use super::object::{fresh_id, store_failed};
 use crate::api::answer_id::{AnswerId, FrameId};
 use crate::api::error::{ApiError, ErrorCode};
 use crate::api::request::{After, ChatRequest, Invalid};
@@ -24,7 +25,7 @@ pub(super) struct Wanted {
 
 /// Finds the answer that a request is about. If it asks for a new one, that begins.
 pub(super) fn ask(
-    object: &Rc<Object>,
+    keeper: &Rc<Keeper>,
     exchange: &Rc<Exchange>,
     request: &Request,
     body: &[u8],
@@ -38,12 +39,12 @@ pub(super) fn ask(
             return Err(EarlyEnd::Invalid(Invalid::header("last-event-id", rule)));
         }
         return Ok(Wanted {
-            answer: find(object, &last.answer_id)?.ok_or_else(no_answer)?,
+            answer: find(keeper, &last.answer_id)?.ok_or_else(no_answer)?,
             after: Some(last.sequence),
         });
     }
     let id = key.unwrap_or_else(|| AnswerId::fresh(fresh_id()));
-    let answer = match find(object, &id)? {
+    let answer = match find(keeper, &id)? {
         Some(answer)
             if chat
                 .kept
@@ -53,7 +54,7 @@ pub(super) fn ask(
             answer
         }
         Some(_) => return Err(ErrorCode::IdempotencyConflict.into()),
-        None => begin(object, exchange, chat, id, config)?,
+        None => begin(keeper, exchange, chat, id, config)?,
     };
     Ok(Wanted {
         answer,
@@ -62,11 +63,11 @@ pub(super) fn ask(
 }
 
 /// An answer by its id, whether it is being written or was.
-pub(super) fn find(object: &Object, id: &AnswerId) -> Result<Option<Rc<Answer>>, EarlyEnd> {
-    if let Some(answer) = object.running(id) {
+pub(super) fn find(keeper: &Keeper, id: &AnswerId) -> Result<Option<Rc<Answer>>, EarlyEnd> {
+    if let Some(answer) = keeper.running(id) {
         return Ok(Some(answer));
     }
-    let stored = object.store()?.exchange(id.as_str());
+    let stored = keeper.object.store()?.exchange(id.as_str());
     let stored = stored.map_err(|error| store_failed(&error))?;
     Ok(stored
         .and_then(|stored| Answer::stored(id.clone(), stored))
@@ -94,7 +95,7 @@ pub(super) fn sequence_after(request: &Request, id: &AnswerId) -> Result<Option<
 }
 
 fn begin(
-    object: &Rc<Object>,
+    keeper: &Rc<Keeper>,
     exchange: &Rc<Exchange>,
     mut chat: ChatRequest,
     id: AnswerId,
@@ -105,7 +106,7 @@ fn begin(
         return Err(ErrorCode::InternalError.into());
     };
     let most = usize::try_from(config.kept.max_answers_at_once).unwrap_or(usize::MAX);
-    if object.running_count() >= most {
+    if keeper.running_count() >= most {
         return Err(ErrorCode::TooManyAnswers.into());
     }
     let asker = &exchange.correlation_id;
@@ -127,7 +128,8 @@ fn begin(
         message: &chat.message,
         now_ms: js::now_ms(),
     };
-    let begun = object
+    let begun = keeper
+        .object
         .store()?
         .begin(&beginning)
         .map_err(|error| match error {
@@ -144,9 +146,15 @@ fn begin(
         &begun,
     ));
     chat.history = begun.history;
-    object.add(&answer);
-    let (writer, object, exchange) = (Rc::clone(&answer), Rc::clone(object), Rc::clone(exchange));
-    task::spawn(move |inbox| writer.write(object, exchange, chat, inbox));
+    keeper.add(&answer);
+    let (writer, keeper, exchange) = (Rc::clone(&answer), Rc::clone(keeper), Rc::clone(exchange));
+    task::spawn(move |inbox| async move {
+        let object = Rc::clone(&keeper.object);
+        Rc::clone(&writer)
+            .write(object, exchange, chat, inbox)
+            .await;
+        keeper.remove(&writer.id);
+    });
     Ok(answer)
 }
 

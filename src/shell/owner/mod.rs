@@ -9,7 +9,6 @@
 //! An answer does not depend on its readers: it is written to the journal first, and each reader takes it from there.
 
 use std::cell::{Cell, RefCell};
-use std::collections::BTreeMap;
 use std::rc::Rc;
 
 use wasm_bindgen::JsValue;
@@ -18,12 +17,14 @@ use web_sys::Request;
 use worker::Env;
 use worker::worker_sys::Context;
 
+use self::keeper::Keeper;
 use self::object::Object;
 use super::isolate::Isolate;
 use super::runtime::{instance, js};
 
 mod answer;
 mod ask;
+mod keeper;
 mod object;
 mod reader;
 mod requests;
@@ -31,7 +32,7 @@ mod storage;
 
 thread_local! {
     /// The objects that live in this instance, by number.
-    static OBJECTS: RefCell<BTreeMap<u32, Rc<Object>>> = const { RefCell::new(BTreeMap::new()) };
+    static OBJECTS: RefCell<Vec<(u32, Rc<Keeper>)>> = const { RefCell::new(Vec::new()) };
     static LAST_NUMBER: Cell<u32> = const { Cell::new(0) };
 }
 
@@ -52,8 +53,8 @@ impl Owner {
     pub fn new(context: Context, env: Env) -> Self {
         let number = LAST_NUMBER.get().wrapping_add(1);
         LAST_NUMBER.set(number);
-        let object = Rc::new(Object::new(context, Isolate::of(&env)));
-        OBJECTS.with_borrow_mut(|objects| objects.insert(number, object));
+        let keeper = Keeper::of(Object::new(context, Isolate::of(&env)));
+        OBJECTS.with_borrow_mut(|objects| objects.push((number, Rc::new(keeper))));
         Self(number)
     }
 
@@ -68,15 +69,15 @@ impl Owner {
 
 impl Drop for Owner {
     fn drop(&mut self) {
-        OBJECTS.with_borrow_mut(|objects| objects.remove(&self.0));
+        OBJECTS.with_borrow_mut(|objects| objects.retain(|(number, _)| *number != self.0));
     }
 }
 
 /// Answers a request to an object: a response, or the promise of one.
 pub(super) fn respond(number: u32, request: Request) -> JsValue {
     js::begin_turn();
-    match object(number) {
-        Some(object) => requests::respond(object, request),
+    match keeper(number) {
+        Some(keeper) => requests::respond(keeper, request),
         None => JsValue::UNDEFINED,
     }
 }
@@ -84,11 +85,15 @@ pub(super) fn respond(number: u32, request: Request) -> JsValue {
 /// Does what is due in an object.
 pub(super) fn wake(number: u32) {
     js::begin_turn();
-    if let Some(object) = object(number) {
-        object.wake();
+    if let Some(keeper) = keeper(number) {
+        keeper.wake();
     }
 }
 
-fn object(number: u32) -> Option<Rc<Object>> {
-    OBJECTS.with_borrow(|objects| objects.get(&number).cloned())
+fn keeper(number: u32) -> Option<Rc<Keeper>> {
+    OBJECTS.with_borrow(|objects| {
+        let mut objects = objects.iter();
+        let found = objects.find(|(other, _)| *other == number);
+        found.map(|(_, keeper)| Rc::clone(keeper))
+    })
 }

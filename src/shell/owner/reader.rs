@@ -140,10 +140,7 @@ impl Reader<'_> {
                     Err(_) => return Delivery::Gone,
                 }
             }
-            let room = waiting
-                .until(|| outlet.has_room().then_some(()), last_ms)
-                .await;
-            let is_written = match room {
+            let is_written = match outlet.wait_for_room(waiting, last_ms).await {
                 Ok(()) if is_last => outlet.write_last(&output).is_ok(),
                 Ok(()) => outlet.write(&output).is_ok(),
                 Err(Interrupted::TimeIsUp) => {
@@ -160,7 +157,12 @@ impl Reader<'_> {
                 first_ms.get_or_insert(self.exchange.elapsed_ms());
             }
             if is_last {
-                return finish(outlet, waiting, last_ms.saturating_add(CLOSING_MS)).await;
+                let closing_ms = last_ms.saturating_add(CLOSING_MS);
+                return match outlet.finish(waiting, closing_ms).await {
+                    Ok(()) => Delivery::Whole,
+                    Err(Interrupted::TimeIsUp) => Delivery::Stalled,
+                    Err(_) => Delivery::Gone,
+                };
             }
         }
     }
@@ -186,23 +188,5 @@ impl Reader<'_> {
     fn has_news(&self, replay: &Replay) -> Option<()> {
         let is_over = self.answer.state().is_some();
         (is_over || replay.has_more(&self.answer.pieces())).then_some(())
-    }
-}
-
-/// Ends the body once the runtime has taken everything.
-async fn finish(outlet: &mut Outlet, waiting: &mut Waiting, deadline_ms: u64) -> Delivery {
-    let taken = waiting
-        .until(|| outlet.has_room().then_some(()), deadline_ms)
-        .await;
-    match taken {
-        Ok(()) if !waiting.is_client_gone() => {
-            outlet.mark_ended();
-            Delivery::Whole
-        }
-        Err(Interrupted::TimeIsUp) => {
-            outlet.break_off();
-            Delivery::Stalled
-        }
-        _ => Delivery::Gone,
     }
 }

@@ -7,12 +7,13 @@ use wasm_bindgen::JsValue;
 use web_sys::Request;
 
 use super::ask::{self, Wanted};
+use super::keeper::Keeper;
 use super::object::{Object, store_failed};
 use super::reader::Reader;
 use crate::api::answer_id::{AnswerId, sequence_of};
 use crate::api::ending::EndReason;
 use crate::api::error::{ApiError, ErrorCode};
-use crate::api::listing::{Page, parameter};
+use crate::api::listing::{Page, parameter, percent_decoded};
 use crate::api::request::{ConversationId, Invalid, title};
 use crate::api::route::{KeptRoute, Route, route};
 use crate::config::Config;
@@ -40,33 +41,41 @@ enum Reply {
 }
 
 /// Answers a request; gives the promise of its response.
-pub(super) fn respond(object: Rc<Object>, request: Request) -> JsValue {
-    let exchange = Rc::new(Exchange::begin(Rc::clone(&object.isolate), &request));
+pub(super) fn respond(keeper: Rc<Keeper>, request: Request) -> JsValue {
+    let exchange = Rc::new(Exchange::begin(Rc::clone(&keeper.object.isolate), &request));
     let mut response = JsValue::UNDEFINED;
     task::spawn(|inbox| {
         let id = exchange.correlation_id.as_str();
         let logged_id = exchange.isolate.log.scrubbed(id);
-        let open = OpenChat::begin(&object.context, inbox.task, id, &logged_id);
+        let open = OpenChat::begin(&keeper.object.context, inbox.task, id, &logged_id);
         response = open.response().into();
         let waiting = Waiting::of(&request, inbox);
-        run(object, exchange, request, open, waiting)
+        run(keeper, exchange, request, open, waiting)
     });
     response
 }
 
 async fn run(
-    object: Rc<Object>,
+    keeper: Rc<Keeper>,
     exchange: Rc<Exchange>,
     request: Request,
     open: OpenChat,
     mut waiting: Waiting,
 ) {
-    let reply = handle(&object, &exchange, &request, &mut waiting).await;
+    let reply = handle(&keeper, &exchange, &request, &mut waiting).await;
     drop(request);
     let end = match reply {
         Ok(Reply::Stream(wanted)) => stream(&exchange, wanted, &open, waiting).await,
         Ok(Reply::Text(media_type, reading)) => {
-            text(&object, &exchange, &open, waiting, media_type, reading).await
+            text(
+                &keeper.object,
+                &exchange,
+                &open,
+                waiting,
+                media_type,
+                reading,
+            )
+            .await
         }
         Ok(reply) => {
             respond_whole(&exchange, &open, &reply);
@@ -91,7 +100,7 @@ fn respond_whole(exchange: &Exchange, open: &OpenChat, reply: &Reply) {
 }
 
 async fn handle(
-    object: &Rc<Object>,
+    keeper: &Rc<Keeper>,
     exchange: &Rc<Exchange>,
     request: &Request,
     waiting: &mut Waiting,
@@ -103,8 +112,8 @@ async fn handle(
         _ => Vec::new(),
     };
     match route {
-        Route::Chat => ask::ask(object, exchange, request, &body, config).map(Reply::Stream),
-        Route::Kept(route) => kept(object, request, route, &body),
+        Route::Chat => ask::ask(keeper, exchange, request, &body, config).map(Reply::Stream),
+        Route::Kept(route) => kept(keeper, request, route, &body),
         // The worker forwards no other request.
         _ => Err(ErrorCode::NotFound.into()),
     }
@@ -128,11 +137,12 @@ async fn body(
 }
 
 fn kept(
-    object: &Object,
+    keeper: &Keeper,
     request: &Request,
     route: KeptRoute<'_>,
     body: &[u8],
 ) -> Result<Reply, EarlyEnd> {
+    let object = &*keeper.object;
     let store = object.store()?;
     let failed = |error: JsValue| store_failed(&error);
     match route {
@@ -175,7 +185,7 @@ fn kept(
         }
         KeptRoute::Delete(id) => {
             let id = conversation(id)?;
-            let running = object.running_in(Some(id.as_str()));
+            let running = keeper.running_in(id.as_str());
             if store.delete(id.as_str()).map_err(failed)?.is_none() {
                 return Err(no_conversation());
             }
@@ -191,7 +201,7 @@ fn kept(
                     "Value error, send 'X-Confirm: delete-everything' to forget all conversations";
                 return Err(EarlyEnd::Invalid(Invalid::header("x-confirm", rule)));
             }
-            let running = object.running_in(None);
+            let running = keeper.all_running();
             store.delete_all().map_err(failed)?;
             for answer in running {
                 answer.discard(object);
@@ -199,17 +209,17 @@ fn kept(
             Ok(Reply::Nothing)
         }
         KeptRoute::Answer(id) => {
-            let id = AnswerId::parse(id).ok_or_else(ask::no_answer)?;
+            let id = AnswerId::parse(&percent_decoded(id)).ok_or_else(ask::no_answer)?;
             let after = match ask::sequence_after(request, &id)? {
                 Some(sequence) => Some(sequence),
                 None => after_in(&query_of(request))?,
             };
-            let answer = ask::find(object, &id)?.ok_or_else(ask::no_answer)?;
+            let answer = ask::find(keeper, &id)?.ok_or_else(ask::no_answer)?;
             Ok(Reply::Stream(Wanted { answer, after }))
         }
         KeptRoute::Stop(id) => {
-            let id = AnswerId::parse(id).ok_or_else(ask::no_answer)?;
-            let answer = ask::find(object, &id)?.ok_or_else(ask::no_answer)?;
+            let id = AnswerId::parse(&percent_decoded(id)).ok_or_else(ask::no_answer)?;
+            let answer = ask::find(keeper, &id)?.ok_or_else(ask::no_answer)?;
             answer.stop(object)?;
             let state = answer.state().unwrap_or(State::Stopped).name();
             Ok(Reply::Json(format!("{{\"state\":\"{state}\"}}")))
@@ -251,9 +261,7 @@ async fn text(
     let context = exchange.response_context();
     open.respond(response::download(media_type, &body, &context));
     let end_reason = loop {
-        let room = waiting
-            .until(|| outlet.has_room().then_some(()), last_ms)
-            .await;
+        let room = outlet.wait_for_room(&mut waiting, last_ms).await;
         let written = match (room, &part) {
             (Ok(()), Some(part)) => outlet.write(part.as_bytes()),
             (Ok(()), None) => outlet.write_last(&[]),
@@ -264,14 +272,10 @@ async fn text(
             break EndReason::ClientGone;
         }
         if part.is_none() {
-            let taken = waiting
-                .until(|| outlet.has_room().then_some(()), last_ms)
-                .await;
-            break if taken.is_ok() {
-                outlet.mark_ended();
-                EndReason::Done
-            } else {
-                EndReason::ClientGone
+            break match outlet.finish(&mut waiting, last_ms).await {
+                Ok(()) => EndReason::Done,
+                Err(Interrupted::TimeIsUp) => EndReason::StreamTooLong,
+                Err(_) => EndReason::ClientGone,
             };
         }
         match store.read(&mut reading) {
@@ -297,7 +301,7 @@ fn cursor(text: &str) -> Result<Cursor, EarlyEnd> {
 }
 
 fn conversation(id: &str) -> Result<ConversationId, EarlyEnd> {
-    ConversationId::parse(id).ok_or_else(no_conversation)
+    ConversationId::parse(&percent_decoded(id)).ok_or_else(no_conversation)
 }
 
 fn no_conversation() -> EarlyEnd {

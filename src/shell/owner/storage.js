@@ -9,21 +9,26 @@ const ignore = () => {};
  * @param {{ storage: DurableObjectStorage }} context
  * @param {string} sql
  * @param {unknown[]} values
- * @returns {unknown[][]} its rows
+ * @returns {unknown[]} how many columns a row has, then the rows' values
  */
 export function query({ storage }, sql, values) {
-  return storage.sql.exec(sql, ...values).raw().toArray();
+  const cursor = storage.sql.exec(sql, ...values);
+  return [cursor.columnNames.length, ...cursor.raw().toArray().flat()];
 }
 
 /**
  * Runs statements, all or none.
  *
  * @param {{ storage: DurableObjectStorage }} context
- * @param {[string, ...unknown[]][]} statements
+ * @param {unknown[]} statements of each its text, how many values it has, and these
  */
 export function write({ storage }, statements) {
   storage.transactionSync(() => {
-    for (const [sql, ...values] of statements) storage.sql.exec(sql, ...values);
+    for (let at = 0; at < statements.length; ) {
+      const [sql, count] = statements.slice(at, at + 2);
+      storage.sql.exec(sql, ...statements.slice(at + 2, at + 2 + count));
+      at += 2 + count;
+    }
   });
 }
 

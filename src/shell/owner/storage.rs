@@ -1,6 +1,6 @@
 //! The store's database: the SQLite of a Durable Object.
 
-use js_sys::{Array, ArrayBuffer, Uint8Array};
+use js_sys::{ArrayBuffer, Uint8Array};
 use wasm_bindgen::prelude::wasm_bindgen;
 use wasm_bindgen::{JsCast, JsValue};
 use worker::worker_sys::Context;
@@ -10,10 +10,10 @@ use crate::memory::sql::{Database, Statement, Value};
 #[wasm_bindgen(module = "/src/shell/owner/storage.js")]
 extern "C" {
     #[wasm_bindgen(catch)]
-    fn query(context: &JsValue, sql: &str, values: &Array) -> Result<Array, JsValue>;
+    fn query(context: &JsValue, sql: &str, values: Vec<JsValue>) -> Result<Vec<JsValue>, JsValue>;
 
     #[wasm_bindgen(catch)]
-    fn write(context: &JsValue, statements: &Array) -> Result<(), JsValue>;
+    fn write(context: &JsValue, statements: Vec<JsValue>) -> Result<(), JsValue>;
 
     #[wasm_bindgen(catch, js_name = setAlarm)]
     fn set_alarm(context: &JsValue, at_ms: f64) -> Result<(), JsValue>;
@@ -40,22 +40,36 @@ impl Database for Storage {
     type Error = JsValue;
 
     fn query(&self, sql: &str, values: &[Value]) -> Result<Vec<Vec<Value>>, JsValue> {
-        let values: Array = values.iter().map(to_js).collect();
-        let rows = query(&self.0, sql, &values)?;
-        let row = |row: JsValue| row.unchecked_into::<Array>().iter().map(from_js).collect();
-        Ok(rows.iter().map(row).collect())
+        let cells = query(&self.0, sql, values.iter().map(to_js).collect())?;
+        let mut cells = cells.iter();
+        let columns = cells.next().and_then(JsValue::as_f64).unwrap_or(1.0);
+        #[allow(
+            clippy::cast_possible_truncation,
+            clippy::cast_sign_loss,
+            reason = "the number of a statement's columns"
+        )]
+        let columns = columns as usize;
+        let mut rows = Vec::new();
+        let mut row = Vec::new();
+        for cell in cells {
+            row.push(from_js(cell));
+            if row.len() == columns {
+                rows.push(std::mem::take(&mut row));
+            }
+        }
+        Ok(rows)
     }
 
     fn write(&self, statements: &[Statement]) -> Result<(), JsValue> {
-        let all: Array = statements
-            .iter()
-            .map(|statement| {
-                let sql = JsValue::from_str(statement.sql);
-                let values = statement.values.iter().map(to_js);
-                std::iter::once(sql).chain(values).collect::<Array>()
-            })
-            .collect();
-        write(&self.0, &all)
+        let mut all = Vec::new();
+        for Statement { sql, values } in statements {
+            all.push(JsValue::from_str(sql));
+            all.push(JsValue::from_f64(values.len() as f64));
+            for value in values {
+                all.push(to_js(value));
+            }
+        }
+        write(&self.0, all)
     }
 }
 
@@ -69,7 +83,7 @@ fn to_js(value: &Value) -> JsValue {
     }
 }
 
-fn from_js(value: JsValue) -> Value {
+fn from_js(value: &JsValue) -> Value {
     if let Some(text) = value.as_string() {
         Value::Text(text)
     } else if let Some(number) = value.as_f64() {
@@ -79,7 +93,7 @@ fn from_js(value: JsValue) -> Value {
         )]
         Value::Integer(number as i64)
     } else if value.is_instance_of::<ArrayBuffer>() {
-        Value::Blob(Uint8Array::new(&value).to_vec())
+        Value::Blob(Uint8Array::new(value).to_vec())
     } else {
         Value::Null
     }

@@ -201,8 +201,40 @@ impl Outlet {
     }
 
     /// Whether everything that was written has been taken; the task is woken when it has.
-    pub(in crate::shell) fn has_room(&self) -> bool {
+    fn has_room(&self) -> bool {
         self.inbox.has_room.get()
+    }
+
+    /// Waits until there is room for a write.
+    pub(in crate::shell) async fn wait_for_room(
+        &self,
+        waiting: &mut Waiting,
+        deadline_ms: u64,
+    ) -> Result<(), Interrupted> {
+        let has_room = || self.has_room().then_some(());
+        waiting.until(has_room, deadline_ms).await
+    }
+
+    /// Ends the body once the runtime has taken everything that was written.
+    pub(in crate::shell) async fn finish(
+        &mut self,
+        waiting: &mut Waiting,
+        deadline_ms: u64,
+    ) -> Result<(), Interrupted> {
+        let taken = self.wait_for_room(waiting, deadline_ms).await;
+        match taken {
+            Ok(()) if waiting.is_client_gone() => Err(Interrupted::ClientGone),
+            Ok(()) => {
+                self.has_ended = true;
+                Ok(())
+            }
+            Err(interrupted) => {
+                if let Interrupted::TimeIsUp = interrupted {
+                    self.break_off();
+                }
+                Err(interrupted)
+            }
+        }
     }
 
     /// Writes frames. It fails when the client has left.
@@ -219,11 +251,6 @@ impl Outlet {
     pub(in crate::shell) fn write_last(&self, frames: &[u8]) -> Result<(), JsValue> {
         self.inbox.has_room.set(false);
         self.js.write_last(frames)
-    }
-
-    /// Says that the last frames were taken, so that there is nothing left to break off.
-    pub(in crate::shell) fn mark_ended(&mut self) {
-        self.has_ended = true;
     }
 
     /// Breaks the body off, so that a client that still reads does not take it for complete.

@@ -2,7 +2,7 @@
 
 use personal_ai_assistant::memory::answer::Ended;
 use personal_ai_assistant::memory::journal::JournalRow;
-use personal_ai_assistant::memory::pieces::{MAX_PIECES_BYTES, Pieces};
+use personal_ai_assistant::memory::pieces::{MAX_BYTES, Pieces};
 use personal_ai_assistant::memory::sql::Database;
 use personal_ai_assistant::memory::store::State;
 
@@ -184,7 +184,7 @@ fn the_longest_answer_fits_into_a_row() {
     let mut all = Pieces::default();
     let mut row = JournalRow::default();
     let piece = serde_json::to_string(&"long words ".repeat(100)).expect("a text");
-    while all.as_bytes().len() + piece.len() + 2 <= MAX_PIECES_BYTES {
+    while all.as_bytes().len() + piece.len() + 2 <= MAX_BYTES {
         let mut part = Pieces::default();
         part.push(&piece);
         append(&store, begun.exchange, &mut row, &part);

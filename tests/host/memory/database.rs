@@ -165,7 +165,8 @@ pub fn store() -> Store<Sqlite> {
 
 /// The store that the next instance opens.
 pub fn open(database: &Sqlite) -> Store<Sqlite> {
-    Store::open(database.clone(), NOW).expect("a store")
+    let (store, _) = Store::open(database.clone(), NOW).expect("a store");
+    store
 }
 
 /// A message with ids that are made of the answer's.
