@@ -5,6 +5,7 @@
 
 use super::journal::{self, JournalRow};
 use super::pieces::Pieces;
+use super::search;
 use super::sql::{Database, Row, Statement, rows};
 use super::store::{State, Store};
 
@@ -89,8 +90,7 @@ impl<D: Database> Store<D> {
             pieces,
             now_ms,
         } = *ended;
-        // SQLite's functions for texts stop at NUL.
-        let text = format!("{message}\n{}", pieces.text()).replace('\0', " ");
+        let words = search::words(&[&message, &pieces.text()]);
         let values = [
             exchange.into(),
             state.name().into(),
@@ -101,7 +101,7 @@ impl<D: Database> Store<D> {
         self.database.write(&[
             Statement::new(END, values),
             Statement::new(journal::DELETE, [exchange.into()]),
-            Statement::new(INDEX, [exchange.into(), text.into()]),
+            Statement::new(INDEX, [exchange.into(), words.into()]),
         ])?;
         Ok(true)
     }

@@ -2,6 +2,7 @@
 
 use super::journal;
 use super::schema;
+use super::search;
 use super::sql::{Database, Row, Statement, Value, rows};
 use super::store::Store;
 use super::title;
@@ -29,8 +30,8 @@ impl<D: Database> Store<D> {
         }
         let rename = [number.into(), title.into(), now_ms.into()];
         statements.push(Statement::new(RENAME, rename));
-        let text = title.replace('\0', " ");
-        statements.push(Statement::new(INDEX, [number.into(), text.into()]));
+        let words = search::words(&[title]);
+        statements.push(Statement::new(INDEX, [number.into(), words.into()]));
         self.database.write(&statements)?;
         Ok(true)
     }

@@ -4,6 +4,7 @@ use std::fmt;
 
 use serde::Serialize;
 
+use super::pieces::Pieces;
 use super::search;
 use super::sql::{Database, MAX_INTEGER, Row, Value, rows};
 use super::store::Store;
@@ -55,8 +56,8 @@ impl fmt::Display for Cursor {
     }
 }
 
-/// A search that finds more is walked from its newest conversations on, and ends with the page.
-const FEW_MATCHES: u64 = 1_000;
+/// Up to here a search goes from its matches to their conversations. With more it would be quicker the other way round.
+const FEW_MATCHES: u64 = 4_000;
 
 /// What a page says of each conversation that an inner query has chosen.
 const SHOWN: &str = "SELECT c.number, c.updated_ms, chosen.found, c.id, c.title, c.created_ms,
@@ -90,7 +91,7 @@ impl<D: Database> Store<D> {
         found.truncate(page);
         if let Some(q) = listing.q {
             for entry in &mut found {
-                entry.shown.snippet = Some(search::snippet(&self.indexed(entry.found)?, q));
+                entry.shown.snippet = Some(search::snippet(&self.found(entry)?, q));
             }
         }
         let last = found.last().filter(|_| has_more);
@@ -113,17 +114,16 @@ impl<D: Database> Store<D> {
             JOIN conversations c ON c.number = coalesce(e.conversation, matches.number)
             WHERE (c.updated_ms, c.number) < (?1, ?2)
             GROUP BY c.number ORDER BY c.updated_ms DESC, c.number DESC LIMIT ?3";
-        // From the conversations to their matches.
-        const MANY: &str = "SELECT number, found FROM (
-                SELECT c.number, (
-                    SELECT max(n) FROM (
-                        SELECT e.number AS n FROM exchanges e WHERE e.conversation = c.number
-                        UNION ALL SELECT c.number
-                    ) WHERE n IN (SELECT rowid FROM search WHERE search MATCH ?4)
-                ) AS found
-                FROM conversations c WHERE (c.updated_ms, c.number) < (?1, ?2)
-                ORDER BY c.updated_ms DESC, c.number DESC
-            ) WHERE found IS NOT NULL LIMIT ?3";
+        // From the newest conversations to their matches, until the page is full. The plus keeps SQLite from trying each
+        // match for each conversation.
+        const MANY: &str = "SELECT c.number, (
+                SELECT max(n) FROM (
+                    SELECT e.number AS n FROM exchanges e WHERE e.conversation = c.number
+                    UNION ALL SELECT c.number
+                ) WHERE +n IN (SELECT rowid FROM search WHERE search MATCH ?4)
+            ) AS found
+            FROM conversations c WHERE (c.updated_ms, c.number) < (?1, ?2) AND found IS NOT NULL
+            ORDER BY c.updated_ms DESC, c.number DESC LIMIT ?3";
         let Some(query) = search::query(q) else {
             return Ok(Vec::new());
         };
@@ -144,11 +144,18 @@ impl<D: Database> Store<D> {
         Ok(found.map(|mut row| Entry::of(&mut row)).collect())
     }
 
-    /// A text of the search index.
-    fn indexed(&self, number: u64) -> Result<String, D::Error> {
-        const INDEXED: &str = "SELECT text FROM search WHERE rowid = ?1";
-        let mut found = rows(&self.database, INDEXED, &[number.into()])?;
-        Ok(found.next().map_or_else(String::new, |mut row| row.text()))
+    /// The text that a search has found: a message with its answer, or a title.
+    fn found(&self, entry: &Entry) -> Result<String, D::Error> {
+        const FOUND: &str = "SELECT message, pieces FROM exchanges WHERE number = ?1";
+        let mut found = rows(&self.database, FOUND, &[entry.found.into()])?;
+        Ok(found.next().map_or_else(
+            || entry.shown.title.clone(),
+            |mut row| {
+                let message = row.text();
+                let answer = Pieces::from_bytes(row.blob().unwrap_or_default()).text();
+                format!("{message}\n{answer}")
+            },
+        ))
     }
 }
 

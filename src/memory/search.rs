@@ -9,15 +9,44 @@ const MAX_SNIPPET_CHARACTERS: usize = 120;
 /// As many of them stand before the word that was found.
 const CHARACTERS_BEFORE: usize = 30;
 
-/// A query that finds texts with all of these words or beginnings of words; `None` when no word has a letter or digit.
+/// The words of texts, one space between two of them: letters and digits. What stands between words, and what FTS5 might
+/// read as an operator, is gone.
 ///
-/// Each word goes between quotes, where FTS5 knows no operators.
+/// Both what is indexed and what is searched for passes here, so that both have the same words.
+pub(super) fn words(texts: &[&str]) -> String {
+    let mut words = String::with_capacity(texts.iter().map(|text| text.len()).sum());
+    for letter in texts.iter().flat_map(|text| text.chars().chain(['\n'])) {
+        if is_letter(letter) {
+            words.push(letter);
+        } else if !is_mark(letter) && !words.is_empty() && !words.ends_with(' ') {
+            words.push(' ');
+        }
+    }
+    words
+}
+
+/// Letters and digits, except for those in circles and squares, which FTS5 takes for symbols.
+fn is_letter(letter: char) -> bool {
+    letter.is_alphanumeric()
+        && !matches!(letter, '\u{24B6}'..='\u{24E9}' | '\u{1F130}'..='\u{1F189}')
+}
+
+/// Marks that stand inside of words and are no letters: accents, points, joiners.
+fn is_mark(letter: char) -> bool {
+    matches!(letter, '\u{300}'..='\u{36F}' | '\u{483}'..='\u{487}' | '\u{591}'..='\u{5BD}' | '\u{610}'..='\u{61A}'
+        | '\u{64B}'..='\u{65F}' | '\u{93C}' | '\u{94D}' | '\u{9BC}' | '\u{9CD}' | '\u{A3C}' | '\u{A4D}' | '\u{ABC}'
+        | '\u{ACD}' | '\u{B3C}' | '\u{B4D}' | '\u{BCD}' | '\u{C4D}' | '\u{CBC}' | '\u{CCD}' | '\u{D4D}' | '\u{DCA}'
+        | '\u{E47}'..='\u{E4E}' | '\u{EBA}' | '\u{EC8}'..='\u{ECE}' | '\u{1037}'..='\u{103A}' | '\u{17C9}'..='\u{17D3}'
+        | '\u{200C}'..='\u{200D}' | '\u{3099}'..='\u{309A}' | '\u{FE00}'..='\u{FE0F}')
+}
+
+/// A query that finds texts with all of these words or beginnings of words; `None` when there is no letter or digit.
 pub(super) fn query(q: &str) -> Option<String> {
-    let words = q.split(|letter: char| letter.is_whitespace() || letter.is_control());
-    let words = words.filter(|word| word.contains(char::is_alphanumeric));
-    let quoted = |word: &str| format!("\"{}\"*", word.replace('"', "\"\""));
-    let query: Vec<String> = words.take(MAX_WORDS).map(quoted).collect();
-    (!query.is_empty()).then(|| query.join(" "))
+    let words = words(&[q]);
+    // Between quotes, AND is a word.
+    let words = words.split_terminator(' ').take(MAX_WORDS);
+    let words: Vec<String> = words.map(|word| format!("\"{word}\"*")).collect();
+    (!words.is_empty()).then(|| words.join(" "))
 }
 
 /// The part of a text around the first word that was searched for, on one line.
