@@ -9,4 +9,6 @@ mod migrations;
 mod pieces;
 mod properties;
 mod readings;
+mod searches;
+mod speed;
 mod titles;

@@ -139,7 +139,7 @@ fn a_crash_after_any_statement_loses_nothing_that_was_written_and_changes_no_end
         assert_eq!(kept.ending.as_deref() == Some(ENDING), ends);
         assert_eq!(database.shown("SELECT * FROM journal"), [""; 0]);
         assert_eq!(
-            database.shown("SELECT count(*) FROM search"),
+            database.shown("SELECT count(*) FROM search_docsize"),
             ["[Integer(1)]"]
         );
         // Neither later instances nor later messages change what it said.
@@ -253,16 +253,16 @@ fn is_whole(database: &Sqlite) {
         ),
         (
             "an ended answer that is not indexed",
-            "SELECT * FROM exchanges WHERE state <> 'streaming' AND number NOT IN (SELECT rowid FROM search)",
+            "SELECT * FROM exchanges WHERE state <> 'streaming' AND number NOT IN (SELECT id FROM search_docsize)",
         ),
         (
             "an indexed text of nothing",
-            "SELECT rowid FROM search WHERE rowid NOT IN (SELECT number FROM exchanges WHERE state <> 'streaming' \
+            "SELECT id FROM search_docsize WHERE id NOT IN (SELECT number FROM exchanges WHERE state <> 'streaming' \
           UNION SELECT number FROM conversations WHERE renamed_ms IS NOT NULL)",
         ),
         (
             "a title that is not indexed",
-            "SELECT * FROM conversations WHERE renamed_ms IS NOT NULL AND number NOT IN (SELECT rowid FROM search)",
+            "SELECT * FROM conversations WHERE renamed_ms IS NOT NULL AND number NOT IN (SELECT id FROM search_docsize)",
         ),
         (
             "a number that means two things",
