@@ -108,6 +108,31 @@ test("without an owner, or without the binding, nothing is kept, and the error s
   }
 });
 
+test("a service that is not set up right keeps nothing, and serves nobody", async (t) => {
+  const shut = await startWorker(
+    { OPENAI_BASE_URL, ANONYMOUS_OWNER: "true", REQUIRE_AUTH: "true" },
+    { owners: true },
+  );
+  const wrong = await startWorker({ OPENAI_BASE_URL, ANONYMOUS_OWNER: "maybe" }, { owners: true });
+  for (const [server, variable] of [
+    [shut, "ACCESS_TOKENS"],
+    [wrong, "ANONYMOUS_OWNER"],
+  ]) {
+    const person = new Person(server);
+    for (const [path, init] of KEPT) {
+      await t.test(`${variable}: ${init.method ?? "GET"} ${path}`, async () => {
+        const reply = await person.send(path, init);
+        assert.equal(reply.status, 500);
+        const { code, detail } = await reply.error();
+        assert.equal(code, "configuration_error");
+        assert.match(detail, new RegExp(`^${variable} `));
+        assert.equal(upstream.calls.length, 0);
+      });
+    }
+    await person.assertLogged();
+  }
+});
+
 test("a wrong body is told first, with an owner or without one", async () => {
   for (const person of [me, guest, stranger]) {
     const reply = await person.ask({ message: " ", conversation_id: "c" });
