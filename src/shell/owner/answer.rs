@@ -287,6 +287,9 @@ impl Answer {
         let mut written_ms = 0;
         while self.state().is_none() {
             self.take_output(relay);
+            for frame in relay.take_sent() {
+                exchange.log_sent(frame);
+            }
             let step = self.step(object, relay, &mut row, &mut written_ms);
             if let Err(error) = step {
                 self.lose(object, exchange, error);
@@ -299,9 +302,6 @@ impl Answer {
             let deadline_ms = relay.deadline_ms().min(write_ms.unwrap_or(u64::MAX));
             if !read(&mut source, relay, waiting, deadline_ms).await {
                 break;
-            }
-            for frame in relay.take_sent() {
-                exchange.log_sent(frame);
             }
         }
         let is_done = relay
