@@ -42,7 +42,6 @@ const FORWARDED_HEADERS: [&str; 5] = [
     "x-confirm",
 ];
 
-
 /// What `fetch` takes, apart from the body.
 #[derive(Serialize)]
 struct Options<'a> {
