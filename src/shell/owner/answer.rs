@@ -189,11 +189,16 @@ impl Answer {
 
     /// Has the writer leave upstream.
     fn release(&self) {
-        if let Some(abort) = &self.abort {
-            abort.abort();
-        }
+        self.abort();
         if let Some(writer) = self.writer.get() {
             task::interrupt(writer);
+        }
+    }
+
+    /// Closes the call of upstream. An object goes on, so unlike that of a request its end does not close it.
+    fn abort(&self) {
+        if let Some(abort) = &self.abort {
+            abort.abort();
         }
     }
 
@@ -249,6 +254,8 @@ impl Answer {
         if self.state().is_some() {
             return;
         }
+        // Its headers may still be to come.
+        self.abort();
         exchange.log_failure(&failure, "error_response");
         let forgotten = object.store().and_then(|store| {
             store
