@@ -1,13 +1,10 @@
 //! How answers end, in the final frame, and how requests end, in their last log line.
 
-use serde::{Deserialize, Serialize};
-
 use super::error::ErrorCode;
 use crate::telemetry::record::Record;
 
 /// Why an answer is complete.
-#[derive(Clone, Copy, Debug, Eq, PartialEq, Serialize)]
-#[serde(rename_all = "snake_case")]
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub enum FinishReason {
     /// The model said everything.
     Stop,
@@ -41,7 +38,7 @@ impl FinishReason {
 }
 
 /// Tokens that an answer used, as upstream counted them.
-#[derive(Clone, Copy, Debug, Default, Deserialize, Eq, PartialEq, Serialize)]
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
 pub struct Usage {
     /// Tokens of the conversation sent.
     pub input_tokens: u64,

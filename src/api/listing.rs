@@ -1,4 +1,4 @@
-//! The query of `GET /conversations`.
+//! The query of `GET /conversations`, and how URLs are decoded.
 
 use super::request::Invalid;
 
@@ -71,17 +71,16 @@ pub fn parameter(query: &str, name: &str) -> Option<String> {
         .split('&')
         .map(|pair| pair.split_once('=').unwrap_or((pair, "")));
     let (_, value) = pairs.find(|(key, _)| *key == name)?;
-    Some(decode(value))
+    Some(percent_decoded(&value.replace('+', " ")))
 }
 
-/// What is no UTF-8 becomes U+FFFD.
-fn decode(value: &str) -> String {
-    let mut bytes = Vec::with_capacity(value.len());
-    let mut rest = value.as_bytes();
+/// Decodes a part of a URL, in which `%` begins a byte. What is no UTF-8 becomes U+FFFD.
+pub fn percent_decoded(part: &str) -> String {
+    let mut bytes = Vec::with_capacity(part.len());
+    let mut rest = part.as_bytes();
     while let Some((byte, after)) = rest.split_first() {
         rest = after;
         match byte {
-            b'+' => bytes.push(b' '),
             b'%' => match escaped(after) {
                 Some((byte, after)) => {
                     bytes.push(byte);

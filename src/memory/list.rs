@@ -2,13 +2,11 @@
 
 use std::fmt;
 
-use serde::Serialize;
-
 use super::search;
 use super::sql::{Database, MAX_INTEGER, Row, Value, rows};
 use super::store::Store;
 use super::title::one_line;
-use crate::json;
+use crate::json::Object;
 use crate::telemetry::record::timestamp;
 
 /// Most conversations of a page.
@@ -93,16 +91,17 @@ impl<D: Database> Store<D> {
         found.truncate(page);
         if let Some(Some(query)) = &query {
             for entry in &mut found {
-                entry.shown.snippet = Some(self.snippet(entry.found, query)?);
+                entry.snippet = Some(self.snippet(entry.found, query)?);
             }
         }
         let last = found.last().filter(|_| has_more);
         let next = last.map(|entry| entry.place.to_string());
-        let conversations = found.into_iter().map(|entry| entry.shown).collect();
-        Ok(json::to_json(&Page {
-            conversations,
-            next,
-        }))
+        let conversations: Vec<String> = found.iter().map(Entry::to_json).collect();
+        let mut page_json = Object::default();
+        page_json
+            .raw("conversations", &format!("[{}]", conversations.join(",")))
+            .optional_text("next", next.as_deref());
+        Ok(page_json.to_json())
     }
 
     /// The conversations that a search finds, each with its newest match.
@@ -159,49 +158,45 @@ struct Entry {
     place: Cursor,
     /// The number of its newest text that a search has found.
     found: u64,
-    shown: Shown,
-}
-
-impl Entry {
-    fn of(row: &mut Row) -> Self {
-        let place = Cursor {
-            number: row.number(),
-            updated_ms: row.number(),
-        };
-        Self {
-            place,
-            found: row.number(),
-            shown: Shown {
-                id: row.text(),
-                title: row.text(),
-                created_at: timestamp(row.number()),
-                updated_at: timestamp(place.updated_ms),
-                turn_count: row.number().saturating_mul(2),
-                state: row.text(),
-                snippet: None,
-            },
-        }
-    }
-}
-
-/// A page, in the client's shape.
-#[derive(Serialize)]
-struct Page {
-    conversations: Vec<Shown>,
-    next: Option<String>,
-}
-
-/// A conversation, in the client's shape.
-#[derive(Serialize)]
-struct Shown {
     id: String,
     title: String,
-    created_at: String,
-    updated_at: String,
+    created_ms: u64,
     /// Messages and answers, of all branches.
     turn_count: u64,
     /// That of its newest answer.
     state: String,
-    #[serde(skip_serializing_if = "Option::is_none")]
     snippet: Option<String>,
+}
+
+impl Entry {
+    fn of(row: &mut Row) -> Self {
+        Self {
+            place: Cursor {
+                number: row.number(),
+                updated_ms: row.number(),
+            },
+            found: row.number(),
+            id: row.text(),
+            title: row.text(),
+            created_ms: row.number(),
+            turn_count: row.number().saturating_mul(2),
+            state: row.text(),
+            snippet: None,
+        }
+    }
+
+    /// In the client's shape.
+    fn to_json(&self) -> String {
+        let mut json = Object::default();
+        json.text("id", &self.id)
+            .text("title", &self.title)
+            .text("created_at", &timestamp(self.created_ms))
+            .text("updated_at", &timestamp(self.place.updated_ms))
+            .number("turn_count", self.turn_count)
+            .text("state", &self.state);
+        if let Some(snippet) = &self.snippet {
+            json.text("snippet", snippet);
+        }
+        json.to_json()
+    }
 }

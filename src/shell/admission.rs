@@ -64,7 +64,8 @@ pub(super) async fn admit<'c>(
     exchange.log_received(Level::Info, length, name);
     let (chat, body) = parsed?;
     // A reader that resumes buys nothing.
-    let resumes = chat.kept.is_some() && js::header(&request.headers(), "last-event-id").is_some();
+    let last_id = || js::header(&request.headers(), "last-event-id");
+    let resumes = chat.kept.is_some() && last_id().is_some_and(|id| !id.is_empty());
     if !resumes {
         check_rate(exchange, request, name, waiting).await?;
     }

@@ -17,7 +17,7 @@ use super::runtime::instance::OpenChat;
 use super::runtime::js::{self, HeaderMap};
 use super::runtime::task::Inbox;
 use super::runtime::wait::{Interrupted, Waiting};
-use crate::api::error::ErrorCode;
+use crate::api::error::{ApiError, ErrorCode};
 use crate::config::Config;
 use crate::json;
 use crate::openai::failure::Failure;
@@ -25,6 +25,13 @@ use crate::telemetry::record::Level;
 
 /// How much longer than upstream an object may take to answer, in milliseconds.
 const SLACK_MS: u64 = 10_000;
+
+/// How long a request lives on when its client has left, in milliseconds, so that it reaches the object: what was asked
+/// for is bought, and the object writes the last line. The end of the request tells the object that nobody reads.
+const ARRIVAL_MS: u64 = 1_000;
+
+/// What a client is told that belongs to nobody, so that nothing can be kept for it.
+const NO_OWNER: &str = "This service keeps no conversations without access tokens. Leave out conversation_id. If you run this service, set ACCESS_TOKENS, or ANONYMOUS_OWNER to true.";
 
 /// The headers that an object looks at.
 const FORWARDED_HEADERS: [&str; 5] = [
@@ -94,9 +101,11 @@ pub(super) async fn forward(
     body: Option<Vec<u8>>,
     waiting: &mut Waiting,
 ) -> Result<Response, EarlyEnd> {
-    let (Some(owners), Some(owner)) = (&exchange.isolate.owners, owner) else {
-        return Err(ErrorCode::ConversationsUnavailable.into());
-    };
+    let owners = exchange.isolate.owners.as_ref();
+    let owners = owners.ok_or(ErrorCode::ConversationsUnavailable)?;
+    let owner = owner.ok_or_else(|| {
+        EarlyEnd::Rejected(ApiError::new(ErrorCode::ConversationsUnavailable, NO_OWNER))
+    })?;
     let headers = request.headers();
     let mut forwarded = vec![(
         "x-correlation-id",
@@ -128,14 +137,23 @@ pub(super) async fn forward(
     let deadline_ms = js::now_ms()
         .saturating_add(config.limits.total_ms())
         .saturating_add(SLACK_MS);
-    match waiting.settle(&asked, deadline_ms).await {
+    let mut settled = waiting.settle(&asked, deadline_ms).await;
+    let is_client_gone = matches!(settled, Err(Interrupted::ClientGone));
+    if is_client_gone {
+        waiting.forget_client();
+        let arrived_ms = js::now_ms().saturating_add(ARRIVAL_MS);
+        settled = waiting.settle(&asked, arrived_ms).await;
+    }
+    let context = exchange.response_context();
+    match settled {
         Ok(answer) => {
             let answer: Response = answer.unchecked_into();
-            let context = exchange.response_context();
             response::relayed(&answer, &context).map_err(|error| unavailable(&error))
         }
-        Err(Interrupted::ClientGone) => Err(EarlyEnd::ClientGone),
         Err(Interrupted::Failed(error)) => Err(unavailable(&error)),
-        Err(Interrupted::TimeIsUp) => Err(unavailable(&JsValue::from_str("no answer in time"))),
+        Err(_) if is_client_gone => {
+            response::for_nobody(&context).map_err(|error| unavailable(&error))
+        }
+        Err(_) => Err(unavailable(&JsValue::from_str("no answer in time"))),
     }
 }

@@ -83,9 +83,33 @@ const ERRORS = {
     "The answer took too long",
     "The answer took longer than this service allows. Ask for a shorter one.",
   ],
+  conversations_unavailable: [
+    "Conversations are not kept",
+    "This service keeps no conversations. Leave out conversation_id. If you run this service, bind OWNERS or set DATA_DIR: see docs/conversations.md.",
+  ],
+  answer_running: [
+    "An answer is still running",
+    "The answer that this message would follow is still being written. Wait for its end, stop it, or choose another turn with after.",
+  ],
+  idempotency_conflict: [
+    "Idempotency-Key already used",
+    "This Idempotency-Key belongs to another request. Use a fresh key for each new request.",
+  ],
+  too_many_answers: [
+    "Too many answers at once",
+    "You already have as many answers running as this service allows. Wait for one to end, or stop one.",
+  ],
+  interrupted: [
+    "The answer was interrupted",
+    "This service stopped while the answer was being written. The text so far is kept. Ask again for a new answer.",
+  ],
+  store_unavailable: [
+    "Conversations cannot be reached",
+    "This service could not read or write its conversations. Try again in a moment. If you run this service, check its log.",
+  ],
 };
 
-/** What a client is told in place of a code's own words, where a model is not found and it could not choose another. */
+/** What a client is told in place of a code's own words, where the cause calls for others. */
 export const DETAILS = {
   unknownDefaultModel:
     "The model's server does not have this service's default model, or does not let this service use it. " +
@@ -93,6 +117,11 @@ export const DETAILS = {
   wrongAddress:
     "The model's server does not have the model, or was called at a wrong address. " +
     "If you run this service, check OPENAI_BASE_URL first, then the model.",
+  noOwner:
+    "This service keeps no conversations without access tokens. Leave out conversation_id. " +
+    "If you run this service, set ACCESS_TOKENS, or ANONYMOUS_OWNER to true.",
+  noConversation: "You have no conversation with this id.",
+  noAnswer: "You have no answer with this id.",
 };
 
 /** The exact body of an error response; `detail` for a code that has no words of its own. */

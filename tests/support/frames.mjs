@@ -7,6 +7,7 @@ import { within } from "./within.mjs";
  * @typedef {object} Block
  * @property {string} raw What arrived, its blank line included.
  * @property {any} [frame] The parsed JSON of a `data:` line.
+ * @property {string} [id] The id of a kept answer's frame.
  * @property {string} [comment] The text of a comment line.
  */
 
@@ -84,10 +85,11 @@ function parseBlock(raw) {
   if (raw.startsWith(": ")) {
     return { raw, comment: raw.slice(2, -2) };
   }
-  if (!/^data: [^\r\n]*\n\n$/.test(raw)) {
+  const [, id, data] = raw.match(/^(?:id: ([^\r\n]*)\n)?data: ([^\r\n]*)\n\n$/) ?? [];
+  if (data === undefined) {
     throw new Error(`Neither one data line nor a comment: ${JSON.stringify(raw)}`);
   }
-  const frame = JSON.parse(raw.slice("data: ".length));
-  checkFrame(frame);
-  return { raw, frame };
+  const frame = JSON.parse(data);
+  checkFrame(frame, id);
+  return { raw, frame, ...(id !== undefined && { id }) };
 }

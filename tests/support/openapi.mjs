@@ -27,7 +27,12 @@ const ajv = addFormats(new Ajv2020({ allErrors: true, strictTypes: false }));
 const { paths, components } = closed(document);
 ajv.addVocabulary(["components"]);
 ajv.addSchema({ components }, "openapi.json");
-const { ChatRequest, ContentFrame, FinalFrame, ErrorFrame } = components.schemas;
+const { ChatRequest, ContentFrame, FinalFrame, ErrorFrame, FrameId } = components.schemas;
+
+/** The paths with an id in them. */
+const TEMPLATES = Object.entries(paths)
+  .filter(([path]) => path.includes("{"))
+  .map(([path, operations]) => [new RegExp(`^${path.replace("{id}", "[^/]+")}$`), operations]);
 
 /**
  * Checks a response of `fetch`, and the request body of a stream. The stream itself is left to the test, which reads
@@ -38,7 +43,7 @@ export async function checkResponse({ body, ...request }, response) {
   const isStream = headers.get("content-type")?.startsWith("text/event-stream");
   const text = isStream ? undefined : await response.clone().text();
   checkAnswer(request, { status, headers, text });
-  if (isStream) {
+  if (isStream && body) {
     check("A body that the worker takes", ChatRequest, JSON.parse(Buffer.from(body).toString()));
   }
 }
@@ -51,7 +56,7 @@ export async function checkResponse({ body, ...request }, response) {
  */
 export function checkAnswer({ method = "GET", path, pages }, { status, headers, text }) {
   const what = `${method} ${path}: ${status} ${STATUS_CODES[status]}`;
-  const operations = paths[path.replace(/\?.*/s, "")];
+  const operations = operationsOf(path.replace(/\?.*/s, ""));
   const operation = operations?.[method.toLowerCase()];
   // Every answer of the worker has an id. Of the files in front of it, the document describes only itself.
   if (pages && operation === undefined && !headers.has("x-correlation-id")) {
@@ -67,11 +72,31 @@ export function checkAnswer({ method = "GET", path, pages }, { status, headers, 
   }
 }
 
-/** Checks a frame of the event stream. */
-export function checkFrame(frame) {
+/**
+ * Checks a frame of the event stream.
+ *
+ * @param {any} frame
+ * @param {string} [id] Its id, which only frames of a kept answer have. Their last one tells where it is kept.
+ */
+export function checkFrame(frame, id) {
   const ending = frame.error === undefined ? FinalFrame : ErrorFrame;
   const schema = frame.is_final ? ending : ContentFrame;
-  check(`The frame ${JSON.stringify(frame).slice(0, 400)}`, schema, frame);
+  const what = `The frame ${JSON.stringify(frame).slice(0, 400)}`;
+  check(what, schema, frame);
+  if (id !== undefined) check(`${what}: its id '${id}'`, FrameId, id);
+  const isKept = id !== undefined && frame.is_final;
+  for (const field of ["turn_id", "history_turns"]) {
+    if (Object.hasOwn(frame, field) !== isKept) {
+      throw new Error(
+        `${what} ${isKept ? "lacks" : "has"} '${field}', as only a kept answer has it`,
+      );
+    }
+  }
+}
+
+/** What the document says of a path. A path with an id is that of its template. */
+function operationsOf(path) {
+  return paths[path] ?? TEMPLATES.find(([pattern]) => pattern.test(path))?.[1];
 }
 
 /** What a $ref to a component leads to. */
@@ -123,6 +148,11 @@ function checkBody(what, content, contentType, text) {
     throw new Error(`${what} is of the type ${contentType}, which openapi.json does not name`);
   } else if (type === "application/json") {
     check(`${what}: the body ${text}`, content[type].schema, JSON.parse(text));
+  } else if (type === "application/jsonl") {
+    const lines = text.split("\n").slice(0, -1);
+    for (const line of lines) {
+      check(`${what}: the line ${line}`, content[type].schema.contentSchema, JSON.parse(line));
+    }
   }
 }
 

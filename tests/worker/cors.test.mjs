@@ -22,10 +22,11 @@ const invalid = await startWorker({ OPENAI_BASE_URL, ALLOWED_ORIGINS: "canary.ex
 beforeEach(() => upstream.reset());
 
 const OWN = listed.url;
-const EXPOSED = "X-Correlation-Id, Retry-After";
+const EXPOSED = "X-Answer-Id, X-Correlation-Id, Retry-After";
 const PREFLIGHT = {
-  "access-control-allow-methods": "GET, HEAD, POST, OPTIONS",
-  "access-control-allow-headers": "Authorization, Content-Type, X-Correlation-Id",
+  "access-control-allow-methods": "GET, HEAD, POST, PATCH, DELETE, OPTIONS",
+  "access-control-allow-headers":
+    "Authorization, Content-Type, Idempotency-Key, Last-Event-ID, X-Confirm, X-Correlation-Id",
   "access-control-max-age": "7200",
 };
 const ALLOWED = [GOOD, PORT, "https://upper.example", OWN];

@@ -32,6 +32,8 @@ const VARIED = [
   "unsupported_media_type",
   "model_not_found",
   "origin_not_allowed",
+  "not_found",
+  "conversations_unavailable",
 ];
 
 test("the linter finds nothing", async () => {
@@ -66,14 +68,15 @@ test("the error codes are those of the worker", () => {
 test("every error code has an example, in the words of the worker", () => {
   const { bodies, frames } = errorExamples();
   for (const body of bodies) {
-    // The detail depends on the field, the variable, the header or who chose the model.
+    // The detail depends on the field, the variable, the header, what is missing or who chose the model.
     const free = VARIED.includes(body.code);
     const words = errorBody(body.code, body.correlation_id, free ? body.detail : undefined);
     assert.equal(JSON.stringify(body), words);
   }
   for (const frame of frames) {
-    const { correlation_id, sequence, code } = frame;
-    const words = finalFrame(correlation_id, sequence, errorEnding(code));
+    const { correlation_id, sequence, code, turn_id, history_turns } = frame;
+    const kept = { turn_id, history_turns };
+    const words = finalFrame(correlation_id, sequence, { ...errorEnding(code), ...kept });
     assert.equal(`data: ${JSON.stringify(frame)}\n\n`, words);
   }
   const shown = new Set([...bodies, ...frames].map(({ code }) => code));
@@ -106,10 +109,10 @@ test("each path answers the methods that are documented and no other, and prefli
   for (const [path, operations] of Object.entries(document.paths)) {
     await t.test(path, async () => {
       const documented = Object.keys(operations).sort();
-      const methods = operations.options === undefined ? ["PATCH"] : ["PATCH", "OPTIONS"];
+      const methods = operations.options === undefined ? ["PUT"] : ["PUT", "OPTIONS"];
       for (const method of methods) {
-        const response = await app.fetch(path, { method });
-        assert.equal(response.status, method === "PATCH" ? 405 : 204);
+        const response = await app.fetch(path.replace("{id}", "x"), { method });
+        assert.equal(response.status, method === "PUT" ? 405 : 204);
         const allowed = response.headers.get("allow").toLowerCase().split(", ");
         assert.deepEqual(allowed.sort(), documented);
       }

@@ -32,7 +32,7 @@ use crate::shell::runtime::streams::Source;
 use crate::shell::runtime::task::{self, Inbox, Read};
 use crate::shell::runtime::wait::{Interrupted, Waiting};
 use crate::shell::upstream;
-use crate::stream::pieces::{MAX_BYTES, Pieces};
+use crate::stream::pieces::{MAX_BYTES, Pieces, split_first};
 use crate::stream::relay::{Form, Input, Limits, Relay};
 use crate::telemetry::record::Level;
 
@@ -53,6 +53,8 @@ pub(super) struct Answer {
     /// The final frame's `turn_id` and `history_turns`.
     kept_fields: String,
     progress: RefCell<Progress>,
+    /// The final frame's, for the log.
+    finish_reason: Cell<Option<FinishReason>>,
     /// What is in the store, and may be shown.
     pieces: RefCell<Pieces>,
     /// What is not in the store yet.
@@ -100,6 +102,7 @@ impl Answer {
             number: begun.exchange,
             kept_fields: kept_fields(turn_id, begun.history_turns),
             progress: RefCell::new(Progress::Opening),
+            finish_reason: Cell::new(None),
             pieces: RefCell::default(),
             pending: RefCell::default(),
             readers: RefCell::default(),
@@ -128,6 +131,7 @@ impl Answer {
                 state: stored.state,
                 end_reason,
             }),
+            finish_reason: Cell::new(None),
             pieces: RefCell::new(stored.pieces),
             pending: RefCell::default(),
             readers: RefCell::default(),
@@ -185,11 +189,16 @@ impl Answer {
 
     /// Has the writer leave upstream.
     fn release(&self) {
-        if let Some(abort) = &self.abort {
-            abort.abort();
-        }
+        self.abort();
         if let Some(writer) = self.writer.get() {
             task::interrupt(writer);
+        }
+    }
+
+    /// Closes the call of upstream. An object goes on, so unlike that of a request its end does not close it.
+    fn abort(&self) {
+        if let Some(abort) = &self.abort {
+            abort.abort();
         }
     }
 
@@ -238,6 +247,12 @@ impl Answer {
 
     /// Upstream failed before its success status: nothing is kept, and all who wait get this error.
     fn fail(&self, object: &Object, exchange: &Exchange, failure: Failure) {
+        // It was stopped in the same moment, and that is stored.
+        if self.state().is_some() {
+            return;
+        }
+        // Its headers may still be to come.
+        self.abort();
         exchange.log_failure(&failure, "error_response");
         let forgotten = object.store().and_then(|store| {
             store
@@ -305,14 +320,13 @@ impl Answer {
         row: &mut JournalRow,
         written_ms: &mut u64,
     ) -> Result<(), EarlyEnd> {
-        let pending_bytes = self.pending.borrow().len();
-        let is_full = self
-            .pieces
-            .borrow()
-            .as_bytes()
-            .len()
-            .saturating_add(pending_bytes)
-            > MAX_BYTES;
+        if self.cut_to_fit() {
+            let ending = Ending::Finished {
+                finish_reason: FinishReason::Length,
+                usage: relay.usage(),
+            };
+            return self.end(object, &ending, State::Complete, EndReason::Done);
+        }
         if let Some(outcome) = relay.outcome() {
             let (ending, state) = match &outcome.failure {
                 Some(failure) => (Ending::Failed(&failure.error), State::Failed),
@@ -326,19 +340,34 @@ impl Answer {
             };
             return self.end(object, &ending, state, outcome.end_reason);
         }
-        if is_full {
-            let ending = Ending::Finished {
-                finish_reason: FinishReason::Length,
-                usage: None,
-            };
-            return self.end(object, &ending, State::Complete, EndReason::Done);
-        }
         let now_ms = js::now_ms();
-        if pending_bytes > 0 && now_ms >= written_ms.saturating_add(WRITE_EVERY_MS) {
+        let is_pending = !self.pending.borrow().is_empty();
+        if is_pending && now_ms >= written_ms.saturating_add(WRITE_EVERY_MS) {
             *written_ms = now_ms;
             self.write_journal(object, row)?;
         }
         Ok(())
+    }
+
+    /// Drops the pending pieces that the store has no room for, and those after them; true if there were any.
+    fn cut_to_fit(&self) -> bool {
+        let mut pending = self.pending.borrow_mut();
+        let room = MAX_BYTES.saturating_sub(self.pieces.borrow().as_bytes().len());
+        if pending.len() <= room {
+            return false;
+        }
+        let mut fitting = 0;
+        let mut rest = pending.as_slice();
+        while let Some((_, after)) = split_first(rest) {
+            let end = pending.len().saturating_sub(after.len());
+            if end > room {
+                break;
+            }
+            fitting = end;
+            rest = after;
+        }
+        pending.truncate(fitting);
+        true
     }
 
     fn take_output(&self, relay: &mut Relay) {
@@ -382,6 +411,9 @@ impl Answer {
     }
 
     fn ended(&self, object: &Object, ending: &Ending<'_>, state: State, end_reason: EndReason) {
+        if let Ending::Finished { finish_reason, .. } = ending {
+            self.finish_reason.set(Some(*finish_reason));
+        }
         *self.progress.borrow_mut() = Progress::Ended {
             fields: self.fields(ending).into(),
             state,
@@ -411,8 +443,17 @@ impl Answer {
         }
     }
 
-    /// The last line of the answer, whoever read it.
+    /// The last lines of the answer, whoever read it.
     fn log_complete(&self, exchange: &Exchange, relay: &Relay) {
+        if let Some(reason) = relay.unknown_finish_reason() {
+            exchange.log(Level::Warning, "unknown_finish_reason", |record| {
+                record.text("reason", reason);
+            });
+        }
+        let outcome = relay.outcome();
+        if let Some(failure) = outcome.and_then(|outcome| outcome.failure.as_ref()) {
+            exchange.log_failure(failure, "error_frame");
+        }
         let end_reason = match &*self.progress.borrow() {
             Progress::Failed(error) => EndReason::from(error.code),
             Progress::Ended { end_reason, .. } => *end_reason,
@@ -423,7 +464,7 @@ impl Answer {
                 .first_text_ms()
                 .map(|first_ms| first_ms.saturating_sub(exchange.started_ms)),
             chunk_count: relay.text_frame_count(),
-            finish_reason: relay.finish_reason(),
+            finish_reason: self.finish_reason.get(),
             usage: relay.usage(),
             ..exchange.completion(None, end_reason)
         };

@@ -13,7 +13,7 @@ use super::reader::Reader;
 use crate::api::answer_id::{AnswerId, sequence_of};
 use crate::api::ending::EndReason;
 use crate::api::error::{ApiError, ErrorCode};
-use crate::api::listing::{Page, parameter};
+use crate::api::listing::{Page, parameter, percent_decoded};
 use crate::api::request::{ConversationId, Invalid, title};
 use crate::api::route::{KeptRoute, Route, route};
 use crate::config::Config;
@@ -209,7 +209,7 @@ fn kept(
             Ok(Reply::Nothing)
         }
         KeptRoute::Answer(id) => {
-            let id = AnswerId::parse(id).ok_or_else(ask::no_answer)?;
+            let id = AnswerId::parse(&percent_decoded(id)).ok_or_else(ask::no_answer)?;
             let after = match ask::sequence_after(request, &id)? {
                 Some(sequence) => Some(sequence),
                 None => after_in(&query_of(request))?,
@@ -218,7 +218,7 @@ fn kept(
             Ok(Reply::Stream(Wanted { answer, after }))
         }
         KeptRoute::Stop(id) => {
-            let id = AnswerId::parse(id).ok_or_else(ask::no_answer)?;
+            let id = AnswerId::parse(&percent_decoded(id)).ok_or_else(ask::no_answer)?;
             let answer = ask::find(keeper, &id)?.ok_or_else(ask::no_answer)?;
             answer.stop(object)?;
             let state = answer.state().unwrap_or(State::Stopped).name();
@@ -301,7 +301,7 @@ fn cursor(text: &str) -> Result<Cursor, EarlyEnd> {
 }
 
 fn conversation(id: &str) -> Result<ConversationId, EarlyEnd> {
-    ConversationId::parse(id).ok_or_else(no_conversation)
+    ConversationId::parse(&percent_decoded(id)).ok_or_else(no_conversation)
 }
 
 fn no_conversation() -> EarlyEnd {

@@ -71,7 +71,11 @@ export class Endpoint {
    * @returns {Promise<Response>}
    */
   call(body, correlationId, signal) {
-    this.#options.headers.set("x-client-request-id", correlationId);
-    return fetch(this.#url, { ...this.#options, body, signal });
+    // A Durable Object's call waits until what was written before it is safe, and its headers are read only then: shared
+    // ones would have the id of a later call. Only an object's calls have a signal.
+    const shared = this.#options.headers;
+    const headers = signal ? new Headers(shared) : shared;
+    headers.set("x-client-request-id", correlationId);
+    return fetch(this.#url, { ...this.#options, headers, body, signal });
   }
 }

@@ -70,6 +70,11 @@ impl Waiting {
         self.inbox.is_client_gone.get()
     }
 
+    /// Waits as if the client were still there.
+    pub(in crate::shell) fn forget_client(&self) {
+        self.inbox.is_client_gone.set(false);
+    }
+
     /// Waits for a promise.
     pub(in crate::shell) async fn settle(
         &mut self,
