@@ -1,5 +1,6 @@
 //! Kept conversations, on a real `SQLite`.
 
+mod acts;
 mod answers;
 mod database;
 mod forgetting;

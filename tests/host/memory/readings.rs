@@ -2,6 +2,7 @@
 
 use personal_ai_assistant::memory::answer::Ended;
 use personal_ai_assistant::memory::begin::{After, Beginning};
+use personal_ai_assistant::memory::journal::JournalRow;
 use personal_ai_assistant::memory::pieces::Pieces;
 use personal_ai_assistant::memory::reading::{Format, Reading};
 use personal_ai_assistant::memory::store::{State, Store};
@@ -23,7 +24,7 @@ fn varied() -> Store<Sqlite> {
         );
         let pieces = pieces(text_so_far.iter().copied());
         if state == State::Streaming {
-            return append(&store, begun.exchange, &mut Default::default(), &pieces);
+            return append(&store, begun.exchange, &mut JournalRow::default(), &pieces);
         }
         let ended = Ended {
             state,
