@@ -191,7 +191,7 @@ fn kept(
                 return Err(no_conversation());
             }
             for answer in running {
-                answer.discard(object);
+                answer.discard();
             }
             Ok(Reply::Nothing)
         }
@@ -205,7 +205,7 @@ fn kept(
             let running = keeper.all_running();
             store.delete_all().map_err(failed)?;
             for answer in running {
-                answer.discard(object);
+                answer.discard();
             }
             Ok(Reply::Nothing)
         }
