@@ -2,7 +2,7 @@
 
 use proptest::char::range;
 use proptest::collection::vec;
-use proptest::prelude::{Strategy, any, prop_oneof};
+use proptest::prelude::{Strategy, prop_oneof};
 
 use super::database::{NOW, exchange, message, store};
 use super::lists::{at, ids, list, search};
