@@ -192,6 +192,23 @@ fn an_export_has_one_conversation_a_line_the_oldest_first() {
 }
 
 #[test]
+fn only_the_last_part_of_an_export_ends_with_a_line_end() {
+    let store = store();
+    for number in 0..150 {
+        let id = format!("c{number}");
+        exchange(&store, &message(&id, &id, "Hello\n"), "Hi\n");
+    }
+    let mut reading = Reading::export();
+    let mut ends = Vec::new();
+    while let Some(part) = store.read(&mut reading).expect("a part") {
+        ends.push(part.ends_with('\n'));
+    }
+    let last = ends.pop();
+    assert_eq!(last, Some(true));
+    assert!(ends.len() > 1 && !ends.contains(&true), "{ends:?}");
+}
+
+#[test]
 fn a_long_conversation_is_read_in_parts_of_bounded_size() {
     let store = store();
     let text = "long ".repeat(20_000);
