@@ -101,7 +101,7 @@ impl AccessToken {
             && name
                 .bytes()
                 .all(|byte| byte.is_ascii_alphanumeric() || b"._-@".contains(&byte));
-        (name_fits && is_token(token)).then(|| Self {
+        (name_fits && is_token(token)).then_some(Self {
             client: Client { name, owner },
             digest,
         })

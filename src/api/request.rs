@@ -387,7 +387,9 @@ fn after(fields: &Fields<'_>) -> Result<After, Invalid> {
 /// SHA-256 in hexadecimal.
 fn fingerprint(text: &str) -> String {
     let digest = Sha256::digest(text);
-    digest.iter().map(|byte| format!("{byte:02x}")).collect()
+    digest
+        .iter()
+        .fold(String::new(), |hex, byte| format!("{hex}{byte:02x}"))
 }
 
 fn history(fields: &Fields<'_>) -> Result<Vec<Turn>, Invalid> {

@@ -33,6 +33,10 @@ pub(super) struct Chat {
 }
 
 /// How a chat goes on once it is let in.
+#[allow(
+    clippy::large_enum_variant,
+    reason = "one for each chat, which is taken apart at once"
+)]
 enum Begun {
     /// With upstream's answer.
     Stream(Source, Relay),

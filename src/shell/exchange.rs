@@ -102,7 +102,7 @@ impl Exchange {
     }
 
     /// Path and query, as the client sent them.
-    pub(super) fn target(&self, request: &Request) -> String {
+    pub(super) fn target(request: &Request) -> String {
         let url = request.url();
         let (_, target) = split_origin(&url);
         let target = target.split('#').next().unwrap_or_default();

@@ -124,7 +124,7 @@ pub(super) async fn forward(
         method: &exchange.method,
         headers: HeaderMap(&pairs),
     };
-    let target = exchange.target(request);
+    let target = Exchange::target(request);
     let unavailable = |error: &JsValue| {
         EarlyEnd::Failed(Failure::new(
             ErrorCode::StoreUnavailable,
