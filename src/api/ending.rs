@@ -6,8 +6,7 @@ use super::error::ErrorCode;
 use crate::telemetry::record::Record;
 
 /// Why an answer is complete.
-#[derive(Clone, Copy, Debug, Eq, PartialEq, Serialize)]
-#[serde(rename_all = "snake_case")]
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub enum FinishReason {
     /// The model said everything.
     Stop,

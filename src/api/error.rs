@@ -2,10 +2,8 @@
 
 use std::borrow::Cow;
 
-use serde::Serialize;
-
 use super::correlation::CorrelationId;
-use crate::json;
+use crate::json::Object;
 
 /// The stable machine name of an error.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -126,6 +124,7 @@ impl ErrorCode {
         }
     }
 
+    #[allow(clippy::too_many_lines, reason = "a table")]
     const fn words(self) -> (&'static str, &'static str) {
         match self {
             Self::ValidationError => (
@@ -280,12 +279,12 @@ impl ApiError {
 
     /// The JSON body of an error response.
     pub fn body(&self, correlation_id: &CorrelationId) -> String {
-        json::to_json(&ErrorBody {
-            error: self.code.title(),
-            detail: &self.detail,
-            correlation_id: correlation_id.as_str(),
-            code: self.code.name(),
-        })
+        let mut body = Object::default();
+        body.text("error", self.code.title())
+            .text("detail", &self.detail)
+            .text("correlation_id", correlation_id.as_str())
+            .text("code", self.code.name());
+        body.to_json()
     }
 }
 
@@ -293,12 +292,4 @@ impl From<ErrorCode> for ApiError {
     fn from(code: ErrorCode) -> Self {
         Self::new(code, code.detail())
     }
-}
-
-#[derive(Serialize)]
-struct ErrorBody<'a> {
-    error: &'static str,
-    detail: &'a str,
-    correlation_id: &'a str,
-    code: &'static str,
 }

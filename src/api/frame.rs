@@ -3,13 +3,11 @@
 //! A frame is one `data:` line of compact JSON and a blank line. Its keys come in a fixed order, its
 //! `sequence` counts 0, 1, 2, … without gaps. A frame of a kept answer has an `id:` line before it.
 
-use serde::Serialize;
-
 use super::answer_id::AnswerId;
 use super::correlation::CorrelationId;
 use super::ending::{FinishReason, Usage};
 use super::error::ApiError;
-use crate::json;
+use crate::json::{self, Object};
 
 /// The comment line that keeps an otherwise silent connection alive.
 pub const KEEP_ALIVE: &[u8] = b": keep-alive\n\n";
@@ -107,42 +105,44 @@ impl FrameEncoder {
 impl Ending<'_> {
     /// The fields of the final frame that tell the ending: JSON without braces.
     pub fn fields(&self) -> String {
-        let mut out = Vec::new();
+        let mut fields = Object::default();
         match self {
             Self::Finished {
                 finish_reason,
                 usage,
             } => {
-                field("finish_reason", finish_reason.name(), &mut out);
+                fields.text("finish_reason", finish_reason.name());
                 if let Some(usage) = usage {
-                    field("usage", usage, &mut out);
+                    let Usage {
+                        input_tokens,
+                        output_tokens,
+                        total_tokens,
+                    } = *usage;
+                    let mut counts = Object::default();
+                    counts
+                        .number("input_tokens", input_tokens)
+                        .number("output_tokens", output_tokens)
+                        .number("total_tokens", total_tokens);
+                    fields.raw("usage", &counts.to_json());
                 }
             }
             Self::Failed(error) => {
-                field("error", error.code.title(), &mut out);
-                field("detail", &error.detail, &mut out);
-                field("code", error.code.name(), &mut out);
+                fields
+                    .text("error", error.code.title())
+                    .text("detail", &error.detail)
+                    .text("code", error.code.name());
             }
         }
-        String::from_utf8(out).unwrap_or_default()
+        fields.fields().to_owned()
     }
 }
 
-/// The fields that only the final frame of a kept answer has, behind those of its ending: the turn that it is kept as, and how many earlier turns
-/// the model saw.
+/// The fields that only the final frame of a kept answer has, behind those of its ending: the turn that it is kept as, and
+/// how many earlier turns the model saw.
 pub fn kept_fields(turn_id: &str, history_turns: u64) -> String {
-    let mut out = Vec::new();
-    field("turn_id", turn_id, &mut out);
-    field("history_turns", &history_turns, &mut out);
-    String::from_utf8(out).unwrap_or_default()
-}
-
-fn field(name: &str, value: &(impl Serialize + ?Sized), out: &mut Vec<u8>) {
-    if !out.is_empty() {
-        out.push(b',');
-    }
-    out.push(b'"');
-    out.extend_from_slice(name.as_bytes());
-    out.extend_from_slice(b"\":");
-    json::append(value, out);
+    let mut fields = Object::default();
+    fields
+        .text("turn_id", turn_id)
+        .number("history_turns", history_turns);
+    fields.fields().to_owned()
 }

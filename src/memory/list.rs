@@ -2,13 +2,11 @@
 
 use std::fmt;
 
-use serde::Serialize;
-
 use super::search;
 use super::sql::{Database, MAX_INTEGER, Row, Value, rows};
 use super::store::Store;
 use super::title::one_line;
-use crate::json;
+use crate::json::Object;
 use crate::telemetry::record::timestamp;
 
 /// Most conversations of a page.
@@ -56,8 +54,8 @@ impl fmt::Display for Cursor {
     }
 }
 
-/// A search that finds more is walked from its newest conversations on, and ends with the page.
-const FEW_MATCHES: u64 = 1_000;
+/// Up to here a search goes from its matches to their conversations. With more it would be quicker the other way round.
+const FEW_MATCHES: u64 = 4_000;
 
 /// What a page says of each conversation that an inner query has chosen.
 const SHOWN: &str = "SELECT c.number, c.updated_ms, chosen.found, c.id, c.title, c.created_ms,
@@ -93,16 +91,17 @@ impl<D: Database> Store<D> {
         found.truncate(page);
         if let Some(Some(query)) = &query {
             for entry in &mut found {
-                entry.shown.snippet = Some(self.snippet(entry.found, query)?);
+                entry.snippet = Some(self.snippet(entry.found, query)?);
             }
         }
         let last = found.last().filter(|_| has_more);
         let next = last.map(|entry| entry.place.to_string());
-        let conversations = found.into_iter().map(|entry| entry.shown).collect();
-        Ok(json::to_json(&Page {
-            conversations,
-            next,
-        }))
+        let conversations: Vec<String> = found.iter().map(Entry::to_json).collect();
+        let mut page_json = Object::default();
+        page_json
+            .raw("conversations", &format!("[{}]", conversations.join(",")))
+            .optional_text("next", next.as_deref());
+        Ok(page_json.to_json())
     }
 
     /// The conversations that a search finds, each with its newest match.
@@ -116,17 +115,16 @@ impl<D: Database> Store<D> {
             JOIN conversations c ON c.number = coalesce(e.conversation, matches.number)
             WHERE (c.updated_ms, c.number) < (?1, ?2)
             GROUP BY c.number ORDER BY c.updated_ms DESC, c.number DESC LIMIT ?3";
-        // From the conversations to their matches.
-        const MANY: &str = "SELECT number, found FROM (
-                SELECT c.number, (
-                    SELECT max(n) FROM (
-                        SELECT e.number AS n FROM exchanges e WHERE e.conversation = c.number
-                        UNION ALL SELECT c.number
-                    ) WHERE n IN (SELECT rowid FROM search WHERE search MATCH ?4)
-                ) AS found
-                FROM conversations c WHERE (c.updated_ms, c.number) < (?1, ?2)
-                ORDER BY c.updated_ms DESC, c.number DESC
-            ) WHERE found IS NOT NULL LIMIT ?3";
+        // From the newest conversations to their matches, until the page is full. The plus keeps SQLite from trying each
+        // match for each conversation.
+        const MANY: &str = "SELECT c.number, (
+                SELECT max(n) FROM (
+                    SELECT e.number AS n FROM exchanges e WHERE e.conversation = c.number
+                    UNION ALL SELECT c.number
+                ) WHERE +n IN (SELECT rowid FROM search WHERE search MATCH ?4)
+            ) AS found
+            FROM conversations c WHERE (c.updated_ms, c.number) < (?1, ?2) AND found IS NOT NULL
+            ORDER BY c.updated_ms DESC, c.number DESC LIMIT ?3";
         let most = FEW_MATCHES.saturating_add(1);
         let count = rows(&self.database, COUNT, &[query.into(), most.into()])?.next();
         let is_few = count.is_some_and(|mut row| row.number() <= FEW_MATCHES);
@@ -159,49 +157,45 @@ struct Entry {
     place: Cursor,
     /// The number of its newest text that a search has found.
     found: u64,
-    shown: Shown,
-}
-
-impl Entry {
-    fn of(row: &mut Row) -> Self {
-        let place = Cursor {
-            number: row.number(),
-            updated_ms: row.number(),
-        };
-        Self {
-            place,
-            found: row.number(),
-            shown: Shown {
-                id: row.text(),
-                title: row.text(),
-                created_at: timestamp(row.number()),
-                updated_at: timestamp(place.updated_ms),
-                turn_count: row.number().saturating_mul(2),
-                state: row.text(),
-                snippet: None,
-            },
-        }
-    }
-}
-
-/// A page, in the client's shape.
-#[derive(Serialize)]
-struct Page {
-    conversations: Vec<Shown>,
-    next: Option<String>,
-}
-
-/// A conversation, in the client's shape.
-#[derive(Serialize)]
-struct Shown {
     id: String,
     title: String,
-    created_at: String,
-    updated_at: String,
+    created_ms: u64,
     /// Messages and answers, of all branches.
     turn_count: u64,
     /// That of its newest answer.
     state: String,
-    #[serde(skip_serializing_if = "Option::is_none")]
     snippet: Option<String>,
+}
+
+impl Entry {
+    fn of(row: &mut Row) -> Self {
+        Self {
+            place: Cursor {
+                number: row.number(),
+                updated_ms: row.number(),
+            },
+            found: row.number(),
+            id: row.text(),
+            title: row.text(),
+            created_ms: row.number(),
+            turn_count: row.number().saturating_mul(2),
+            state: row.text(),
+            snippet: None,
+        }
+    }
+
+    /// In the client's shape.
+    fn to_json(&self) -> String {
+        let mut json = Object::default();
+        json.text("id", &self.id)
+            .text("title", &self.title)
+            .text("created_at", &timestamp(self.created_ms))
+            .text("updated_at", &timestamp(self.place.updated_ms))
+            .number("turn_count", self.turn_count)
+            .text("state", &self.state);
+        if let Some(snippet) = &self.snippet {
+            json.text("snippet", snippet);
+        }
+        json.to_json()
+    }
 }

@@ -52,8 +52,12 @@ const VERSION_1: &[&str] = &[
         pieces BLOB NOT NULL,
         PRIMARY KEY (exchange, number)
     ) WITHOUT ROWID",
-    "CREATE VIRTUAL TABLE search USING fts5 (text, tokenize = 'unicode61')",
+    SEARCH,
 ];
+
+/// The search index. Row ids are the numbers of exchanges and of renamed conversations. Marks are parts of words, as the
+/// vowel signs of Indian scripts are.
+const SEARCH: &str = "CREATE VIRTUAL TABLE search USING fts5 (text, tokenize = \"unicode61 categories 'L* N* Co M*'\")";
 
 /// Its shape never changes: every version has to find its own number.
 const META: &str = "CREATE TABLE IF NOT EXISTS meta (key TEXT PRIMARY KEY, value) WITHOUT ROWID";

@@ -1,12 +1,8 @@
 //! What the store has → what a client reads: JSON and Markdown.
 
-use serde::Serialize;
-use serde_json::value::RawValue;
-
 use super::markdown::Markdown;
 use super::turns::{Exchange, Head};
-use crate::api::request::Role;
-use crate::json::{self, Fields};
+use crate::json::{Fields, Object};
 use crate::telemetry::record::timestamp;
 
 /// Writes conversations, an exchange at a time.
@@ -80,96 +76,49 @@ impl View {
 
 /// A conversation up to its first turn.
 fn json_head(head: &Head) -> String {
-    #[derive(Serialize)]
-    struct Shown<'a> {
-        id: &'a str,
-        title: &'a str,
-        created_at: String,
-        updated_at: String,
-        turns: [u8; 0],
-    }
-    let mut json = json::to_json(&Shown {
-        id: &head.id,
-        title: &head.title,
-        created_at: timestamp(head.created_ms),
-        updated_at: timestamp(head.updated_ms),
-        turns: [],
-    });
-    let end = "]}";
-    json.truncate(json.len().saturating_sub(end.len()));
-    json
+    let mut fields = Object::default();
+    fields
+        .text("id", &head.id)
+        .text("title", &head.title)
+        .text("created_at", &timestamp(head.created_ms))
+        .text("updated_at", &timestamp(head.updated_ms));
+    format!("{{{},\"turns\":[", fields.fields())
 }
 
-/// The two turns of an exchange.
+/// The two turns of an exchange. What the answer's final frame said is repeated as it was sent.
 fn json_turns(exchange: &Exchange, out: &mut String) {
     let created_at = timestamp(exchange.created_ms);
-    let question = Turn {
-        id: &exchange.question_turn,
-        parent_id: exchange.parent.as_deref(),
-        role: Role::User,
-        content: &exchange.message,
-        created_at: &created_at,
-        answer: None,
-    };
+    let mut question = Object::default();
+    question
+        .text("id", &exchange.question_turn)
+        .optional_text("parent_id", exchange.parent.as_deref())
+        .text("role", "user")
+        .text("content", &exchange.message)
+        .text("created_at", &created_at);
     let ending = format!("{{{}}}", exchange.ending);
     let ending = Fields::parse(&ending).unwrap_or_default();
-    let raw = |name: &str| {
-        ending
-            .get(name)
-            .and_then(|json| serde_json::from_str(json).ok())
-    };
-    let error = raw("error").map(|error| Failure {
-        error,
-        detail: raw("detail"),
-        code: raw("code"),
-    });
-    let answer = Turn {
-        id: &exchange.answer_turn,
-        parent_id: Some(&exchange.question_turn),
-        role: Role::Assistant,
-        content: &exchange.answer,
-        created_at: &created_at,
-        answer: Some(AnswerFields {
-            answer_id: &exchange.answer_id,
-            state: exchange.state.name(),
-            model: &exchange.model,
-            finish_reason: raw("finish_reason"),
-            usage: raw("usage"),
-            error,
-        }),
-    };
-    out.push_str(&json::to_json(&question));
+    let said = |name: &str| ending.get(name).unwrap_or("null");
+    let mut answer = Object::default();
+    answer
+        .text("id", &exchange.answer_turn)
+        .text("parent_id", &exchange.question_turn)
+        .text("role", "assistant")
+        .text("content", &exchange.answer)
+        .text("created_at", &created_at)
+        .text("answer_id", &exchange.answer_id)
+        .text("state", exchange.state.name())
+        .text("model", &exchange.model)
+        .raw("finish_reason", said("finish_reason"))
+        .raw("usage", said("usage"));
+    if let Some(error) = ending.get("error") {
+        let mut failure = Object::default();
+        failure
+            .raw("error", error)
+            .raw("detail", said("detail"))
+            .raw("code", said("code"));
+        answer.raw("error", &failure.to_json());
+    }
+    out.push_str(&question.to_json());
     out.push(',');
-    out.push_str(&json::to_json(&answer));
-}
-
-/// A turn, in the client's shape.
-#[derive(Serialize)]
-struct Turn<'a> {
-    id: &'a str,
-    parent_id: Option<&'a str>,
-    role: Role,
-    content: &'a str,
-    created_at: &'a str,
-    #[serde(flatten)]
-    answer: Option<AnswerFields<'a>>,
-}
-
-/// What only an answer's turn has. What its final frame said is repeated as it was sent.
-#[derive(Serialize)]
-struct AnswerFields<'a> {
-    answer_id: &'a str,
-    state: &'static str,
-    model: &'a str,
-    finish_reason: Option<&'a RawValue>,
-    usage: Option<&'a RawValue>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    error: Option<Failure<'a>>,
-}
-
-#[derive(Serialize)]
-struct Failure<'a> {
-    error: &'a RawValue,
-    detail: Option<&'a RawValue>,
-    code: Option<&'a RawValue>,
+    out.push_str(&answer.to_json());
 }

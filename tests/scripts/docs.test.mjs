@@ -77,6 +77,20 @@ test("the fields of a request are those of openapi.json", () => {
   assert.deepEqual(told, Object.keys(openapi.components.schemas.ChatRequest.properties));
 });
 
+test("the routes are those of openapi.json", () => {
+  const table = read("docs/api.md").match(/^\| route \|.*\n\| --- .*\n((?:\| .*\n)+)/m)[1];
+  const told = [...table.matchAll(/`([A-Z]+) (\/[\w./-]*)`/g)].map(
+    ([, method, path]) => `${method} ${path.replace("/ID", "/{id}")}`,
+  );
+  const documented = Object.entries(openapi.paths).flatMap(([path, operations]) =>
+    Object.keys(operations)
+      .filter((method) => !["head", "options"].includes(method))
+      .map((method) => `${method.toUpperCase()} ${path}`),
+  );
+  const pages = ["GET /", "GET /docs"];
+  assert.deepEqual(told.toSorted(), [...documented, ...pages].toSorted());
+});
+
 test("the events of the log are those that the code writes", () => {
   const rust = globSync("src/**/*.rs", { cwd: ROOT }).map(read).join("");
   const js = globSync("{src,scripts/serve}/**/*.{js,mjs}", { cwd: ROOT }).map(read).join("");

@@ -1,5 +1,7 @@
 /** Clocks of kept answers: heartbeats for every reader, and the answer's own deadlines, in a time that belongs to the test. */
 import assert from "node:assert/strict";
+import { once } from "node:events";
+import { request } from "node:http";
 import test, { beforeEach } from "node:test";
 import { CLOCK, pass } from "../support/clock.mjs";
 import { errorBody, errorEnding } from "../support/errors.mjs";
@@ -135,4 +137,39 @@ test("text is written at once, and what follows within 100 ms is written togethe
   assert.equal(await reply.next(), keptFrame(key, asker, 2, "c"));
   call.end(finish("stop"), done);
   await reply.text();
+});
+
+test("a reader that takes nothing for MAX_STREAM_SECONDS is broken off, and can come back", async () => {
+  // As frames, these are more than the system holds for a connection.
+  const contents = Array(60_000).fill("x");
+  const { key, asked, call } = await ask();
+  for (const content of contents) call.write(delta(content));
+  call.end(finish("stop"), done);
+  const whole = await (await asked).text();
+  const id = fresh();
+  const headers = { "accept-encoding": "identity", "x-correlation-id": id };
+  const reading = request(`${app.url}/answers/${key}`, { headers }).end();
+  const [response] = await within(once(reading, "response"), "the headers");
+  response.pause();
+  await pass(app, LONGEST);
+  const { record } = await app.log("response_complete", id);
+  assert.partialDeepStrictEqual(record, { status: "error", end_reason: "stream_too_long" });
+  const chunks = [];
+  const broken = within(
+    (async () => {
+      for await (const chunk of response) chunks.push(chunk);
+    })(),
+    "the end",
+  );
+  await assert.rejects(broken, { code: "ECONNRESET" });
+  const read = Buffer.concat(chunks).toString();
+  assert.equal(whole.startsWith(read), true);
+  const last = read
+    .match(/^id: .*\.(\d+)$/gm)
+    .at(-2)
+    .split(".")
+    .at(-1);
+  const rest = await (await me.answer(key, last)).text();
+  assert.equal(whole.endsWith(rest), true);
+  assert.ok(rest.length > whole.length - read.length);
 });

@@ -1,7 +1,7 @@
 /** What has no conversation, or no owner: stateless chats are as they were, and everything kept says what is missing. */
 import assert from "node:assert/strict";
 import test, { after, beforeEach } from "node:test";
-import { errorBody } from "../support/errors.mjs";
+import { DETAILS, errorBody } from "../support/errors.mjs";
 import { frames } from "../support/frames.mjs";
 import { startWorker } from "../support/harness.mjs";
 import { startKept } from "../support/kept.mjs";
@@ -34,7 +34,7 @@ const IGNORED = [
 const STATELESS = [
   { message: "Hello over there" },
   { message: "Hello over there", conversation_id: null },
-  { message: "Hello over there", conversation_id: null, after: 7 },
+  { message: "Hello over there", conversation_id: null, after: null },
   { message: "Hello over there", after: "not a turn at all" },
   { message: "Hello over there", history: [{ role: "user", content: "Before that" }] },
 ];
@@ -95,19 +95,41 @@ const KEPT = [
   ["/export", {}],
 ];
 
-const NOBODYS =
-  "This service keeps no conversations of anonymous clients. Leave out conversation_id, or, if you run it, set ACCESS_TOKENS or ANONYMOUS_OWNER: see docs/configuration.md.";
-
 test("without an owner, or without the binding, nothing is kept, and the error says what to set", async (t) => {
   for (const [path, init] of KEPT) {
     await t.test(`${init.method ?? "GET"} ${path}`, async () => {
-      for (const [person, detail] of [[guest, NOBODYS], [stranger]]) {
+      for (const [person, detail] of [[guest, DETAILS.noOwner], [stranger]]) {
         const reply = await person.send(path, init);
         assert.equal(await reply.text(), errorBody("conversations_unavailable", reply.id, detail));
         assert.equal(reply.status, 409);
       }
       assert.equal(upstream.calls.length, 0);
     });
+  }
+});
+
+test("a service that is not set up right keeps nothing, and serves nobody", async (t) => {
+  const shut = await startWorker(
+    { OPENAI_BASE_URL, ANONYMOUS_OWNER: "true", REQUIRE_AUTH: "true" },
+    { owners: true },
+  );
+  const wrong = await startWorker({ OPENAI_BASE_URL, ANONYMOUS_OWNER: "maybe" }, { owners: true });
+  for (const [server, variable] of [
+    [shut, "ACCESS_TOKENS"],
+    [wrong, "ANONYMOUS_OWNER"],
+  ]) {
+    const person = new Person(server);
+    for (const [path, init] of KEPT) {
+      await t.test(`${variable}: ${init.method ?? "GET"} ${path}`, async () => {
+        const reply = await person.send(path, init);
+        assert.equal(reply.status, 500);
+        const { code, detail } = await reply.error();
+        assert.equal(code, "configuration_error");
+        assert.match(detail, new RegExp(`^${variable} `));
+        assert.equal(upstream.calls.length, 0);
+      });
+    }
+    await person.assertLogged();
   }
 });
 

@@ -1,7 +1,7 @@
 /** Where a reader begins: `Last-Event-ID` and `?after`, right and wrong, while an answer runs and once it has ended. */
 import assert from "node:assert/strict";
 import test, { after, before, beforeEach } from "node:test";
-import { errorBody } from "../support/errors.mjs";
+import { DETAILS, errorBody } from "../support/errors.mjs";
 import { startKept } from "../support/kept.mjs";
 import { endingOf, keptFrame, keptFrames, Person } from "../support/person.mjs";
 import { delta, done, finish, startUpstream } from "../support/upstream.mjs";
@@ -50,7 +50,7 @@ async function heard(asked) {
 }
 
 const refused = (code, detail) => [code === "not_found" ? 404 : 400, errorBody(code, "ID", detail)];
-const unknown = refused("not_found", "You have no answer with this id.");
+const unknown = refused("not_found", DETAILS.noAnswer);
 const invalid = (field, rule) => refused("validation_error", `Field '${field}': ${rule}`);
 const malformed = invalid(
   "header.last-event-id",

@@ -1,7 +1,7 @@
 /** Stopping an answer: it is stored first, the text so far stays, and upstream is closed within a second. */
 import assert from "node:assert/strict";
 import test, { after, beforeEach } from "node:test";
-import { errorBody } from "../support/errors.mjs";
+import { DETAILS, errorBody } from "../support/errors.mjs";
 import { startKept } from "../support/kept.mjs";
 import { endingOf, keptFrame, keptFrames, Person } from "../support/person.mjs";
 import { delta, done, finish, startUpstream } from "../support/upstream.mjs";
@@ -185,7 +185,7 @@ test("nobody stops another owner's answer, or one that there is not", async (t) 
     await t.test(what, async () => {
       const reply = await stopping();
       assert.equal(reply.status, 404);
-      const detail = "You have no answer with this id.";
+      const detail = DETAILS.noAnswer;
       assert.equal(await reply.text(), errorBody("not_found", reply.id, detail));
     });
   }

@@ -292,9 +292,12 @@ impl Answer {
         let mut written_ms = 0;
         while self.state().is_none() {
             self.take_output(relay);
+            for frame in relay.take_sent() {
+                exchange.log_sent(frame);
+            }
             let step = self.step(object, relay, &mut row, &mut written_ms);
             if let Err(error) = step {
-                self.lose(object, exchange, error);
+                self.lose(object, exchange, &error);
             }
             if self.state().is_some() {
                 break;
@@ -304,9 +307,6 @@ impl Answer {
             let deadline_ms = relay.deadline_ms().min(write_ms.unwrap_or(u64::MAX));
             if !read(&mut source, relay, waiting, deadline_ms).await {
                 break;
-            }
-            for frame in relay.take_sent() {
-                exchange.log_sent(frame);
             }
         }
         let is_done = relay
@@ -429,8 +429,8 @@ impl Answer {
 
     /// The store has failed: what is not in it is not shown. The ending is the one that the next instance would write, so
     /// it is true even if this one does not live to store it.
-    fn lose(&self, object: &Object, exchange: &Exchange, end: EarlyEnd) {
-        if let EarlyEnd::Failed(failure) = &end {
+    fn lose(&self, object: &Object, exchange: &Exchange, end: &EarlyEnd) {
+        if let EarlyEnd::Failed(failure) = end {
             exchange.log_failure(failure, "answer_interrupted");
         }
         self.pending.take();

@@ -1,4 +1,4 @@
-//! The store's database: the SQLite of a Durable Object.
+//! The store's database: the `SQLite` of a Durable Object.
 
 use js_sys::{ArrayBuffer, Promise, Uint8Array};
 use wasm_bindgen::prelude::wasm_bindgen;
@@ -81,7 +81,7 @@ impl Database for Storage {
         let mut all = Vec::new();
         for Statement { sql, values } in statements {
             all.push(JsValue::from_str(sql));
-            all.push(JsValue::from_f64(values.len() as f64));
+            all.push(JsValue::from(values.len()));
             for value in values {
                 all.push(to_js(value));
             }
