@@ -124,6 +124,7 @@ impl ErrorCode {
         }
     }
 
+    #[allow(clippy::too_many_lines, reason = "a table")]
     const fn words(self) -> (&'static str, &'static str) {
         match self {
             Self::ValidationError => (

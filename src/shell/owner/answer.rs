@@ -297,7 +297,7 @@ impl Answer {
             }
             let step = self.step(object, relay, &mut row, &mut written_ms);
             if let Err(error) = step {
-                self.lose(object, exchange, error);
+                self.lose(object, exchange, &error);
             }
             if self.state().is_some() {
                 break;
@@ -429,8 +429,8 @@ impl Answer {
 
     /// The store has failed: what is not in it is not shown. The ending is the one that the next instance would write, so
     /// it is true even if this one does not live to store it.
-    fn lose(&self, object: &Object, exchange: &Exchange, end: EarlyEnd) {
-        if let EarlyEnd::Failed(failure) = &end {
+    fn lose(&self, object: &Object, exchange: &Exchange, end: &EarlyEnd) {
+        if let EarlyEnd::Failed(failure) = end {
             exchange.log_failure(failure, "answer_interrupted");
         }
         self.pending.take();

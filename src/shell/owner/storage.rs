@@ -1,4 +1,4 @@
-//! The store's database: the SQLite of a Durable Object.
+//! The store's database: the `SQLite` of a Durable Object.
 
 use js_sys::{ArrayBuffer, Promise, Uint8Array};
 use wasm_bindgen::prelude::wasm_bindgen;
@@ -19,6 +19,10 @@ extern "C" {
 
     #[wasm_bindgen(catch)]
     fn confirm(context: &JsValue) -> Result<Promise, JsValue>;
+
+    /// Cannot throw: it looks at a text.
+    #[wasm_bindgen(js_name = wordsOf)]
+    pub(super) fn words_of(text: &str) -> Vec<String>;
 
     #[wasm_bindgen(catch, js_name = setAlarm)]
     fn set_alarm(context: &JsValue, at_ms: f64) -> Result<(), JsValue>;
@@ -81,7 +85,7 @@ impl Database for Storage {
         let mut all = Vec::new();
         for Statement { sql, values } in statements {
             all.push(JsValue::from_str(sql));
-            all.push(JsValue::from_f64(values.len() as f64));
+            all.push(JsValue::from(values.len()));
             for value in values {
                 all.push(to_js(value));
             }

@@ -3,7 +3,6 @@
 use personal_ai_assistant::memory::answer::Ended;
 use personal_ai_assistant::memory::begin::{After, Beginning};
 use personal_ai_assistant::memory::journal::JournalRow;
-use personal_ai_assistant::memory::pieces::Pieces;
 use personal_ai_assistant::memory::reading::{Format, Reading};
 use personal_ai_assistant::memory::store::{State, Store};
 
