@@ -20,6 +20,7 @@ const require = createRequire(import.meta.url);
  * @property {Record<string, string>} [services] Bindings to other workers, by name.
  * @property {Record<string, string>} [folders] Bindings that fetch the files of a folder.
  * @property {Record<string, DurableObjects>} [durableObjects] Bindings to the worker's own Durable Objects.
+ * @property {string[]} [compatibilityFlags]
  * @property {string} [storage] The folder in which they keep their data. They need one: in memory, the runtime has no SQL.
  */
 
@@ -135,7 +136,15 @@ const config :Workerd.Config = (
  */
 function workerOf(
   worker,
-  { modules, vars = {}, fromEnvironment = [], services = {}, folders = {}, durableObjects = {} },
+  {
+    modules,
+    vars = {},
+    fromEnvironment = [],
+    services = {},
+    folders = {},
+    durableObjects = {},
+    compatibilityFlags = [],
+  },
 ) {
   const bindings = [
     ...Object.entries(vars).map(([name, value]) => `(name = ${text(name)}, text = ${text(value)})`),
@@ -159,6 +168,7 @@ function workerOf(
   return `(
       modules = [${files.join(", ")}],
       compatibilityDate = ${text(wranglerConfig().compatibility_date)},
+      compatibilityFlags = [${compatibilityFlags.map(text).join(", ")}],
       bindings = [${bindings.join(", ")}]${objectsOf(worker, durableObjects)}
     )`;
 }

@@ -93,9 +93,7 @@ impl AccessToken {
         let owner = if entry.contains(':') {
             format!("name:{name}")
         } else {
-            digest.iter().fold("token:".to_owned(), |owner, byte| {
-                format!("{owner}{byte:02x}")
-            })
+            format!("token:{}", hex(&digest))
         };
         let name_fits = (1..=MAX_NAME_LENGTH).contains(&name.len())
             && name
@@ -148,6 +146,17 @@ pub const fn challenge(brings_token: bool) -> &'static str {
     } else {
         "Bearer"
     }
+}
+
+/// Bytes in hexadecimal.
+pub(super) fn hex(bytes: &[u8]) -> String {
+    bytes.iter().fold(String::new(), |mut text, byte| {
+        text.extend(
+            [byte >> 4, byte & 0xF]
+                .map(|half| char::from_digit(half.into(), 16).unwrap_or_default()),
+        );
+        text
+    })
 }
 
 fn digest(token: &str) -> [u8; 32] {

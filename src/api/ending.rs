@@ -1,5 +1,7 @@
 //! How answers end, in the final frame, and how requests end, in their last log line.
 
+use serde::{Deserialize, Serialize};
+
 use super::error::ErrorCode;
 use crate::telemetry::record::Record;
 
@@ -38,7 +40,7 @@ impl FinishReason {
 }
 
 /// Tokens that an answer used, as upstream counted them.
-#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+#[derive(Clone, Copy, Debug, Default, Deserialize, Eq, PartialEq, Serialize)]
 pub struct Usage {
     /// Tokens of the conversation sent.
     pub input_tokens: u64,

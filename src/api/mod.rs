@@ -1,5 +1,6 @@
 //! The client's vocabulary: routes, access, requests, frames, errors and endings.
 
+pub mod accept;
 pub mod access;
 pub mod answer_id;
 pub mod correlation;

@@ -9,6 +9,7 @@ use serde::Serialize;
 use serde_json::value::RawValue;
 use sha2::{Digest, Sha256};
 
+use super::access::hex;
 use super::error::{ApiError, ErrorCode};
 use super::value::{self, Rule};
 use crate::json::{self, Fields};
@@ -386,10 +387,7 @@ fn after(fields: &Fields<'_>) -> Result<After, Invalid> {
 
 /// SHA-256 in hexadecimal.
 fn fingerprint(text: &str) -> String {
-    let digest = Sha256::digest(text);
-    digest
-        .iter()
-        .fold(String::new(), |hex, byte| format!("{hex}{byte:02x}"))
+    hex(&Sha256::digest(text))
 }
 
 fn history(fields: &Fields<'_>) -> Result<Vec<Turn>, Invalid> {

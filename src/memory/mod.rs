@@ -11,7 +11,7 @@ pub mod journal;
 pub mod list;
 mod markdown;
 pub mod reading;
-mod recovery;
+pub mod recovery;
 pub mod replay;
 pub mod schema;
 mod search;

@@ -52,8 +52,20 @@ const VERSION_1: &[&str] = &[
         pieces BLOB NOT NULL,
         PRIMARY KEY (exchange, number)
     ) WITHOUT ROWID",
-    "CREATE VIRTUAL TABLE search USING fts5 (text, tokenize = 'unicode61')",
+    SEARCH,
 ];
+
+/// The search index. Row ids are the numbers of exchanges and of renamed conversations. Marks are parts of words, as the
+/// vowel signs of Indian scripts are.
+///
+/// Beginnings of words are indexed, and positions within the texts (`detail`) are not: otherwise a word that is in most
+/// of 100 000 conversations is found in 300 ms instead of 20.
+const SEARCH: &str = "CREATE VIRTUAL TABLE search USING fts5 (
+        text,
+        detail = none,
+        prefix = '1 2 3',
+        tokenize = \"unicode61 categories 'L* N* Co M*'\"
+    )";
 
 /// Its shape never changes: every version has to find its own number.
 const META: &str = "CREATE TABLE IF NOT EXISTS meta (key TEXT PRIMARY KEY, value) WITHOUT ROWID";

@@ -33,10 +33,7 @@ pub(super) struct Chat {
 }
 
 /// How a chat goes on once it is let in.
-#[allow(
-    clippy::large_enum_variant,
-    reason = "one for each chat, which is taken apart at once"
-)]
+#[allow(clippy::large_enum_variant, reason = "it is moved once")]
 enum Begun {
     /// With upstream's answer.
     Stream(Source, Relay),

@@ -101,18 +101,6 @@ impl Exchange {
         });
     }
 
-    /// Path and query, as the client sent them.
-    pub(super) fn target(request: &Request) -> String {
-        let url = request.url();
-        let (_, target) = split_origin(&url);
-        let target = target.split('#').next().unwrap_or_default();
-        if target.starts_with('/') {
-            target.to_owned()
-        } else {
-            format!("/{target}")
-        }
-    }
-
     /// A line about a frame.
     pub(super) fn log_sent(&self, frame: SentFrame) {
         self.log(Level::Debug, "chunk_sent", |record| {
@@ -164,6 +152,18 @@ fn correlation_id(headers: &Headers) -> CorrelationId {
             let fresh = Uuid::new_v4().to_string();
             CorrelationId::fresh(fresh)
         })
+}
+
+/// Path and query of a request, as the client sent them.
+pub(super) fn target_of(request: &Request) -> String {
+    let url = request.url();
+    let (_, target) = split_origin(&url);
+    let target = target.split('#').next().unwrap_or_default();
+    if target.starts_with('/') {
+        target.to_owned()
+    } else {
+        format!("/{target}")
+    }
 }
 
 /// Origin and path of an absolute URL as the runtime writes it.

@@ -11,7 +11,7 @@ use web_sys::{Request, Response};
 
 use super::admission;
 use super::early_end::EarlyEnd;
-use super::exchange::Exchange;
+use super::exchange::{Exchange, target_of};
 use super::response;
 use super::runtime::instance::OpenChat;
 use super::runtime::js::{self, HeaderMap};
@@ -124,7 +124,7 @@ pub(super) async fn forward(
         method: &exchange.method,
         headers: HeaderMap(&pairs),
     };
-    let target = Exchange::target(request);
+    let target = target_of(request);
     let unavailable = |error: &JsValue| {
         EarlyEnd::Failed(Failure::new(
             ErrorCode::StoreUnavailable,

@@ -59,6 +59,22 @@ test("an operation can be tried out, and with a token /chat too", async (t) => {
   assert.equal(upstream.calls.at(-1).body.messages.at(-1).content, "Hello");
 });
 
+test("no operation comes with a key or a place filled in, which would serve only once", async (t) => {
+  const page = await open(t);
+  const filled = async (id) => {
+    const operation = page.locator(id);
+    await operation.locator(".opblock-summary-control").click();
+    await operation.locator(".execute").waitFor();
+    const inputs = operation.locator(".parameters-col_description input");
+    return inputs.evaluateAll((all) =>
+      all.flatMap(({ placeholder, value }) => (value === "" ? [] : [placeholder])),
+    );
+  };
+  assert.deepEqual(await filled("#operations-Chat-chat"), []);
+  assert.deepEqual(await filled("#operations-Conversations-conversations"), ["limit"]);
+  assert.deepEqual(await filled("#operations-Conversations-answer"), ["id"]);
+});
+
 // Themes and sizes do not depend on each other, so two looks cover both.
 for (const [colorScheme, width] of [
   ["light", 1280],

@@ -12,6 +12,7 @@
     reason = "a panic is how a test fails, and a table of cases is one thing"
 )]
 
+mod accept;
 mod access;
 mod base_url;
 mod canary;

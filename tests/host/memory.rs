@@ -1,5 +1,6 @@
 //! Kept conversations, on a real `SQLite`.
 
+mod acts;
 mod answers;
 mod database;
 mod forgetting;
@@ -9,4 +10,6 @@ mod migrations;
 mod pieces;
 mod properties;
 mod readings;
+mod searches;
+mod speed;
 mod titles;

@@ -77,6 +77,38 @@ test("the fields of a request are those of openapi.json", () => {
   assert.deepEqual(told, Object.keys(openapi.components.schemas.ChatRequest.properties));
 });
 
+test("the routes are those of openapi.json", () => {
+  const table = read("docs/api.md").match(/^\| route \|.*\n\| --- .*\n((?:\| .*\n)+)/m)[1];
+  const told = [...table.matchAll(/`([A-Z]+) (\/[\w./-]*)`/g)].map(
+    ([, method, path]) => `${method} ${path.replace("/ID", "/{id}")}`,
+  );
+  const documented = Object.entries(openapi.paths).flatMap(([path, operations]) =>
+    Object.keys(operations)
+      .filter((method) => !["head", "options"].includes(method))
+      .map((method) => `${method.toUpperCase()} ${path}`),
+  );
+  const pages = ["GET /", "GET /docs"];
+  assert.deepEqual(told.toSorted(), [...documented, ...pages].toSorted());
+});
+
+test("the limits of kept conversations are those of openapi.json and of the code", () => {
+  const page = read("docs/conversations.md").replaceAll(/\s+/g, " ");
+  const { conversation_id, history } = openapi.components.schemas.ChatRequest.properties;
+  const [characters] = history.description.match(/\d+ \d+ characters/);
+  const { parameters } = openapi.paths["/conversations"].get;
+  const { schema } = parameters.find(({ name }) => name === "limit");
+  const [, atOnce] = read("src/config.rs").match(/"MAX_ANSWERS_AT_ONCE", (\d+)/);
+  const [, megabytes] = read("src/stream/pieces.rs").match(/MAX_BYTES: usize = (\d_\d)00_000;/);
+  const told = [
+    `1–${conversation_id.maxLength} of \`[A-Za-z0-9_-]\``,
+    `${history.maxItems} turns and ${characters}`,
+    `${schema.default} at a time; \`limit\` is at most ${schema.maximum}`,
+    `run at a time, ${atOnce} as shipped`,
+    `about ${Math.ceil(Number(megabytes.replace("_", ".")))} MB of text`,
+  ];
+  for (const words of told) assert.ok(page.includes(words), words);
+});
+
 test("the events of the log are those that the code writes", () => {
   const rust = globSync("src/**/*.rs", { cwd: ROOT }).map(read).join("");
   const js = globSync("{src,scripts/serve}/**/*.{js,mjs}", { cwd: ROOT }).map(read).join("");

@@ -9,6 +9,7 @@
 export const HARMING = `
 const calls = new Set();
 let harmful = [];
+let spared = 0;
 let trap;
 const Instance = WebAssembly.Instance;
 
@@ -18,7 +19,7 @@ const harmed = (functions) =>
       if (typeof value !== "function") return [name, value];
       return [name, (...args) => {
         calls.add(name);
-        if (harmful.includes(name)) {
+        if (harmful.includes(name) && spared-- <= 0) {
           harmful = harmful.filter((each) => each !== name);
           throw new TypeError("harmed on purpose");
         }
@@ -53,7 +54,9 @@ export default class extends Worker {
   fetch(request) {
     const { pathname, searchParams } = new URL(request.url);
     if (!pathname.startsWith("/harm")) return super.fetch(request);
-    if (searchParams.has("throw")) harmful.push(...searchParams.getAll("throw"));
+    if (searchParams.has("spare")) harmful = [];
+    spared = Number(searchParams.get("spare"));
+    harmful.push(...searchParams.getAll("throw"));
     if (searchParams.has("trap")) trap = true;
     const told = { calls: [...calls].sort(), harmful };
     if (searchParams.has("forget")) calls.clear();
@@ -74,6 +77,16 @@ export async function importsOf(app) {
 export async function harmImports(app, ...names) {
   const query = names.map((name) => `throw=${name}`).join("&");
   await (await fetch(`${app.url}/harm?${query}`)).text();
+}
+
+/** Has one call of an import throw, behind as many as are spared, and no other import. */
+export async function harmImportLater(app, name, spared) {
+  await (await fetch(`${app.url}/harm?throw=${name}&spare=${spared}`)).text();
+}
+
+/** Takes back what has not been called since. */
+export async function harmNothing(app) {
+  await (await fetch(`${app.url}/harm?spare=0`)).text();
 }
 
 /** Has the next call into WebAssembly trap. */

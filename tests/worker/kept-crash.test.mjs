@@ -276,6 +276,48 @@ test(`${LIVES * conversations.length} answers are cut off by SIGKILL, and nothin
   t.diagnostic(JSON.stringify(counts));
 });
 
+test("a stop that was answered holds, however soon the process dies, and one that was not is one thing or the other", async () => {
+  for (let life = 0; life < 10; life++) {
+    const answers = conversations.map((conversation) => conversation.ask());
+    await Promise.all(
+      answers.map(async (asked) => {
+        if (random.chance(0.7)) await asked.say();
+        else await asked.called.promise;
+        if (random.chance(0.7) && asked.said.length > 0) await asked.reader.hasRead(1);
+      }),
+    );
+    const stops = answers.map(async (asked) => {
+      const stopped = await asked.conversation.client.send("POST", `/answers/${asked.id}/stop`);
+      assert.deepEqual(stopped.json, { state: "stopped" });
+      asked.isStopped = true;
+    });
+    await Promise.race(stops);
+    await someTurns(40);
+    await server.kill();
+    await Promise.allSettled(stops);
+    await Promise.all(answers.map(({ reader }) => reader.ended));
+    await server.start();
+    for (const asked of answers) {
+      const { client, id } = asked.conversation;
+      const stored = await client.read(asked.id).whole();
+      assert.ok(stored.startsWith(asked.reader.text), "what the reader had is kept");
+      const { sequence, finish_reason, turn_id } = parseFrames(stored).at(-1);
+      if (asked.isStopped) assert.equal(finish_reason, "stopped");
+      const ending = finish_reason === "stopped" ? { finish_reason } : INTERRUPTED;
+      const kept = { ...ending, turn_id, history_turns: asked.history.length };
+      asked.keptCount = sequence;
+      assert.equal(stored, keptFrames(asked, asked.said.slice(0, sequence), kept));
+      const again = await client.send("POST", `/answers/${asked.id}/stop`);
+      const state = finish_reason === "stopped" ? "stopped" : "interrupted";
+      assert.deepEqual(again.json, { state });
+      const { turns } = await client.conversation(id);
+      assert.equal(turns.find((each) => each.answer_id === asked.id).state, state);
+      asked.conversation.remember(asked);
+      asked.checkCalls();
+    }
+  }
+});
+
 test("after all that, each conversation takes the next message", async () => {
   for (const conversation of conversations) {
     const asked = conversation.ask();

@@ -190,6 +190,8 @@ test("a conversation is told, found, renamed, exported and forgotten", async () 
     await markdown.text(),
     "# How tall are spruces?\n\n## User\n\nHow tall are spruces?\n\n## Assistant\n\nUp to 50 metres.\n",
   );
+  const both = { accept: "application/json, text/markdown;q=0.5" };
+  assert.deepEqual(await (await ask(app, ["GET", "/conversations/trees"], both)).json(), told);
   const found = await (await ask(app, ["GET", "/conversations?q=SPRUC"])).json();
   assert.deepEqual(found, {
     conversations: [

@@ -1,4 +1,4 @@
-/** The clients of README.md and docs/api.md, taken out of them and run as they stand there, against the worker. */
+/** The clients of README.md and docs/, taken out of them and run as they stand there, against the worker. */
 import assert from "node:assert/strict";
 import { spawn } from "node:child_process";
 import { once } from "node:events";
@@ -25,11 +25,10 @@ const CONTENTS = ["Hi", " there! 👋\n", "a\u2028b\u0085c"];
 const LOST = "\nThe connection was lost: the answer is not complete.\n";
 
 const upstream = await startUpstream();
-const app = await startWorker({
-  OPENAI_BASE_URL: upstream.url,
-  ACCESS_TOKENS: TOKEN,
-  MAX_RETRIES: "0",
-});
+const app = await startWorker(
+  { OPENAI_BASE_URL: upstream.url, ACCESS_TOKENS: TOKEN, MAX_RETRIES: "0" },
+  { owners: true },
+);
 
 /**
  * How each client is run and what it makes of an answer, curl first: it shows what comes as it is.
@@ -177,12 +176,98 @@ test("README.md: curl sends the history along", { skip: skipCurl }, async () => 
   assert.equal(stdout, frames("ID", ["Also", " then. 🌲"], { finish_reason: "stop" }));
 });
 
+for (const page of ["README.md", "docs/conversations.md"]) {
+  test(`${page}: a second terminal joins the answer that is running`, {
+    skip: skipCurl,
+  }, async () => {
+    upstream.reset();
+    const text = readFileSync(join(ROOT, page), "utf8");
+    const [, asks] = text.match(/^\$ (curl -N \S+chat .*'Idempotency-Key.*\n.*\}')$/m);
+    const [, joins] = text.match(/^\$ (curl -N \S+answers\/\S+) +#/m);
+    const asking = new Program(withToken(asks));
+    const call = await upstream.nextCall();
+    call.write(delta("Once"));
+    await asking.printed("Once");
+    const joining = new Program(withToken(joins));
+    await joining.printed("Once");
+    call.end(...answer(" upon"));
+    const [asked, joined] = await Promise.all([asking.ended(), joining.ended()]);
+    assert.equal(joined.code, 0);
+    assert.equal(joined.stdout, asked.stdout);
+    const whole =
+      /^id: first\.0\n(.*\n){5}id: first\.2\ndata: .*"turn_id":"ID","history_turns":0\}\n\n$/;
+    assert.match(joined.stdout, whole);
+    await app.fetch("/conversations/stories", {
+      method: "DELETE",
+      headers: { authorization: `Bearer ${TOKEN}` },
+    });
+  });
+}
+
+for (const { language, skip, command } of CLIENTS.filter(({ language }) => language !== "sh")) {
+  const start = (env) => new Program(command(snippet("docs/conversations.md", language)), env);
+
+  test(`${language}: an answer is printed whole through a line that is cut three times`, {
+    skip,
+  }, async () => {
+    upstream.reset();
+    const { url, requests } = await startCutLine([
+      // Nothing of the answer comes.
+      () => 0,
+      // One whole frame comes.
+      behind("\n\n"),
+      // Half a frame comes.
+      behind("sequence"),
+    ]);
+    const program = start({ CHAT_URL: url });
+    const call = await upstream.nextCall();
+    call.write(delta(CONTENTS[0]));
+    await program.printed(CONTENTS[0]);
+    call.end(...answer(...CONTENTS.slice(1)));
+    assert.deepEqual(await program.ended(), { code: 0, stdout: CONTENTS.join(""), stderr: "" });
+    assert.equal(upstream.calls.length, 1, "the model is asked once");
+    const [{ key }] = requests;
+    assert.deepEqual(requests, [
+      { key, last: undefined },
+      { key, last: undefined },
+      { key, last: `${key}.0` },
+      { key, last: `${key}.0` },
+    ]);
+  });
+
+  test(`${language}: an answer that was over when the line was cut is not asked for again`, {
+    skip,
+  }, async () => {
+    upstream.reset();
+    const { url, requests } = await startCutLine([
+      (text) => text.includes('"is_final":true') && text.length,
+    ]);
+    const program = start({ CHAT_URL: url });
+    (await upstream.nextCall()).end(...answer("Hi"));
+    assert.deepEqual(await program.ended(), { code: 0, stdout: "Hi", stderr: "" });
+    assert.equal(requests.length, 1);
+  });
+
+  test(`${language}: what a line cannot mend is told at once`, { skip }, async () => {
+    assert.deepEqual(await start({ CHAT_TOKEN: undefined }).ended(), reads.refused);
+    const program = start();
+    (await upstream.nextCall()).end(delta("Hi"));
+    assert.deepEqual(await program.ended(), reads.failed);
+  });
+}
+
 /** A command of README.md, which is for `npm start`: here the worker is elsewhere and wants a token. */
 function forHere(code) {
   const here = code
     .replace("http://127.0.0.1:8787", "$CHAT_URL")
     .replace(" -H", ' -H "Authorization: Bearer $CHAT_TOKEN" -H');
   return ["sh", "-c", here];
+}
+
+/** A command for `npm start`, with what this worker wants. */
+function withToken(code) {
+  const here = code.replace("http://127.0.0.1:8787", "$CHAT_URL");
+  return ["sh", "-c", `${here} -H "Authorization: Bearer $CHAT_TOKEN"`];
 }
 
 /** A client at work. The ids that the worker gave are `ID` in what it printed. */
@@ -238,6 +323,45 @@ async function startCutter(cut) {
   server.listen(0, "127.0.0.1");
   await once(server, "listening");
   return `http://127.0.0.1:${server.address().port}`;
+}
+
+/** Where a mark has come whole. */
+function behind(mark) {
+  return (text) => text.includes(mark) && text.indexOf(mark) + mark.length;
+}
+
+/**
+ * A line to the worker that is cut. Each of the first requests has a cut of its own, which says how much of the text so far
+ * still arrives, once that is known; further requests get their answers whole.
+ *
+ * @param {((text: string) => number | false)[]} cuts
+ */
+async function startCutLine(cuts) {
+  const requests = [];
+  const names = ["content-type", "authorization", "idempotency-key", "last-event-id"];
+  const server = createServer(async (request, response) => {
+    const cut = cuts[requests.length] ?? (() => false);
+    const headers = Object.fromEntries(names.map((name) => [name, request.headers[name]]));
+    requests.push({ key: headers["idempotency-key"], last: headers["last-event-id"] });
+    const body = Buffer.concat(await Array.fromAsync(request));
+    const answer = await app.fetch(request.url, { method: "POST", headers, body });
+    const type = answer.headers.get("content-type");
+    let text = "";
+    for await (const part of answer.body.pipeThrough(new TextDecoderStream())) {
+      const sent = text.length;
+      text += part;
+      const end = cut(text);
+      if (end === 0) return response.destroy();
+      if (!response.headersSent) response.writeHead(answer.status, { "content-type": type });
+      if (end !== false) return response.write(text.slice(sent, end), () => response.destroy());
+      response.write(part);
+    }
+    return response.end();
+  });
+  after(() => server.close());
+  server.listen(0, "127.0.0.1");
+  await once(server, "listening");
+  return { url: `http://127.0.0.1:${server.address().port}`, requests };
 }
 
 /** The one block of this language on a page. */

@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use web_sys::AbortController;
 
-use super::object::{Object, store_failed};
+use super::object::{Object, Unsaved, store_failed};
 use crate::api::answer_id::AnswerId;
 use crate::api::correlation::CorrelationId;
 use crate::api::ending::{Completion, EndReason, FinishReason};
@@ -182,8 +182,8 @@ impl Answer {
     }
 
     /// Ends the answer without keeping it: its conversation is deleted.
-    pub(super) fn discard(&self, object: &Object) {
-        self.ended(object, &STOPPED, State::Stopped, EndReason::Stopped);
+    pub(super) fn discard(&self) {
+        self.ended(&STOPPED, State::Stopped, EndReason::Stopped);
         self.release();
     }
 
@@ -242,6 +242,9 @@ impl Answer {
             // It was stopped.
             Err(_) => {}
         }
+        // A line about what is not safe would be taken back by the next instance's.
+        waiting.forget_client();
+        object.storage.confirmed(&mut waiting).await;
         self.log_complete(&exchange, &relay);
     }
 
@@ -261,6 +264,8 @@ impl Answer {
         });
         if let Err(EarlyEnd::Failed(failure)) = forgotten {
             exchange.log_failure(&failure, "answer_not_forgotten");
+            let exchange = self.number;
+            object.save_later(Unsaved::Forgotten { exchange });
         }
         *self.progress.borrow_mut() = Progress::Failed(failure.error);
         self.wake_readers();
@@ -292,7 +297,7 @@ impl Answer {
             }
             let step = self.step(object, relay, &mut row, &mut written_ms);
             if let Err(error) = step {
-                self.lose(object, exchange, error);
+                self.lose(object, exchange, &error);
             }
             if self.state().is_some() {
                 break;
@@ -406,11 +411,11 @@ impl Answer {
         stored.map_err(|error| store_failed(&error))?;
         self.pending.take();
         *self.pieces.borrow_mut() = pieces;
-        self.ended(object, ending, state, end_reason);
+        self.ended(ending, state, end_reason);
         Ok(())
     }
 
-    fn ended(&self, object: &Object, ending: &Ending<'_>, state: State, end_reason: EndReason) {
+    fn ended(&self, ending: &Ending<'_>, state: State, end_reason: EndReason) {
         if let Ending::Finished { finish_reason, .. } = ending {
             self.finish_reason.set(Some(*finish_reason));
         }
@@ -422,14 +427,21 @@ impl Answer {
         self.wake_readers();
     }
 
-    /// The store has failed: what is not in it is not shown. The next instance writes the ending.
-    fn lose(&self, object: &Object, exchange: &Exchange, end: EarlyEnd) {
-        if let EarlyEnd::Failed(failure) = &end {
+    /// The store has failed: what is not in it is not shown. The ending is the one that the next instance would write, so
+    /// it is true even if this one does not live to store it.
+    fn lose(&self, object: &Object, exchange: &Exchange, end: &EarlyEnd) {
+        if let EarlyEnd::Failed(failure) = end {
             exchange.log_failure(failure, "answer_interrupted");
         }
-        let error = ApiError::from(ErrorCode::StoreUnavailable);
+        self.pending.take();
+        let error = ApiError::from(ErrorCode::Interrupted);
         let ending = Ending::Failed(&error);
-        self.ended(object, &ending, State::Interrupted, EndReason::Interrupted);
+        object.save_later(Unsaved::Interrupted {
+            exchange: self.number,
+            pieces: self.pieces.borrow().clone(),
+            ending: self.fields(&ending),
+        });
+        self.ended(&ending, State::Interrupted, EndReason::Interrupted);
     }
 
     fn fields(&self, ending: &Ending<'_>) -> String {

@@ -9,12 +9,16 @@ use worker::worker_sys::Context;
 
 use super::storage::Storage;
 use crate::api::error::ErrorCode;
+use crate::memory::answer::Ended;
+use crate::memory::recovery::Interrupted;
 use crate::memory::schema::OpenError;
-use crate::memory::store::Store;
+use crate::memory::store::{State, Store};
 use crate::openai::failure::Failure;
 use crate::shell::early_end::EarlyEnd;
 use crate::shell::isolate::Isolate;
-use crate::shell::runtime::js;
+use crate::shell::runtime::wait::Waiting;
+use crate::shell::runtime::{js, task};
+use crate::stream::pieces::Pieces;
 use crate::telemetry::record::Level;
 
 /// One owner's object.
@@ -24,6 +28,20 @@ pub(super) struct Object {
     pub(super) storage: Storage,
     /// Opened by the first request of this instance.
     store: RefCell<Option<Rc<Store<Storage>>>>,
+    /// What the store has failed to take in.
+    unsaved: RefCell<Vec<Unsaved>>,
+}
+
+/// What became of an answer, when the store has failed to take it in.
+pub(super) enum Unsaved {
+    /// It is interrupted, and has this text and ending.
+    Interrupted {
+        exchange: u64,
+        pieces: Pieces,
+        ending: String,
+    },
+    /// It never began.
+    Forgotten { exchange: u64 },
 }
 
 impl Object {
@@ -33,14 +51,32 @@ impl Object {
             context,
             isolate,
             store: RefCell::new(None),
+            unsaved: RefCell::default(),
         }
     }
 
-    /// The store. Opening it ends every answer that an instance before this one left unfinished.
+    /// The store, with everything in it that it has failed to take in before.
     pub(super) fn store(&self) -> Result<Rc<Store<Storage>>, EarlyEnd> {
-        if let Some(store) = &*self.store.borrow() {
-            return Ok(Rc::clone(store));
+        let opened = self.store.borrow().clone();
+        let store = match opened {
+            Some(store) => store,
+            None => self.open()?,
+        };
+        let mut unsaved = self.unsaved.borrow_mut();
+        while let Some(next) = unsaved.last() {
+            next.save(&store).map_err(|error| store_failed(&error))?;
+            unsaved.pop();
         }
+        Ok(store)
+    }
+
+    /// Has the store take something in as soon as it can. If this instance dies before, the next one does the same.
+    pub(super) fn save_later(&self, unsaved: Unsaved) {
+        self.unsaved.borrow_mut().push(unsaved);
+    }
+
+    /// Opens the store, which ends every answer that an instance before this one left unfinished.
+    fn open(&self) -> Result<Rc<Store<Storage>>, EarlyEnd> {
         let opened = Store::open(self.storage.clone(), js::now_ms());
         let (store, interrupted) = opened.map_err(|error| match error {
             OpenError::Database(error) => store_failed(&error),
@@ -49,23 +85,56 @@ impl Object {
                 EarlyEnd::Failed(Failure::new(ErrorCode::StoreUnavailable, cause))
             }
         })?;
-        for ended in interrupted {
-            self.isolate.log.write(
-                Level::Warning,
-                "answer_complete",
-                Some(&ended.correlation_id),
-                |record| {
-                    record
-                        .text("answer_id", &ended.answer_id)
-                        .word("status", "error")
-                        .word("end_reason", "interrupted")
-                        .number("chunk_count", ended.piece_count);
-                },
-            );
+        if !interrupted.is_empty() {
+            self.log_interrupted(interrupted);
         }
         let store = Rc::new(store);
         *self.store.borrow_mut() = Some(Rc::clone(&store));
         Ok(store)
+    }
+
+    /// Writes the last line of answers that a dead instance left unfinished, once their endings are safe: otherwise the
+    /// next instance writes it.
+    fn log_interrupted(&self, interrupted: Vec<Interrupted>) {
+        let (storage, isolate) = (self.storage.clone(), Rc::clone(&self.isolate));
+        task::spawn(|inbox| async move {
+            storage.confirmed(&mut Waiting::without_client(inbox)).await;
+            for ended in interrupted {
+                isolate.log.write(
+                    Level::Warning,
+                    "answer_complete",
+                    Some(&ended.correlation_id),
+                    |record| {
+                        record
+                            .text("answer_id", &ended.answer_id)
+                            .word("status", "error")
+                            .word("end_reason", "interrupted")
+                            .number("chunk_count", ended.piece_count);
+                    },
+                );
+            }
+        });
+    }
+}
+
+impl Unsaved {
+    fn save(&self, store: &Store<Storage>) -> Result<(), JsValue> {
+        match self {
+            Self::Interrupted {
+                exchange,
+                pieces,
+                ending,
+            } => {
+                let ended = Ended {
+                    state: State::Interrupted,
+                    ending,
+                    pieces,
+                    now_ms: js::now_ms(),
+                };
+                store.end(*exchange, &ended).map(|_| ())
+            }
+            Self::Forgotten { exchange } => store.forget_exchange(*exchange),
+        }
     }
 }
 

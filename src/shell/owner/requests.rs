@@ -10,6 +10,7 @@ use super::ask::{self, Wanted};
 use super::keeper::Keeper;
 use super::object::{Object, store_failed};
 use super::reader::Reader;
+use crate::api::accept::prefers_markdown;
 use crate::api::answer_id::{AnswerId, sequence_of};
 use crate::api::ending::EndReason;
 use crate::api::error::{ApiError, ErrorCode};
@@ -159,7 +160,7 @@ fn kept(
         KeptRoute::Conversation(id) => {
             let id = conversation(id)?;
             let accept = js::header(&request.headers(), "accept").unwrap_or_default();
-            let (format, media_type) = if accept.contains("text/markdown") {
+            let (format, media_type) = if prefers_markdown(&accept) {
                 (Format::Markdown, "text/markdown; charset=utf-8")
             } else {
                 (Format::Json, "application/json")
@@ -190,7 +191,7 @@ fn kept(
                 return Err(no_conversation());
             }
             for answer in running {
-                answer.discard(object);
+                answer.discard();
             }
             Ok(Reply::Nothing)
         }
@@ -204,7 +205,7 @@ fn kept(
             let running = keeper.all_running();
             store.delete_all().map_err(failed)?;
             for answer in running {
-                answer.discard(object);
+                answer.discard();
             }
             Ok(Reply::Nothing)
         }

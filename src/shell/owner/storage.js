@@ -32,6 +32,16 @@ export function write({ storage }, statements) {
   });
 }
 
+/**
+ * Resolves once everything that was written is safe. If it cannot be made safe, the runtime ends the object.
+ *
+ * @param {{ storage: DurableObjectStorage }} context
+ * @returns {Promise<void>}
+ */
+export function confirm({ storage }) {
+  return storage.sync();
+}
+
 /** Has the object's alarm go off, at the latest then. */
 export function setAlarm({ storage }, atMs) {
   storage.setAlarm(atMs).catch(ignore);

@@ -1,11 +1,13 @@
-//! The store's database: the SQLite of a Durable Object.
+//! The store's database: the `SQLite` of a Durable Object.
 
-use js_sys::{ArrayBuffer, Uint8Array};
+use js_sys::{ArrayBuffer, Promise, Uint8Array};
 use wasm_bindgen::prelude::wasm_bindgen;
 use wasm_bindgen::{JsCast, JsValue};
 use worker::worker_sys::Context;
 
 use crate::memory::sql::{Database, Statement, Value};
+use crate::shell::runtime::js;
+use crate::shell::runtime::wait::Waiting;
 
 #[wasm_bindgen(module = "/src/shell/owner/storage.js")]
 extern "C" {
@@ -15,9 +17,15 @@ extern "C" {
     #[wasm_bindgen(catch)]
     fn write(context: &JsValue, statements: Vec<JsValue>) -> Result<(), JsValue>;
 
+    #[wasm_bindgen(catch)]
+    fn confirm(context: &JsValue) -> Result<Promise, JsValue>;
+
     #[wasm_bindgen(catch, js_name = setAlarm)]
     fn set_alarm(context: &JsValue, at_ms: f64) -> Result<(), JsValue>;
 }
+
+/// How long what was written may take to be safe, in milliseconds. It takes less than one, unless the disk is in trouble.
+const CONFIRM_MS: u64 = 10_000;
 
 /// The storage of one object.
 #[derive(Clone)]
@@ -27,6 +35,15 @@ impl Storage {
     pub(super) fn of(context: &Context) -> Self {
         let context: &JsValue = context.as_ref();
         Self(context.clone())
+    }
+
+    /// Waits until everything that was written is safe. If it cannot be made safe, the runtime ends the object, and this
+    /// never returns.
+    pub(super) async fn confirmed(&self, waiting: &mut Waiting) {
+        let deadline_ms = js::now_ms().saturating_add(CONFIRM_MS);
+        if let Ok(confirmed) = confirm(&self.0) {
+            waiting.settle(&confirmed, deadline_ms).await.ok();
+        }
     }
 
     /// Wakes the object at that time, in milliseconds since the epoch, even after a crash. If it cannot be set, the next
@@ -64,7 +81,7 @@ impl Database for Storage {
         let mut all = Vec::new();
         for Statement { sql, values } in statements {
             all.push(JsValue::from_str(sql));
-            all.push(JsValue::from_f64(values.len() as f64));
+            all.push(JsValue::from(values.len()));
             for value in values {
                 all.push(to_js(value));
             }

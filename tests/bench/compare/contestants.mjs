@@ -6,11 +6,13 @@ import { join, resolve } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { ROOT } from "../../../scripts/lib/paths.mjs";
 import { launch } from "../../../scripts/lib/process.mjs";
+import { makeTemporary, removeTemporary } from "../../../scripts/lib/temporary.mjs";
 import { BUILT, Workerd } from "../../../scripts/lib/workerd.mjs";
 import { Missing, pythonEnvironment } from "../../compat/python.mjs";
 import { temporaryFolder } from "../../compat/server.mjs";
 import { freePort } from "../../support/script.mjs";
-import { ACCESS_TOKEN } from "./load.mjs";
+import { ACCESS_TOKENS, KEPT, PASSED, PASSED_BY_OBJECT, STATELESS } from "./load.mjs";
+import { bundle } from "./npm.mjs";
 
 const HERE = join(ROOT, "tests", "bench", "compare");
 const WORKERS = join(HERE, "workers");
@@ -33,31 +35,69 @@ export { Missing };
  * @typedef {object} Contestant
  * @property {string} name
  * @property {string} title
- * @property {boolean} passes Whether clients get upstream's bytes unchanged instead of frames.
+ * @property {import("./load.mjs").Protocol} protocol What clients ask it and what they get.
  * @property {(upstreamUrl: string) => Promise<Running>} start
  */
 
 /** @type {Contestant[]} */
 export const CONTESTANTS = [
-  onWorkerd("passthrough", "upstream passed through", withShared("passthrough"), true),
-  onWorkerd("identity", "identity pump, JS", withShared("identity"), true),
+  onWorkerd("passthrough", "upstream passed through", withShared("passthrough"), {
+    protocol: PASSED,
+  }),
+  onWorkerd("identity", "identity pump, JS", withShared("identity"), { protocol: PASSED }),
   onWorkerd("worker", "this worker", BUILT),
   onWorkerd("idiomatic", "idiomatic JS", withShared("idiomatic")),
   onWorkerd("same-features", "JS, same features", sameFeatures()),
-  { name: "python", title: "FastAPI + Agents SDK", passes: false, start: startPython },
+  { name: "python", title: "FastAPI + Agents SDK", protocol: STATELESS, start: startPython },
+];
+
+/**
+ * Those that keep answers, in SQLite on this machine's disk, beside the worker that keeps none.
+ *
+ * @type {Contestant[]}
+ */
+export const KEEPERS = [
+  onWorkerd("worker", "this worker, not kept", BUILT),
+  onWorkerd("object", "identity pump in an object, JS", withShared("object"), {
+    protocol: PASSED_BY_OBJECT,
+    className: "Pump",
+  }),
+  onWorkerd("kept", "this worker, kept", BUILT, { protocol: KEPT, className: "Owner" }),
+  onWorkerd("agents", "agents/streams, JS", agents, {
+    protocol: KEPT,
+    className: "Keeper",
+    // For what the package imports of Node's.
+    compatibilityFlags: ["nodejs_compat"],
+  }),
 ];
 
 /** Another build of this worker. */
-export function builtIn(name, folder) {
+export function builtIn(name, folder, isKeeper = false) {
   const modules = Object.keys(BUILT).map((file) => [file, resolve(folder ?? "", file)]);
   const missing = modules.find(([, path]) => !existsSync(path));
   if (missing) throw new Error(`--build ${name}: there is no ${missing[1]}.`);
-  return onWorkerd(name, name, Object.fromEntries(modules));
+  const how = isKeeper ? { protocol: KEPT, className: "Owner" } : {};
+  return onWorkerd(name, name, Object.fromEntries(modules), how);
 }
 
-/** @returns {Contestant} */
-function onWorkerd(name, title, modules, passes = false) {
-  return { name, title, passes, start: (upstreamUrl) => startWorkerd(modules, upstreamUrl) };
+/**
+ * @param {Record<string, string> | (() => Promise<Record<string, string>>)} modules
+ * @param {{ protocol?: import("./load.mjs").Protocol, className?: string, compatibilityFlags?: string[] }} [how]
+ *   `className` is that of its Durable Objects
+ * @returns {Contestant}
+ */
+function onWorkerd(name, title, modules, { protocol = STATELESS, ...rest } = {}) {
+  const start = async (upstreamUrl) => {
+    const found = typeof modules === "function" ? await modules() : modules;
+    return startWorkerd({ modules: found, vars: bindings(upstreamUrl), ...rest });
+  };
+  return { name, title, protocol, start };
+}
+
+/** Its modules: the worker, and of npm the package that keeps what is streamed. */
+async function agents() {
+  const main = join(WORKERS, "agents.mjs");
+  return { "agents.mjs": await bundle("bench-agents", main, ["agents@0.32.0"]) };
 }
 
 function withShared(name) {
@@ -79,8 +119,9 @@ function bindings(upstreamUrl) {
   return {
     OPENAI_API_KEY: "sk-bench-0123456789abcdefghij",
     OPENAI_BASE_URL: upstreamUrl,
-    ACCESS_TOKENS: `bench:${ACCESS_TOKEN}`,
+    ACCESS_TOKENS,
     REQUIRE_AUTH: "true",
+    MAX_ANSWERS_AT_ONCE: "100",
     LOG_LEVEL: "INFO",
   };
 }
@@ -90,11 +131,20 @@ function bindings(upstreamUrl) {
  *
  * @returns {Promise<Running>}
  */
-async function startWorkerd(modules, upstreamUrl) {
+async function startWorkerd({ className, ...worker }) {
   const log = openSync(LOG, "a");
-  const server = new Workerd({ main: { modules, vars: bindings(upstreamUrl) } }, { log });
+  const storage = className && makeTemporary("bench-kept-");
+  const objects = storage && {
+    durableObjects: { OWNERS: { className, uniqueKey: "bench" } },
+    storage,
+  };
+  const server = new Workerd({ main: { ...worker, ...objects } }, { log });
   closeSync(log);
-  return { port: await server.listening(), pid: server.pid, stop: () => server.stop() };
+  const stop = async () => {
+    await server.stop();
+    if (storage) removeTemporary(storage);
+  };
+  return { port: await server.listening(), pid: server.pid, stop };
 }
 
 /** @returns {Promise<Running>} */

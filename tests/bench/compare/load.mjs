@@ -5,8 +5,13 @@
 import { once } from "node:events";
 import { Agent, createServer, request } from "node:http";
 
-/** What clients send. */
-export const ACCESS_TOKEN = "bench-token-0123456789";
+/** Whose conversations the answers belong to: each of them has few answers at a time, as people have. */
+const OWNERS = 25;
+
+const TOKENS = Array.from({ length: OWNERS }, (_, owner) => `bench-token-0123456789-${owner}`);
+
+/** The access tokens of all owners, with their names. */
+export const ACCESS_TOKENS = TOKENS.map((token, owner) => `owner-${owner}:${token}`).join(",");
 
 /** What an upstream's event carries besides the text, as OpenAI sends it. */
 const HEAD =
@@ -68,14 +73,52 @@ export function upstreamBytes(tokens) {
 
 /** What a client of the API reads for so many tokens. */
 export function clientBytes(tokens, id) {
+  return framesOf(tokens, id, () => "", "");
+}
+
+/** The same when the answer is kept. Nobody knows the id of its turn before it is there. */
+function keptBytes(tokens, id, text) {
+  const [kept] = text.match(/,"turn_id":"[\w-]+","history_turns":0(?=\}\n\n$)/) ?? [""];
+  return framesOf(tokens, id, (sequence) => `id: ${id}.${sequence}\n`, kept);
+}
+
+function framesOf(tokens, id, before, last) {
   const frames = Array.from(
     { length: tokens },
     (_, index) =>
-      `data: {"content":${JSON.stringify(word(index))},"sequence":${index},"is_final":false,"correlation_id":"${id}"}\n\n`,
+      `${before(index)}data: {"content":${JSON.stringify(word(index))},"sequence":${index},"is_final":false,"correlation_id":"${id}"}\n\n`,
   );
   const usage = `{"input_tokens":9,"output_tokens":${tokens},"total_tokens":${tokens + 9}}`;
-  return `${frames.join("")}data: {"content":"","sequence":${tokens},"is_final":true,"correlation_id":"${id}","finish_reason":"stop","usage":${usage}}\n\n`;
+  return `${frames.join("")}${before(tokens)}data: {"content":"","sequence":${tokens},"is_final":true,"correlation_id":"${id}","finish_reason":"stop","usage":${usage}${last}}\n\n`;
 }
+
+/**
+ * What a contestant is asked, and what it has to answer.
+ *
+ * @typedef {object} Protocol
+ * @property {(message: string, id: string) => { body: object, headers: Record<string, string> }} ask
+ * @property {(tokens: number, id: string, text: string) => string} expect `text` is what came
+ */
+
+/** Upstream's bytes, unchanged. @type {Protocol} */
+export const PASSED = {
+  ask: (message) => ({ body: { message }, headers: {} }),
+  expect: upstreamBytes,
+};
+
+/** The frames of an answer that is not kept. @type {Protocol} */
+export const STATELESS = { ...PASSED, expect: clientBytes };
+
+const askInConversation = (message, id) => ({
+  body: { message, conversation_id: id },
+  headers: { "idempotency-key": id },
+});
+
+/** The frames of an answer that is kept, in a conversation of its own. @type {Protocol} */
+export const KEPT = { ask: askInConversation, expect: keptBytes };
+
+/** A kept answer's question, and upstream's bytes. @type {Protocol} */
+export const PASSED_BY_OBJECT = { ask: askInConversation, expect: upstreamBytes };
 
 /**
  * An upstream on loopback. The message says `TOKENS every MILLISECONDS`, or `TOKENS` for all of them at once.
@@ -145,10 +188,10 @@ export class Clients {
   #agent = new Agent({ keepAlive: true, maxSockets: Infinity, timeout: IDLE_MS });
   #count = 0;
 
-  /** @param {boolean} passes Whether the contestant gives upstream's bytes unchanged. */
-  constructor(port, passes) {
+  /** @param {Protocol} protocol */
+  constructor(port, protocol) {
     this.port = port;
-    this.passes = passes;
+    this.protocol = protocol;
   }
 
   /**
@@ -163,7 +206,8 @@ export class Clients {
     this.#count += 1;
     const id = `bench-${String(this.#count).padStart(8, "0")}`;
     const message = `ask ${tokens}${everyMs > 0 ? ` every ${everyMs}` : ""}`;
-    const body = JSON.stringify({ message });
+    const asked = this.protocol.ask(message, id);
+    const body = JSON.stringify(asked.body);
     const started = performance.now();
     const { promise, resolve } = Promise.withResolvers();
     const sent = request({
@@ -176,7 +220,8 @@ export class Clients {
         "content-type": "application/json",
         "content-length": Buffer.byteLength(body),
         "x-correlation-id": id,
-        authorization: `Bearer ${ACCESS_TOKEN}`,
+        authorization: `Bearer ${TOKENS[this.#count % OWNERS]}`,
+        ...asked.headers,
       },
     });
     sent.on("error", (error) => resolve({ ok: false, why: error.message, firstMs: Number.NaN }));
@@ -193,7 +238,7 @@ export class Clients {
       response.on("error", (error) => resolve({ ok: false, why: error.message, firstMs }));
       response.on("end", () => {
         const text = Buffer.concat(chunks).toString();
-        const expected = this.passes ? upstreamBytes(tokens) : clientBytes(tokens, id);
+        const expected = this.protocol.expect(tokens, id, text);
         const ok = response.statusCode === 200 && text === expected;
         const why = ok ? undefined : difference(response.statusCode, text, expected);
         resolve({ ok, why, firstMs });

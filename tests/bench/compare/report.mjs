@@ -11,6 +11,15 @@ const ROWS = [
   ["cold", "cold: process start to first answer", "ms", 0],
 ];
 
+/** The same for answers that are kept. */
+const KEPT_ROWS = [
+  ["kept", "paced: CPU per token", "µs", 1],
+  ["kept-first-token", "first token: median", "ms", 2],
+  ["kept-memory", "memory: for each of 2000 open streams", "KiB", 0],
+  ["kept-lost", "memory: streams lost of these", "", 0],
+  ["kept-cold", "cold: process start to first answer", "ms", 0],
+];
+
 /**
  * How large this worker's figure may be: beside a contestant's, or by itself.
  *
@@ -31,7 +40,16 @@ const TARGETS = [
   ],
   ["memory per stream, to idiomatic JS", "memory", 1, "×", ratioTo("idiomatic")],
   ["streams lost", "lost", 0, "", ({ worker }) => worker],
-  ["size, gzipped", "size", 150, "KB", ({ worker }) => worker],
+  ["kept: paced, to what is not kept", "kept", 1.5, "×", ratioTo("worker", "kept")],
+  [
+    "kept: first token, added to what is not kept",
+    "kept-first-token",
+    3,
+    "ms",
+    besides("worker", (own, other) => own - other, "kept"),
+  ],
+  ["kept: streams lost", "kept-lost", 0, "", ({ kept }) => kept],
+  ["size, gzipped", "size", 190, "KB", ({ worker }) => worker],
 ];
 
 /** @param {Record<string, Record<string, number[]>>} figures */
@@ -44,17 +62,20 @@ export function judge(figures) {
   });
 }
 
-/** @param {{ name: string, title: string }[]} contestants */
-export function printTable(figures, contestants) {
-  const rows = ROWS.filter(([workload]) => figures[workload]).map(
-    ([workload, title, unit, digits]) => [
+/**
+ * @param {{ name: string, title: string }[]} contestants
+ * @param {string} prefix that of their figures
+ */
+export function printTable(figures, contestants, prefix) {
+  const rows = (prefix ? KEPT_ROWS : ROWS)
+    .filter(([workload]) => figures[workload])
+    .map(([workload, title, unit, digits]) => [
       unit ? `${title}, ${unit}` : title,
       ...contestants.map(({ name }) => {
         const all = figures[workload][name];
         return all ? median(all).toFixed(digits) : "–";
       }),
-    ],
-  );
+    ]);
   const table = [["", ...contestants.map(({ title }) => title)], ...rows];
   const widths = table[0].map((_, column) => Math.max(...table.map((row) => row[column].length)));
   const line = (row) => `| ${row.map((cell, column) => cell.padEnd(widths[column])).join(" | ")} |`;
@@ -67,18 +88,18 @@ export function printTargets(targets) {
   for (const { title, value, error, limit, unit, met } of targets) {
     const figure = `${value.toFixed(2)} ± ${error.toFixed(2)}`;
     const verdict = met ? "met" : "MISSED";
-    console.log(`${title.padEnd(38)} ${figure.padEnd(14)} at most ${limit} ${unit}: ${verdict}`);
+    console.log(`${title.padEnd(44)} ${figure.padEnd(14)} at most ${limit} ${unit}: ${verdict}`);
   }
 }
 
-function ratioTo(other) {
-  return besides(other, (own, others) => own / others);
+function ratioTo(other, name = "worker") {
+  return besides(other, (own, others) => own / others, name);
 }
 
 /** This worker's figures and another's, compared in pairs: what was measured at about one time had the same machine. */
-function besides(other, compare) {
-  return (byName) =>
-    byName.worker && byName[other]?.map((figure, index) => compare(byName.worker[index], figure));
+function besides(other, compare, name = "worker") {
+  return ({ [name]: own, [other]: others }) =>
+    own && others?.map((figure, index) => compare(own[index], figure));
 }
 
 function mean(all) {

@@ -69,7 +69,7 @@ impl Sqlite {
         self.0.life.set(None);
     }
 
-    /// What a query finds, as SQLite shows it.
+    /// What a query finds, as `SQLite` shows it.
     pub fn shown(&self, sql: &str) -> Vec<String> {
         let rows = self.query(sql, &[]).expect("a query");
         rows.iter().map(|row| format!("{row:?}")).collect()

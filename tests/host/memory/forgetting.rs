@@ -9,7 +9,7 @@ use super::lists::{ids, search};
 /// All tables without a row, as far as the store fills them.
 fn is_empty(database: &Sqlite) -> bool {
     let counts = "SELECT (SELECT count(*) FROM conversations) + (SELECT count(*) FROM exchanges)
-        + (SELECT count(*) FROM journal) + (SELECT count(*) FROM search)";
+        + (SELECT count(*) FROM journal) + (SELECT count(*) FROM search_docsize)";
     database.shown(counts) == ["[Integer(0)]"]
 }
 

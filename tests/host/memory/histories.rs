@@ -3,6 +3,7 @@
 use personal_ai_assistant::api::request::{Role, Turn};
 use personal_ai_assistant::memory::answer::Ended;
 use personal_ai_assistant::memory::begin::{After, BeginError, Beginning};
+use personal_ai_assistant::memory::journal::JournalRow;
 use personal_ai_assistant::memory::pieces::Pieces;
 use personal_ai_assistant::memory::sql::Database;
 use personal_ai_assistant::memory::store::{State, Store};
@@ -143,7 +144,7 @@ fn a_partial_answer_counts() {
     let begun = begin(&store, &message("c", "k1", "one"));
     let text = super::database::pieces(["par"]);
     store
-        .append(begun.exchange, &mut Default::default(), text.as_bytes())
+        .append(begun.exchange, &mut JournalRow::default(), text.as_bytes())
         .expect("a journal");
     let store = open(&database);
     assert_eq!(

@@ -1,4 +1,4 @@
-//! The list of conversations, and the search in it.
+//! The list of conversations.
 
 use serde_json::Value;
 
@@ -8,7 +8,7 @@ use personal_ai_assistant::memory::store::Store;
 
 use super::database::{NOW, Sqlite, begin, end, exchange, message, store};
 
-fn list(store: &Store<Sqlite>, q: Option<&str>, before: Option<&str>, limit: u64) -> Value {
+pub fn list(store: &Store<Sqlite>, q: Option<&str>, before: Option<&str>, limit: u64) -> Value {
     let before = before.map(|text| Cursor::parse(text).expect("a cursor"));
     let json = store.list(&Listing { q, before, limit }).expect("a list");
     serde_json::from_str(&json).expect("JSON")
@@ -25,7 +25,7 @@ pub fn ids(listing: &Value) -> Vec<&str> {
 }
 
 /// A message at a time after [`NOW`].
-fn at<'a>(ms: u64, conversation: &'a str, id: &'a str, text: &'a str) -> Beginning<'a> {
+pub fn at<'a>(ms: u64, conversation: &'a str, id: &'a str, text: &'a str) -> Beginning<'a> {
     Beginning {
         now_ms: NOW + ms,
         ..message(conversation, id, text)
@@ -153,178 +153,4 @@ fn the_state_is_that_of_the_newest_answer_and_every_turn_counts() {
     let listing = list(&store, None, None, 30);
     assert_eq!(listing["conversations"][0]["state"], "streaming");
     assert_eq!(listing["conversations"][0]["turn_count"], 4);
-}
-
-#[test]
-fn a_search_finds_words_and_their_beginnings_in_messages_answers_and_titles() {
-    let store = store();
-    exchange(
-        &store,
-        &at(0, "a", "k1", "How do I bake bread?"),
-        "With yeast, and Geduld.",
-    );
-    exchange(
-        &store,
-        &at(1, "b", "k2", "Was ist ein Käsekuchen?"),
-        "Ein Kuchen 🍰 aus 500 g Quark.",
-    );
-    exchange(
-        &store,
-        &at(2, "c", "k3", "今日の天気は"),
-        "晴れです。明日は雨でしょう。",
-    );
-    assert!(store.rename("a", "Sourdough", NOW + 3).expect("a title"));
-    for (q, found) in [
-        ("bread", &["a"][..]),
-        ("BRE", &["a"]),
-        ("yeast", &["a"]),
-        ("sourd", &["a"]),
-        ("bread yea", &["a"]),
-        ("bread kuchen", &[]),
-        ("kasekuchen", &["b"]),
-        ("KÄSE", &["b"]),
-        ("500", &["b"]),
-        ("🍰 quark", &["b"]),
-        ("今日", &["c"]),
-        ("晴れ", &["c"]),
-        ("read", &[]),
-        ("e", &["b"]),
-    ] {
-        assert_eq!(ids(&search(&store, q)), found, "{q}");
-    }
-}
-
-#[test]
-fn any_text_is_a_harmless_search() {
-    let store = store();
-    exchange(
-        &store,
-        &at(
-            0,
-            "c",
-            "k1",
-            "don't AND \"quote\" NOT foo-bar c++ naïve हिन्दी text:1",
-        ),
-        "NEAR OR",
-    );
-    for (q, is_found) in [
-        ("\"", false),
-        ("\"\"", false),
-        ("'", false),
-        ("*", false),
-        ("()", false),
-        ("-", false),
-        ("", false),
-        (" ", false),
-        ("\0", false),
-        ("😀", false),
-        ("^", false),
-        (":", false),
-        ("{}", false),
-        ("\u{301}", false),
-        ("Ⓐ", false),
-        ("AND", true),
-        ("\"quote\"", true),
-        ("\"quo", true),
-        ("NOT", true),
-        ("NEAR(", true),
-        ("text:1", true),
-        ("text : 1", true),
-        ("don't", true),
-        ("dont", false),
-        ("foo-bar", true),
-        ("foo-b", true),
-        ("bar-foo", false),
-        ("c++", true),
-        ("quote\0foo", true),
-        ("quote*", true),
-        ("^don", true),
-        ("हिन्दी", true),
-        ("हिम", false),
-        ("NAÏ", true),
-        ("OR OR OR", true),
-        ("near) OR (x", false),
-        ("search", false),
-        ("rowid", false),
-    ] {
-        let listing = search(&store, q);
-        assert_eq!(!ids(&listing).is_empty(), is_found, "{q:?}: {listing}");
-    }
-    let many = "near ".repeat(10_000);
-    assert_eq!(ids(&search(&store, &many)), ["c"]);
-    let long = "x".repeat(100_000);
-    assert_eq!(ids(&search(&store, &long)), [""; 0]);
-}
-
-#[test]
-fn a_snippet_shows_where_the_word_is() {
-    let store = store();
-    let before = "lorem ipsum ".repeat(20);
-    let after = " dolor\n\nsit\tamet".repeat(20);
-    exchange(
-        &store,
-        &at(0, "c", "k1", "Question"),
-        &format!("{before}Needle{after}"),
-    );
-    let snippet = |q: &str| {
-        search(&store, q)["conversations"][0]["snippet"]
-            .as_str()
-            .map(str::to_owned)
-    };
-    assert_eq!(
-        snippet("need").as_deref(),
-        Some(
-            "…ipsum lorem ipsum lorem ipsum Needle dolor sit amet dolor sit amet dolor sit amet dolor sit amet dolor \
-             sit amet dolor si…"
-        )
-    );
-    // The longest word that occurs is the one to show.
-    assert_eq!(snippet("lorem needle"), snippet("needle"));
-    assert!(
-        snippet("question")
-            .expect("a snippet")
-            .starts_with("Question lorem ipsum")
-    );
-    exchange(&store, &at(1, "d", "k2", "Ünïcode"), "straße");
-    assert_eq!(snippet("unicode").as_deref(), Some("Ünïcode straße"));
-    store
-        .rename("d", "Groceries\nand more", NOW + 2)
-        .expect("a title");
-    assert_eq!(snippet("groc").as_deref(), Some("Groceries and more"));
-}
-
-#[test]
-fn a_search_that_finds_much_gives_the_same_pages_as_one_that_finds_little() {
-    let store = store();
-    for number in 0..1_200_u64 {
-        let id = format!("c{number:04}");
-        let answer = if number % 10 == 0 {
-            "common rare"
-        } else {
-            "common"
-        };
-        exchange(&store, &at(number, &id, &id, "question"), answer);
-    }
-    store
-        .rename("c0500", "Common title", NOW + 5_000)
-        .expect("a title");
-    exchange(&store, &at(6_000, "c0100", "again", "something else"), "y");
-    let page = list(&store, Some("common"), None, 3);
-    assert_eq!(ids(&page), ["c0100", "c0500", "c1199"]);
-    assert_eq!(page["conversations"][0]["snippet"], "question common rare");
-    let next = list(&store, Some("common"), page["next"].as_str(), 2);
-    assert_eq!(ids(&next), ["c1198", "c1197"]);
-    let rare = list(&store, Some("common rare"), None, 3);
-    assert_eq!(ids(&rare), ["c0100", "c0500", "c1190"]);
-    let mut before = None;
-    let mut seen = 0;
-    loop {
-        let page = list(&store, Some("com"), before.as_deref(), 100);
-        seen += ids(&page).len();
-        before = page["next"].as_str().map(str::to_owned);
-        if before.is_none() {
-            break;
-        }
-    }
-    assert_eq!(seen, 1_200);
 }

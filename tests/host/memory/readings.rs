@@ -2,7 +2,7 @@
 
 use personal_ai_assistant::memory::answer::Ended;
 use personal_ai_assistant::memory::begin::{After, Beginning};
-use personal_ai_assistant::memory::pieces::Pieces;
+use personal_ai_assistant::memory::journal::JournalRow;
 use personal_ai_assistant::memory::reading::{Format, Reading};
 use personal_ai_assistant::memory::store::{State, Store};
 
@@ -23,7 +23,7 @@ fn varied() -> Store<Sqlite> {
         );
         let pieces = pieces(text_so_far.iter().copied());
         if state == State::Streaming {
-            return append(&store, begun.exchange, &mut Default::default(), &pieces);
+            return append(&store, begun.exchange, &mut JournalRow::default(), &pieces);
         }
         let ended = Ended {
             state,
@@ -224,21 +224,4 @@ fn a_conversation_that_is_forgotten_while_it_is_read_still_ends_in_order() {
     let json = first + &read(&store, reading);
     let json: serde_json::Value = serde_json::from_str(&json).expect("JSON");
     assert_eq!(json["turns"].as_array().map(Vec::len), Some(2));
-}
-
-#[test]
-fn halves_of_surrogate_pairs_become_replacement_characters() {
-    let store = store();
-    let begun = begin(&store, &message("c", "k", "q"));
-    let mut pieces = Pieces::default();
-    pieces.push(r#""a\ud83d""#);
-    let ended = Ended {
-        state: State::Complete,
-        ending: super::database::STOP,
-        pieces: &pieces,
-        now_ms: NOW,
-    };
-    assert!(store.end(begun.exchange, &ended).expect("an end"));
-    let json = super::database::json(&store, "c");
-    assert_eq!(json["turns"][1]["content"], "a\u{FFFD}");
 }

@@ -36,13 +36,13 @@ CREATE TABLE journal (
         pieces BLOB NOT NULL,
         PRIMARY KEY (exchange, number)
     ) WITHOUT ROWID;
-CREATE VIRTUAL TABLE search USING fts5 (text, tokenize = 'unicode61');
+CREATE VIRTUAL TABLE search USING fts5 (text, tokenize = "unicode61 categories 'L* N* Co M*'");
 
 INSERT INTO conversations VALUES (1000, 'c', 'Hello', 1795000000000, 1795000000500, NULL);
 INSERT INTO exchanges VALUES (1001, 1000, 'k1', 'complete', NULL, NULL, 'q-k1', 'a-k1', '{}', 'abc-123', 'gpt-4', 0,
     1795000000000, 1795000000100, '"finish_reason":"stop"', 'Hello', X'042248692206' || '" you"');
 UPDATE exchanges SET pieces = CAST(pieces AS BLOB);
-INSERT INTO search (rowid, text) VALUES (1001, 'Hello' || char(10) || 'Hi you');
+INSERT INTO search (rowid, text) VALUES (1001, 'Hello Hi you');
 INSERT INTO exchanges VALUES (1002, 1000, 'k2', 'streaming', 'a-k1', 1001, 'q-k2', 'a-k2', '{}', 'abc-124', 'gpt-4', 2,
     1795000000500, NULL, NULL, 'And?', NULL);
 INSERT INTO journal VALUES (1002, 0, X'0622536F206622');

@@ -1,4 +1,4 @@
-/** What the JavaScript contestants have in common: the question to upstream. */
+/** What the JavaScript contestants have in common: the question to upstream, and a pump. */
 
 export const STREAM_HEADERS = {
   "content-type": "text/event-stream; charset=utf-8",
@@ -29,4 +29,16 @@ export function ask(env, { message }, headers) {
 
 export function correlationId(headers) {
   return headers.get("x-correlation-id") ?? crypto.randomUUID();
+}
+
+/** Reads each chunk, writes it, and does nothing else. */
+export async function pump(readable, writable) {
+  const reader = readable.getReader();
+  const writer = writable.getWriter();
+  for (;;) {
+    const { done, value } = await reader.read();
+    if (done) break;
+    await writer.write(value);
+  }
+  await writer.close();
 }
