@@ -87,7 +87,7 @@ fn any_text_is_a_harmless_search() {
         ("dont", false),
         ("foo-bar", true),
         ("foo-b", true),
-        ("bar-foo", false),
+        ("bar-foo", true),
         ("c++", true),
         ("quote\0foo", true),
         ("quote*", true),
@@ -184,8 +184,9 @@ fn a_search_that_finds_much_gives_the_same_pages_as_one_that_finds_little() {
 fn text() -> impl Strategy<Value = String> {
     let letter = prop_oneof![
         range('\u{20}', '\u{24F}'),
-        range('\u{300}', '\u{30FF}'),
-        range('\u{900}', '\u{E7F}'),
+        range('\u{410}', '\u{44F}'),
+        range('\u{3041}', '\u{3096}'),
+        range('\u{905}', '\u{94D}'),
     ];
     vec(letter, 1..60).prop_map(|letters| letters.into_iter().collect())
 }

@@ -13,6 +13,7 @@ use personal_ai_assistant::memory::reading::Format;
 use personal_ai_assistant::memory::store::Store;
 
 use super::database::{NOW, Sqlite, begin, conversation, exchange, message, open};
+use super::lists::words;
 
 const CONVERSATIONS: u64 = 100_000;
 /// Different words. The first is in every text, the last in very few.
@@ -29,10 +30,11 @@ fn a_hundred_thousand_conversations() {
         .expect("a faster start");
     let store = open(&Sqlite::of(connection));
     fill(&store);
-    let list = |q, before| {
+    let list = |q: Option<&str>, before| {
         let before = Cursor::parse(before);
+        let words = q.map(words);
         let listing = Listing {
-            q,
+            words: words.as_deref(),
             before,
             limit: 30,
         };
