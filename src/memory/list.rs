@@ -127,15 +127,13 @@ impl<D: Database> Store<D> {
             FROM conversations c WHERE (c.updated_ms, c.number) < (?1, ?2) AND found IS NOT NULL
             ORDER BY c.updated_ms DESC, c.number DESC LIMIT ?3";
         let most = FEW_MATCHES.saturating_add(1);
-        let count = match rows(&self.database, COUNT, &[query.into(), most.into()]) {
-            Ok(mut count) => count.next(),
-            // A letter that FTS5 does not know makes two words of one, which it cannot search for. A store that has failed
-            // fails here again.
-            Err(_) => {
-                rows(&self.database, ANY, &[])?;
-                return Ok(Vec::new());
-            }
+        let Ok(mut count) = rows(&self.database, COUNT, &[query.into(), most.into()]) else {
+            // A letter that FTS5 does not know makes two words of one, which it cannot search for. A store that has
+            // failed fails here again.
+            self.database.query(ANY, &[])?;
+            return Ok(Vec::new());
         };
+        let count = count.next();
         let is_few = count.is_some_and(|mut row| row.number() <= FEW_MATCHES);
         let [updated_ms, number, limit] = place;
         let values = [updated_ms, number, limit, query.into()];

@@ -11,7 +11,7 @@ import { until } from "./until.mjs";
 const ANSWER_MS = 90_000;
 
 /** The kill comes in this time after all answers have begun, in milliseconds. */
-const KILL_MS = { least: 500, most: 6_000 };
+const KILL_MS = { least: 500, most: 12_000 };
 
 /**
  * @typedef {object} KeptFigures
