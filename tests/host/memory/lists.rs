@@ -87,7 +87,7 @@ fn the_conversation_of_the_newest_message_comes_first() {
     assert_eq!(ids(&list(&store, None, None, 30)), ["b", "d", "c", "a"]);
     assert_eq!(ids(&search(&store, "word")), ["b", "d", "c", "a"]);
     // A clock that is set back moves nothing.
-    exchange(&store, &at(5, "a", "a2", "late"), "x");
+    exchange(&store, &at(5, "b", "b3", "late"), "x");
     assert_eq!(ids(&list(&store, None, None, 30)), ["b", "d", "c", "a"]);
 }
 

@@ -29,7 +29,9 @@ fn a_hundred_thousand_conversations() {
         .execute_batch("PRAGMA journal_mode = WAL; PRAGMA synchronous = OFF")
         .expect("a faster start");
     let store = open(&Sqlite::of(connection));
-    fill(&store);
+    time_once("fill", || fill(&store));
+    let size = std::fs::metadata(&path).expect("a file").len();
+    println!("{:28} {:>9} MB", "size", size / 1_000_000);
     let list = |q: Option<&str>, before| {
         let before = Cursor::parse(before);
         let words = q.map(words);
@@ -48,6 +50,8 @@ fn a_hundred_thousand_conversations() {
         "w",
         "w1",
         "w10",
+        "commonplace",
+        "commo",
         "w19500",
         "w0 w1",
         "w0 w19500",
@@ -82,6 +86,12 @@ fn a_hundred_thousand_conversations() {
     });
 }
 
+fn time_once(what: &str, act: impl FnOnce()) {
+    let start = Instant::now();
+    act();
+    println!("{what:28} {:>9.2?}", start.elapsed());
+}
+
 /// The median of several runs.
 fn time(what: &str, act: impl Fn()) {
     let mut times: Vec<_> = (0..9)
@@ -102,11 +112,13 @@ fn fill(store: &Store<Sqlite>) {
         (seed >> 33) % below
     };
     let mut text = |length: u64| {
-        let mut words = vec!["w0".to_owned()];
+        let mut words = vec!["w0 commonplace".to_owned()];
         // As in a language, a few words are most of a text.
         words.extend((0..length).map(|_| {
             let rare = random(WORDS) + 1;
-            format!("w{}", random(rare) * random(rare) / rare + 1)
+            let word = random(rare) * random(rare) / rare + 1;
+            let rest = usize::try_from(word % 9).expect("a length");
+            format!("w{word}{}", &"abcdefghi"[..rest])
         }));
         words.join(" ")
     };

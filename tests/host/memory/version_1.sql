@@ -39,7 +39,7 @@ CREATE TABLE journal (
 CREATE VIRTUAL TABLE search USING fts5 (
         text,
         detail = none,
-        prefix = '1 2 3',
+        prefix = '1 2 3 4 5 6',
         tokenize = "unicode61 categories 'L* N* Co M*'"
     );
 
