@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use super::search;
+use super::search::Query;
 use super::sql::{Database, MAX_INTEGER, Row, Value, rows};
 use super::store::Store;
 use super::title::one_line;
@@ -17,8 +17,8 @@ pub const DEFAULT_LIMIT: u64 = 30;
 /// A page of the list.
 #[derive(Clone, Copy, Debug)]
 pub struct Listing<'a> {
-    /// The words to search for.
-    pub q: Option<&'a str>,
+    /// The words to search for: runs of letters, digits and marks.
+    pub words: Option<&'a [String]>,
     /// Where the page before this one ended.
     pub before: Option<Cursor>,
     /// Most conversations, 1–[`MAX_LIMIT`].
@@ -80,7 +80,7 @@ impl<D: Database> Store<D> {
         let Cursor { updated_ms, number } = listing.before.unwrap_or(last);
         // One more than the page has tells whether there are more.
         let place = [updated_ms, number, limit.saturating_add(1)].map(Value::from);
-        let query = listing.q.map(search::query);
+        let query = listing.words.map(Query::of);
         let mut found = match &query {
             None => self.entries(NEWEST, &place)?,
             Some(Some(query)) => self.matching(query, place)?,
@@ -89,9 +89,10 @@ impl<D: Database> Store<D> {
         let page = usize::try_from(limit).unwrap_or(usize::MAX);
         let has_more = found.len() > page;
         found.truncate(page);
+        // The text of each row is known: to find the word in it, its beginning is enough.
         if let Some(Some(query)) = &query {
             for entry in &mut found {
-                entry.snippet = Some(self.snippet(entry.found, query)?);
+                entry.snippet = Some(self.snippet(entry.found, &query.short_beginnings)?);
             }
         }
         let last = found.last().filter(|_| has_more);
@@ -105,9 +106,7 @@ impl<D: Database> Store<D> {
     }
 
     /// The conversations that a search finds, each with its newest match.
-    fn matching(&self, query: &str, place: [Value; 3]) -> Result<Vec<Entry>, D::Error> {
-        const COUNT: &str =
-            "SELECT count(*) FROM (SELECT 1 FROM search WHERE search MATCH ?1 LIMIT ?2)";
+    fn matching(&self, query: &Query, place: [Value; 3]) -> Result<Vec<Entry>, D::Error> {
         // From the matches to their conversations.
         const FEW: &str = "SELECT c.number, max(matches.number) AS found
             FROM (SELECT rowid AS number FROM search WHERE search MATCH ?4) matches
@@ -125,12 +124,32 @@ impl<D: Database> Store<D> {
             ) AS found
             FROM conversations c WHERE (c.updated_ms, c.number) < (?1, ?2) AND found IS NOT NULL
             ORDER BY c.updated_ms DESC, c.number DESC LIMIT ?3";
-        let most = FEW_MATCHES.saturating_add(1);
-        let count = rows(&self.database, COUNT, &[query.into(), most.into()])?.next();
-        let is_few = count.is_some_and(|mut row| row.number() <= FEW_MATCHES);
+        // A frequent word is seen to be one without joining lists.
+        let words = self.finds_few(&query.words)?;
+        let beginnings = match words {
+            Some(true) => self.finds_few(&query.beginnings)?,
+            _ => words,
+        };
+        let Some(is_few) = beginnings else {
+            return Ok(Vec::new());
+        };
         let [updated_ms, number, limit] = place;
-        let values = [updated_ms, number, limit, query.into()];
+        let values = [updated_ms, number, limit, query.beginnings.as_str().into()];
         self.entries(if is_few { FEW } else { MANY }, &values)
+    }
+
+    /// Whether a query finds few texts; `None` for a query that FTS5 refuses.
+    fn finds_few(&self, query: &str) -> Result<Option<bool>, D::Error> {
+        const COUNT: &str =
+            "SELECT count(*) FROM (SELECT 1 FROM search WHERE search MATCH ?1 LIMIT ?2)";
+        const ANY: &str = "SELECT rowid FROM search LIMIT 1";
+        let most = FEW_MATCHES.saturating_add(1);
+        match rows(&self.database, COUNT, &[query.into(), most.into()]) {
+            Ok(mut count) => Ok(count.next().map(|mut row| row.number() <= FEW_MATCHES)),
+            // A letter that FTS5 does not know makes two words of one, which it cannot search for. A store that has failed
+            // fails here again.
+            Err(_) => rows(&self.database, ANY, &[]).map(|_| None),
+        }
     }
 
     fn entries(&self, chosen: &str, values: &[Value]) -> Result<Vec<Entry>, D::Error> {

@@ -57,7 +57,15 @@ const VERSION_1: &[&str] = &[
 
 /// The search index. Row ids are the numbers of exchanges and of renamed conversations. Marks are parts of words, as the
 /// vowel signs of Indian scripts are.
-const SEARCH: &str = "CREATE VIRTUAL TABLE search USING fts5 (text, tokenize = \"unicode61 categories 'L* N* Co M*'\")";
+///
+/// Beginnings of words are indexed, and positions within the texts (`detail`) are not: otherwise a word that is in most of
+/// 100 000 conversations is found in a second instead of 40 ms.
+const SEARCH: &str = "CREATE VIRTUAL TABLE search USING fts5 (
+        text,
+        detail = none,
+        prefix = '1 2 3 4 5 6',
+        tokenize = \"unicode61 categories 'L* N* Co M*'\"
+    )";
 
 /// Its shape never changes: every version has to find its own number.
 const META: &str = "CREATE TABLE IF NOT EXISTS meta (key TEXT PRIMARY KEY, value) WITHOUT ROWID";

@@ -76,8 +76,9 @@ async function measureRound(league, round) {
     }
   }
   if (options.wants(`${prefix}first-token`)) {
-    for (const subject of subjects) {
-      record(`${prefix}first-token`, subject.name, await firstToken(subject));
+    const medians = await firstToken(subjects);
+    for (const [index, { name }] of subjects.entries()) {
+      record(`${prefix}first-token`, name, medians[index]);
     }
   }
   for (const subject of subjects) await stop(subject);

@@ -8,10 +8,11 @@ import { randomOf } from "../support/random.mjs";
 import { launchUpstream } from "../support/upstream.mjs";
 import { within } from "../support/within.mjs";
 import { Crowd } from "./soak/crowd.mjs";
+import { soakKept } from "./soak/kept.mjs";
 import { Round } from "./soak/round.mjs";
 
 const USAGE =
-  "Usage: npm run soak -- [--streams 500] [--rounds 3] [--requests 20000] [--aborts 3000] [--seed <number>]";
+  "Usage: npm run soak -- [--streams 500] [--rounds 3] [--requests 20000] [--aborts 3000] [--answers 200] [--seed <number>]";
 
 const BINDINGS = { TIMEOUT_SECONDS: "8", HEARTBEAT_SECONDS: "1", LOG_LEVEL: "INFO" };
 
@@ -66,7 +67,7 @@ console.log(
 process.exit(violations.length === 0 ? 0 : 1);
 
 /** @returns {Promise<string[]>} what was violated */
-async function soak({ streams, rounds, requests, aborts, seed }) {
+async function soak({ streams, rounds, requests, aborts, answers, seed }) {
   console.log(`Soak: rounds: ${rounds}, streams in each: ${streams}, seed ${seed}\n`);
   console.log(row(([title]) => title));
   const random = randomOf(seed);
@@ -103,6 +104,16 @@ async function soak({ streams, rounds, requests, aborts, seed }) {
   } catch (error) {
     violations.push(...round.violations, error.stack);
   }
+  if (answers > 0) {
+    const kept = await soakKept({ answers, rounds }, random);
+    violations.push(...kept.violations);
+    // The memory of the process that was killed is gone.
+    violations.push(
+      ...brokenByMemory("RSS with kept answers", kept.figures.slice(0, -1), "rssBytes"),
+    );
+    if (process.exitCode)
+      violations.push("the log has lines that it must not have, as shown above");
+  }
   return [...new Set(violations)];
 }
 
@@ -138,6 +149,7 @@ function readOptions() {
       rounds: "3",
       requests: "20000",
       aborts: "3000",
+      answers: "200",
       seed: String(Date.now() % 1_000_000),
     };
     const { values } = parseArgs({

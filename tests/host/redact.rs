@@ -1,3 +1,5 @@
+use std::time::{Duration, UNIX_EPOCH};
+
 use personal_ai_assistant::telemetry::record::{Level, Record, cut, timestamp};
 use personal_ai_assistant::telemetry::redact::{Scrubber, Secret};
 
@@ -119,6 +121,20 @@ fn a_time_is_written_in_utc_with_microseconds() {
         (u64::MAX, "9999-12-31T23:59:59.000000+00:00"),
     ] {
         assert_eq!(timestamp(now_ms), text);
+    }
+}
+
+#[test]
+fn every_day_is_written_as_others_write_it() {
+    let last_day = 2_932_896;
+    let near = 0..150_000;
+    let far = (near.end..=last_day).step_by(89).chain([last_day]);
+    for day in near.chain(far) {
+        let now_ms = day * 86_400_000 + day % 86_400 * 1000 + day % 1000;
+        let time = UNIX_EPOCH + Duration::from_millis(now_ms);
+        let other = humantime::format_rfc3339_micros(time).to_string();
+        let other = other.replace('Z', "+00:00");
+        assert_eq!(timestamp(now_ms), other);
     }
 }
 

@@ -139,6 +139,115 @@ test("the bounds that are told are those that the tests hold", () => {
   assert.ok(read("README.md").includes(`under ${kilobytes} KB`));
 });
 
+test("the rows and calls of a kept answer that are told are those that the tests hold", () => {
+  const performance = read("docs/performance.md").replaceAll(/\s+/g, " ");
+  const held = read("tests/worker/kept-cost.test.mjs");
+  const [, most] = performance.match(/500 tokens write at most (\d+) rows/);
+  const [, crossings] = performance.match(/a token costs at most (\d+) calls/);
+  assert.ok(held.includes(`writes at most ${most} rows`));
+  assert.ok(held.includes(`at most ${crossings} crossings a token`));
+  const written = Number(ofKept("rows written"));
+  const [, more] = performance.match(/first answer of an owner writes (\d+) more/);
+  const [, first] = held.match(
+    /first answer of an owner, of 500 tokens, writes at most (\d+) rows/,
+  );
+  assert.ok(written <= Number(most));
+  assert.ok(written + Number(more) <= Number(first));
+  assert.ok(read("docs/deploying.md").includes(`writes ${written} rows`));
+});
+
+test("what kept answers cost in a month follows from what one takes and from the prices", () => {
+  const perAnswer = {
+    "rows written": ofKept("rows written"),
+    "rows read": ofKept("rows read"),
+    "objects at work, GB-s": ofKept("seconds that an object is at work") * GB,
+    "requests to objects": ofKept("requests to an object, its alarm included"),
+    "requests to the worker": ofKept("requests to the worker"),
+    "CPU time, ms": ofKept("CPU time, ms"),
+  };
+  const storedGb = ofKept("stored, KB") / 1e6;
+  const prices = Object.fromEntries(
+    table("docs/performance.md", "what is counted").map(([what, , included, million]) => [
+      what,
+      { included: number(included), each: number(million) / 1e6 },
+    ]),
+  );
+  const [days, ...told] = table("docs/performance.md", "answers a day", { withHead: true });
+  const rowsTold = Object.fromEntries(told.map(([what, ...cells]) => [what, cells.map(number)]));
+  for (const [index, answers] of days.slice(1).map(number).entries()) {
+    const used = Object.entries(perAnswer).map(([what, each]) => [what, 30 * answers * each]);
+    const overYear = 365 * answers * storedGb;
+    let worth = overYear * STORED_GB_PRICE;
+    let toPay = Math.max(0, overYear - 5) * STORED_GB_PRICE;
+    for (const [what, amount] of used) {
+      assert.equal(rowsTold[what][index], Math.round(amount), `${what}, ${answers} a day`);
+      const { included, each } = prices[what];
+      worth += amount * each;
+      toPay += Math.max(0, amount - included) * each;
+    }
+    assert.equal(rowsTold["stored after a year, GB"][index], Number(overYear.toFixed(2)));
+    assert.equal(rowsTold["worth, $ a month"][index], Number(worth.toFixed(2)));
+    assert.equal(rowsTold["to pay beyond the $5, $ a month"][index], Number(toPay.toFixed(2)));
+  }
+  const page = read("docs/performance.md").replaceAll(/\s+/g, " ");
+  const thousand = Object.entries(perAnswer).map(([what, each]) => 1000 * each * prices[what].each);
+  assert.ok(page.includes(`about $${sum(thousand).toFixed(2)} for a thousand answers`));
+  const most = Object.entries(perAnswer).map(([what, each]) => prices[what].included / 30 / each);
+  assert.equal(Math.floor(Math.min(...most) / 1000), 10);
+  assert.ok(page.includes("below 10 000 answers a day"));
+  const free = table("docs/performance.md", "what is counted")
+    .filter(([what]) => what !== "CPU time, ms")
+    .map(([what, aDay]) => number(aDay) / perAnswer[what]);
+  assert.equal(Math.floor(Math.min(...free) / 10), 89);
+  for (const text of [page, read("docs/deploying.md").replaceAll(/\s+/g, " ")]) {
+    assert.match(text, /890/);
+    assert.match(text, /10 000 answers a day/);
+  }
+});
+
+test("the CPU time of an answer is that of its tokens, and its ratio that of the medians", () => {
+  const [, notKept, , kept] = table("docs/performance.md", "median").findLast(([what]) =>
+    what.startsWith("paced"),
+  );
+  const perAnswer = (cell) => Math.round((500 * number(cell)) / 1000);
+  const told = table("docs/performance.md", "an answer of 500 tokens, at 50 a second").at(-1);
+  assert.deepEqual(told, ["CPU time, ms", `${perAnswer(kept)}`, `${perAnswer(notKept)}`]);
+});
+
+/** 128 MB as Cloudflare counts them, in GB. */
+const GB = 0.128;
+/** Of a GB that is stored, a month. */
+const STORED_GB_PRICE = 0.2;
+
+/** What an answer takes that is kept. */
+function ofKept(what) {
+  const found = table("docs/performance.md", "an answer of 500 tokens, at 50 a second");
+  return number(found.find(([name]) => name === what)[1]);
+}
+
+/** The cells of a page's tables that are headed so, row by row. */
+function table(page, heading, { withHead = false } = {}) {
+  const tables = read(page).matchAll(/^(\| (.*?) \|.*)\n\| --- .*\n((?:\| .*\n?)+)/gm);
+  const cells = (line) =>
+    line
+      .split("|")
+      .slice(1, -1)
+      .map((cell) => cell.trim());
+  return Array.from(tables)
+    .filter(([, , head]) => head === heading)
+    .flatMap(([, head, , body]) => [...(withHead ? [head] : []), ...body.trim().split("\n")])
+    .map(cells);
+}
+
+/** A number as the pages write it: `1 000`, `$0.30`. */
+function number(text) {
+  return Number.parseFloat(text.replaceAll(/[ $]/g, ""));
+}
+
+function sum(all) {
+  return all.reduce((total, each) => total + each, 0);
+}
+
 test("the servers that it works with are those that npm run compat talks to", () => {
   const page = read("docs/works-with.md");
   for (const { title, version, apis } of [aimock, litellm, llamaCpp, llamaCppPython]) {

@@ -8,8 +8,8 @@
 /** Where the counts are asked for. */
 export const COUNTS_PATH = "/counts";
 
-/** The source of the main module. */
-export const COUNTING = `
+/** The source that counts, to stand in front of what imports the worker. */
+export const COUNT = `
 const counts = {};
 const Instance = WebAssembly.Instance;
 
@@ -34,6 +34,10 @@ WebAssembly.Instance = function (module, imports) {
   return { exports: counted("in", exports) };
 };
 
+`;
+
+/** The source of the main module. */
+export const COUNTING = `${COUNT}
 const { default: Worker } = await import("./index.js");
 
 export default class extends Worker {

@@ -89,7 +89,7 @@ export function launchWorker(bindings = {}, options = {}) {
 function workerOptions(bindings, { env, owners = false, pages = false, front }) {
   const set = Object.entries(bindings).filter(([, value]) => value !== undefined);
   const binding = (value) => ({ type: typeof value === "string" ? "text" : "json", value });
-  const main = owners ? front + REEXPORT : front;
+  const main = owners && !front?.includes("export class Owner") ? front + REEXPORT : front;
   return {
     config: {
       name: "worker",

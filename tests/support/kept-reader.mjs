@@ -80,11 +80,11 @@ export class KeptReader {
   }
 
   /** Resolves when so many frames have arrived, or nothing more will come. */
-  async hasRead(frames) {
+  async hasRead(frames, patienceMs) {
     while (this.frameCount < frames && !this.#isOver) {
       const { promise, resolve } = Promise.withResolvers();
       this.#wakers.add(resolve);
-      await within(promise, `frame ${frames} of ${this.frameCount}`);
+      await within(promise, () => `frame ${frames}; there are ${this.frameCount}`, patienceMs);
     }
     return this;
   }

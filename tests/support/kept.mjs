@@ -89,11 +89,16 @@ class KeptServer extends App {
  * @param {{ folder?: string, worker?: import("../../scripts/lib/workerd.mjs").Worker }} [options] the folder of its
  *   conversations, by default one of its own; and another worker than the built one
  */
-export async function startKept(variables = {}, { folder = makeTemporary("kept-"), worker } = {}) {
+export async function startKept(variables, options) {
+  const server = await launchKept(variables, options);
+  after(() => server.stop());
+  return server;
+}
+
+/** The same outside of a test: the caller stops it. */
+export async function launchKept(variables = {}, { folder = makeTemporary("kept-"), worker } = {}) {
   const env = Object.entries({ PATH: process.env.PATH, OPENAI_API_KEY: API_KEY, ...variables });
   keepSecret(...secretsOf(Object.fromEntries(env)));
   const set = Object.fromEntries(env.filter(([, value]) => value !== undefined));
-  const server = new KeptServer(keepingIn(folder, worker), set, await freePort());
-  after(() => server.stop());
-  return server.start();
+  return new KeptServer(keepingIn(folder, worker), set, await freePort()).start();
 }

@@ -4,7 +4,7 @@
  * the choices.
  */
 import assert from "node:assert/strict";
-import test, { after } from "node:test";
+import test from "node:test";
 import { setImmediate as turn } from "node:timers/promises";
 import { startKept } from "../support/kept.mjs";
 import { INTERRUPTED, KeptClient, keptFrames, parseFrames } from "../support/kept-reader.mjs";
@@ -17,7 +17,6 @@ const LIVES = 40;
 
 const SEED = Number(process.env.CRASH_SEED ?? Math.floor(Math.random() * 2 ** 32));
 const random = randomOf(SEED);
-after(() => process.exitCode && console.error(`The same choices again: CRASH_SEED=${SEED}`));
 
 const SYSTEM = "You are a helpful assistant.";
 const TOKENS = ["crash-token-of-the-first", "crash-token-of-the-second"];
@@ -111,6 +110,11 @@ class Answer {
     this.reader = this.ask();
   }
 
+  /** The call of upstream, once it comes. */
+  get call() {
+    return within(this.called.promise, "the call of upstream");
+  }
+
   /** Sends the question, for the first time or once more. */
   ask() {
     const { asker, id, message, conversation } = this;
@@ -121,12 +125,12 @@ class Answer {
   async say(count = 1 + random.below(12)) {
     const more = Array.from({ length: count }, () => random.pick(WORDS));
     this.said.push(...more);
-    const call = await this.called.promise;
+    const call = await this.call;
     call.write(...more.map(delta));
   }
 
   async sayAll() {
-    (await this.called.promise).end(...ENDING);
+    (await this.call).end(...ENDING);
   }
 
   get text() {
@@ -191,7 +195,7 @@ class Answer {
  * @type {Record<string, (answer: Answer) => Promise<unknown>>}
  */
 const STAGES = {
-  "before upstream's headers": (asked) => asked.called.promise,
+  "before upstream's headers": (asked) => asked.call,
   "at the first frame": async (asked) => {
     await asked.say();
     if (random.chance(0.5)) await asked.reader.hasRead(1);
@@ -251,6 +255,7 @@ async function live(life) {
 }
 
 test(`${LIVES * conversations.length} answers are cut off by SIGKILL, and nothing is lost or doubled`, async (t) => {
+  t.diagnostic(`The same choices again: CRASH_SEED=${SEED}`);
   const counts = { frames: 0, complete: 0, interrupted: 0, empty: 0, recoveriesCut: 0 };
   for (let life = 0; life < LIVES; life++) {
     const answers = await live(life);
@@ -276,11 +281,53 @@ test(`${LIVES * conversations.length} answers are cut off by SIGKILL, and nothin
   t.diagnostic(JSON.stringify(counts));
 });
 
+test("a stop that was answered holds, however soon the process dies, and one that was not is one thing or the other", async () => {
+  for (let life = 0; life < 10; life++) {
+    const answers = conversations.map((conversation) => conversation.ask());
+    await Promise.all(
+      answers.map(async (asked) => {
+        if (random.chance(0.7)) await asked.say();
+        else await asked.call;
+        if (random.chance(0.7) && asked.said.length > 0) await asked.reader.hasRead(1);
+      }),
+    );
+    const stops = answers.map(async (asked) => {
+      const stopped = await asked.conversation.client.send("POST", `/answers/${asked.id}/stop`);
+      assert.deepEqual(stopped.json, { state: "stopped" });
+      asked.isStopped = true;
+    });
+    await Promise.race(stops);
+    await someTurns(40);
+    await server.kill();
+    await Promise.allSettled(stops);
+    await Promise.all(answers.map(({ reader }) => reader.ended));
+    await server.start();
+    for (const asked of answers) {
+      const { client, id } = asked.conversation;
+      const stored = await client.read(asked.id).whole();
+      assert.ok(stored.startsWith(asked.reader.text), "what the reader had is kept");
+      const { sequence, finish_reason, turn_id } = parseFrames(stored).at(-1);
+      if (asked.isStopped) assert.equal(finish_reason, "stopped");
+      const ending = finish_reason === "stopped" ? { finish_reason } : INTERRUPTED;
+      const kept = { ...ending, turn_id, history_turns: asked.history.length };
+      asked.keptCount = sequence;
+      assert.equal(stored, keptFrames(asked, asked.said.slice(0, sequence), kept));
+      const again = await client.send("POST", `/answers/${asked.id}/stop`);
+      const state = finish_reason === "stopped" ? "stopped" : "interrupted";
+      assert.deepEqual(again.json, { state });
+      const { turns } = await client.conversation(id);
+      assert.equal(turns.find((each) => each.answer_id === asked.id).state, state);
+      asked.conversation.remember(asked);
+      asked.checkCalls();
+    }
+  }
+});
+
 test("after all that, each conversation takes the next message", async () => {
   for (const conversation of conversations) {
     const asked = conversation.ask();
     asked.said.push("Still here.");
-    (await asked.called.promise).end(...answer(...asked.said));
+    (await asked.call).end(...answer(...asked.said));
     await asked.reader.whole();
     assert.deepEqual(parseFrames(asked.reader.text).at(-1).history_turns, asked.history.length);
   }

@@ -102,6 +102,7 @@ test("a message waits for the answer that it would follow, and for no other", as
     turns.map(({ role, state }) => state ?? role),
     ["user", "complete", "user", "streaming"],
   );
+  assert.equal(turns[3].content, "Some text", "what was shown so far");
   const body = { message: "And then?", conversation_id };
   await assertRefused(me.ask(body), 409, "answer_running");
   await assertRefused(me.ask({ ...body, after: turns[3].id }), 409, "answer_running");

@@ -10,6 +10,7 @@ use super::ask::{self, Wanted};
 use super::keeper::Keeper;
 use super::object::{Object, store_failed};
 use super::reader::Reader;
+use super::storage::words_of;
 use crate::api::accept::prefers_markdown;
 use crate::api::answer_id::{AnswerId, sequence_of};
 use crate::api::ending::EndReason;
@@ -150,8 +151,9 @@ fn kept(
         KeptRoute::List => {
             let page = Page::parse(&query_of(request)).map_err(EarlyEnd::Invalid)?;
             let before = page.before.as_deref().map(cursor).transpose()?;
+            let words = page.search.as_deref().map(words_of);
             let listing = Listing {
-                q: page.search.as_deref(),
+                words: words.as_deref(),
                 before,
                 limit: u64::from(page.limit),
             };

@@ -20,6 +20,10 @@ extern "C" {
     #[wasm_bindgen(catch)]
     fn confirm(context: &JsValue) -> Result<Promise, JsValue>;
 
+    /// Cannot throw: it looks at a text.
+    #[wasm_bindgen(js_name = wordsOf)]
+    pub(super) fn words_of(text: &str) -> Vec<String>;
+
     #[wasm_bindgen(catch, js_name = setAlarm)]
     fn set_alarm(context: &JsValue, at_ms: f64) -> Result<(), JsValue>;
 }

@@ -13,6 +13,7 @@ use personal_ai_assistant::memory::reading::Format;
 use personal_ai_assistant::memory::store::Store;
 
 use super::database::{NOW, Sqlite, begin, conversation, exchange, message, open};
+use super::lists::words;
 
 const CONVERSATIONS: u64 = 100_000;
 /// Different words. The first is in every text, the last in very few.
@@ -28,11 +29,14 @@ fn a_hundred_thousand_conversations() {
         .execute_batch("PRAGMA journal_mode = WAL; PRAGMA synchronous = OFF")
         .expect("a faster start");
     let store = open(&Sqlite::of(connection));
-    fill(&store);
-    let list = |q, before| {
+    time_once("fill", || fill(&store));
+    let size = std::fs::metadata(&path).expect("a file").len();
+    println!("{:28} {:>9} MB", "size", size / 1_000_000);
+    let list = |q: Option<&str>, before| {
         let before = Cursor::parse(before);
+        let words = q.map(words);
         let listing = Listing {
-            q,
+            words: words.as_deref(),
             before,
             limit: 30,
         };
@@ -46,6 +50,8 @@ fn a_hundred_thousand_conversations() {
         "w",
         "w1",
         "w10",
+        "commonplace",
+        "commo",
         "w19500",
         "w0 w1",
         "w0 w19500",
@@ -80,6 +86,12 @@ fn a_hundred_thousand_conversations() {
     });
 }
 
+fn time_once(what: &str, act: impl FnOnce()) {
+    let start = Instant::now();
+    act();
+    println!("{what:28} {:>9.2?}", start.elapsed());
+}
+
 /// The median of several runs.
 fn time(what: &str, act: impl Fn()) {
     let mut times: Vec<_> = (0..9)
@@ -100,11 +112,13 @@ fn fill(store: &Store<Sqlite>) {
         (seed >> 33) % below
     };
     let mut text = |length: u64| {
-        let mut words = vec!["w0".to_owned()];
+        let mut words = vec!["w0 commonplace".to_owned()];
         // As in a language, a few words are most of a text.
         words.extend((0..length).map(|_| {
             let rare = random(WORDS) + 1;
-            format!("w{}", random(rare) * random(rare) / rare + 1)
+            let word = random(rare) * random(rare) / rare + 1;
+            let rest = usize::try_from(word % 9).expect("a length");
+            format!("w{word}{}", &"abcdefghi"[..rest])
         }));
         words.join(" ")
     };

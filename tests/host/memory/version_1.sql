@@ -36,7 +36,12 @@ CREATE TABLE journal (
         pieces BLOB NOT NULL,
         PRIMARY KEY (exchange, number)
     ) WITHOUT ROWID;
-CREATE VIRTUAL TABLE search USING fts5 (text, tokenize = "unicode61 categories 'L* N* Co M*'");
+CREATE VIRTUAL TABLE search USING fts5 (
+        text,
+        detail = none,
+        prefix = '1 2 3 4 5 6',
+        tokenize = "unicode61 categories 'L* N* Co M*'"
+    );
 
 INSERT INTO conversations VALUES (1000, 'c', 'Hello', 1795000000000, 1795000000500, NULL);
 INSERT INTO exchanges VALUES (1001, 1000, 'k1', 'complete', NULL, NULL, 'q-k1', 'a-k1', '{}', 'abc-123', 'gpt-4', 0,
