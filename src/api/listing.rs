@@ -58,6 +58,7 @@ fn limit(query: &str) -> Result<u32, Invalid> {
     let limit = limit
         .parse()
         .ok()
+        .filter(|_| !limit.starts_with('+'))
         .filter(|limit| (1..=MAX_LIMIT).contains(limit));
     limit.ok_or_else(|| {
         let rule = format!("Input should be a whole number from 1 to {MAX_LIMIT}");

@@ -7,6 +7,10 @@ use super::journal::{self, JournalRow};
 use super::pieces::Pieces;
 use super::sql::{Database, Row, Statement, rows};
 use super::store::{State, Store};
+use crate::telemetry::record::cut;
+
+/// As much of a text is searched. `SQLite` holds the index of a text in memory until it is written.
+const MAX_INDEXED_CHARACTERS: usize = 200_000;
 
 /// How an answer ended.
 #[derive(Clone, Copy, Debug)]
@@ -91,6 +95,7 @@ impl<D: Database> Store<D> {
         } = *ended;
         // SQLite's functions for texts stop at NUL.
         let text = format!("{message}\n{}", pieces.text()).replace('\0', " ");
+        let text = cut(&text, MAX_INDEXED_CHARACTERS);
         let values = [
             exchange.into(),
             state.name().into(),

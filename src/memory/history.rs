@@ -34,7 +34,7 @@ pub(super) fn before<D: Database>(database: &D, parent: &Parent) -> Result<Vec<T
             WHERE e.parent_exchange IS NOT NULL AND p.depth < ?2 AND p.bytes < ?3
         )
         SELECT e.parent_exchange, e.parent, e.question_turn, e.message,
-            CASE WHEN length(e.pieces) <= ?3 THEN e.pieces END
+            CASE WHEN coalesce(length(e.pieces), 0) <= ?3 THEN coalesce(e.pieces, x'') END
         FROM path p JOIN exchanges e ON e.number = p.number ORDER BY p.depth";
     let mut history = History::default();
     let mut next = Some(parent.clone());

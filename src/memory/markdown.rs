@@ -51,12 +51,15 @@ impl Markdown {
         let Some(parent) = &exchange.parent else {
             return Some("Another branch, from the beginning".to_owned());
         };
-        let mut turns = self.turns.iter();
+        if parent == above {
+            return None;
+        }
+        let mut turns = self.turns.iter().rev();
         let name = turns
             .find(|(id, _)| id == parent)
             .map(|(_, name)| name.as_str());
         let name = name.filter(|name| !name.is_empty()).unwrap_or("…");
-        (parent != above).then(|| format!("Another branch, after “{name}”"))
+        Some(format!("Another branch, after “{name}”"))
     }
 }
 

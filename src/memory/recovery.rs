@@ -23,39 +23,46 @@ pub struct Interrupted {
 }
 
 impl<D: Database> Store<D> {
-    /// Opens a database: makes or updates its tables, and ends the answers that an earlier instance left unfinished.
+    /// Opens a database: makes its tables, or updates them. Then [`Store::recover`] is due, before any answer begins.
     ///
     /// # Errors
     ///
     /// [`OpenError::Newer`] for a file of a newer version, which stays as it is.
-    pub fn open(database: D, now_ms: u64) -> Result<(Self, Vec<Interrupted>), OpenError<D::Error>> {
-        const UNFINISHED: &str = "SELECT number, answer_turn, history_turns, id, correlation_id FROM exchanges WHERE state = 'streaming'";
+    pub fn open(database: D) -> Result<Self, OpenError<D::Error>> {
         schema::migrate(&database, schema::STEPS)?;
-        let store = Self::of(database)?;
-        let mut interrupted_answers = Vec::new();
-        for mut row in rows(&store.database, UNFINISHED, &[])? {
+        Ok(Self::of(database)?)
+    }
+
+    /// Ends the answers that an earlier instance left unfinished, and adds them to `interrupted`.
+    ///
+    /// # Errors
+    ///
+    /// The database's; then some may be left, and what is stored can be read all the same.
+    pub fn recover(&self, now_ms: u64, interrupted: &mut Vec<Interrupted>) -> Result<(), D::Error> {
+        const UNFINISHED: &str = "SELECT number, answer_turn, history_turns, id, correlation_id FROM exchanges WHERE state = 'streaming'";
+        for mut row in rows(&self.database, UNFINISHED, &[])? {
             let exchange = row.number();
-            let ending = interrupted(&row.text(), row.number());
-            let pieces = journal::read(&store.database, exchange)?;
+            let ending = ending_of_interrupted(&row.text(), row.number());
+            let pieces = journal::read(&self.database, exchange)?;
             let ended = Ended {
                 state: State::Interrupted,
                 ending: &ending,
                 pieces: &pieces,
                 now_ms,
             };
-            store.end(exchange, &ended)?;
-            interrupted_answers.push(Interrupted {
+            self.end(exchange, &ended)?;
+            interrupted.push(Interrupted {
                 answer_id: row.text(),
                 correlation_id: row.text(),
                 piece_count: pieces.count(),
             });
         }
-        Ok((store, interrupted_answers))
+        Ok(())
     }
 }
 
 /// The final frame of an interrupted answer, as [`Ended::ending`] has it.
-fn interrupted(turn_id: &str, history_turns: u64) -> String {
+fn ending_of_interrupted(turn_id: &str, history_turns: u64) -> String {
     let error = ApiError::from(ErrorCode::Interrupted);
     let ending = Ending::Failed(&error).fields();
     format!("{ending},{}", kept_fields(turn_id, history_turns))

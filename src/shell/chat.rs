@@ -52,7 +52,7 @@ impl Chat {
         let begun = self.begin(&request, &mut waiting).await;
         // The stream may be open for long, and needs nothing more of the request.
         drop(request);
-        // Either arm writes the one `response_complete`.
+        // Either arm writes the one `response_complete`, but for a kept answer: its object writes that.
         match begun {
             Ok(Begun::Stream(source, relay)) => self.stream(source, relay, waiting).await,
             Ok(Begun::Kept(response)) => self.open.respond(Ok(response)),

@@ -122,7 +122,8 @@ impl Exchange {
     }
 
     /// The last line of this request. Each request has exactly one `response_complete`, unless its instance is lost: a
-    /// chat's is written in one of the arms of `Chat::run`, any other in `routes.rs`.
+    /// chat's is written in one of the arms of `Chat::run`, that of a forwarded request by the object in `owner/`, any
+    /// other in `routes.rs`.
     pub(super) fn log_complete(&self, level: Level, completion: &Completion) {
         self.log(level, "response_complete", |record| {
             completion.write(record);

@@ -49,7 +49,7 @@ pub(super) struct Answer {
     /// That of the request; see [`Place`](crate::api::request::Place).
     pub(super) fingerprint: String,
     /// The exchange's number in the store.
-    number: u64,
+    pub(super) number: u64,
     /// The final frame's `turn_id` and `history_turns`.
     kept_fields: String,
     progress: RefCell<Progress>,

@@ -12,6 +12,7 @@ use crate::api::error::{ApiError, ErrorCode};
 use crate::api::request::{After, ChatRequest, Invalid};
 use crate::config::Config;
 use crate::memory::begin::{self, BeginError, Beginning};
+use crate::memory::store::State;
 use crate::shell::early_end::EarlyEnd;
 use crate::shell::exchange::Exchange;
 use crate::shell::runtime::js;
@@ -68,10 +69,21 @@ pub(super) fn find(keeper: &Keeper, id: &AnswerId) -> Result<Option<Rc<Answer>>,
         return Ok(Some(answer));
     }
     let stored = keeper.object.store()?.exchange(id.as_str());
-    let stored = stored.map_err(|error| store_failed(&error))?;
-    Ok(stored
-        .and_then(|stored| Answer::stored(id.clone(), stored))
-        .map(Rc::new))
+    let Some(stored) = stored.map_err(|error| store_failed(&error))? else {
+        return Ok(None);
+    };
+    // Its ending is not stored yet.
+    if stored.state == State::Streaming {
+        return Err(ErrorCode::StoreUnavailable.into());
+    }
+    if let Some(answer) = keeper.shared(stored.exchange) {
+        return Ok(Some(answer));
+    }
+    let answer = Answer::stored(id.clone(), stored).map(Rc::new);
+    if let Some(answer) = &answer {
+        keeper.share(answer);
+    }
+    Ok(answer)
 }
 
 /// The error for an id that no answer of this owner has.
@@ -106,6 +118,10 @@ fn begin(
         return Err(ErrorCode::InternalError.into());
     };
     let most = usize::try_from(config.kept.max_answers_at_once).unwrap_or(usize::MAX);
+    let store = keeper.object.store()?;
+    if keeper.object.is_behind() {
+        return Err(ErrorCode::StoreUnavailable.into());
+    }
     if keeper.running_count() >= most {
         return Err(ErrorCode::TooManyAnswers.into());
     }
@@ -128,15 +144,11 @@ fn begin(
         message: &chat.message,
         now_ms: js::now_ms(),
     };
-    let begun = keeper
-        .object
-        .store()?
-        .begin(&beginning)
-        .map_err(|error| match error {
-            BeginError::UnknownTurn => EarlyEnd::Invalid(Invalid::unknown_turn()),
-            BeginError::AnswerRunning => ErrorCode::AnswerRunning.into(),
-            BeginError::Database(error) => store_failed(&error),
-        })?;
+    let begun = store.begin(&beginning).map_err(|error| match error {
+        BeginError::UnknownTurn => EarlyEnd::Invalid(Invalid::unknown_turn()),
+        BeginError::AnswerRunning => ErrorCode::AnswerRunning.into(),
+        BeginError::Database(error) => store_failed(&error),
+    })?;
     let where_kept = (&place.conversation_id, place.fingerprint.as_str());
     let answer = Rc::new(Answer::begin(
         id,

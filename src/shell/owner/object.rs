@@ -1,6 +1,6 @@
 //! An owner's object, as what runs in it sees it: its store, its log, its life.
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::rc::Rc;
 
 use uuid::Uuid;
@@ -30,6 +30,8 @@ pub(super) struct Object {
     store: RefCell<Option<Rc<Store<Storage>>>>,
     /// What the store has failed to take in.
     unsaved: RefCell<Vec<Unsaved>>,
+    /// Whether the answers of earlier instances have their endings.
+    is_recovered: Cell<bool>,
 }
 
 /// What became of an answer, when the store has failed to take it in.
@@ -52,22 +54,33 @@ impl Object {
             isolate,
             store: RefCell::new(None),
             unsaved: RefCell::default(),
+            is_recovered: Cell::new(false),
         }
     }
 
-    /// The store, with everything in it that it has failed to take in before.
-    pub(super) fn store(&self) -> Result<Rc<Store<Storage>>, EarlyEnd> {
+    /// The store, for what makes room: nothing else is written to it.
+    pub(super) fn store_as_it_is(&self) -> Result<Rc<Store<Storage>>, EarlyEnd> {
         let opened = self.store.borrow().clone();
-        let store = match opened {
-            Some(store) => store,
-            None => self.open()?,
-        };
+        opened.map_or_else(|| self.open(), Ok)
+    }
+
+    /// The store. What it has failed to take in before is tried again; if it fails again, the rest can be read all the
+    /// same.
+    pub(super) fn store(&self) -> Result<Rc<Store<Storage>>, EarlyEnd> {
+        let store = self.store_as_it_is()?;
+        if !self.is_recovered.get() {
+            self.recover(&store);
+        }
         let mut unsaved = self.unsaved.borrow_mut();
-        while let Some(next) = unsaved.last() {
-            next.save(&store).map_err(|error| store_failed(&error))?;
+        while unsaved.last().is_some_and(|next| next.save(&store).is_ok()) {
             unsaved.pop();
         }
         Ok(store)
+    }
+
+    /// Whether the store lacks the ending of an answer. Until it has it, none may begin.
+    pub(super) fn is_behind(&self) -> bool {
+        !self.is_recovered.get() || !self.unsaved.borrow().is_empty()
     }
 
     /// Has the store take something in as soon as it can. If this instance dies before, the next one does the same.
@@ -75,22 +88,29 @@ impl Object {
         self.unsaved.borrow_mut().push(unsaved);
     }
 
-    /// Opens the store, which ends every answer that an instance before this one left unfinished.
+    /// Opens the store.
     fn open(&self) -> Result<Rc<Store<Storage>>, EarlyEnd> {
-        let opened = Store::open(self.storage.clone(), js::now_ms());
-        let (store, interrupted) = opened.map_err(|error| match error {
+        let opened = Store::open(self.storage.clone());
+        let store = opened.map_err(|error| match error {
             OpenError::Database(error) => store_failed(&error),
             OpenError::Newer { found, known } => {
                 let cause = format!("the schema is {found}, this program knows up to {known}");
                 EarlyEnd::Failed(Failure::new(ErrorCode::StoreUnavailable, cause))
             }
         })?;
-        if !interrupted.is_empty() {
-            self.log_interrupted(interrupted);
-        }
         let store = Rc::new(store);
         *self.store.borrow_mut() = Some(Rc::clone(&store));
         Ok(store)
+    }
+
+    /// Ends every answer that an instance before this one left unfinished.
+    fn recover(&self, store: &Store<Storage>) {
+        let mut interrupted = Vec::new();
+        let recovered = store.recover(js::now_ms(), &mut interrupted);
+        self.is_recovered.set(recovered.is_ok());
+        if !interrupted.is_empty() {
+            self.log_interrupted(interrupted);
+        }
     }
 
     /// Writes the last line of answers that a dead instance left unfinished, once their endings are safe: otherwise the

@@ -55,5 +55,6 @@ export function setAlarm({ storage }, atMs) {
  * @returns {string[]}
  */
 export function wordsOf(text) {
-  return text.match(/[\p{L}\p{N}\p{M}\p{Co}]+/gu) ?? [];
+  const words = text.match(/[\p{L}\p{N}\p{M}\p{Co}]+/gu) ?? [];
+  return words.filter((word) => /[\p{L}\p{N}]/u.test(word));
 }

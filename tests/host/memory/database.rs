@@ -165,7 +165,8 @@ pub fn store() -> Store<Sqlite> {
 
 /// The store that the next instance opens.
 pub fn open(database: &Sqlite) -> Store<Sqlite> {
-    let (store, _) = Store::open(database.clone(), NOW).expect("a store");
+    let store = Store::open(database.clone()).expect("a store");
+    store.recover(NOW, &mut Vec::new()).expect("a recovery");
     store
 }
 

@@ -112,7 +112,7 @@ fn a_file_of_a_newer_version_is_refused_and_stays_as_it_is() {
     super::database::begin(&store, &message("c", "k2", "Running in the newer version"));
     database.run("UPDATE meta SET value = 7 WHERE key = 'schema'; CREATE TABLE later (x)");
     let before = (database.dump(), tables(&database));
-    let refused = Store::open(database.clone(), NOW).err().expect("a refusal");
+    let refused = Store::open(database.clone()).err().expect("a refusal");
     assert!(matches!(refused, OpenError::Newer { found: 7, known: 1 }));
     assert_eq!(
         refused.to_string(),
@@ -126,7 +126,7 @@ fn a_file_of_a_newer_version_is_refused_and_stays_as_it_is() {
 fn a_database_that_fails_is_told_as_it_says() {
     let database = Sqlite::new();
     database.run("CREATE TABLE conversations (x)");
-    let refused = Store::open(database.clone(), NOW).err().expect("a refusal");
+    let refused = Store::open(database.clone()).err().expect("a refusal");
     let words = refused.to_string();
     assert!(
         words.starts_with("table conversations already exists"),
