@@ -93,7 +93,13 @@ async function shrink(wasm, env) {
     run(join(BIN, name), [wasm, ...args, "-o", wasm], { env, quiet: true });
   await tool("wasm-metadce", ["--graph-file", file]);
   // The first kilobyte of memory is the far end of the stack: no data lies there.
-  const options = ["-Os", "--low-memory-unused", "--strip-debug", "--strip-producers"];
+  const options = [
+    "-Os",
+    "--low-memory-unused",
+    "--strip-debug",
+    "--strip-producers",
+    "--strip-target-features",
+  ];
   await tool("wasm-opt", options);
   rmSync(file);
 }

@@ -9,7 +9,7 @@ const MAX_WORDS: usize = 16;
 const INDEXED_LETTERS: usize = 6;
 
 /// The queries of one search. Between quotes, FTS5 knows no operators.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub(super) struct Query {
     /// Finds texts with all of the words or beginnings of words.
     pub(super) beginnings: String,
@@ -20,28 +20,25 @@ pub(super) struct Query {
 }
 
 impl Query {
-    /// The queries for these words, each a run of letters, digits and marks; `None` when there is no word.
+    /// The queries for these words, each a run of letters, digits and marks with one letter or digit at least; `None` when
+    /// there is no word.
     pub(super) fn of(words: &[String]) -> Option<Self> {
-        // FTS5 drops these accents, and the beginning that is left of one alone would be that of every word.
-        let is_accent = |letter: char| ('\u{300}'..='\u{331}').contains(&letter);
-        let has_letter = |word: &&String| !word.trim_matches(is_accent).is_empty();
-        let words: Vec<String> = words
-            .iter()
-            .filter(has_letter)
-            .take(MAX_WORDS)
-            .cloned()
-            .collect();
-        let query = |quoted: &dyn Fn(&str) -> String| {
-            let quoted: Vec<String> = words
-                .iter()
-                .map(|word| quoted(&word.replace('"', "")))
-                .collect();
-            quoted.join(" ")
-        };
-        (!words.is_empty()).then(|| Self {
-            beginnings: query(&|word| format!("\"{word}\"*")),
-            words: query(&|word| format!("\"{word}\"")),
-            short_beginnings: query(&|word| format!("\"{}\"*", cut(word, INDEXED_LETTERS))),
-        })
+        let mut queries = Self::default();
+        for word in words.iter().take(MAX_WORDS) {
+            add(&mut queries.beginnings, word, "\"* ");
+            add(&mut queries.words, word, "\" ");
+            add(
+                &mut queries.short_beginnings,
+                cut(word, INDEXED_LETTERS),
+                "\"* ",
+            );
+        }
+        (!words.is_empty()).then_some(queries)
     }
+}
+
+fn add(query: &mut String, word: &str, end: &str) {
+    query.push('"');
+    query.push_str(word);
+    query.push_str(end);
 }

@@ -93,10 +93,10 @@ impl Object {
         let opened = Store::open(self.storage.clone());
         let store = opened.map_err(|error| match error {
             OpenError::Database(error) => store_failed(&error),
-            OpenError::Newer { found, known } => {
-                let cause = format!("the schema is {found}, this program knows up to {known}");
-                EarlyEnd::Failed(Failure::new(ErrorCode::StoreUnavailable, cause))
-            }
+            OpenError::Newer { .. } => EarlyEnd::Failed(Failure::new(
+                ErrorCode::StoreUnavailable,
+                "a newer version of this program has written the conversations",
+            )),
         })?;
         let store = Rc::new(store);
         *self.store.borrow_mut() = Some(Rc::clone(&store));

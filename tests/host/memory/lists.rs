@@ -25,7 +25,7 @@ pub fn words(q: &str) -> Vec<String> {
     let is_mark = |letter: char| matches!(letter, '\u{300}'..='\u{36F}' | '\u{900}'..='\u{DFF}' | '\u{E31}'..='\u{EFF}' | '\u{3099}'..='\u{309A}');
     let words = q.split(|letter: char| !letter.is_alphanumeric() && !is_mark(letter));
     words
-        .filter(|word| !word.is_empty())
+        .filter(|word| word.contains(char::is_alphanumeric))
         .map(str::to_owned)
         .collect()
 }
