@@ -3,7 +3,7 @@
 use personal_ai_assistant::memory::schema::{OpenError, STEPS, migrate};
 use personal_ai_assistant::memory::store::{State, Store};
 
-use super::database::{NOW, Sqlite, conversation, exchange, message, open, pieces};
+use super::database::{Sqlite, conversation, exchange, message, open, pieces};
 use super::lists::{ids, search};
 use personal_ai_assistant::memory::reading::Format;
 
