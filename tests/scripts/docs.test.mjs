@@ -104,7 +104,7 @@ test("the limits of kept conversations are those of openapi.json and of the code
     `${history.maxItems} turns and ${characters}`,
     `${schema.default} at a time; \`limit\` is at most ${schema.maximum}`,
     `run at a time, ${atOnce} as shipped`,
-    `about ${Math.ceil(Number(megabytes.replace("_", ".")))} MB of text`,
+    `${megabytes.replace("_", ".")} MB as it is stored`,
   ];
   for (const words of told) assert.ok(page.includes(words), words);
 });
