@@ -48,8 +48,8 @@ export function setAlarm({ storage }, atMs) {
 }
 
 /**
- * The words of a search: runs of letters, digits and marks. The runtime has tables of these for all scripts; in
- * WebAssembly they would make the deployment 2 KB larger.
+ * The words of a search: runs of letters, digits and marks. The runtime has tables of these for all scripts, which
+ * WebAssembly would have to bring along.
  *
  * @param {string} text
  * @returns {string[]}
