@@ -6,9 +6,6 @@ use super::sql::{Database, Row, Statement, Value, rows};
 use super::store::Store;
 use super::title;
 
-/// Longest title, in Unicode scalar values.
-pub const MAX_TITLE_CHARACTERS: usize = 200;
-
 impl<D: Database> Store<D> {
     /// Gives a conversation a title. False when there is none of this id.
     ///
