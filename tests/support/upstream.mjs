@@ -129,9 +129,14 @@ export class Call {
   }
 }
 
+/** A request that asks for nothing, by which scripts learn whether a path exists. */
+const NOTHING = "[]";
+
 class Upstream {
-  /** Every request so far. @type {Call[]} */
+  /** Every request for an answer so far. @type {Call[]} */
   calls = [];
+  /** What was asked about the server itself, which it does not tell. @type {string[]} */
+  questions = [];
   #server = createServer((request, response) => this.#accept(request, response));
   #otherwise;
   #scripts = [];
@@ -168,6 +173,7 @@ class Upstream {
   /** Forgets what an earlier test left behind. */
   reset() {
     this.calls = [];
+    this.questions = [];
     this.#scripts = [];
     this.#unanswered = [];
     this.#waiting = [];
@@ -190,7 +196,13 @@ class Upstream {
     if (chunks === null) {
       return; // The worker left while it was sending, so nobody waits for an answer.
     }
-    const call = new Call(request, response, Buffer.concat(chunks).toString());
+    const body = Buffer.concat(chunks).toString();
+    if (request.method === "GET" || body === NOTHING) {
+      this.questions.push(`${request.method} ${request.url}`);
+      response.writeHead(404).end();
+      return;
+    }
+    const call = new Call(request, response, body);
     this.calls.push(call);
     const taker = this.#scripts.shift() ?? this.#waiting.shift() ?? this.#otherwise;
     if (taker === undefined) {
