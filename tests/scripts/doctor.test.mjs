@@ -250,12 +250,12 @@ test("the command says how things are, and fails when something is wrong", async
   const well = { OPENAI_API_KEY: KEY, OPENAI_BASE_URL: url, OPENAI_MODEL: "luna" };
   const { code, said } = await doctor(well);
   assert.equal(code, 0, said);
-  assert.match(said, /^The configuration is that of \.dev\.vars and wrangler\.toml\.$/m);
-  assert.match(said, /^✓ Model luna: it is there\.$/m);
+  assert.match(said, /The configuration is that of \.dev\.vars and wrangler\.toml\./);
+  assert.match(said, /✓ Model luna: it is there\./);
   assert.equal(asked.filter(({ path }) => path.startsWith("POST")).length, 1);
   const wrong = await doctor({ ...well, OPENAI_BASE_URL: await unreachableUrl() });
   assert.equal(wrong.code, 1);
-  assert.match(wrong.said, /^✗ 127\.0\.0\.1:\d+ cannot be reached/m);
+  assert.match(wrong.said, /✗ 127\.0\.0\.1:\d+ cannot be reached/);
 });
 
 test("the environment's key comes first, with the rest of the environment", async () => {
@@ -263,7 +263,7 @@ test("the environment's key comes first, with the rest of the environment", asyn
   const env = { OPENAI_API_KEY: KEY, OPENAI_BASE_URL: url, OPENAI_MODEL: "luna" };
   const { code, said } = await doctor({}, [], env);
   assert.equal(code, 0, said);
-  assert.match(said, /^The configuration is that of the environment and wrangler\.toml\.$/m);
+  assert.match(said, /The configuration is that of the environment and wrangler\.toml\./);
 });
 
 test("an answer is bought only when asked for, once, and is a short one", async () => {
@@ -278,21 +278,21 @@ test("an answer is bought only when asked for, once, and is a short one", async 
   const { said } = await doctor(vars, ["--ask"]);
   assert.match(
     said,
-    /^✓ Streaming works: an answer ended after \d+ ms; its first words came after \d+ ms\.$/m,
+    /✓ Streaming works: an answer ended after \d+ ms; its first words came after \d+ ms\./,
   );
   assert.equal(upstream.calls.length, 1);
   assert.equal(upstream.calls[0].body.max_tokens, 16);
   upstream.script((call) => call.respond(429, { error: { code: "insufficient_quota" } }));
   const refused = await doctor(vars, ["--ask"]);
   assert.equal(refused.code, 1);
-  assert.match(refused.said, /^✗ Streaming: .+ \(upstream_quota\)\. /m);
+  assert.match(refused.said, /✗ Streaming: .+ \(upstream_quota\)\. /);
   assert.equal(upstream.calls.length, 2);
 });
 
 test("what is wrong with the configuration is said first", async () => {
   const { code, said } = await doctor({ OPENAI_API_KEY: KEY, MAX_TOKENS: "many" });
   assert.equal(code, 1);
-  assert.match(said, /^ {2}MAX_TOKENS must be a whole number/m);
+  assert.match(said, / {2}MAX_TOKENS must be a whole number/);
   const none = await doctor({});
   assert.equal(none.code, 1);
   assert.match(none.said, /^There is no OPENAI_API_KEY in \.dev\.vars/m);
