@@ -111,6 +111,6 @@ export function titleOf(message) {
   const letters = [...line];
   if (letters.length <= MAX_TITLE) return line || "Untitled";
   const start = letters.slice(0, MAX_TITLE + 1).join("");
-  const words = start.slice(0, start.lastIndexOf(" "));
-  return words || letters.slice(0, MAX_TITLE).join("");
+  const end = start.lastIndexOf(" ");
+  return end > 0 ? start.slice(0, end) : letters.slice(0, MAX_TITLE).join("");
 }
