@@ -56,8 +56,9 @@ export class Page extends EventTarget {
     this.#composer = composer;
     this.addEventListener("changed", ({ detail }) => this.#renamed(detail.summary));
     this.addEventListener("removed", ({ detail }) => this.#forget(detail.id));
-    for (const type of ["focus", "online", "pageshow"]) addEventListener(type, () => this.#look());
-    document.addEventListener("visibilitychange", () => document.hidden || this.#look());
+    for (const type of ["online", "pageshow"]) addEventListener(type, () => this.#look());
+    addEventListener("focus", () => this.#lookSoon());
+    document.addEventListener("visibilitychange", () => document.hidden || this.#lookSoon());
   }
 
   /** Begins: finds out who keeps the conversations, and shows the one in the address. */
@@ -221,12 +222,14 @@ export class Page extends EventTarget {
     this.#transcript.notice({ ...UNREACHABLE, text, onAction: () => this.#show(id) });
   }
 
+  #lookSoon() {
+    if (Date.now() - this.#lookedAt >= LOOK_MS) this.#look();
+  }
+
   /** Takes in what has happened to the open conversation elsewhere. */
   async #look() {
-    const conversation = this.#shown;
-    if (!conversation || Date.now() - this.#lookedAt < LOOK_MS) return;
     this.#lookedAt = Date.now();
-    await conversation.load().catch(() => {});
+    await this.#shown?.load().catch(() => {});
   }
 
   #renamed({ id, title }) {
