@@ -56,7 +56,8 @@ export class Page extends EventTarget {
     this.#composer = composer;
     this.addEventListener("changed", ({ detail }) => this.#renamed(detail.summary));
     this.addEventListener("removed", ({ detail }) => this.#forget(detail.id));
-    for (const type of ["online", "pageshow"]) addEventListener(type, () => this.#look());
+    addEventListener("online", () => this.#look());
+    addEventListener("pageshow", ({ persisted }) => persisted && this.#look());
     addEventListener("focus", () => this.#lookSoon());
     document.addEventListener("visibilitychange", () => document.hidden || this.#lookSoon());
   }
