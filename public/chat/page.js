@@ -107,11 +107,17 @@ export class Page extends EventTarget {
   /** What a person can do with an exchange. @returns {import("./transcript.js").Actions} */
   #actions() {
     const onShown = (act) => (exchange, more) => act(this.#shown, exchange, more);
+    // What was clicked may be gone then.
+    const asking = (act) =>
+      onShown((...args) => {
+        act(...args);
+        this.#composer.focusUnlessTouch();
+      });
     return {
-      retry: onShown((it, exchange) => it.retry(exchange)),
-      goOn: onShown((it, exchange) => it.goOn(exchange)),
-      edit: onShown((it, exchange, message) => it.edit(exchange, message)),
-      send: onShown((it, exchange) => it.send(exchange)),
+      retry: asking((it, exchange) => it.retry(exchange)),
+      goOn: asking((it, exchange) => it.goOn(exchange)),
+      edit: asking((it, exchange, message) => it.edit(exchange, message)),
+      send: asking((it, exchange) => it.send(exchange)),
       choose: onShown((it, exchange) => {
         it.choose(exchange);
         this.#transcript.reveal(exchange);
