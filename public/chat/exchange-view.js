@@ -98,6 +98,7 @@ export class ExchangeView {
     this.element.dataset.finish = this.#exchange.finishReason ?? "";
     this.element.classList.toggle("silent", answer === "");
     this.#find(".reply").ariaBusy = `${state === "streaming"}`;
+    this.#find(".queued p").textContent = waitingFor(this.#exchange.parent);
     this.#find(".ending").textContent = this.ending();
     this.#find(".status").hidden = this.#status() === "";
     this.#find(".status span").textContent = this.#status();
@@ -173,6 +174,12 @@ export class ExchangeView {
   #find(selector) {
     return this.element.querySelector(selector);
   }
+}
+
+/** Why a question waits. @param {import("./turns.js").Exchange | undefined} parent what it follows */
+function waitingFor(parent) {
+  const isComing = parent?.state === "streaming" || parent?.state === "queued";
+  return isComing ? "Waits for the answer above" : "Not sent yet";
 }
 
 /** @param {import("./turns.js").Exchange} exchange */

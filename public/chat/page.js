@@ -163,8 +163,8 @@ export class Page extends EventTarget {
       },
       onEnd: (exchange) => {
         if (!isShown()) return this.#drop(conversation);
+        this.#showPath();
         this.#transcript.end(exchange);
-        this.#composer.setBusy(conversation.running !== undefined);
       },
       onSummary: () => this.#tell("changed", { summary: summaryOf(conversation) }),
       isKeeperNew: async () => {

@@ -9,9 +9,28 @@ const CONTROLS = ".code-head, button, summary";
 
 /** An answer as it is said. @param {HTMLElement} answer */
 export function spokenText(answer) {
-  const copy = answer.cloneNode(true);
-  for (const control of copy.querySelectorAll(CONTROLS)) control.remove();
-  for (const element of copy.querySelectorAll(SEPARATE)) element.after("\n");
-  const text = copy.textContent.replace(/\s*\n\s*/g, "\n").trim();
-  return text.length > MAX_LENGTH ? `${text.slice(0, MAX_LENGTH)} …` : text;
+  const parts = [];
+  let length = 0;
+  for (const part of partsOf(answer)) {
+    parts.push(part);
+    length += part.trim().length;
+    if (length > MAX_LENGTH) break;
+  }
+  const text = parts
+    .join("")
+    .replace(/\s*\n\s*/g, "\n")
+    .trim();
+  return length > MAX_LENGTH ? `${text.slice(0, MAX_LENGTH)} …` : text;
+}
+
+/** The texts in an element, with a line end on both sides of what is separate. @returns {Generator<string>} */
+function* partsOf(element) {
+  for (const node of element.childNodes) {
+    if (node.nodeType === Node.TEXT_NODE) yield node.data;
+    if (node.nodeType !== Node.ELEMENT_NODE || node.matches(CONTROLS)) continue;
+    const isSeparate = node.matches(SEPARATE);
+    if (isSeparate) yield "\n";
+    yield* partsOf(node);
+    if (isSeparate) yield "\n";
+  }
 }
