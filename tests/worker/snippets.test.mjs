@@ -30,6 +30,16 @@ const app = await startWorker(
   { owners: true },
 );
 
+/** Refusals that no repetition mends, or none within a minute. */
+const FINAL = [
+  [404, "not_found"],
+  [409, "idempotency_conflict"],
+  [502, "upstream_rejected"],
+  [503, "upstream_quota"],
+  [429, "too_many_answers"],
+  [429, "upstream_rate_limited", "3600"],
+];
+
 /**
  * How each client is run and what it makes of an answer, curl first: it shows what comes as it is.
  *
@@ -227,12 +237,11 @@ for (const { language, skip, command } of CLIENTS.filter(({ language }) => langu
     assert.deepEqual(await program.ended(), { code: 0, stdout: CONTENTS.join(""), stderr: "" });
     assert.equal(upstream.calls.length, 1, "the model is asked once");
     const [{ key }] = requests;
-    assert.deepEqual(requests, [
-      { key, last: undefined },
-      { key, last: undefined },
-      { key, last: `${key}.0` },
-      { key, last: `${key}.0` },
-    ]);
+    assert.ok(requests.every((request) => request.key === key));
+    assert.deepEqual(
+      requests.map(({ last }) => last),
+      [undefined, undefined, `${key}.0`, `${key}.0`],
+    );
   });
 
   test(`${language}: an answer that was over when the line was cut is not asked for again`, {
@@ -245,6 +254,50 @@ for (const { language, skip, command } of CLIENTS.filter(({ language }) => langu
     const program = start({ CHAT_URL: url });
     (await upstream.nextCall()).end(...answer("Hi"));
     assert.deepEqual(await program.ended(), { code: 0, stdout: "Hi", stderr: "" });
+    assert.equal(requests.length, 1);
+  });
+
+  test(`${language}: an answer is printed whole through what passes`, { skip }, async () => {
+    upstream.reset();
+    const limited = errorBody("rate_limited", "ID");
+    const { url, requests } = await startCutLine([
+      proxyPage(502),
+      { status: 429, headers: { "retry-after": "1" }, body: limited },
+      behind("\n\n"),
+      proxyPage(503),
+      { status: 503, body: errorBody("store_unavailable", "ID") },
+      proxyPage(504),
+    ]);
+    const program = start({ CHAT_URL: url });
+    const call = await upstream.nextCall();
+    call.write(delta(CONTENTS[0]));
+    await program.printed(CONTENTS[0]);
+    call.end(...answer(...CONTENTS.slice(1)));
+    assert.deepEqual(await program.ended(), { code: 0, stdout: CONTENTS.join(""), stderr: "" });
+    assert.equal(upstream.calls.length, 1, "the model is asked once");
+    const [{ key }] = requests;
+    assert.ok(requests.every((request) => request.key === key));
+    const seen = `${key}.0`;
+    assert.deepEqual(
+      requests.map(({ last }) => last),
+      [undefined, undefined, undefined, seen, seen, seen, seen],
+    );
+    assert.ok(requests[2].at - requests[1].at >= 1000, "it waits as long as Retry-After says");
+  });
+
+  test(`${language}: a refusal that does not pass is told at once`, { skip }, async () => {
+    for (const [status, code, retryAfter] of FINAL) {
+      const headers = retryAfter && { "retry-after": retryAfter };
+      const { url, requests } = await startCutLine([
+        { status, headers, body: errorBody(code, "ID") },
+      ]);
+      const program = await start({ CHAT_URL: url }).ended();
+      assert.deepEqual(program, { code: 1, stdout: "", stderr: said(code) });
+      assert.equal(requests.length, 1, code);
+    }
+    const { url, requests } = await startCutLine([proxyPage(404)]);
+    const { stderr } = await start({ CHAT_URL: url }).ended();
+    assert.equal(stderr, `\n${url} answers with status 404.\n`);
     assert.equal(requests.length, 1);
   });
 
@@ -330,11 +383,21 @@ function behind(mark) {
   return (text) => text.includes(mark) && text.indexOf(mark) + mark.length;
 }
 
+/** What a proxy answers while the worker behind it is away. */
+function proxyPage(status) {
+  return {
+    status,
+    headers: { "content-type": "text/html" },
+    body: `<html><h1>${status}</h1></html>`,
+  };
+}
+
 /**
  * A line to the worker that is cut. Each of the first requests has a cut of its own, which says how much of the text so far
- * still arrives, once that is known; further requests get their answers whole.
+ * still arrives, once that is known; or a reply in place of the worker's. Further requests get their answers whole.
  *
- * @param {((text: string) => number | false)[]} cuts
+ * @typedef {{ status: number, headers?: Record<string, string>, body: string }} Reply
+ * @param {(((text: string) => number | false) | Reply)[]} cuts
  */
 async function startCutLine(cuts) {
   const requests = [];
@@ -342,8 +405,14 @@ async function startCutLine(cuts) {
   const server = createServer(async (request, response) => {
     const cut = cuts[requests.length] ?? (() => false);
     const headers = Object.fromEntries(names.map((name) => [name, request.headers[name]]));
-    requests.push({ key: headers["idempotency-key"], last: headers["last-event-id"] });
+    const { "idempotency-key": key, "last-event-id": last } = headers;
+    requests.push({ key, last, at: performance.now() });
     const body = Buffer.concat(await Array.fromAsync(request));
+    if (typeof cut !== "function") {
+      const { status, headers } = cut;
+      response.writeHead(status, { "content-type": "application/json", ...headers });
+      return response.end(cut.body);
+    }
     const answer = await app.fetch(request.url, { method: "POST", headers, body });
     const type = answer.headers.get("content-type");
     let text = "";
