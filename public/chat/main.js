@@ -1,15 +1,14 @@
+import { SettingsDialog } from "./account/settings-dialog.js";
+import { TokenDialog } from "./account/token-dialog.js";
 import { ask, ChatError } from "./api.js";
 import { Composer } from "./composer.js";
 import { newExchange, requestFor } from "./conversation.js";
-import { SettingsDialog } from "./settings-dialog.js";
 import { loadConversation, loadSettings, loadToken, saveConversation, saveToken } from "./store.js";
-import { TokenDialog } from "./token-dialog.js";
 import { Transcript } from "./transcript.js";
 
-const newButton = document.querySelector("#new-conversation");
 const restoreButton = document.querySelector("#restore");
 const tokenDialog = new TokenDialog();
-new SettingsDialog();
+new SettingsDialog({ onSaved() {}, onRemovedAll() {}, async onSignOut() {} });
 const transcript = new Transcript((exchange) => retry(exchange));
 const composer = new Composer({ onSend: send, onStop: () => current?.abort() });
 
@@ -22,7 +21,12 @@ let current;
 let leaving = false;
 
 show();
-newButton.addEventListener("click", () => switchTo([], exchanges));
+for (const link of document.querySelectorAll(".new-conversation")) {
+  link.addEventListener("click", (event) => {
+    event.preventDefault();
+    switchTo([], exchanges);
+  });
+}
 restoreButton.addEventListener("click", () => switchTo(previous, []));
 for (const example of document.querySelectorAll(".examples button")) {
   example.addEventListener("click", () => composer.write(example.textContent));
@@ -47,7 +51,6 @@ function send(message) {
   exchanges.push(exchange);
   previous = [];
   transcript.add(exchange);
-  newButton.disabled = false;
   restoreButton.hidden = true;
   run(exchange);
 }
@@ -73,7 +76,6 @@ function show() {
   transcript.clear();
   for (const exchange of exchanges) transcript.add(exchange);
   if (exchanges.length > 0) transcript.rememberedSince(requestOf(exchanges.at(-1)).since);
-  newButton.disabled = exchanges.length === 0;
   restoreButton.hidden = previous.length === 0;
 }
 
@@ -115,7 +117,6 @@ async function answer(exchange, signal) {
       saveToken(undefined);
       const given = await tokenDialog.ask(token !== undefined);
       if (given === undefined) throw error;
-      saveToken(given);
     }
   }
 }

@@ -1,5 +1,6 @@
 /**
- * What survives a reload. The conversation and the access token are kept in this tab, the settings in this browser.
+ * What survives a reload. The conversation is kept in this tab, the settings in this browser, and the access token in
+ * either, as the person chooses.
  * The page also works where the browser stores nothing.
  */
 
@@ -29,12 +30,23 @@ export function saveConversation(exchanges) {
 
 /** @returns {string | undefined} */
 export function loadToken() {
-  return read(() => sessionStorage, "access-token");
+  return read(() => sessionStorage, "access-token") ?? read(() => localStorage, "access-token");
 }
 
-/** @param {string | undefined} token `undefined` forgets it */
-export function saveToken(token) {
-  write(() => sessionStorage, "access-token", token);
+/**
+ * Keeps the access token for this tab or, if it is to be remembered, for this browser.
+ *
+ * @param {string | undefined} token `undefined` forgets it in both places
+ * @param {{ isRemembered?: boolean }} [options]
+ */
+export function saveToken(token, { isRemembered = false } = {}) {
+  write(() => sessionStorage, "access-token", isRemembered ? undefined : token);
+  write(() => localStorage, "access-token", isRemembered ? token : undefined);
+}
+
+/** Whether the access token outlives this tab. */
+export function isTokenRemembered() {
+  return read(() => localStorage, "access-token") !== undefined;
 }
 
 /** @returns {import("./conversation.js").Settings} */
@@ -44,6 +56,16 @@ export function loadSettings() {
 
 export function saveSettings(settings) {
   write(() => localStorage, "settings", settings);
+}
+
+/** @returns {any} `undefined` if there is none */
+export function load(key) {
+  return read(() => localStorage, key);
+}
+
+/** @param {any} value `undefined` forgets it */
+export function save(key, value) {
+  write(() => localStorage, key, value);
 }
 
 /** Takes the storage as a function, because even naming it can throw. */
