@@ -23,6 +23,11 @@ export class Search {
     });
   }
 
+  focus() {
+    this.#field.select();
+    this.#field.focus();
+  }
+
   clear() {
     if (this.#field.value === "") return;
     this.#field.value = "";

@@ -71,6 +71,7 @@ export class Sidebar {
         this.#open(undefined);
       });
     }
+    addEventListener("keydown", (event) => this.#pressed(event));
     addEventListener("pageshow", ({ persisted }) => persisted && this.refresh());
     addEventListener("online", () => this.refresh());
     document.addEventListener("visibilitychange", () => !document.hidden && this.refresh());
@@ -94,6 +95,15 @@ export class Sidebar {
       // What is known stays on the page, and the next time may be better.
       this.#watch();
     }
+  }
+
+  /** Ctrl+K, or Command+K, goes to the search. */
+  #pressed(event) {
+    const isSearch = event.key.toLowerCase() === "k" && (event.ctrlKey || event.metaKey);
+    if (!isSearch || event.shiftKey || event.altKey || isInDialog()) return;
+    event.preventDefault();
+    this.#frame.show();
+    this.#search.focus();
   }
 
   async #begin() {
@@ -219,4 +229,9 @@ export class Sidebar {
     this.#show();
     this.#toast.show(`${what} ${explain(error)}`);
   }
+}
+
+/** Whether a dialog other than the sheet is open. */
+function isInDialog() {
+  return document.querySelector("dialog:modal:not(#sheet)") !== null;
 }
