@@ -15,20 +15,21 @@ export class SettingsDialog {
   #model = document.querySelector("#model");
   #maxTokens = document.querySelector("#max-tokens");
   #problem = document.querySelector("#settings-problem");
-  #data = document.querySelector("#settings-data");
   #export = document.querySelector("#export-all");
   #account = document.querySelector("#settings-account");
-  #keeper;
+  #page;
   #handlers;
   #confirm = new ConfirmDialog(() => this.#removeAll());
 
   /**
+   * @param {import("../page.js").Page} page
    * @param {object} handlers
    * @param {() => void} handlers.onSaved the settings may have changed
    * @param {() => void} handlers.onRemovedAll no conversation is left
-   * @param {() => Promise<void>} handlers.onSignOut the token is forgotten; the page is loaded anew afterwards
+   * @param {() => Promise<void>} handlers.beforeSignOut what still needs the access token
    */
-  constructor(handlers) {
+  constructor(page, handlers) {
+    this.#page = page;
     this.#handlers = handlers;
     for (const button of document.querySelectorAll(".open-settings")) {
       button.addEventListener("click", () => this.open());
@@ -48,16 +49,10 @@ export class SettingsDialog {
     });
   }
 
-  /** @param {any} keeper whose conversations can be exported and deleted */
-  use(keeper) {
-    this.#keeper = keeper;
-  }
-
   open() {
     const { model = "", maxTokens = "" } = loadSettings();
     this.#model.value = model;
     this.#maxTokens.value = `${maxTokens}`;
-    this.#data.hidden = !this.#keeper;
     this.#account.hidden = loadToken() === undefined;
     this.#account.querySelector("span").textContent = isTokenRemembered()
       ? "This device remembers your access token."
@@ -87,9 +82,11 @@ export class SettingsDialog {
     this.#export.disabled = true;
     this.#show("");
     try {
-      const all = await this.#keeper.exportAll();
-      const blob = all instanceof Blob ? all : await all.blob();
-      download(blob, `conversations-${new Date().toISOString().slice(0, 10)}.jsonl`);
+      const keeper = await this.#page.keeper;
+      download(
+        await keeper.exportAll(),
+        `conversations-${new Date().toISOString().slice(0, 10)}.jsonl`,
+      );
     } catch (error) {
       this.#show(`The conversations could not be exported. ${explain(error)}`);
     } finally {
@@ -99,17 +96,21 @@ export class SettingsDialog {
 
   async #removeAll() {
     try {
-      await this.#keeper.removeAll();
+      const keeper = await this.#page.keeper;
+      await keeper.removeAll();
     } catch (error) {
       throw new Error(`The conversations could not be deleted. ${explain(error)}`);
     }
+    await this.#page.forgetAll();
     this.#dialog.close();
+    this.#page.open();
     this.#handlers.onRemovedAll();
   }
 
   async #signOut() {
+    await this.#handlers.beforeSignOut();
     saveToken(undefined);
-    await this.#handlers.onSignOut();
+    await this.#page.forgetAll();
     location.assign("/");
   }
 

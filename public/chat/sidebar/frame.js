@@ -1,4 +1,4 @@
-import { load, save } from "../store.js";
+import { loadFolded, saveFolded } from "../store.js";
 import { closeBySwipe } from "./swipe.js";
 
 /** From this width on there is room for the sidebar beside the conversation. The style sheet has the same width. */
@@ -45,7 +45,7 @@ export class Frame {
   #place() {
     this.closeSheet();
     (this.#wide.matches ? this.#aside : this.#sheet).append(this.#content);
-    this.#setFolded(load("sidebar") === "folded");
+    this.#setFolded(loadFolded());
   }
 
   #unfold() {
@@ -55,14 +55,14 @@ export class Frame {
       this.#onMoved(this.#sheet);
       return;
     }
-    save("sidebar", undefined);
+    saveFolded(false);
     this.#setFolded(false);
     this.#close.focus();
   }
 
   #fold() {
     if (!this.#wide.matches) return this.closeSheet();
-    save("sidebar", "folded");
+    saveFolded(true);
     this.#setFolded(true);
     this.#open.focus();
   }

@@ -39,8 +39,8 @@ export class Sidebar {
   #removals = new Removals(this.#toast, {
     remove: (id) => this.#keeper.remove(id),
     onUndo: (id) => this.#restore(id),
-    onRemoved: (id) => this.#page.removed(id),
-    onFailure: (_, error) => this.#fail("The conversation could not be deleted.", error),
+    onRemoved: (id) => this.#tell("removed", { id }),
+    onFailure: (error) => this.#fail("The conversation could not be deleted.", error),
   });
 
   /**
@@ -49,7 +49,6 @@ export class Sidebar {
    */
   constructor(page, askForToken) {
     this.#page = page;
-    this.#openId = page.openId;
     this.#notes = new Notes({
       onMore: () => this.#load(),
       onToken: () => askForToken().then(() => this.#load()),
@@ -61,6 +60,7 @@ export class Sidebar {
         this.#show();
       },
     });
+    page.addEventListener("kept", ({ detail }) => this.#use(detail.keeper));
     page.addEventListener("opened", ({ detail }) => this.#opened(detail.id));
     page.addEventListener("changed", ({ detail }) => this.#update(detail.summary));
     page.addEventListener("removed", ({ detail }) => this.#forget(detail.id));
@@ -75,7 +75,7 @@ export class Sidebar {
     addEventListener("pageshow", ({ persisted }) => persisted && this.refresh());
     addEventListener("online", () => this.refresh());
     document.addEventListener("visibilitychange", () => !document.hidden && this.refresh());
-    this.#begin();
+    this.#notes.loading();
   }
 
   /** Lists everything anew. */
@@ -84,6 +84,11 @@ export class Sidebar {
     this.#search.clear();
     this.#notes.loading();
     this.#load();
+  }
+
+  /** Resolves when nothing is waiting to be deleted any more. */
+  settle() {
+    return this.#removals.settle();
   }
 
   /** Takes in what other devices have changed. */
@@ -106,10 +111,10 @@ export class Sidebar {
     this.#search.focus();
   }
 
-  async #begin() {
-    this.#notes.loading();
-    this.#keeper = await this.#page.keeper;
-    document.querySelector("#kept-here").hidden = this.#keeper.kind !== "browser";
+  #use(keeper) {
+    this.#keeper = keeper;
+    document.querySelector("#kept-here").hidden = keeper.kind !== "browser";
+    this.#removals.resume();
     this.reset();
   }
 
@@ -195,7 +200,7 @@ export class Sidebar {
     // The service counts a new title as a change, so the row moves to the top, and must not lose the focus by that.
     const { element } = this.#list.row(id) ?? {};
     const hasFocus = element?.contains(document.activeElement);
-    this.#page.changed({ id, title, updated_at: new Date().toISOString() });
+    this.#tell("changed", { summary: { id, title, updated_at: new Date().toISOString() } });
     if (hasFocus) this.#list.row(id)?.focus();
   }
 
@@ -228,6 +233,10 @@ export class Sidebar {
   #fail(what, error) {
     this.#show();
     this.#toast.show(`${what} ${explain(error)}`);
+  }
+
+  #tell(type, detail) {
+    this.#page.dispatchEvent(new CustomEvent(type, { detail }));
   }
 }
 
