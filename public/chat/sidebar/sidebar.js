@@ -232,7 +232,7 @@ export class Sidebar {
 
   #fail(what, error) {
     this.#show();
-    this.#toast.show(`${what} ${explain(error)}`);
+    this.#toast.tell(`${what} ${explain(error)}`);
   }
 
   #tell(type, detail) {

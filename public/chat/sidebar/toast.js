@@ -9,18 +9,29 @@ export class Toast {
   #text = this.#element.querySelector("span");
   #action = this.#element.querySelector("button");
   #timer = 0;
+  /** What else is to be told. @type {string[]} */
+  #later = [];
   /** @type {{ onAction?: () => void, onGone?: () => void }} */
   #handlers = {};
   #onLeft = () => {};
+  #isPointedAt = false;
 
   constructor() {
-    this.#action.addEventListener("click", () => this.#end("onAction"));
-    for (const event of ["pointerenter", "focusin"]) {
-      this.#element.addEventListener(event, () => clearTimeout(this.#timer));
-    }
-    for (const event of ["pointerleave", "focusout"]) {
-      this.#element.addEventListener(event, () => this.#waitOn());
-    }
+    this.#action.addEventListener("click", () => {
+      this.#end("onAction");
+      this.#next();
+    });
+    this.#element.addEventListener("pointerenter", ({ pointerType }) => {
+      // A finger that has gone still counts as being there.
+      this.#isPointedAt = pointerType === "mouse";
+      this.#waitOn();
+    });
+    this.#element.addEventListener("pointerleave", () => {
+      this.#isPointedAt = false;
+      this.#waitOn();
+    });
+    this.#element.addEventListener("focusin", () => clearTimeout(this.#timer));
+    this.#element.addEventListener("focusout", () => this.#waitOn());
     this.#element.addEventListener("keydown", (event) => {
       if (event.key !== "Escape") return;
       event.preventDefault();
@@ -36,7 +47,7 @@ export class Toast {
    *   message goes without its action
    */
   show(text, { action, ...handlers } = {}) {
-    this.dismiss();
+    this.#end("onGone");
     this.#handlers = handlers;
     this.#text.textContent = text;
     this.#action.hidden = action === undefined;
@@ -46,9 +57,16 @@ export class Toast {
     this.#waitOn();
   }
 
+  /** Says something once the message before it has gone, whose action may still be wanted. @param {string} text */
+  tell(text) {
+    if (this.#element.hidden) this.show(text);
+    else this.#later.push(text);
+  }
+
   /** Ends the message now, as if its time had run out. */
   dismiss() {
     this.#end("onGone");
+    this.#next();
   }
 
   /** Moves the focus to the action. @param {() => void} onLeft moves it on if the message goes meanwhile */
@@ -64,7 +82,7 @@ export class Toast {
 
   #waitOn() {
     clearTimeout(this.#timer);
-    if (this.#element.hidden || this.#element.matches(":hover, :focus-within")) return;
+    if (this.#element.hidden || this.#isPointedAt || this.#element.matches(":focus-within")) return;
     this.#timer = setTimeout(() => this.dismiss(), SHOWN_MS);
   }
 
@@ -72,10 +90,16 @@ export class Toast {
     clearTimeout(this.#timer);
     const hadFocus = this.#element.contains(document.activeElement);
     this.#element.hidden = true;
+    this.#isPointedAt = false;
     const { [handler]: call } = this.#handlers;
     this.#handlers = {};
     if (hadFocus) this.#onLeft();
     call?.();
+  }
+
+  #next() {
+    const text = this.#later.shift();
+    if (text !== undefined) this.show(text);
   }
 }
 
