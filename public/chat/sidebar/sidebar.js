@@ -102,9 +102,9 @@ export class Sidebar {
     }
   }
 
-  /** Ctrl+K, or Command+K, goes to the search. */
+  /** Ctrl+K, or Command+K, goes to the search. A browser that fills in a form presses keys without a name. */
   #pressed(event) {
-    const isSearch = event.key.toLowerCase() === "k" && (event.ctrlKey || event.metaKey);
+    const isSearch = event.key?.toLowerCase() === "k" && (event.ctrlKey || event.metaKey);
     if (!isSearch || event.shiftKey || event.altKey || isInDialog()) return;
     event.preventDefault();
     this.#frame.show();
