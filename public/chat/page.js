@@ -126,8 +126,12 @@ export class Page extends EventTarget {
   }
 
   #choose() {
-    this.keeper = chooseKeeper(this.#api);
-    this.keeper.then((keeper) => this.#tell("kept", { keeper }));
+    const choice = chooseKeeper(this.#api);
+    this.keeper = choice.then(({ keeper }) => keeper);
+    choice.then(({ keeper, takenId }) => {
+      this.#tell("kept", { keeper });
+      if (takenId !== undefined && this.openId === undefined) this.open(takenId);
+    });
   }
 
   #begin() {

@@ -64,11 +64,13 @@ export function savedKeys() {
   }
 }
 
-/** Takes what an earlier version of the page saved in this tab, and forgets it. */
-export function takeFromTab(key) {
-  const value = read(() => sessionStorage, key);
+/** What an earlier version of the page has saved in this tab. */
+export function loadFromTab(key) {
+  return read(() => sessionStorage, key);
+}
+
+export function forgetInTab(key) {
   write(() => sessionStorage, key, undefined);
-  return value;
 }
 
 /** Takes the storage as a function, because even naming it can throw. */

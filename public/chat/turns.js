@@ -76,7 +76,7 @@ export function endOf(exchange, exchanges) {
  * @param {Exchange} exchange
  * @param {Exchange[]} exchanges
  * @returns {{ questions: Exchange[], answers: Exchange[] }} each with the exchange itself, in the order of their age; of
- *   another question its newest answer
+ *   another question its newest answer, and no answer that ended without a word
  */
 export function versionsOf(exchange, exchanges) {
   const siblings = exchanges.filter(({ parent }) => parent === exchange.parent);
@@ -84,8 +84,17 @@ export function versionsOf(exchange, exchanges) {
   newest.set(exchange.question, exchange);
   return {
     questions: [...newest.values()],
-    answers: siblings.filter(({ question }) => question === exchange.question),
+    answers: siblings.filter(
+      (each) =>
+        each.question === exchange.question &&
+        (each === exchange || each.answer !== "" || isOpen(each)),
+    ),
   };
+}
+
+/** Whether an exchange may still get an answer. */
+function isOpen({ state }) {
+  return state === "streaming" || state === "queued";
 }
 
 /** The turn that a question behind this exchange follows. An exchange that is not kept is passed over. */
@@ -102,6 +111,6 @@ export function titleOf(message) {
   const letters = [...line];
   if (letters.length <= MAX_TITLE) return line || "Untitled";
   const start = letters.slice(0, MAX_TITLE + 1).join("");
-  const words = start.slice(0, start.lastIndexOf(" "));
-  return words || letters.slice(0, MAX_TITLE).join("");
+  const end = start.lastIndexOf(" ");
+  return end > 0 ? start.slice(0, end) : letters.slice(0, MAX_TITLE).join("");
 }

@@ -4,7 +4,7 @@ import test, { beforeEach } from "node:test";
 import { findings } from "../support/axe.mjs";
 import { exchangeOn, say, visit } from "../support/browser.mjs";
 import { startWorker } from "../support/harness.mjs";
-import { OWNERS, sidebarOf, somebody } from "../support/kept-page.mjs";
+import { OWNERS, sidebarOf, somebody } from "../support/sidebar.mjs";
 import { answer, delta, done, finish, startUpstream, usage } from "../support/upstream.mjs";
 
 const upstream = await startUpstream();
@@ -60,7 +60,6 @@ const STATES = {
     await page.getByRole("button", { name: "Save" }).click();
   },
   "wrong token": async (page) => {
-    await say(page, "Hello from outside");
     const field = page.getByLabel("Your token");
     await field.fill("wrong-token-0123456789");
     await field.press("Enter");

@@ -4,7 +4,7 @@ import { readFileSync } from "node:fs";
 import test, { beforeEach } from "node:test";
 import { exchangeOn, say, visit } from "../support/browser.mjs";
 import { startWorker } from "../support/harness.mjs";
-import { OWNERS, sidebarOf, somebody } from "../support/kept-page.mjs";
+import { OWNERS, sidebarOf, somebody } from "../support/sidebar.mjs";
 import { answerWell, startUpstream } from "../support/upstream.mjs";
 
 const upstream = await startUpstream(answerWell);

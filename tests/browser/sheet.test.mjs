@@ -3,7 +3,7 @@ import assert from "node:assert/strict";
 import test, { beforeEach } from "node:test";
 import { exchangeOn, visit } from "../support/browser.mjs";
 import { startWorker } from "../support/harness.mjs";
-import { OWNERS, sidebarOf, somebody } from "../support/kept-page.mjs";
+import { OWNERS, sidebarOf, somebody } from "../support/sidebar.mjs";
 import { answerWell, startUpstream } from "../support/upstream.mjs";
 
 const upstream = await startUpstream(answerWell);

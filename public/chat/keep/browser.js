@@ -91,9 +91,23 @@ export class BrowserKeeper {
     await this.#shelf.clear();
   }
 
-  /** Keeps a conversation of somewhere else. @param {import("./server.js").Conversation} conversation */
-  async take(conversation) {
-    await this.#shelf.put(conversation);
+  /**
+   * Keeps a conversation of somewhere else.
+   *
+   * @param {import("./server.js").Conversation} conversation
+   * @returns {Promise<boolean>} whether it outlives the page
+   */
+  take(conversation) {
+    return this.#shelf.put(conversation);
+  }
+
+  async has(id) {
+    return (await this.#shelf.get(id)) !== undefined;
+  }
+
+  /** Whether an answer is known to be in one of these conversations. */
+  knows(answerId) {
+    return this.#places.has(answerId);
   }
 
   /** @param {import("./server.js").Ask} ask @param {{ signal: AbortSignal }} options */

@@ -13,7 +13,7 @@ export class Shelf {
     return this.#inMemory.get(id) ?? (await quietly((it) => it.get("conversations", id)));
   }
 
-  /** @param {import("./server.js").Conversation} conversation */
+  /** @param {import("./server.js").Conversation} conversation @returns {Promise<boolean>} whether it outlives the page */
   async put(conversation) {
     const saved = await quietly(async (it) => {
       const transaction = it.transaction(["conversations", "summaries"], "readwrite");
@@ -24,6 +24,7 @@ export class Shelf {
     });
     if (saved) this.#inMemory.delete(conversation.id);
     else this.#inMemory.set(conversation.id, structuredClone(conversation));
+    return saved === true;
   }
 
   async remove(id) {
