@@ -3,6 +3,9 @@ import { Follower } from "./scroll.js";
 
 const FORGOTTEN = "The conversation is long: the assistant no longer sees what is above this line";
 
+/** Longest time that drawing may take in an animation frame. The rest is for scrolling and typing. */
+const BUDGET_MS = 8;
+
 /**
  * What a person can do with an exchange.
  *
@@ -23,6 +26,7 @@ export class Transcript {
   #list = document.querySelector("#exchanges");
   #welcome = document.querySelector("#welcome");
   #notice = document.querySelector("#notice");
+  #copyNote = document.querySelector("#copy-note");
   #announcer = document.querySelector("#announcer");
   #follower = new Follower(document.querySelector("#scroller"), document.querySelector("#jump"));
   #note = document.createElement("li");
@@ -48,6 +52,7 @@ export class Transcript {
     this.#list.replaceChildren();
     this.#welcome.hidden = true;
     this.#notice.hidden = true;
+    this.#copyNote.hidden = true;
     this.#announcer.textContent = "";
   }
 
@@ -76,10 +81,13 @@ export class Transcript {
    * Shows the path through a conversation. What is shown already stays where it is.
    *
    * @param {Exchange[]} path
-   * @param {{ since: number, versionsOf: (exchange: Exchange) => import("./exchange-view.js").Versions }} options
-   *   `since`: from this one on, the assistant sees the conversation
+   * @param {object} options
+   * @param {number} options.since from this one on, the assistant sees the conversation
+   * @param {boolean} options.isCopy whether it is how the conversation was some time ago
+   * @param {(exchange: Exchange) => import("./exchange-view.js").Versions} options.versionsOf
    */
-  show(path, { since, versionsOf }) {
+  show(path, { since, isCopy, versionsOf }) {
+    this.#copyNote.hidden = !isCopy;
     this.#welcome.hidden = true;
     this.#notice.hidden = true;
     this.#note.remove();
@@ -157,14 +165,16 @@ export class Transcript {
     this.#frame ||= requestAnimationFrame(() => this.#draw());
   }
 
-  /** Draws one view in each animation frame, the latest first: it is the one in sight. */
+  /** Draws as many views as the budget allows, the latest first: it is the one in sight. */
   #draw() {
     this.#frame = 0;
-    const view = Array.from(this.#undrawn).at(-1);
-    if (!view) return;
-    if (view.draw()) {
-      this.#undrawn.delete(view);
-      if (this.#unspoken.delete(view)) this.#announcer.textContent = view.spoken();
+    const deadline = performance.now() + BUDGET_MS;
+    for (const view of Array.from(this.#undrawn).reverse()) {
+      if (view.draw()) {
+        this.#undrawn.delete(view);
+        if (this.#unspoken.delete(view)) this.#announcer.textContent = view.spoken();
+      }
+      if (performance.now() > deadline) break;
     }
     this.#follower.follow();
     if (this.#undrawn.size > 0) this.#frame = requestAnimationFrame(() => this.#draw());

@@ -100,6 +100,23 @@ test("an address without a conversation says so, and has a way on", async (t) =>
   assert.equal(pathOf(page), "/");
 });
 
+test("without a connection, a conversation that was opened before can still be read", async (t) => {
+  const { page } = await visit(t, server.url, { expected });
+  await converse(page, "Keep this at hand", "Always");
+  await page.reload();
+  await exchangeOn(page).shows("Always");
+  await page.route("**/conversations**", (route) => route.abort("internetdisconnected"));
+  await page.reload();
+  await exchangeOn(page).shows("Always");
+  const note = page.getByText(
+    "No connection. This is how the conversation was when it was opened last.",
+  );
+  await note.waitFor();
+  await page.unroute("**/conversations**");
+  await page.evaluate(() => dispatchEvent(new Event("online")));
+  await note.waitFor({ state: "hidden" });
+});
+
 test("what is begun to be written waits in its conversation", async (t) => {
   const { page } = await visit(t, server.url);
   const field = page.getByLabel("Message", { exact: true });

@@ -1,5 +1,4 @@
 import { readAnswer } from "../answer-stream.js";
-import { ChatError } from "../api.js";
 import { copies } from "./copies.js";
 import { summaryOf } from "./shelf.js";
 
@@ -156,6 +155,8 @@ function pathOf(id) {
   return `/conversations/${encodeURIComponent(id)}`;
 }
 
+/** Whether the service cannot be reached: the network is gone, or a proxy stands alone. */
 function isOffline(error) {
-  return error instanceof ChatError && error.problem.code === "no_connection";
+  const { code } = error.problem ?? {};
+  return code === "no_connection" || (code === "invalid_answer" && error.status >= 500);
 }
