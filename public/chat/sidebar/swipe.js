@@ -1,6 +1,8 @@
-/** How far a finger has to go for the sheet to close, as a part of its width; or how fast, in pixels a millisecond. */
+/** How far a finger has to go for the sheet to close, as a part of its width. */
 const FAR = 0.35;
-const FAST = 0.5;
+/** A quick one need not go so far: pixels, and pixels a millisecond. */
+const FLICK_PX = 60;
+const FLICK_SPEED = 0.5;
 
 /**
  * Lets a finger push a sheet out to the left, where it came from. Scrolling up and down stays the browser's, by
@@ -31,9 +33,10 @@ export function closeBySwipe(sheet, onClose) {
   sheet.addEventListener("pointerup", (event) => {
     if (event.pointerId !== start?.id) return;
     const pushed = -distance(event);
-    const isFast = pushed > 30 && pushed / (event.timeStamp - start.time) > FAST;
+    const speed = pushed / (event.timeStamp - start.time);
+    const isFlick = pushed > FLICK_PX && speed > FLICK_SPEED;
     release();
-    if (isFast || pushed > sheet.clientWidth * FAR) onClose();
+    if (isFlick || pushed > sheet.clientWidth * FAR) onClose();
   });
   sheet.addEventListener("pointercancel", (event) => {
     if (event.pointerId === start?.id) release();
