@@ -56,7 +56,15 @@ const STATES = {
   settings: async (page) => {
     await showSidebar(page);
     await page.getByRole("button", { name: "Settings" }).click();
-    await page.getByLabel("Model").fill("not a model");
+    await page.getByLabel("Longest answer, in tokens").fill("many");
+    await page.getByRole("button", { name: "Save" }).click();
+  },
+  "settings with a model's name": async (page) => {
+    await page.route("**/models", (route) => route.abort());
+    await page.reload();
+    await showSidebar(page);
+    await page.getByRole("button", { name: "Settings" }).click();
+    await page.getByLabel("Model", { exact: true }).fill("not a model");
     await page.getByRole("button", { name: "Save" }).click();
   },
   "wrong token": async (page) => {
