@@ -192,7 +192,10 @@ class Attempt {
     signal.addEventListener("abort", () => this.#abort.abort(), { signal: this.#over.signal });
     this.#watch();
     // Timers stand still while a device sleeps, so the clock is asked when it wakes.
-    onWake((type) => this.#check(type === "online" ? SUSPECT_MS : SILENCE_MS), this.#over.signal);
+    const over = { signal: this.#over.signal };
+    onWake((type) => this.#check(type === "online" ? SUSPECT_MS : SILENCE_MS), over.signal);
+    // Nothing else would tell soon that this connection is dead. If it is not, another one is had at once.
+    addEventListener("offline", () => this.#abort.abort(), over);
   }
 
   get signal() {

@@ -84,8 +84,13 @@ export class Conversation {
     if (!this.#isClosed) this.#merge(kept);
   }
 
-  /** Asks a question. While an answer is running, it waits for its turn. @param {Exchange} [parent] */
-  ask(message, parent = this.tip) {
+  /** Asks a question. While an answer is running, it waits for its turn. */
+  ask(message) {
+    this.#ask(message, this.tip);
+  }
+
+  /** @param {Exchange | undefined} parent what it follows */
+  #ask(message, parent) {
     const exchange = newExchange(message, parent);
     const mustWait = parent?.state === "streaming" || parent?.state === "queued";
     if (mustWait) exchange.state = "queued";
@@ -100,7 +105,7 @@ export class Conversation {
 
   /** Asks another question in the place of one. */
   edit(exchange, message) {
-    this.ask(message, exchange.parent);
+    this.#ask(message, exchange.parent);
   }
 
   /** Asks a question again. What has arrived of its answer stays, as another version. */
@@ -110,13 +115,13 @@ export class Conversation {
       this.send(exchange);
       return;
     }
-    const version = this.ask(exchange.question, exchange.parent);
+    const version = this.#ask(exchange.question, exchange.parent);
     this.#adopt(exchange, version);
   }
 
   /** Has the model go on with an answer that reached the limit. */
   goOn(exchange) {
-    this.ask(CONTINUE, exchange);
+    this.#ask(CONTINUE, exchange);
   }
 
   /** Shows another version. */
@@ -379,7 +384,7 @@ function newExchange(question, parent) {
 
 /** @param {Exchange} exchange @param {import("./answer-stream.js").Frame} frame the final one */
 function end(exchange, { finish_reason, usage, turn_id, error, detail, code, correlation_id }) {
-  const state = finish_reason === "stopped" ? "stopped" : "done";
+  const state = ["stopped", "interrupted"].includes(finish_reason) ? finish_reason : "done";
   const failed = code === "interrupted" ? "interrupted" : "failed";
   Object.assign(exchange, {
     finishReason: finish_reason,

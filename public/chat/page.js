@@ -56,8 +56,10 @@ export class Page extends EventTarget {
     this.#composer = composer;
     this.addEventListener("changed", ({ detail }) => this.#renamed(detail.summary));
     this.addEventListener("removed", ({ detail }) => this.#forget(detail.id));
-    for (const type of ["focus", "online", "pageshow"]) addEventListener(type, () => this.#look());
-    document.addEventListener("visibilitychange", () => document.hidden || this.#look());
+    addEventListener("online", () => this.#look());
+    addEventListener("pageshow", ({ persisted }) => persisted && this.#look());
+    addEventListener("focus", () => this.#lookSoon());
+    document.addEventListener("visibilitychange", () => document.hidden || this.#lookSoon());
   }
 
   /** Begins: finds out who keeps the conversations, and shows the one in the address. */
@@ -105,11 +107,17 @@ export class Page extends EventTarget {
   /** What a person can do with an exchange. @returns {import("./transcript.js").Actions} */
   #actions() {
     const onShown = (act) => (exchange, more) => act(this.#shown, exchange, more);
+    // What was clicked may be gone then.
+    const asking = (act) =>
+      onShown((...args) => {
+        act(...args);
+        this.#composer.focusUnlessTouch();
+      });
     return {
-      retry: onShown((it, exchange) => it.retry(exchange)),
-      goOn: onShown((it, exchange) => it.goOn(exchange)),
-      edit: onShown((it, exchange, message) => it.edit(exchange, message)),
-      send: onShown((it, exchange) => it.send(exchange)),
+      retry: asking((it, exchange) => it.retry(exchange)),
+      goOn: asking((it, exchange) => it.goOn(exchange)),
+      edit: asking((it, exchange, message) => it.edit(exchange, message)),
+      send: asking((it, exchange) => it.send(exchange)),
       choose: onShown((it, exchange) => {
         it.choose(exchange);
         this.#transcript.reveal(exchange);
@@ -221,12 +229,14 @@ export class Page extends EventTarget {
     this.#transcript.notice({ ...UNREACHABLE, text, onAction: () => this.#show(id) });
   }
 
+  #lookSoon() {
+    if (Date.now() - this.#lookedAt >= LOOK_MS) this.#look();
+  }
+
   /** Takes in what has happened to the open conversation elsewhere. */
   async #look() {
-    const conversation = this.#shown;
-    if (!conversation || Date.now() - this.#lookedAt < LOOK_MS) return;
     this.#lookedAt = Date.now();
-    await conversation.load().catch(() => {});
+    await this.#shown?.load().catch(() => {});
   }
 
   #renamed({ id, title }) {

@@ -1,7 +1,7 @@
 /** Where the page is: `/` is a new conversation, `/c/ID` a kept one. */
 
 const NAME = "Assistant";
-const KEPT = /^\/c\/([^/]*)\/?$/;
+const KEPT = /^\/c\/(.*?)\/?$/;
 
 export class Router {
   /** @param {(id: string | undefined) => void} onMove the person went back or forward */

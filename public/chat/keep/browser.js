@@ -1,6 +1,7 @@
 import { framesIn } from "../answer-stream.js";
 import { ChatError, newId } from "../api.js";
 import { requestFor } from "../history.js";
+import { load, save } from "../store.js";
 import { exchangesOf, pathTo, titleOf } from "../turns.js";
 import { markdownOf } from "./markdown.js";
 import { Presence } from "./presence.js";
@@ -9,6 +10,9 @@ import { Shelf } from "./shelf.js";
 
 /** How often an answer that is coming is saved. */
 const SAVE_MS = 250;
+
+/** Where an answer is saved that its page is leaving behind. */
+const PARTIAL = "partial ";
 
 /** How often another tab's answer is looked at, should its messages not come. */
 const LOOK_MS = 1000;
@@ -31,6 +35,8 @@ export class BrowserKeeper {
   #presence = new Presence();
   /** Conversations by the ids of their answers. @type {Map<string, string>} */
   #places = new Map();
+  /** @type {Map<string, Promise<import("./server.js").Conversation>>} */
+  #opening = new Map();
 
   /** @param {import("../api.js").Api} api */
   constructor(api) {
@@ -46,7 +52,14 @@ export class BrowserKeeper {
     return { conversations, next };
   }
 
-  async open(id) {
+  /** Whoever opens one at the same time gets the same, so that what is left of an answer is taken in once. */
+  open(id) {
+    const opening = this.#opening.get(id) ?? this.#open(id);
+    this.#opening.set(id, opening);
+    return opening.finally(() => this.#opening.delete(id));
+  }
+
+  async #open(id) {
     const conversation = await this.#shelf.get(id);
     if (!conversation) throw new ChatError(NOT_FOUND, newId(), { status: 404 });
     let isChanged = false;
@@ -55,6 +68,7 @@ export class BrowserKeeper {
       if (turn.state !== "streaming" || (await this.#presence.has(turn.answer_id))) continue;
       // The tab that asked is gone, and the answer with it.
       turn.state = "interrupted";
+      turn.content = takePartial(turn.answer_id) ?? turn.content;
       isChanged = true;
     }
     if (isChanged) await this.#shelf.put(conversation);
@@ -122,7 +136,10 @@ export class BrowserKeeper {
     conversation.updated_at = answer.created_at;
     this.#places.set(answerId, conversationId);
     const stopped = await this.#presence.enter(answerId, signal);
-    const saving = new Saving(() => this.#save(conversation.id, turns));
+    const saving = new Saving(
+      () => this.#save(conversation.id, turns),
+      () => save(PARTIAL + answerId, answer.content),
+    );
     const kept = { turn_id: answer.id, history_turns: 2 * (earlier.length - since) };
     let sequence = 0;
     try {
@@ -216,18 +233,16 @@ class Saving {
   #isLeaving = false;
   #onStay = () => {};
 
-  constructor(save) {
+  /** @param {() => Promise<void>} save @param {() => void} saveAtOnce for when the page is left, which waits for nothing */
+  constructor(save, saveAtOnce) {
     this.#save = save;
     const { signal } = this.#over;
+    const leave = () => {
+      this.#isLeaving = true;
+      saveAtOnce();
+    };
     addEventListener("pageshow", () => this.#stay(), { signal });
-    addEventListener(
-      "pagehide",
-      () => {
-        this.#isLeaving = true;
-        this.#save();
-      },
-      { signal },
-    );
+    addEventListener("pagehide", leave, { signal });
   }
 
   soon() {
@@ -255,6 +270,13 @@ class Saving {
     this.#isLeaving = false;
     this.#onStay();
   }
+}
+
+/** What had arrived of an answer when its page was left. @returns {string | undefined} */
+function takePartial(answerId) {
+  const text = load(PARTIAL + answerId);
+  save(PARTIAL + answerId, undefined);
+  return text;
 }
 
 function emptyConversation({ conversationId: id, message }) {
