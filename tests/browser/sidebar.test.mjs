@@ -164,7 +164,7 @@ test("a search shows where its words are found; whatever a title or a text says 
   for (const row of await sidebar.rows.all()) {
     assert.ok(await row.evaluate((it) => it.scrollWidth <= it.clientWidth), "no row is too wide");
   }
-  await page.getByRole("status").filter({ hasText: "5 conversations found" }).waitFor();
+  await page.locator("#list-status").filter({ hasText: "5 conversations found" }).waitFor();
   await sidebar.search.fill("nowhere to be found");
   await sidebar.element.getByText("Nothing found for “nowhere to be found”").waitFor();
   await sidebar.search.press("Escape");
