@@ -76,7 +76,8 @@ export class BrowserKeeper {
   }
 
   async rename(id, title) {
-    await this.#shelf.put({ ...(await this.open(id)), title });
+    const updated_at = new Date().toISOString();
+    await this.#shelf.put({ ...(await this.open(id)), title, updated_at });
   }
 
   async remove(id) {

@@ -79,9 +79,10 @@ export class ServerKeeper {
     await this.#api.request(pathOf(id), { method: "PATCH", body });
   }
 
+  /** The page may be left at this moment: the request is sent at once, and outlives it. */
   async remove(id) {
-    await copies.remove(id);
-    await this.#api.request(pathOf(id), { method: "DELETE" });
+    const request = { method: "DELETE", keepalive: true };
+    await Promise.all([this.#api.request(pathOf(id), request), copies.remove(id)]);
   }
 
   /** @returns {Promise<string>} */
