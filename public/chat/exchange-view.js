@@ -1,5 +1,5 @@
-import { AnswerText } from "./answer.js";
-import { copyOnClick } from "./copy.js";
+import { AnswerText } from "./answer/answer.js";
+import { copyOnClick } from "./answer/copy.js";
 
 /** How an answer ended, by its finish reason or its state. */
 const ENDINGS = {
