@@ -1,5 +1,6 @@
 import { AnswerText } from "./answer/answer.js";
 import { copyOnClick } from "./answer/copy.js";
+import { spokenText } from "./answer/spoken.js";
 
 /** How an answer ended, by its finish reason or its state. */
 const ENDINGS = {
@@ -12,9 +13,6 @@ const ENDINGS = {
   interrupted: "Interrupted: the page was closed or reloaded",
 };
 const UNKNOWN_ENDING = "Ended for an unknown reason";
-
-/** Longest text that is announced to screen readers. A longer answer is better read on the page. */
-const MAX_SPOKEN_LENGTH = 2000;
 
 /** One exchange on the page. */
 export class ExchangeView {
@@ -31,7 +29,7 @@ export class ExchangeView {
     this.#exchange = exchange;
     this.#find(".question p").textContent = exchange.question;
     this.#find(".retry").addEventListener("click", onRetry);
-    copyOnClick(this.#find(".copy-answer"), () => this.#exchange.answer);
+    copyOnClick(this.#find(".copy-answer"), () => this.#answer.text);
     copyOnClick(this.#find(".copy-id"), () => this.#exchange.problem.correlationId);
     this.restart();
   }
@@ -39,7 +37,7 @@ export class ExchangeView {
   /** Shows the exchange from its start. */
   restart() {
     this.#answer = new AnswerText(this.#find(".answer"));
-    this.#answer.append(this.#exchange.answer);
+    this.#answer.append(this.#exchange.answer, { isKept: true });
     this.update();
   }
 
@@ -79,12 +77,8 @@ export class ExchangeView {
   /** What screen readers announce when the answer has ended. */
   spoken() {
     const { problem } = this.#exchange;
-    const answer = this.#find(".answer").cloneNode(true);
-    for (const head of answer.querySelectorAll(".code-head")) head.remove();
-    const text = answer.textContent.trim();
-    const start = text.length > MAX_SPOKEN_LENGTH ? `${text.slice(0, MAX_SPOKEN_LENGTH)} …` : text;
     const ending = problem ? `${problem.error}. ${problem.detail}` : this.ending();
-    return [start, ending].filter(Boolean).join("\n");
+    return [spokenText(this.#find(".answer")), ending].filter(Boolean).join("\n");
   }
 
   /** @returns {HTMLElement} */

@@ -1,51 +1,57 @@
-import { blockLengths, renderMarkdown } from "./markdown.js";
+import { GrowingText } from "./growing-text.js";
+import { ThinkingFold } from "./thinking-fold.js";
+import { ThinkingSplitter } from "./thinking.js";
 
-/** Longest time that one draw may take. The rest of the animation frame is for scrolling and typing. */
-const BUDGET_MS = 8;
-
-/** Length of the text that is parsed at a time: longer than almost any paragraph. */
-const WINDOW = 8_000;
-
-/** Most blocks rendered at a time. A window of nothing but tiny blocks has thousands. */
-const MAX_BLOCKS = 100;
-
-/** From a block longer than this on, the answer is shown as plain text. */
-const MAX_BLOCK_LENGTH = 16_000;
-
-/** Longest paragraph of plain text, and how much plain text is drawn at a time. */
-const PLAIN_PIECE = 4_000;
-const PLAIN_PER_DRAW = 10 * PLAIN_PIECE;
-
-/** While the last block is shorter than this, it may still join the block before it: `10.` continues a list. */
-const UNDECIDED = 12;
-
-/** The text of an answer on the page. Complete blocks are rendered once; only the last one is rendered again as it grows. */
+/** An answer on the page: its text, and above it, folded, what the model thought before. */
 export class AnswerText {
-  /** Holds the block that is still growing, behind those that are complete. */
-  #live = document.createElement("div");
-  #liveText = "";
+  #element;
+  #body;
+  #splitter = new ThinkingSplitter();
+  /** @type {ThinkingFold | undefined} */
+  #fold;
   #text = "";
   #endsWithReturn = false;
-  /** Length of the text whose blocks are complete and rendered. */
-  #settled = 0;
-  #window = WINDOW;
-  #restUntil = 0;
-  #isPlain = false;
-  /** The last piece of plain text. @type {Text | undefined} */
-  #piece;
 
   /** @param {HTMLElement} element */
   constructor(element) {
-    this.#live.className = "live";
-    element.replaceChildren(this.#live);
+    this.#element = element;
+    element.replaceChildren();
+    this.#body = new GrowingText(element);
   }
 
-  /** @param {string} text */
-  append(text) {
+  /** The answer without what was thought. */
+  get text() {
+    return this.#text.trimStart();
+  }
+
+  /**
+   * @param {string} text
+   * @param {{ isKept?: boolean }} [options] `isKept`: it came before, so nobody knows how long the model thought
+   */
+  append(text, { isKept = false } = {}) {
     // The two halves of a CRLF may come in different frames.
     const rest = this.#endsWithReturn && text.startsWith("\n") ? text.slice(1) : text;
     this.#endsWithReturn = text.endsWith("\r");
-    this.#text += rest.replace(/\r\n?/g, "\n");
+    this.#take(this.#splitter.take(rest.replace(/\r\n?/g, "\n")), isKept);
+  }
+
+  /**
+   * @param {string} text what the model thinks, if the server tells it apart
+   * @param {{ isKept?: boolean }} [options]
+   */
+  appendThinking(text, { isKept = false } = {}) {
+    this.#take({ thinking: text.replace(/\r\n?/g, "\n"), answer: "" }, isKept);
+  }
+
+  #take({ thinking, answer }, isKept) {
+    if (thinking !== "") {
+      this.#fold ??= new ThinkingFold(this.#element);
+      this.#fold.append(thinking, isKept);
+    }
+    if (answer === "") return;
+    this.#fold?.end();
+    this.#text += answer;
+    this.#body.append(answer);
   }
 
   /**
@@ -55,99 +61,10 @@ export class AnswerText {
    * @returns {boolean} whether all of it is drawn
    */
   draw(isWhole) {
-    try {
-      return this.#draw(isWhole);
-    } catch (error) {
-      // Deeply nested text can overflow the renderer's stack.
-      if (this.#isPlain) throw error;
-      this.#becomePlain();
-      return false;
+    if (isWhole) {
+      this.#take(this.#splitter.end(), true);
+      this.#fold?.end();
     }
+    return this.#body.draw(isWhole);
   }
-
-  #draw(isWhole) {
-    const started = performance.now();
-    if (started < this.#restUntil && !isWhole) return false;
-    const deadline = started + BUDGET_MS;
-    while (this.#settled < this.#text.length) {
-      if (performance.now() > deadline) return false;
-      if (this.#isPlain) return this.#drawPlain();
-      if (!this.#settleSome(isWhole)) return this.#drawLive(started);
-    }
-    this.#showLive("");
-    return true;
-  }
-
-  /** Renders complete blocks. Returns false if there are none. */
-  #settleSome(isWhole) {
-    const text = this.#text.slice(this.#settled, this.#settled + this.#window);
-    const isRest = this.#settled + text.length === this.#text.length;
-    const lengths = blockLengths(text);
-    const whole = isWhole && isRest ? lengths : lengths.slice(0, -1);
-    const last = text.slice(sum(whole)).trimStart();
-    if (!isWhole && isRest && last.length < UNDECIDED) return false;
-    // Blank lines are not a block.
-    if (isWhole && isRest && whole.length === 0) whole.push(text.length);
-    if (whole.length > 0) {
-      this.#settle(text.slice(0, sum(whole.slice(0, MAX_BLOCKS))));
-      this.#window = WINDOW;
-      return true;
-    }
-    if (isRest) return false;
-    this.#window *= 2;
-    if (this.#window > MAX_BLOCK_LENGTH) this.#becomePlain();
-    return true;
-  }
-
-  #settle(text) {
-    this.#live.before(renderMarkdown(text));
-    this.#settled += text.length;
-    this.#showLive("");
-  }
-
-  /** Renders the block that is still growing, then pauses for six times as long as that took. */
-  #drawLive(started) {
-    this.#showLive(this.#text.slice(this.#settled));
-    const ended = performance.now();
-    this.#restUntil = ended + 6 * (ended - started);
-    return true;
-  }
-
-  #showLive(text) {
-    if (text === this.#liveText) return;
-    this.#liveText = text;
-    this.#live.replaceChildren(renderMarkdown(text));
-  }
-
-  #becomePlain() {
-    this.#isPlain = true;
-    this.#showLive("");
-  }
-
-  /** Fills up the last piece, then starts another. Earlier pieces need no new layout. */
-  #drawPlain() {
-    const end = Math.min(this.#text.length, this.#settled + PLAIN_PER_DRAW);
-    while (this.#settled < end) {
-      if (!this.#piece || this.#piece.length >= PLAIN_PIECE) this.#startPiece();
-      const text = this.#text.slice(
-        this.#settled,
-        this.#settled + PLAIN_PIECE - this.#piece.length,
-      );
-      this.#piece.appendData(text);
-      this.#settled += text.length;
-    }
-    return end === this.#text.length;
-  }
-
-  #startPiece() {
-    const block = document.createElement("p");
-    block.className = "plain-text";
-    this.#piece = document.createTextNode("");
-    block.append(this.#piece);
-    this.#live.before(block);
-  }
-}
-
-function sum(numbers) {
-  return numbers.reduce((total, each) => total + each, 0);
 }

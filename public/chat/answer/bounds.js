@@ -1,4 +1,5 @@
 import { Lexer, Tokenizer } from "marked";
+import { holdsFormula, maskFormulas } from "./formula-syntax.js";
 
 /**
  * Bounds on what one rendering costs, whatever the text. Some texts that nobody would write by hand take Marked time
@@ -31,6 +32,7 @@ export class BoundedLexer extends Lexer {
   depth = -1;
   inlineDepth = -1;
   searched = 0;
+  searchedForFormulas = 0;
   cells = 0;
   repeated = 0;
 
@@ -43,10 +45,11 @@ export class BoundedLexer extends Lexer {
     }
   }
 
-  inlineTokens(...args) {
+  inlineTokens(text, tokens) {
     this.inlineDepth += 1;
+    this.inlineText = text;
     try {
-      return super.inlineTokens(...args);
+      return super.inlineTokens(text, tokens);
     } finally {
       this.inlineDepth -= 1;
     }
@@ -108,6 +111,17 @@ function counted(lexer, text, found) {
   return found;
 }
 
+/** The equals sign in a formula of several lines underlines no heading. */
+function headingOutsideFormula(text) {
+  const found = Tokenizer.prototype.lheading.call(this, text);
+  return found && holdsFormula(found.raw) ? NOTHING : found;
+}
+
+/** @this {{ lexer: BoundedLexer }} Emphasis neither begins nor ends in a formula. */
+function emStrongMask(masked) {
+  return maskFormulas(this.lexer, this.lexer.inlineText, masked);
+}
+
 function onlyBareLink(text) {
   return BARE_LINK.test(text) ? DEFAULT : NOTHING;
 }
@@ -122,11 +136,12 @@ function inPieces(text) {
 
 /** The bounds as options of Marked. */
 export const BOUNDS = {
-  hooks: { provideLexer: () => (text, options) => new BoundedLexer(options).lex(text) },
+  hooks: { provideLexer: () => (text, options) => new BoundedLexer(options).lex(text), emStrongMask },
   tokenizer: {
     blockquote: unlessTooDeep,
     list: unlessTooDeep,
     table: tableWithin,
+    lheading: headingOutsideFormula,
     link: unlessTooDeepInline,
     reflink: referenceWithin,
     del: deletionWithin,
