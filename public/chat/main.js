@@ -1,6 +1,7 @@
 import { ask, ChatError } from "./api.js";
 import { Composer } from "./composer.js";
 import { newExchange, requestFor } from "./conversation.js";
+import { keepForOffline } from "./offline/register.js";
 import { SettingsDialog } from "./settings-dialog.js";
 import { loadConversation, loadSettings, loadToken, saveConversation, saveToken } from "./store.js";
 import { TokenDialog } from "./token-dialog.js";
@@ -41,6 +42,7 @@ addEventListener("pageshow", () => {
   leaving = false;
 });
 composer.focus();
+keepForOffline({ mayReload: () => !current });
 
 function send(message) {
   const exchange = newExchange(message);
