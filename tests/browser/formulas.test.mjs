@@ -89,7 +89,7 @@ async function shown(page, text, count = 1) {
   (await upstream.nextCall()).end(...answer(text));
   const exchange = exchangeOn(page);
   await exchange.isDrawn();
-  if (count > 0) await exchange.answer.locator(".katex").nth(count - 1).waitFor();
+  if (count > 0) await exchange.answer.locator(".katex").nth(count - 1).waitFor({ state: "attached" });
   return exchange.answer;
 }
 

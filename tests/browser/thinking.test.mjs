@@ -21,7 +21,7 @@ function split(pieces) {
 
 const TEXTS = [
   ["<think>Hm</think>Yes", "Hm", "Yes"],
-  ["<think>\nHm\n</think>\n\nYes", "Hm\n", "\n\nYes"],
+  ["<think>\nHm\n</think>\n\nYes", "\nHm\n", "\n\nYes"],
   ["\n <Thinking>Hm</THINKING>Yes", "Hm", "Yes"],
   ["<reasoning>a < b </think> </reason</reasoning> c", "a < b </think> </reason", " c"],
   ["<think>Hm", "Hm", ""],

@@ -1,5 +1,5 @@
 import { Lexer, Tokenizer } from "marked";
-import { holdsFormula, maskFormulas } from "./formula-syntax.js";
+import { maskFormulas, nextFormulaLine } from "./formula-syntax.js";
 
 /**
  * Bounds on what one rendering costs, whatever the text. Some texts that nobody would write by hand take Marked time
@@ -35,6 +35,13 @@ export class BoundedLexer extends Lexer {
   searchedForFormulas = 0;
   cells = 0;
   repeated = 0;
+
+  constructor(options) {
+    super(options);
+    // Emphasis neither begins nor ends in a formula.
+    const emStrongMask = (masked) => maskFormulas(this, this.inlineText, masked);
+    this.options = { ...this.options, hooks: { emStrongMask } };
+  }
 
   blockTokens(...args) {
     this.depth += 1;
@@ -112,14 +119,9 @@ function counted(lexer, text, found) {
 }
 
 /** The equals sign in a formula of several lines underlines no heading. */
-function headingOutsideFormula(text) {
-  const found = Tokenizer.prototype.lheading.call(this, text);
-  return found && holdsFormula(found.raw) ? NOTHING : found;
-}
-
-/** @this {{ lexer: BoundedLexer }} Emphasis neither begins nor ends in a formula. */
-function emStrongMask(masked) {
-  return maskFormulas(this.lexer, this.lexer.inlineText, masked);
+function headingBeforeFormula(text) {
+  const end = nextFormulaLine(text);
+  return end < 0 ? DEFAULT : Tokenizer.prototype.lheading.call(this, text.slice(0, end));
 }
 
 function onlyBareLink(text) {
@@ -136,12 +138,12 @@ function inPieces(text) {
 
 /** The bounds as options of Marked. */
 export const BOUNDS = {
-  hooks: { provideLexer: () => (text, options) => new BoundedLexer(options).lex(text), emStrongMask },
+  hooks: { provideLexer: () => (text, options) => new BoundedLexer(options).lex(text) },
   tokenizer: {
     blockquote: unlessTooDeep,
     list: unlessTooDeep,
     table: tableWithin,
-    lheading: headingOutsideFormula,
+    lheading: headingBeforeFormula,
     link: unlessTooDeepInline,
     reflink: referenceWithin,
     del: deletionWithin,

@@ -50,10 +50,10 @@ function formulaAt(lexer, text, before) {
 }
 
 function isFormula(opening, body, before) {
-  if (!body?.trim()) return false;
+  if (!body?.trim() || (opening.startsWith("$") && before === "$")) return false;
   // `\[1\]` says that the brackets are no link.
   if (opening === "\\[") return SIGNS.test(body);
-  if (opening === "$") return !/[\w$\\]/.test(before) && (COMMANDS.test(body) || !PROSE.test(body));
+  if (opening === "$") return !/[\w\\]/.test(before) && (COMMANDS.test(body) || !PROSE.test(body));
   return true;
 }
 
@@ -74,11 +74,7 @@ const formula = {
 const formulaBlock = {
   name: "formulaBlock",
   level: "block",
-  start(text) {
-    const end = text.indexOf("\n\n");
-    const at = (end < 0 ? text : text.slice(0, end)).search(LATER_LINE);
-    return at < 0 ? undefined : at + 1;
-  },
+  start: nextFormulaLine,
   tokenizer(text) {
     const [indent] = FIRST_LINE.exec(text) ?? [];
     if (indent === undefined) return undefined;
@@ -103,9 +99,16 @@ function unfinished(text) {
 /** The extensions of Marked that find formulas. */
 export const FORMULA_EXTENSIONS = [formulaBlock, formula];
 
-/** Whether one of a paragraph's lines, but the first, begins with a formula. @param {string} text */
-export function holdsFormula(text) {
-  return LATER_LINE.test(text);
+/**
+ * Where in a paragraph the next line begins that may be a formula of its own.
+ *
+ * @param {string} text what begins with the paragraph
+ * @returns {number} -1 if there is none
+ */
+export function nextFormulaLine(text) {
+  const end = text.indexOf("\n\n");
+  const at = (end < 0 ? text : text.slice(0, end)).search(LATER_LINE);
+  return at < 0 ? at : at + 1;
 }
 
 /**

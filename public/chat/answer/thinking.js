@@ -24,7 +24,7 @@ export class ThinkingSplitter {
       const [opening, name] = OPENING.exec(this.#held) ?? [];
       if (!opening) return this.end();
       this.#closing = `</${name.toLowerCase()}>`;
-      this.#held = this.#held.slice(opening.length).trimStart();
+      this.#held = this.#held.slice(opening.length);
     }
     return this.#takeThinking();
   }

@@ -32,12 +32,20 @@ class Runs {
     this.#add(this.#open.at(-1), text.length);
   }
 
-  startScope(scope) {
+  openNode(scope) {
     this.#open.push(KINDS.get(scope) ?? this.#open.at(-1));
   }
 
-  endScope() {
+  closeNode() {
     this.#open.pop();
+  }
+
+  startScope(scope) {
+    this.openNode(scope);
+  }
+
+  endScope() {
+    this.closeNode();
   }
 
   __addSublanguage({ kinds, lengths }) {
