@@ -52,17 +52,23 @@ test("each block is read from the side where it begins, and code from the left",
   })) {
     assert.deepEqual(await sideOf(element.locator(name)), expected, name);
   }
-  const [list, marker] = await element.locator("ul").first().evaluate((node) => {
-    const { paddingRight, paddingLeft } = getComputedStyle(node);
-    return [Number.parseFloat(paddingRight), Number.parseFloat(paddingLeft)];
-  });
+  const [list, marker] = await element
+    .locator("ul")
+    .first()
+    .evaluate((node) => {
+      const { paddingRight, paddingLeft } = getComputedStyle(node);
+      return [Number.parseFloat(paddingRight), Number.parseFloat(paddingLeft)];
+    });
   assert.ok(list > 0 && marker === 0, "the list's marks are on its right");
 });
 
 test("a wide table scrolls by itself, and shows that there is more", async (t) => {
   const { page } = await visit(t, app.url, { viewport: { width: 390, height: 844 } });
   const cells = "| some words ".repeat(12);
-  const element = await shown(page, `${cells}|\n${"|-".repeat(12)}|\n${cells}|\n\n| a | b |\n|-|-|\n| 1 | 2 |`);
+  const element = await shown(
+    page,
+    `${cells}|\n${"|-".repeat(12)}|\n${cells}|\n\n| a | b |\n|-|-|\n| 1 | 2 |`,
+  );
   const [wide, narrow] = await element.locator(".table").all();
   const shadesOf = async (table) => {
     const { data, width } = await columns(table);
@@ -86,6 +92,9 @@ async function columns(table) {
     const context = canvas.getContext("2d");
     context.drawImage(image, 0, 0);
     const { data } = context.getImageData(0, 6, image.width, 1);
-    return { width: image.width, data: Array.from({ length: image.width }, (_, at) => data[4 * at]) };
+    return {
+      width: image.width,
+      data: Array.from({ length: image.width }, (_, at) => data[4 * at]),
+    };
   }, Array.from(picture));
 }

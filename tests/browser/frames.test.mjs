@@ -45,7 +45,7 @@ ${CODE}
 /** An answer of about 3 000 tokens. */
 const ANSWER = PART.repeat(3);
 /** What comes at a time: about ten tokens. */
-const PIECES = ANSWER.match(/[^]{1,40}/g);
+const PIECES = ANSWER.match(/[\s\S]{1,40}/g);
 
 test("a long answer with code and formulas makes little work at a time", async (t) => {
   const { page } = await visit(t, app.url);

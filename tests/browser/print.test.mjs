@@ -49,7 +49,9 @@ test("buttons, fields and the sidebar are not printed; who speaks is", async (t)
     assert.equal(await each.isVisible(), false, await each.evaluate((node) => node.outerHTML));
   }
   for (const name of ["You", "Assistant"]) {
-    const box = await exchangeOn(page).element.getByRole("heading", { name, exact: true }).boundingBox();
+    const box = await exchangeOn(page)
+      .element.getByRole("heading", { name, exact: true })
+      .boundingBox();
     assert.ok(box.height > 8 && box.width > 8, name);
   }
 });
@@ -58,10 +60,8 @@ test("links tell where they lead, unless they say so already", async (t) => {
   const page = await printed(t);
   await page.emulateMedia({ media: "print" });
   const after = (name) =>
-    page
-      .getByRole("link", { name })
-      .evaluate((node) => getComputedStyle(node, "::after").content);
-  assert.equal(await after("a link"), '" (" attr(href) ")"'.replace("attr(href)", '"https://example.com/page"').replace(/" \("/, '" ("'));
+    page.getByRole("link", { name }).evaluate((node) => getComputedStyle(node, "::after").content);
+  assert.equal(await after("a link"), '" (https://example.com/page)"');
   assert.equal(await after("https://example.com/bare"), "none");
 });
 
@@ -72,7 +72,7 @@ test("what was thought is unfolded for paper, and folded again", async (t) => {
     window.unfolded = [];
     addEventListener("beforeprint", () => {
       const { open, textContent } = document.querySelector("details.thinking");
-      window.unfolded.push([open, textContent]);
+      window.unfolded.push([open, textContent.trim()]);
     });
   });
   const pdf = await page.pdf();

@@ -1,6 +1,6 @@
 import { GrowingText } from "./growing-text.js";
-import { ThinkingFold } from "./thinking-fold.js";
 import { ThinkingSplitter } from "./thinking.js";
+import { ThinkingFold } from "./thinking-fold.js";
 
 /** An answer on the page: its text, and above it, folded, what the model thought before. */
 export class AnswerText {

@@ -66,7 +66,8 @@ export class CodeBlock {
         const length = Math.min(room, run.length);
         within.push({ kind: run.kind, length });
         room -= length;
-        run = run.length > length ? { kind: run.kind, length: run.length - length } : rest.next().value;
+        run =
+          run.length > length ? { kind: run.kind, length: run.length - length } : rest.next().value;
       }
       if (piece.paint(within)) yield;
       if (!run) return;

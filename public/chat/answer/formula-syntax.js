@@ -15,7 +15,7 @@ const MAX_SEARCHED = 500_000;
 const FORMULAS = {
   "\\(": /^\\\(((?:[^\\\n]|\\[^)]|\n(?![ \t]*\n))+?)\\\)/,
   "\\[": /^\\\[((?:[^\\\n]|\\[^\]]|\n(?![ \t]*\n))+?)\\\]/,
-  $$: /^\$\$((?:[^\\\n$]|\\[^]|\n(?![ \t]*\n)|\$(?!\$))+?)\$\$/,
+  $$: /^\$\$((?:[^\\\n$]|\\[\s\S]|\n(?![ \t]*\n)|\$(?!\$))+?)\$\$/,
   $: /^\$(?![\s$])((?:[^\\\n$]|\\[^\n]){1,300})(?<!\s)\$(?![\w$])/,
 };
 const OPENINGS = Object.keys(FORMULAS);
@@ -74,15 +74,20 @@ const formula = {
 const formulaBlock = {
   name: "formulaBlock",
   level: "block",
-  start: nextFormulaLine,
+  start(text) {
+    return this.lexer.searchedForFormulas > MAX_SEARCHED ? -1 : nextFormulaLine(text);
+  },
   tokenizer(text) {
     const [indent] = FIRST_LINE.exec(text) ?? [];
     if (indent === undefined) return undefined;
     const source = text.slice(indent.length);
     const raw = formulaAt(this.lexer, source, "");
-    if (raw === undefined) return unfinished(text);
-    const [rest] = /^[ \t]*(?:\n|$)/.exec(source.slice(raw.length)) ?? [];
-    if (rest === undefined) return undefined;
+    const [rest] = /^[ \t]*(?:\n|$)/.exec(source.slice(raw?.length)) ?? [];
+    if (raw === undefined || rest === undefined) {
+      // Marked reads the rest of the paragraph again.
+      this.lexer.searchedForFormulas += text.length;
+      return raw === undefined ? unfinished(text) : undefined;
+    }
     return { type: "formulaBlock", raw: indent + raw + rest, source: raw };
   },
   renderer: ({ raw, source }) =>

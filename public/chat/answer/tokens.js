@@ -10,7 +10,7 @@ const SCOPES = {
   number: "number symbol bullet variable.constant",
   title: "title title.function title.function.invoke selector-id selector-class",
   type: "type built_in title.class title.class.inherited class",
-  property: "attr attribute property variable template-variable params selector-attr selector-pseudo",
+  property: "attr attribute property variable template-variable selector-attr selector-pseudo",
   meta: "meta doctag template-tag meta.prompt",
   added: "addition",
   removed: "deletion",
