@@ -46,7 +46,10 @@ export class FrameView {
     const frames = this.#count === 1 ? "1 frame" : `${this.#count.toLocaleString("en")} frames`;
     const first =
       this.#firstAfter === undefined ? "" : `, the first text after ${seconds(this.#firstAfter)}`;
-    return { text: `${frames}${first}, ${ending(this.#final)}`, isGood: this.#final?.error === undefined && this.#final !== undefined };
+    return {
+      text: `${frames}${first}, ${ending(this.#final)}`,
+      isGood: this.#final?.error === undefined && this.#final !== undefined,
+    };
   }
 
   #onEvent({ id, data }) {

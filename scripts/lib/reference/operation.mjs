@@ -58,8 +58,17 @@ export function operationsOf(document) {
 
 function bodyOf({ requestBody }, resolve) {
   if (!requestBody) return undefined;
-  const { schema, examples } = requestBody.content["application/json"];
-  return { description: requestBody.description, name: nameOf(schema.$ref), schema: resolve(schema), examples: Object.values(examples) };
+  const media = requestBody.content["application/json"];
+  return {
+    description: requestBody.description,
+    schema: resolve(media.schema),
+    examples: examplesOf(media),
+  };
+}
+
+/** @returns {{ summary?: string, value: unknown }[]} */
+function examplesOf({ example, examples = {} }) {
+  return [...Object.values(examples), ...(example === undefined ? [] : [{ value: example }])];
 }
 
 function resolved(document, value) {
@@ -111,22 +120,31 @@ function renderResponse([status, { description, headers = {}, content = {} }]) {
   return html`<details class="response">
 <summary><span class="status ${kind}">${status}</span> <span>${inline(description)}</span></summary>
 <p class="headers">Headers: ${Object.keys(headers).map((name, index) => html`${index > 0 && ", "}${headerLink(name, headers[name])}`)}</p>
-${Object.entries(headers).filter(([, { $ref }]) => !$ref).map(([name, header]) => html`<dl class="fields">${field(name, header.schema, false, header)}</dl>`)}
+${Object.entries(headers)
+  .filter(([, { $ref }]) => !$ref)
+  .map(
+    ([name, header]) => html`<dl class="fields">${field(name, header.schema, false, header)}</dl>`,
+  )}
 ${Object.entries(content).map(([name, media]) => renderMedia(name, media))}
 </details>`;
 }
 
 function headerLink(name, { $ref }) {
-  return $ref ? html`<a href="#header-${nameOf($ref)}"><code>${name}</code></a>` : html`<code>${name}</code>`;
+  return $ref
+    ? html`<a href="#header-${nameOf($ref)}"><code>${name}</code></a>`
+    : html`<code>${name}</code>`;
 }
 
-function renderMedia(name, { schema, example, examples = {} }) {
+function renderMedia(name, media) {
+  const { schema } = media;
   const codes = schema.properties?.code?.enum;
-  const all = [...Object.values(examples), ...(example === undefined ? [] : [{ value: example }])];
   return html`<div class="media">
 <p><code>${name}</code>${schema.$ref && html`: <a href="#${schemaId(nameOf(schema.$ref))}">${nameOf(schema.$ref)}</a>`}${codes && html`, with <code>code</code> ${list(codes)}`}</p>
-${all.map(
-  ({ summary, value }) => html`<figure>${summary && html`<figcaption>${inline(summary)}</figcaption>`}
+${examplesOf(media).map(
+  ({
+    summary,
+    value,
+  }) => html`<figure>${summary && html`<figcaption>${inline(summary)}</figcaption>`}
 <pre tabindex="0"><code>${typeof value === "string" ? value : JSON.stringify(value, null, 2)}</code></pre></figure>`,
 )}
 </div>`;
@@ -150,7 +168,7 @@ ${
 </form>`;
 }
 
-function renderInput(operation, { name, in: place, required, schema }) {
+function renderInput(operation, { name, in: place, schema }) {
   const id = `${operation}-${name}`;
   const hint = schema.const ?? schema.examples?.[0] ?? schema.default ?? "";
   return html`<label for="${id}">${name}</label>
