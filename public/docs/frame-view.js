@@ -21,7 +21,7 @@ export class FrameView {
   #final;
   #parser = createParser({
     onEvent: (event) => this.#onEvent(event),
-    onComment: (comment) => this.#add(`:${comment}`, "comment"),
+    onComment: (comment) => this.#add(`: ${comment}`, "comment"),
   });
 
   /** @param {HTMLElement} place @param {number} started when the request was sent */

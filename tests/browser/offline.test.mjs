@@ -103,11 +103,10 @@ test("a new version is shown at once, and replaces what is kept", async (t) => {
   const site = await startSite(t);
   const { page } = await visit(t, site.url, { expected });
   await isKept(page);
-  const before = await keptPaths(page);
   site.serve(nextBuild());
   await page.reload();
   assert.equal(await page.title(), NEXT_TITLE);
-  await takesOver(page, before);
+  await takesOver(page);
   const after = await keptPaths(page);
   assert.ok(after.some((path) => path.endsWith("-NEXT.js")));
   assert.deepEqual(after, [...new Set(after)], "nothing is kept of two versions");
@@ -122,10 +121,8 @@ test("a page that is open takes a new version while nobody looks, unless it has 
   const { page } = await visit(t, site.url, { expected });
   await isKept(page);
   await page.reload();
-  const before = await keptPaths(page);
   site.serve(nextBuild());
-  await page.evaluate(async () => (await navigator.serviceWorker.ready).update());
-  await takesOver(page, before);
+  await takesOver(page);
   assert.notEqual(await page.title(), NEXT_TITLE, "a page in view stays as it is");
   const reloaded = page.waitForEvent("load");
   await page.evaluate(() => {
@@ -192,10 +189,14 @@ test("a deployment without the service worker is rid of it after the next visit"
   await isKept(page);
   site.failing.set("/sw.js", 404);
   await page.reload();
-  await page.waitForFunction(async () => {
+  const isGone = async () => {
     const registrations = await navigator.serviceWorker.getRegistrations();
     return registrations.length === 0 && (await caches.keys()).length === 0;
-  });
+  };
+  const gone = (async () => {
+    while (!(await page.evaluate(isGone)));
+  })();
+  await within(gone, "the service worker to leave");
   await site.close();
   await assert.rejects(page.goto(site.url), /ERR_/);
 });
@@ -233,15 +234,19 @@ function isKept(page) {
   return within(kept, "the page to be kept");
 }
 
-/** Waits until the device keeps other files than those. */
-async function takesOver(page, before) {
-  await page.waitForFunction(async (before) => {
-    const names = await caches.keys();
-    if (names.length !== 1) return false;
-    const keys = await (await caches.open(names[0])).keys();
-    const paths = keys.map(({ url }) => new URL(url).pathname);
-    return paths.includes("/") && !paths.every((path) => before.includes(path));
-  }, before);
+/** Waits until the new version has taken over. */
+function takesOver(page) {
+  const done = page.evaluate(async () => {
+    const registration = await navigator.serviceWorker.ready;
+    await registration.update();
+    const worker = registration.installing ?? registration.waiting ?? registration.active;
+    await new Promise((resolve) => {
+      const check = () => worker.state === "activated" && resolve();
+      worker.addEventListener("statechange", check);
+      check();
+    });
+  });
+  return within(done, "the new version to take over");
 }
 
 /** What the device keeps. @returns {Promise<string[]>} */
