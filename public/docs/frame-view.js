@@ -91,9 +91,16 @@ function row({ text, kind, after }) {
   const time = document.createElement("span");
   time.textContent = `+${seconds(after)}`;
   const code = document.createElement("code");
-  code.textContent = text;
+  code.append(...breakable(text));
   item.append(time, code);
   return item;
+}
+
+/** A frame may break between its fields, without anything added to what is copied. */
+function breakable(text) {
+  return text
+    .split(/(?<=,)(?=")/)
+    .flatMap((part, index) => (index > 0 ? [document.createElement("wbr"), part] : [part]));
 }
 
 function isAtEnd({ scrollHeight, scrollTop, clientHeight }) {

@@ -99,7 +99,8 @@ export class TryForm {
       token,
       signal: abort.signal,
       next: (response) => this.#next(request, response),
-      onDemand: () => this.#page.access.demand(token ? WRONG_TOKEN : NEEDS_TOKEN),
+      onDemand: () =>
+        this.#page.access.demand(token ? WRONG_TOKEN : NEEDS_TOKEN, () => this.focus()),
     });
     if (this.#current !== abort) return status;
     this.#current = undefined;

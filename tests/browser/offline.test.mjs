@@ -116,7 +116,7 @@ test("a new version is shown at once, and replaces what is kept", async (t) => {
   await page.getByLabel("Message", { exact: true }).waitFor();
 });
 
-test("a page that is open takes a new version while nobody looks, unless it has something to lose", async (t) => {
+test("a page that is open takes a new version while nobody looks", async (t) => {
   const site = await startSite(t);
   const { page } = await visit(t, site.url, { expected });
   await isKept(page);
