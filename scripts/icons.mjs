@@ -43,7 +43,10 @@ await main(async () => {
 
 function picture(size, isWhole) {
   const svg = readFileSync(join(PUBLIC, "favicon.svg"), "utf8");
-  const sized = svg.replace("<svg ", `<svg width="${size}" height="${size}" style="display: block" `);
+  const sized = svg.replace(
+    "<svg ",
+    `<svg width="${size}" height="${size}" style="display: block" `,
+  );
   if (!isWhole) return sized;
   const shrink = `transform="translate(${16 * (1 - SAFE)} ${16 * (1 - SAFE)}) scale(${SAFE})"`;
   return sized.replace(/ rx="\d+"/, "").replace("<path ", `<path ${shrink} `);

@@ -10,6 +10,8 @@ export class Access {
   #problem = document.querySelector("#token-problem");
   #given = document.querySelector("#access-given");
   #state = document.querySelector("#access-state");
+  /** @type {(() => void) | undefined} */
+  #back;
 
   constructor() {
     this.#form.addEventListener("submit", (event) => {
@@ -27,10 +29,11 @@ export class Access {
     this.#show();
   }
 
-  /** Leads the person to where a token is entered. @param {string} why */
-  demand(why) {
+  /** Leads the person to where a token is entered, and then back. @param {string} why @param {() => void} back */
+  demand(why, back) {
     forgetToken();
     this.#show();
+    this.#back = back;
     this.#complain(why);
     this.#field.focus();
   }
@@ -43,7 +46,9 @@ export class Access {
     }
     saveToken(token, { remember: this.#remember.checked });
     this.#show();
-    document.querySelector("#forget").focus();
+    if (this.#back) this.#back();
+    else document.querySelector("#forget").focus();
+    this.#back = undefined;
   }
 
   #show() {

@@ -21,7 +21,7 @@ export class FrameView {
   #final;
   #parser = createParser({
     onEvent: (event) => this.#onEvent(event),
-    onComment: (comment) => this.#add(`:${comment}`, "comment"),
+    onComment: (comment) => this.#add(`: ${comment}`, "comment"),
   });
 
   /** @param {HTMLElement} place @param {number} started when the request was sent */
@@ -46,7 +46,10 @@ export class FrameView {
     const frames = this.#count === 1 ? "1 frame" : `${this.#count.toLocaleString("en")} frames`;
     const first =
       this.#firstAfter === undefined ? "" : `, the first text after ${seconds(this.#firstAfter)}`;
-    return { text: `${frames}${first}, ${ending(this.#final)}`, isGood: this.#final?.error === undefined && this.#final !== undefined };
+    return {
+      text: `${frames}${first}, ${ending(this.#final)}`,
+      isGood: this.#final?.error === undefined && this.#final !== undefined,
+    };
   }
 
   #onEvent({ id, data }) {
@@ -88,9 +91,16 @@ function row({ text, kind, after }) {
   const time = document.createElement("span");
   time.textContent = `+${seconds(after)}`;
   const code = document.createElement("code");
-  code.textContent = text;
+  code.append(...breakable(text));
   item.append(time, code);
   return item;
+}
+
+/** A frame may break between its fields, without anything added to what is copied. */
+function breakable(text) {
+  return text
+    .split(/(?<=,)(?=")/)
+    .flatMap((part, index) => (index > 0 ? [document.createElement("wbr"), part] : [part]));
 }
 
 function isAtEnd({ scrollHeight, scrollTop, clientHeight }) {

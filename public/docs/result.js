@@ -19,6 +19,8 @@ const template = document.querySelector("#result");
  */
 export async function showResult(place, request, { token, signal, next, onDemand }) {
   place.replaceChildren(template.content.cloneNode(true));
+  // What scrolls has to be reached by keyboard.
+  for (const each of place.querySelectorAll(".scrolls")) each.tabIndex = 0;
   place.hidden = false;
   const line = place.querySelector(".status-line");
   line.textContent = "Sent. Waiting for an answer …";

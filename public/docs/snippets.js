@@ -31,7 +31,9 @@ function curl({ method, address, headers, body }, { origin, wantsToken, isStream
     ...(wantsToken ? [`-H "Authorization: Bearer \${CHAT_TOKEN:-none}"`] : []),
     ...headers.map(([name, value]) => `-H ${quoteForShell(`${name}: ${value}`)}`),
     // curl reads a file where the data begins with an @.
-    ...(body === undefined ? [] : [`${body.startsWith("@") ? "--data-raw" : "-d"} ${quoteForShell(body)}`]),
+    ...(body === undefined
+      ? []
+      : [`${body.startsWith("@") ? "--data-raw" : "-d"} ${quoteForShell(body)}`]),
   ];
   return lines.join(" \\\n  ");
 }
@@ -47,7 +49,10 @@ function javaScript({ method, address, headers, body }, told) {
     body !== undefined &&
       `  body: ${data === undefined ? JSON.stringify(body) : `JSON.stringify(${indented(data)})`},`,
   ].filter(Boolean);
-  const call = [JSON.stringify(origin + address), options.length > 0 && `{\n${options.join("\n")}\n}`];
+  const call = [
+    JSON.stringify(origin + address),
+    options.length > 0 && `{\n${options.join("\n")}\n}`,
+  ];
   return [
     isStream && 'import { EventSourceParserStream } from "eventsource-parser/stream";\n',
     wantsToken && 'const { CHAT_TOKEN = "none" } = process.env;',
@@ -75,7 +80,9 @@ function python({ method, address, headers, body }, told) {
   const { origin, wantsToken, isStream, mayBeEmpty } = told;
   const data = parsed(body);
   const own = headers.filter(([name]) => data === undefined || name !== "Content-Type");
-  const fields = own.map(([name, value]) => `    ${JSON.stringify(name)}: ${JSON.stringify(value)},`);
+  const fields = own.map(
+    ([name, value]) => `    ${JSON.stringify(name)}: ${JSON.stringify(value)},`,
+  );
   if (wantsToken) {
     fields.unshift(`    "Authorization": f"Bearer {os.environ.get('CHAT_TOKEN', 'none')}",`);
   }
@@ -142,6 +149,8 @@ function inPython(data) {
   if (data === false) return "False";
   if (Array.isArray(data)) return `[${data.map(inPython).join(", ")}]`;
   if (typeof data !== "object") return JSON.stringify(data);
-  const items = Object.entries(data).map(([key, value]) => `${JSON.stringify(key)}: ${inPython(value)}`);
+  const items = Object.entries(data).map(
+    ([key, value]) => `${JSON.stringify(key)}: ${inPython(value)}`,
+  );
   return `{${items.join(", ")}}`;
 }

@@ -2,7 +2,8 @@ import { loadToken } from "../chat/account/token.js";
 import { requestOf } from "./request.js";
 import { showResult } from "./result.js";
 
-const NEEDS_TOKEN = "This service wants an access token. Enter it here, then send your request again.";
+const NEEDS_TOKEN =
+  "This service wants an access token. Enter it here, then send your request again.";
 const WRONG_TOKEN = "This service did not accept the token. Check it and enter it again.";
 
 /** The form of an operation: it sends what is filled in, and shows what comes back. */
@@ -41,7 +42,10 @@ export class TryForm {
   get request() {
     const { method, path } = this.#form.dataset;
     const { body, accept } = this.#form.elements;
-    return requestOf({ method, path }, this.#fields(), { body: body?.value, accept: accept?.value });
+    return requestOf({ method, path }, this.#fields(), {
+      body: body?.value,
+      accept: accept?.value,
+    });
   }
 
   /** What snippets have to know beside it. */
@@ -73,11 +77,14 @@ export class TryForm {
   }
 
   #fields() {
-    return Array.from(this.#form.querySelectorAll("input[data-in]"), ({ name, value, dataset }) => ({
-      in: dataset.in,
-      name,
-      value: value.trim(),
-    }));
+    return Array.from(
+      this.#form.querySelectorAll("input[data-in]"),
+      ({ name, value, dataset }) => ({
+        in: dataset.in,
+        name,
+        value: value.trim(),
+      }),
+    );
   }
 
   async #send() {
@@ -92,7 +99,8 @@ export class TryForm {
       token,
       signal: abort.signal,
       next: (response) => this.#next(request, response),
-      onDemand: () => this.#page.access.demand(token ? WRONG_TOKEN : NEEDS_TOKEN),
+      onDemand: () =>
+        this.#page.access.demand(token ? WRONG_TOKEN : NEEDS_TOKEN, () => this.focus()),
     });
     if (this.#current !== abort) return status;
     this.#current = undefined;

@@ -164,7 +164,9 @@ async function filledIn(html) {
   // It comes with the node modules, which may not be installed when this file is loaded.
   const { renderReference } = await import("./reference/page.mjs");
   const parts = renderReference(JSON.parse(readFileSync(join(SOURCE, "openapi.json"), "utf8")));
-  return html.replace(asked, (comment, name) => (Object.hasOwn(parts, name) ? parts[name] : comment));
+  return html.replace(asked, (comment, name) =>
+    Object.hasOwn(parts, name) ? parts[name] : comment,
+  );
 }
 
 /** @param {Bundles} bundles */

@@ -71,8 +71,7 @@ test("an address opens what is folded", async (t) => {
 
 test("without JavaScript, the reference can be read, and shows nothing that would not work", async (t) => {
   const { page } = await visit(t, `${app.url}/docs`, { javaScriptEnabled: false });
-  assert.equal(await page.locator(".route").filter({ visible: true }).count() > 10, true);
-  await page.getByText("With JavaScript, you can also try").waitFor();
+  assert.ok((await page.locator(".route").filter({ visible: true }).count()) > 10);
   assert.equal(await page.getByRole("button").filter({ visible: true }).count(), 0);
   const code = page.locator("#health .snippets pre").filter({ visible: true });
   assert.match(await code.textContent(), /^curl .*\/health'$/);

@@ -63,9 +63,7 @@ test("an answer without its final frame is told as not complete", async (t) => {
   assert.equal(await chat.answer.textContent(), "Half of");
 
   const body = 'data: {"content":"Half","sequence":0,"is_final":false,"correlation_id":"x"}\n\n';
-  await page.route("**/chat", (route) =>
-    route.fulfill({ contentType: "text/event-stream", body }),
-  );
+  await page.route("**/chat", (route) => route.fulfill({ contentType: "text/event-stream", body }));
   await chat.send();
   await chat.status("1 frame, the first text after");
   await chat.status("no final frame: the answer is not complete");
@@ -189,7 +187,11 @@ test("an error shows its status, body and headers", async (t) => {
   await chat.element.getByText("Headers of the response").click();
   const headers = await chat.element.locator(".received").textContent();
   assert.match(headers, /x-correlation-idfrom-docs/);
-  assert.doesNotMatch(await chat.element.textContent(), new RegExp(TOKEN), "the token is not shown");
+  assert.doesNotMatch(
+    await chat.element.textContent(),
+    new RegExp(TOKEN),
+    "the token is not shown",
+  );
 });
 
 test("examples fill in the body", async (t) => {
@@ -280,7 +282,11 @@ test("the token is in no snippet", async (t) => {
 });
 
 /** Opens the reference, with an access token that was entered before. */
-async function open(t, url = app.url, { expected = /^Failed to load resource: .* 40[01] /, ...rest } = {}) {
+async function open(
+  t,
+  url = app.url,
+  { expected = /^Failed to load resource: .* 40[01] /, ...rest } = {},
+) {
   const { page } = await visit(t, `${url}/docs`, { expected });
   const token = "token" in rest ? rest.token : TOKEN;
   if (token) {

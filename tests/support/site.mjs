@@ -82,7 +82,9 @@ export const NEXT_TITLE = "The next version";
 export function nextBuild() {
   const folder = makeTemporary("next-build-");
   cpSync(PUBLIC, folder, { recursive: true });
-  const [, module] = readFileSync(join(folder, "index.html"), "utf8").match(/"\/(assets\/[^"]+)\.js"/);
+  const [, module] = readFileSync(join(folder, "index.html"), "utf8").match(
+    /"\/(assets\/[^"]+)\.js"/,
+  );
   renameSync(join(folder, `${module}.js`), join(folder, `${module}-NEXT.js`));
   for (const [name, from, to] of [
     ["index.html", /<title>.*<\/title>/g, `<title>${NEXT_TITLE}</title>`],

@@ -45,9 +45,14 @@ for (const [language, { command, skip = false }] of Object.entries(RUNS)) {
   const chat = { method: "POST", path: "/chat" };
   const header = (name, value) => ({ in: "header", name, value });
 
-  test(`${language}: a chat is sent as it was filled in, and its answer printed`, { skip }, async () => {
+  test(`${language}: a chat is sent as it was filled in, and its answer printed`, {
+    skip,
+  }, async () => {
     upstream.reset();
-    const history = [{ role: "user", content: "" }, { role: "assistant", content: HARD }];
+    const history = [
+      { role: "user", content: "" },
+      { role: "assistant", content: HARD },
+    ];
     const body = JSON.stringify({ message: HARD, model: null, history }, null, 2);
     const program = run(chat, [], { body });
     const call = await upstream.nextCall();
@@ -77,7 +82,9 @@ for (const [language, { command, skip = false }] of Object.entries(RUNS)) {
     assert.match(stdout + stderr, /unauthorized/);
   });
 
-  test(`${language}: a kept answer is read on from a frame, and a body that is no JSON is sent as it is`, { skip }, async () => {
+  test(`${language}: a kept answer is read on from a frame, and a body that is no JSON is sent as it is`, {
+    skip,
+  }, async () => {
     upstream.reset();
     const id = `kept-${language}`;
     const body = JSON.stringify({ message: "Hello", conversation_id: id });
@@ -85,7 +92,10 @@ for (const [language, { command, skip = false }] of Object.entries(RUNS)) {
     (await upstream.nextCall()).end(...answer("One", "Two"));
     assert.equal((await asked).code, 0);
     const operation = { method: "GET", path: "/answers/{id}" };
-    const at = (place) => [{ in: "path", name: "id", value: id }, header("Last-Event-ID", `${id}.${place}`)];
+    const at = (place) => [
+      { in: "path", name: "id", value: id },
+      header("Last-Event-ID", `${id}.${place}`),
+    ];
     assert.match((await run(operation, at(0))).stdout, /Two/);
     assert.deepEqual(await run(operation, at(2)), { code: 0, stdout: "", stderr: "" });
     const refused = await run(chat, [], { body: "@nothing" });
@@ -111,7 +121,8 @@ function start([program, ...args], env) {
     env: { ...process.env, CHAT_TOKEN: TOKEN, ...env },
     stdio: ["ignore", "pipe", "pipe"],
   });
-  const text = (stream) => Array.fromAsync(stream.setEncoding("utf8")).then((parts) => parts.join(""));
+  const text = (stream) =>
+    Array.fromAsync(stream.setEncoding("utf8")).then((parts) => parts.join(""));
   return within(
     Promise.all([once(child, "close"), text(child.stdout), text(child.stderr)]).then(
       ([[code], stdout, stderr]) => ({ code, stdout, stderr }),

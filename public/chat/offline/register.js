@@ -21,12 +21,14 @@ export function wasOpenedOffline() {
 export function keepForOffline({ mayReload }) {
   const { serviceWorker } = navigator;
   if (!serviceWorker) return;
+  if (serviceWorker.controller) {
+    // It updates by itself. To register it again would keep one that is about to leave.
+    serviceWorker.addEventListener("controllerchange", () => reloadUnseen(mayReload));
+    return;
+  }
   // The page itself comes first.
   if (document.readyState === "complete") register(serviceWorker);
   else addEventListener("load", () => register(serviceWorker), { once: true });
-  if (serviceWorker.controller) {
-    serviceWorker.addEventListener("controllerchange", () => reloadUnseen(mayReload));
-  }
 }
 
 async function register(serviceWorker) {

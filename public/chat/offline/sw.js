@@ -70,15 +70,16 @@ async function fileOf(event, path) {
 
 async function kept(path) {
   try {
-    return await (await caches.open(CACHE)).match(path);
+    return await caches.match(path, { cacheName: CACHE });
   } catch {
     // A browser without room, or one that stores nothing, still has the network.
     return undefined;
   }
 }
 
+/** A newer version may have deleted the cache, which must not come back. */
 async function keep(path, answer) {
-  await (await caches.open(CACHE)).put(path, answer);
+  if (await caches.has(CACHE)) await (await caches.open(CACHE)).put(path, answer);
 }
 
 /** A deployment without a service worker must not be left with this one: browsers keep it until it goes by itself. */

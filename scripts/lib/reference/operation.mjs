@@ -58,8 +58,17 @@ export function operationsOf(document) {
 
 function bodyOf({ requestBody }, resolve) {
   if (!requestBody) return undefined;
-  const { schema, examples } = requestBody.content["application/json"];
-  return { description: requestBody.description, name: nameOf(schema.$ref), schema: resolve(schema), examples: Object.values(examples) };
+  const media = requestBody.content["application/json"];
+  return {
+    description: requestBody.description,
+    schema: resolve(media.schema),
+    examples: examplesOf(media),
+  };
+}
+
+/** @returns {{ summary?: string, value: unknown }[]} */
+function examplesOf({ example, examples = {} }) {
+  return [...Object.values(examples), ...(example === undefined ? [] : [{ value: example }])];
 }
 
 function resolved(document, value) {
@@ -72,38 +81,46 @@ function resolved(document, value) {
 /** @param {Operation} operation */
 export function renderOperation(operation) {
   const { id, method, path, summary, description, parameters, body, responses } = operation;
+  const described = (title, some) =>
+    some.length > 0 &&
+    html`<h4>${title}</h4><dl class="fields">${some.map((each) => renderParameter(id, each))}</dl>`;
   return html`
 <section class="operation" id="${id}" aria-labelledby="${id}-title">
 <header>
 <h3 id="${id}-title">${inline(summary)}</h3>
 <p class="route"><span class="method ${method.toLowerCase()}">${method}</span> <code>${breakable(path)}</code></p>
-</header>
-<div class="about">
 ${description && folded(description)}
-${
-  parameters.length > 0 &&
-  html`<h4>Parameters</h4><dl class="fields">${parameters.map((each) => renderParameter(id, each))}</dl>`
-}
-${
-  body &&
-  html`<h4>Body</h4><p>${inline(body.description)}</p>${fields(body.schema)}<p class="rules">${inline(body.schema.description)}</p>`
-}
-<h4>Responses</h4>
-${responses.map(renderResponse)}
-</div>
+</header>
 <div class="use">
 ${renderForm(operation)}
 ${renderSnippets(operation)}
 </div>
+<div class="about">
+${described("Parameters", parameters.filter(isPlain))}
+${
+  body &&
+  html`<h4>Body</h4><p>${inline(body.description)}</p>${fields(body.schema)}
+<p class="rules">${body.schema.description && inline(body.schema.description)}</p>`
+}
+${described("Optional headers", parameters.filter(isExtra))}
+<h4>Responses</h4>
+${responses.map(renderResponse)}
+</div>
 </section>`;
 }
 
+/** Optional headers have a place apart, because nearly every operation has some and most requests none. */
+function isExtra({ in: place, required }) {
+  return place === "header" && !required;
+}
+
+function isPlain(parameter) {
+  return !isExtra(parameter);
+}
+
 function renderParameter(operation, { name, in: place, required, description, schema }) {
-  const where = { path: "in the path", query: "in the query", header: "header" }[place];
-  return field(name, schema, required, {
-    description: `${description} *(${where})*`,
-    id: `${operation}-about-${name}`,
-  });
+  const where = { path: "in the path", query: "in the query", header: "in a header" }[place];
+  return field(name, schema, required, { description, where, id: `${operation}-about-${name}` });
 }
 
 function renderResponse([status, { description, headers = {}, content = {} }]) {
@@ -111,22 +128,31 @@ function renderResponse([status, { description, headers = {}, content = {} }]) {
   return html`<details class="response">
 <summary><span class="status ${kind}">${status}</span> <span>${inline(description)}</span></summary>
 <p class="headers">Headers: ${Object.keys(headers).map((name, index) => html`${index > 0 && ", "}${headerLink(name, headers[name])}`)}</p>
-${Object.entries(headers).filter(([, { $ref }]) => !$ref).map(([name, header]) => html`<dl class="fields">${field(name, header.schema, false, header)}</dl>`)}
+${Object.entries(headers)
+  .filter(([, { $ref }]) => !$ref)
+  .map(
+    ([name, header]) => html`<dl class="fields">${field(name, header.schema, false, header)}</dl>`,
+  )}
 ${Object.entries(content).map(([name, media]) => renderMedia(name, media))}
 </details>`;
 }
 
 function headerLink(name, { $ref }) {
-  return $ref ? html`<a href="#header-${nameOf($ref)}"><code>${name}</code></a>` : html`<code>${name}</code>`;
+  return $ref
+    ? html`<a href="#header-${nameOf($ref)}"><code>${name}</code></a>`
+    : html`<code>${name}</code>`;
 }
 
-function renderMedia(name, { schema, example, examples = {} }) {
+function renderMedia(name, media) {
+  const { schema } = media;
   const codes = schema.properties?.code?.enum;
-  const all = [...Object.values(examples), ...(example === undefined ? [] : [{ value: example }])];
   return html`<div class="media">
-<p><code>${name}</code>${schema.$ref && html`: <a href="#${schemaId(nameOf(schema.$ref))}">${nameOf(schema.$ref)}</a>`}${codes && html`, with <code>code</code> ${list(codes)}`}</p>
-${all.map(
-  ({ summary, value }) => html`<figure>${summary && html`<figcaption>${inline(summary)}</figcaption>`}
+<p><code>${name}</code>${schema.$ref && html`: <a href="#${schemaId(nameOf(schema.$ref))}">${nameOf(schema.$ref)}</a>`}${codes && html` whose <code>code</code> is ${list(codes, " or ")}`}</p>
+${examplesOf(media).map(
+  ({
+    summary,
+    value,
+  }) => html`<figure>${summary && html`<figcaption>${inline(summary)}</figcaption>`}
 <pre tabindex="0"><code>${typeof value === "string" ? value : JSON.stringify(value, null, 2)}</code></pre></figure>`,
 )}
 </div>`;
@@ -134,23 +160,21 @@ ${all.map(
 
 /** The form is hidden until a script can send it. */
 function renderForm({ id, method, path, parameters, body, types, isStream, wantsToken }) {
-  const isPlain = ({ in: place, required }) => place !== "header" || required;
-  const extra = parameters.filter((each) => !isPlain(each));
   return html`<form class="try" id="${id}-try" data-method="${method}" data-path="${path}"${isStream && html` data-stream`}${wantsToken && html` data-token`} autocomplete="off" aria-labelledby="${id}-try-title" hidden>
 <h4 id="${id}-try-title">Try it</h4>
 ${parameters.filter(isPlain).map((each) => renderInput(id, each))}
 ${types.length > 1 && renderTypes(id, types)}
 ${body && renderBody(id, body)}
 ${
-  extra.length > 0 &&
-  html`<details class="more"><summary>Optional headers</summary>${extra.map((each) => renderInput(id, each))}</details>`
+  parameters.some(isExtra) &&
+  html`<details class="more"><summary>Optional headers</summary>${parameters.filter(isExtra).map((each) => renderInput(id, each))}</details>`
 }
 <p class="buttons"><button type="submit" class="main">Send</button><button type="button" class="plain" name="cancel" hidden>Cancel</button></p>
 <div class="result" hidden></div>
 </form>`;
 }
 
-function renderInput(operation, { name, in: place, required, schema }) {
+function renderInput(operation, { name, in: place, schema }) {
   const id = `${operation}-${name}`;
   const hint = schema.const ?? schema.examples?.[0] ?? schema.default ?? "";
   return html`<label for="${id}">${name}</label>

@@ -34,10 +34,11 @@ export function renderReference(document) {
 
 function renderContents(tags) {
   return tags.map(
-    ({ name, operations }) => html`<li><span>${name}</span><ul>${operations.map(
-      ({ id, method, summary }) =>
-        html`<li><a href="#${id}"><span class="method ${method.toLowerCase()}">${method}</span> ${summary}</a></li>`,
-    )}</ul></li>`,
+    ({ name, operations }) =>
+      html`<li><span>${name}</span><ul>${operations.map(
+        ({ id, method, summary }) =>
+          html`<li><a href="#${id}"><span class="method ${method.toLowerCase()}">${method}</span> ${summary}</a></li>`,
+      )}</ul></li>`,
   );
 }
 

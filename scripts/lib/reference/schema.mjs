@@ -35,11 +35,12 @@ export function fields({ properties = {}, required = [] }) {
  * @param {string} name
  * @param {object} schema
  * @param {boolean} isRequired
- * @param {{ description?: string, id?: string }} [more] a description beside the schema's, and an id to point at it
+ * @param {{ description?: string, where?: string, id?: string }} [more] a description instead of the schema's, where a
+ *   parameter is sent, and an id to point at the description
  */
-export function field(name, schema, isRequired, { description, id } = {}) {
+export function field(name, schema, isRequired, { description, where, id } = {}) {
   const words = description ?? schema.description;
-  return html`<div><dt><code>${name}</code> <span class="type">${type(schema)}</span>${
+  return html`<div><dt><code>${name}</code> <span class="type">${type(schema)}${where && `, ${where}`}</span>${
     isRequired && html` <span class="required">required</span>`
   }</dt><dd${id && html` id="${id}"`}>${words && inline(words)}${rules(schema)}</dd></div>`;
 }
@@ -77,12 +78,16 @@ function rules(schema) {
 function range(least, most, one = "", many = "") {
   const unit = most === 1 ? one : many;
   if (least === undefined && most === undefined) return undefined;
-  if (most === undefined) return least > 0 || !many ? `at least ${least} ${least === 1 ? one : many}` : undefined;
+  if (most === undefined)
+    return least > 0 || !many ? `at least ${least} ${least === 1 ? one : many}` : undefined;
   if (least === undefined) return `at most ${most} ${unit}`;
   return `${least}–${most} ${unit}`;
 }
 
-/** Values in a row. */
-export function list(values) {
-  return values.map((value, index) => html`${index > 0 && ", "}<code>${value}</code>`);
+/** Values in a row. @param {string} [last] what stands before the last one */
+export function list(values, last = ", ") {
+  return values.map((value, index) => {
+    const before = index === values.length - 1 ? last : ", ";
+    return html`${index > 0 && before}<code>${value}</code>`;
+  });
 }
