@@ -215,7 +215,9 @@ test("formulas that grow letter by letter look the same as in one piece", async 
     "So \\(a_1*b\\) and $c$ hold:\n\n\\[\nx\n=\n\\frac{1}{2}\n\\]\n\n- it is $5\n- or $$y_1$$";
   const html = (element) =>
     element.evaluate((node) =>
-      node.innerHTML.replace(/<div class="live".*?<\/div>/, "").replace(/>\s+</g, "><"),
+      Array.from(node.querySelectorAll(".part"), (part) => part.innerHTML)
+        .join("")
+        .replace(/>\s+</g, "><"),
     );
   const whole = await html(await shown(page, text, 4));
   await say(page, "Please calculate slowly");

@@ -19,11 +19,11 @@ async function shown(page, text) {
   return exchange.answer;
 }
 
-/** The HTML of an answer, but for the directions of its blocks, which have a test of their own. */
+/** The HTML of an answer's blocks, but for their directions, which have a test of their own. */
 function htmlOf(element) {
   return element.evaluate((node) =>
-    node.innerHTML
-      .replace('<div class="live"></div>', "")
+    Array.from(node.querySelectorAll(".part"), (part) => part.innerHTML)
+      .join("")
       .replace(/ dir="(?:auto|ltr)"/g, "")
       .trim(),
   );

@@ -2,6 +2,9 @@ import { CodePiece } from "./code-piece.js";
 import { Colours } from "./colours.js";
 import { copyOnClick } from "./copy.js";
 
+/** @type {WeakMap<Element, CodeBlock>} */
+const blocks = new WeakMap();
+
 /** Code under a head that names its language and copies it. */
 export class CodeBlock {
   #code = document.createElement("code");
@@ -24,6 +27,22 @@ export class CodeBlock {
     box.append(this.#code);
     this.element.append(box);
     this.#colours = new Colours(this, language);
+    blocks.set(this.element, this);
+  }
+
+  /**
+   * Makes a block go on as another one, if that has more of the same code.
+   *
+   * @param {Element} element
+   * @param {Element} other
+   * @returns {boolean} whether it does
+   */
+  static goesOn(element, other) {
+    const block = blocks.get(element);
+    const { text } = blocks.get(other);
+    const isSame = element.ariaLabel === other.ariaLabel && text.startsWith(block.text);
+    if (isSame) block.append(text.slice(block.text.length));
+    return isSame;
   }
 
   get text() {

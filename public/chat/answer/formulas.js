@@ -4,7 +4,7 @@
  */
 
 /** Most formulas that are drawn in an animation frame. */
-const PER_FRAME = 4;
+const PER_FRAME = 2;
 
 /** Most formulas that are kept. A growing paragraph is rendered again and again, with the same formulas in it. */
 const KEPT = 200;

@@ -1,5 +1,6 @@
 import { CodeBlock } from "./code-block.js";
 import { Fence } from "./fence.js";
+import { grow } from "./grow.js";
 import { blockLengths, renderMarkdown } from "./markdown.js";
 
 /** Longest time that one draw may take. The rest of the animation frame is for scrolling and typing. */
@@ -18,6 +19,12 @@ const MAX_BLOCK_LENGTH = 16_000;
 const PLAIN_PIECE = 4_000;
 const PLAIN_PER_DRAW = 10 * PLAIN_PIECE;
 
+/**
+ * Most blocks in a part of the text, if they do not come at once. Where there are formulas, Chromium styles all that is
+ * beside a new block again, and all that is in it.
+ */
+const PART = 8;
+
 /** While the last block is shorter than this, it may still join the block before it: `10.` continues a list. */
 const UNDECIDED = 12;
 
@@ -29,6 +36,8 @@ export class GrowingText {
   /** Holds the block that is still growing, behind those that are complete. */
   #live = document.createElement("div");
   #liveText = "";
+  /** Holds the latest of the complete blocks. */
+  #part;
   #text = "";
   /** Length of the text whose blocks are complete and rendered. */
   #settled = 0;
@@ -113,15 +122,27 @@ export class GrowingText {
   }
 
   #settle(text) {
-    this.#live.before(renderMarkdown(text));
+    grow(this.#live, renderMarkdown(text));
+    this.#place(...this.#live.childNodes);
+    this.#liveText = "";
     this.#settled += text.length;
-    this.#showLive("");
+  }
+
+  #place(...nodes) {
+    if (!this.#part || this.#part.childElementCount >= PART) this.#startPart();
+    this.#part.append(...nodes);
+  }
+
+  #startPart() {
+    this.#part = document.createElement("div");
+    this.#part.className = "part";
+    this.#live.before(this.#part);
   }
 
   #openCode(text) {
     const { fence, language, length } = Fence.open(text);
     this.#code = { fence, block: new CodeBlock(language) };
-    this.#live.before(this.#code.block.element);
+    this.#place(this.#code.block.element);
     this.#settled += length;
     this.#showLive("");
     return true;
@@ -155,11 +176,12 @@ export class GrowingText {
   #showLive(text) {
     if (text === this.#liveText) return;
     this.#liveText = text;
-    this.#live.replaceChildren(renderMarkdown(text));
+    grow(this.#live, renderMarkdown(text));
   }
 
   #becomePlain() {
     this.#isPlain = true;
+    this.#startPart();
     this.#showLive("");
   }
 
@@ -183,7 +205,7 @@ export class GrowingText {
     block.className = "plain-text";
     this.#piece = document.createTextNode("");
     block.append(this.#piece);
-    this.#live.before(block);
+    this.#part.append(block);
   }
 }
 
