@@ -31,6 +31,9 @@ document.addEventListener("keydown", (event) => {
   const isEscape = event.key === "Escape" && !event.isComposing && !event.defaultPrevented;
   if (isEscape && !document.querySelector("dialog[open]")) page.stop();
 });
+keepForOffline({
+  mayReload: () => page.isAtRest && !document.querySelector("dialog[open], .edit-question"),
+});
 
 page.start();
 models.load();
