@@ -31,7 +31,7 @@ test("other pages are not kept, and what is not the page's is not opened as the 
   await isKept(page);
   await page.goto(`${site.url}/docs`);
   await site.close();
-  for (const path of ["/docs", "/c/", "/c/a/b", "/conversations", "/openapi.json"]) {
+  for (const path of ["/docs", "/c", "/conversations", "/openapi.json"]) {
     await assert.rejects(page.goto(site.url + path), /ERR_/, path);
   }
 });
