@@ -57,7 +57,6 @@ const STATES = {
     await page.getByRole("button", { name: "Save" }).click();
   },
   "wrong token": async (page) => {
-    await say(page, "Hello from outside");
     const field = page.getByLabel("Your token");
     await field.fill("wrong-token-0123456789");
     await field.press("Enter");
