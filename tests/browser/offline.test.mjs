@@ -5,7 +5,7 @@ import { join } from "node:path";
 import test from "node:test";
 import { PUBLIC } from "../../scripts/lib/pages.mjs";
 import { visit } from "../support/browser.mjs";
-import { NEXT_TITLE, nextBuild, startSite } from "../support/site.mjs";
+import { isNext, nextBuild, startSite } from "../support/site.mjs";
 import { within } from "../support/within.mjs";
 
 /** What the browser says about a site that is gone. */
@@ -105,14 +105,14 @@ test("a new version is shown at once, and replaces what is kept", async (t) => {
   await isKept(page);
   site.serve(nextBuild());
   await page.reload();
-  assert.equal(await page.title(), NEXT_TITLE);
+  assert.equal(await isNext(page), true);
   await takesOver(page);
   const after = await keptPaths(page);
   assert.ok(after.some((path) => path.endsWith("-NEXT.js")));
   assert.deepEqual(after, [...new Set(after)], "nothing is kept of two versions");
   await site.close();
   await page.reload();
-  assert.equal(await page.title(), NEXT_TITLE);
+  assert.equal(await isNext(page), true);
   await page.getByLabel("Message", { exact: true }).waitFor();
 });
 
@@ -123,14 +123,14 @@ test("a page that is open takes a new version while nobody looks", async (t) => 
   await page.reload();
   site.serve(nextBuild());
   await takesOver(page);
-  assert.notEqual(await page.title(), NEXT_TITLE, "a page in view stays as it is");
+  assert.equal(await isNext(page), false, "a page in view stays as it is");
   const reloaded = page.waitForEvent("load");
   await page.evaluate(() => {
     Object.defineProperty(document, "hidden", { get: () => true });
     document.dispatchEvent(new Event("visibilitychange"));
   });
   await reloaded;
-  assert.equal(await page.title(), NEXT_TITLE);
+  assert.equal(await isNext(page), true);
 });
 
 test("a page of one version is never kept with the files of another", async (t) => {
