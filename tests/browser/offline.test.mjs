@@ -4,8 +4,10 @@ import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import test from "node:test";
 import { PUBLIC } from "../../scripts/lib/pages.mjs";
-import { visit } from "../support/browser.mjs";
+import { exchangeOn, say, visit } from "../support/browser.mjs";
+import { startKeptPage } from "../support/kept-page.mjs";
 import { isNext, nextBuild, startSite } from "../support/site.mjs";
+import { answer, startUpstream } from "../support/upstream.mjs";
 import { within } from "../support/within.mjs";
 
 /** What the browser says about a site that is gone. */
@@ -23,6 +25,33 @@ test("after one visit, the page opens without a network, at each of its addresse
     assert.equal(new URL(page.url()).pathname, path.replace(/\?.*/, ""));
     assert.equal(await isMarked(page), true, "it says that it is a kept one");
   }
+});
+
+test("a conversation that was opened before is read without a network, and goes on once there is one", async (t) => {
+  const upstream = await startUpstream();
+  const server = await startKeptPage(upstream);
+  const { page } = await visit(t, server.url, { expected });
+  await say(page, "How tall are spruces?");
+  (await upstream.nextCall()).end(...answer("Up to 50 metres"));
+  await exchangeOn(page).is("done");
+  await isKept(page);
+  const address = page.url();
+  await page.reload();
+  await exchangeOn(page).shows("Up to 50 metres");
+  await page.context().setOffline(true);
+  await page.goto(address);
+  await exchangeOn(page).shows("Up to 50 metres");
+  assert.equal(await isMarked(page), true);
+  await page.context().setOffline(false);
+  await server.kill();
+  await page.goto(address);
+  await exchangeOn(page).shows("Up to 50 metres");
+  await server.start();
+  await page.goto(address);
+  assert.equal(await isMarked(page), false);
+  await say(page, "And firs?");
+  (await upstream.nextCall()).end(...answer("Some are taller"));
+  await exchangeOn(page).shows("Some are taller");
 });
 
 test("other pages are not kept, and what is not the page's is not opened as the page", async (t) => {
