@@ -93,8 +93,8 @@ const PATHS = [
   ],
   ...["/help", "/help/", "/help/index", "/help/index.html", "/help.html"],
   ...["/assets/app.js", "/assets/raw.bin", "/data.json", "/favicon.svg", "/style.css"],
-  ...["/c/abc-123", "/c/abc-123?a=b", "/c/", "/c/a/b", "/c/..%2f", "/c", "/cc", "/_redirects"],
   ...["/icon.png", "/manifest.webmanifest", "/sw.js"],
+  ...["/c/abc-123", "/c/abc-123?a=b", "/c/", "/c/a/b", "/c/..%2f", "/c", "/cc", "/_redirects"],
   ...["/nothing", "/assets", "/assets/", "/_headers", "/constructor", "/..%2fetc/passwd", "/chat"],
 ];
 

@@ -128,10 +128,6 @@ test("what is no file is answered by the worker", async (t) => {
   assert.equal((await app.get("/health")).status, 200);
 });
 
-test("the page weighs at most 75 KB gzipped", () => {
-  const weight = pageWeight("index.html");
-  assert.ok(weight <= 75_000, `${weight} bytes`);
-});
 for (const [address, page, most] of [
   ["/", "index.html", 75_000],
   ["/docs", "docs.html", 60_000],
