@@ -7,11 +7,9 @@ import { ROOT } from "./lib/paths.mjs";
 
 const PUBLIC = join(ROOT, "public");
 
-/** How much of a maskable icon's width no mask may cut off. */
-const SAFE = 0.8;
-
 /**
- * `isWhole`: it fills its square to the corners, because the device cuts it into the shape of its other icons.
+ * `isWhole`: it fills its square to the corners, because the device cuts it into the shape of its other icons. The mark is
+ * well within the middle four fifths, of which no shape may take anything.
  * @type {{ name: string, size: number, isWhole: boolean }[]}
  */
 const ICONS = [
@@ -47,7 +45,5 @@ function picture(size, isWhole) {
     "<svg ",
     `<svg width="${size}" height="${size}" style="display: block" `,
   );
-  if (!isWhole) return sized;
-  const shrink = `transform="translate(${16 * (1 - SAFE)} ${16 * (1 - SAFE)}) scale(${SAFE})"`;
-  return sized.replace(/ rx="\d+"/, "").replace("<path ", `<path ${shrink} `);
+  return isWhole ? sized.replace(/ rx="\d+"/, "") : sized;
 }

@@ -106,7 +106,7 @@ async function bundle() {
     assetNames: "assets/[name]-[hash]",
     publicPath: "/",
     // Licences of bundled libraries: a page that imports one gets its address.
-    loader: { ".txt": "file", ".woff2": "file" },
+    loader: { ".woff2": "file" },
     legalComments: "linked",
     plugins: [oneFontFormat],
     outbase: SOURCE,

@@ -4,8 +4,10 @@ import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import test from "node:test";
 import { PUBLIC } from "../../scripts/lib/pages.mjs";
-import { visit } from "../support/browser.mjs";
-import { NEXT_TITLE, nextBuild, startSite } from "../support/site.mjs";
+import { exchangeOn, say, visit } from "../support/browser.mjs";
+import { startKeptPage } from "../support/kept-page.mjs";
+import { isNext, nextBuild, startSite } from "../support/site.mjs";
+import { answer, startUpstream } from "../support/upstream.mjs";
 import { within } from "../support/within.mjs";
 
 /** What the browser says about a site that is gone. */
@@ -25,13 +27,40 @@ test("after one visit, the page opens without a network, at each of its addresse
   }
 });
 
+test("a conversation that was opened before is read without a network, and goes on once there is one", async (t) => {
+  const upstream = await startUpstream();
+  const server = await startKeptPage(upstream);
+  const { page } = await visit(t, server.url, { expected });
+  await say(page, "How tall are spruces?");
+  (await upstream.nextCall()).end(...answer("Up to 50 metres"));
+  await exchangeOn(page).is("done");
+  await isKept(page);
+  const address = page.url();
+  await page.reload();
+  await exchangeOn(page).shows("Up to 50 metres");
+  await page.context().setOffline(true);
+  await page.goto(address);
+  await exchangeOn(page).shows("Up to 50 metres");
+  assert.equal(await isMarked(page), true);
+  await page.context().setOffline(false);
+  await server.kill();
+  await page.goto(address);
+  await exchangeOn(page).shows("Up to 50 metres");
+  await server.start();
+  await page.goto(address);
+  assert.equal(await isMarked(page), false);
+  await say(page, "And firs?");
+  (await upstream.nextCall()).end(...answer("Some are taller"));
+  await exchangeOn(page).shows("Some are taller");
+});
+
 test("other pages are not kept, and what is not the page's is not opened as the page", async (t) => {
   const site = await startSite(t);
   const { page } = await visit(t, site.url, { expected });
   await isKept(page);
   await page.goto(`${site.url}/docs`);
   await site.close();
-  for (const path of ["/docs", "/c/", "/c/a/b", "/conversations", "/openapi.json"]) {
+  for (const path of ["/docs", "/c", "/conversations", "/openapi.json"]) {
     await assert.rejects(page.goto(site.url + path), /ERR_/, path);
   }
 });
@@ -105,14 +134,14 @@ test("a new version is shown at once, and replaces what is kept", async (t) => {
   await isKept(page);
   site.serve(nextBuild());
   await page.reload();
-  assert.equal(await page.title(), NEXT_TITLE);
+  assert.equal(await isNext(page), true);
   await takesOver(page);
   const after = await keptPaths(page);
   assert.ok(after.some((path) => path.endsWith("-NEXT.js")));
   assert.deepEqual(after, [...new Set(after)], "nothing is kept of two versions");
   await site.close();
   await page.reload();
-  assert.equal(await page.title(), NEXT_TITLE);
+  assert.equal(await isNext(page), true);
   await page.getByLabel("Message", { exact: true }).waitFor();
 });
 
@@ -123,14 +152,14 @@ test("a page that is open takes a new version while nobody looks", async (t) => 
   await page.reload();
   site.serve(nextBuild());
   await takesOver(page);
-  assert.notEqual(await page.title(), NEXT_TITLE, "a page in view stays as it is");
+  assert.equal(await isNext(page), false, "a page in view stays as it is");
   const reloaded = page.waitForEvent("load");
   await page.evaluate(() => {
     Object.defineProperty(document, "hidden", { get: () => true });
     document.dispatchEvent(new Event("visibilitychange"));
   });
   await reloaded;
-  assert.equal(await page.title(), NEXT_TITLE);
+  assert.equal(await isNext(page), true);
 });
 
 test("a page of one version is never kept with the files of another", async (t) => {

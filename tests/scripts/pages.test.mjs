@@ -18,6 +18,8 @@ const HEADERS = `
 /*
   X-Content-Type-Options: nosniff
   Vary: Origin
+/c/*
+  X-Rewritten: yes
 /assets/*
   ! Vary
   Cache-Control: public, max-age=31536000, immutable
@@ -30,8 +32,14 @@ const HEADERS = `
   X-Moved: yes
 `;
 
+const REDIRECTS = `
+# a page of many addresses
+/c/* / 200
+`;
+
 const folder = folderOf({
   _headers: HEADERS,
+  _redirects: REDIRECTS,
   "index.html": "<title>Chat</title>",
   "docs.html": "<title>Reference</title>",
   "help/index.html": "<title>Help</title>",
@@ -86,6 +94,7 @@ const PATHS = [
   ...["/help", "/help/", "/help/index", "/help/index.html", "/help.html"],
   ...["/assets/app.js", "/assets/raw.bin", "/data.json", "/favicon.svg", "/style.css"],
   ...["/icon.png", "/manifest.webmanifest", "/sw.js"],
+  ...["/c/abc-123", "/c/abc-123?a=b", "/c/", "/c/a/b", "/c/..%2f", "/c", "/cc", "/_redirects"],
   ...["/nothing", "/assets", "/assets/", "/_headers", "/constructor", "/..%2fetc/passwd", "/chat"],
 ];
 
@@ -153,6 +162,16 @@ test("a rule that is not understood is an error", () => {
     assert.throws(
       () => pagesOf(odd),
       (error) => error instanceof Failure && error.message.includes(line),
+    );
+  }
+});
+
+test("a rewriting rule that is not understood, or leads nowhere, is an error", () => {
+  for (const line of ["/a /b 301", "/a/* /b", "/:a/* / 200", "/a/* /nowhere 200", "nonsense"]) {
+    const odd = folderOf({ _redirects: line, "index.html": "" });
+    assert.throws(
+      () => pagesOf(odd),
+      (error) => error instanceof Failure && error.message.includes(line.split(" ")[1] ?? line),
     );
   }
 });

@@ -75,10 +75,15 @@ export async function startSite(t) {
   return site;
 }
 
-/** The title of the next build's page. */
-export const NEXT_TITLE = "The next version";
+/** What the next build's page says about itself. */
+const NEXT = "The next version";
 
-/** The next build of the pages: the same, but for the title and the module's name. @returns {string} its folder */
+/** Whether a page is of the next build. @param {import("playwright-core").Page} page */
+export async function isNext(page) {
+  return (await page.locator('meta[name="description"]').getAttribute("content")) === NEXT;
+}
+
+/** The next build of the pages: the same, but for what it says about itself and the module's name. @returns {string} its folder */
 export function nextBuild() {
   const folder = makeTemporary("next-build-");
   cpSync(PUBLIC, folder, { recursive: true });
@@ -87,7 +92,7 @@ export function nextBuild() {
   );
   renameSync(join(folder, `${module}.js`), join(folder, `${module}-NEXT.js`));
   for (const [name, from, to] of [
-    ["index.html", /<title>.*<\/title>/g, `<title>${NEXT_TITLE}</title>`],
+    ["index.html", /(?<=name="description" content=")[^"]+/g, NEXT],
     ["index.html", `${module}.js`, `${module}-NEXT.js`],
     ["sw.js", `${module}.js`, `${module}-NEXT.js`],
     ["sw.js", /"[0-9a-f]{16}"/g, '"0123456789abcdef"'],

@@ -43,6 +43,7 @@ test("each file of the page has the security headers, and is cached as its name 
   for (const [path, type, cache] of [
     ["/", "text/html; charset=utf-8", REVALIDATE],
     ["/?from=bookmark", "text/html; charset=utf-8", REVALIDATE],
+    ["/c/2f6b1c1e-8a52-4a3c-9d0f-0d7f1f0f8a11", "text/html; charset=utf-8", REVALIDATE],
     ["/favicon.svg", "image/svg+xml", REVALIDATE],
     ["/icon-192.png", "image/png", REVALIDATE],
     ["/manifest.webmanifest", "application/manifest+json", REVALIDATE],
@@ -106,7 +107,15 @@ test("the page names nothing beyond its own origin", () => {
 });
 
 test("what is no file is answered by the worker", async (t) => {
-  for (const path of ["/nothing", "/chat/main.js", "/assets/", "/assets/nothing.js", "/_headers"]) {
+  for (const path of [
+    "/nothing",
+    "/chat/main.js",
+    "/assets/",
+    "/assets/nothing.js",
+    "/_headers",
+    "/_redirects",
+    "/c",
+  ]) {
     for (const mode of ["cors", "navigate"]) {
       await t.test(`${path}, ${mode}`, async () => {
         const headers = ["x-correlation-id", "lost", "sec-fetch-mode", mode];

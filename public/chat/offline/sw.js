@@ -30,9 +30,9 @@ addEventListener("fetch", (event) => {
   else if (all.includes(pathname)) event.respondWith(fileOf(event, pathname));
 });
 
-/** Whether a path is the page's: a new conversation, or a kept one. */
+/** Whether a path is the page's: that of a new conversation, or of a kept one. */
 function isPage(path) {
-  return path === PAGE || /^\/c\/[^/]+$/.test(path);
+  return path === PAGE || path.startsWith("/c/");
 }
 
 async function keepPage() {
