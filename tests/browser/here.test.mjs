@@ -96,7 +96,7 @@ test("an answer goes on while another conversation is shown", async (t) => {
   const call = await upstream.nextCall();
   call.write(delta("I am "));
   await exchangeOn(page).shows("I am");
-  await page.getByRole("button", { name: "New conversation" }).click();
+  await page.getByRole("link", { name: "New conversation" }).click();
   await converse(page, "Something in between", "Yes");
   call.end(delta("done"), finish("stop"), done);
   await page.goBack();
