@@ -1,8 +1,8 @@
-import { AnswerText } from "./answer.js";
+import { AnswerText } from "./answer/answer.js";
+import { copyOnClick } from "./answer/copy.js";
+import { spokenText } from "./answer/spoken.js";
 import { tryNow } from "./answer-stream.js";
-import { copyOnClick } from "./copy.js";
 import { editQuestion } from "./edit-question.js";
-import { spokenText } from "./spoken.js";
 import { showVersions } from "./versions.js";
 
 /** How an answer ended, by its finish reason or its state. */
@@ -59,7 +59,7 @@ export class ExchangeView {
     })) {
       this.#find(`.${name}`).addEventListener("click", act);
     }
-    copyOnClick(this.#find(".copy-answer"), () => exchange.answer);
+    copyOnClick(this.#find(".copy-answer"), () => this.#answer.text);
     copyOnClick(this.#find(".copy-id"), () => exchange.problem.correlationId);
     this.#restart();
   }
@@ -130,7 +130,7 @@ export class ExchangeView {
 
   #restart() {
     this.#answer = new AnswerText(this.#find(".answer"));
-    this.#answer.append(this.#exchange.answer);
+    this.#answer.append(this.#exchange.answer, { isKept: true });
     this.#length = this.#exchange.answer.length;
     this.#answerId = this.#exchange.answerId;
     this.#isSlow = false;

@@ -3,6 +3,7 @@ import { SettingsDialog } from "./account/settings-dialog.js";
 import { TokenDialog } from "./account/token-dialog.js";
 import { Api } from "./api.js";
 import { Composer } from "./composer.js";
+import { keepForOffline } from "./offline/register.js";
 import { Page } from "./page.js";
 import { Sidebar } from "./sidebar/sidebar.js";
 
@@ -34,3 +35,6 @@ document.addEventListener("keydown", (event) => {
 
 page.start();
 models.load();
+keepForOffline({
+  mayReload: () => page.isAtRest && !document.querySelector("dialog[open], .edit-question"),
+});

@@ -73,6 +73,11 @@ export class Page extends EventTarget {
     return this.#router.id;
   }
 
+  /** Whether no answer is being read. */
+  get isAtRest() {
+    return Array.from(this.#conversations.values()).every(({ isBusy }) => !isBusy);
+  }
+
   /** Shows a conversation, or a new one. @param {string} [id] */
   open(id) {
     this.#router.go(id);

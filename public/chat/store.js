@@ -3,12 +3,11 @@
  * in this browser, as the person chooses. The page also works where the browser stores nothing.
  */
 
+import { forgetToken, saveToken as keepToken } from "./account/token.js";
+
 /** @typedef {{ model?: string, maxTokens?: number }} Settings */
 
-/** @returns {string | undefined} */
-export function loadToken() {
-  return read(() => sessionStorage, "access-token") ?? load("access-token");
-}
+export { isRemembered as isTokenRemembered, loadToken } from "./account/token.js";
 
 /**
  * Keeps the access token for this tab or, if it is to be remembered, for this browser.
@@ -17,13 +16,8 @@ export function loadToken() {
  * @param {{ isRemembered?: boolean }} [options]
  */
 export function saveToken(token, { isRemembered = false } = {}) {
-  write(() => sessionStorage, "access-token", isRemembered ? undefined : token);
-  save("access-token", isRemembered ? token : undefined);
-}
-
-/** Whether the access token outlives this tab. */
-export function isTokenRemembered() {
-  return load("access-token") !== undefined;
+  if (token === undefined) forgetToken();
+  else keepToken(token, { remember: isRemembered });
 }
 
 /** @returns {Settings} */

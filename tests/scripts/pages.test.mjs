@@ -23,6 +23,9 @@ const HEADERS = `
 /assets/*
   ! Vary
   Cache-Control: public, max-age=31536000, immutable
+/sw.js
+  ! Cache-Control
+  Cache-Control: no-cache
 /docs
   Vary: Cookie
 /index
@@ -44,6 +47,9 @@ const folder = folderOf({
   "data.json": "{}",
   "favicon.svg": "<svg/>",
   "style.css": "a{}",
+  "icon.png": Buffer.from([137, 80, 78, 71]),
+  "manifest.webmanifest": "{}",
+  "sw.js": "export {};",
   "assets/raw.bin": Buffer.from([0, 255, 1]),
 });
 const cloudflare = await startWorker({ LOG_LEVEL: "ERROR" }, { pages: folder });
@@ -87,6 +93,7 @@ const PATHS = [
   ],
   ...["/help", "/help/", "/help/index", "/help/index.html", "/help.html"],
   ...["/assets/app.js", "/assets/raw.bin", "/data.json", "/favicon.svg", "/style.css"],
+  ...["/icon.png", "/manifest.webmanifest", "/sw.js"],
   ...["/c/abc-123", "/c/abc-123?a=b", "/c/", "/c/a/b", "/c/..%2f", "/c", "/cc", "/_redirects"],
   ...["/nothing", "/assets", "/assets/", "/_headers", "/constructor", "/..%2fetc/passwd", "/chat"],
 ];

@@ -12,9 +12,10 @@ const html = await read(await app.get("/"));
 const SAFE = {
   allow: "GET, HEAD",
   "content-security-policy":
-    "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; img-src 'self' data:; " +
-    "base-uri 'none'; form-action 'none'; frame-ancestors 'none'; " +
-    "require-trusted-types-for 'script'; trusted-types dompurify",
+    "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; font-src 'self'; " +
+    "img-src 'self' data:; " +
+    "manifest-src 'self'; worker-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'; " +
+    "require-trusted-types-for 'script'; trusted-types dompurify service-worker own-script",
   "cross-origin-opener-policy": "same-origin",
   "cross-origin-resource-policy": "same-origin",
   "permissions-policy": "camera=(), geolocation=(), microphone=(), payment=(), usb=()",
@@ -44,6 +45,9 @@ test("each file of the page has the security headers, and is cached as its name 
     ["/?from=bookmark", "text/html; charset=utf-8", REVALIDATE],
     ["/c/2f6b1c1e-8a52-4a3c-9d0f-0d7f1f0f8a11", "text/html; charset=utf-8", REVALIDATE],
     ["/favicon.svg", "image/svg+xml", REVALIDATE],
+    ["/icon-192.png", "image/png", REVALIDATE],
+    ["/manifest.webmanifest", "application/manifest+json", REVALIDATE],
+    ["/sw.js", "text/javascript; charset=utf-8", "no-cache"],
     [named("js"), "text/javascript; charset=utf-8", FOR_EVER],
     [named("css"), "text/css; charset=utf-8", FOR_EVER],
   ]) {
@@ -124,7 +128,12 @@ test("what is no file is answered by the worker", async (t) => {
   assert.equal((await app.get("/health")).status, 200);
 });
 
-test("the page weighs at most 75 KB gzipped", () => {
-  const weight = pageWeight("index.html");
-  assert.ok(weight <= 75_000, `${weight} bytes`);
-});
+for (const [address, page, most] of [
+  ["/", "index.html", 75_000],
+  ["/docs", "docs.html", 60_000],
+]) {
+  test(`${address} weighs at most ${most / 1000} KB gzipped`, () => {
+    const weight = pageWeight(page);
+    assert.ok(weight <= most, `${weight} bytes`);
+  });
+}
