@@ -7,6 +7,7 @@ use web_sys::Request;
 use super::answer::Answer;
 use super::keeper::Keeper;
 use super::object::{fresh_id, store_failed};
+use super::writing;
 use crate::api::answer_id::{AnswerId, FrameId};
 use crate::api::error::{ApiError, ErrorCode};
 use crate::api::request::{After, ChatRequest, Invalid};
@@ -162,9 +163,7 @@ fn begin(
     let (writer, keeper, exchange) = (Rc::clone(&answer), Rc::clone(keeper), Rc::clone(exchange));
     task::spawn(move |inbox| async move {
         let object = Rc::clone(&keeper.object);
-        Rc::clone(&writer)
-            .write(object, exchange, chat, inbox)
-            .await;
+        writing::write(Rc::clone(&writer), object, exchange, chat, inbox).await;
         keeper.remove(&writer.id);
     });
     Ok(answer)
