@@ -1,9 +1,9 @@
 //! An answer as its writer and its readers share it: one that is being written, or one that was read from the store.
 
-use std::cell::{Cell, Ref, RefCell};
+use std::cell::{Cell, OnceCell, Ref, RefCell};
 use std::rc::Rc;
 
-use web_sys::{AbortController, AbortSignal};
+use web_sys::AbortController;
 
 use super::object::{Object, Unsaved, store_failed};
 use super::text::Text;
@@ -39,9 +39,9 @@ pub(super) struct Answer {
     text: RefCell<Text>,
     readers: RefCell<Vec<u32>>,
     /// The task that writes it.
-    pub(super) writer: Cell<Option<u32>>,
+    writer: Cell<Option<u32>>,
     /// Aborts the call of upstream while it has no headers.
-    abort: Option<AbortController>,
+    abort: OnceCell<AbortController>,
 }
 
 /// How far an answer is.
@@ -50,7 +50,7 @@ pub(super) enum Progress {
     /// Upstream has not responded yet.
     Opening,
     /// Upstream failed before its success status, and nothing is kept.
-    Failed(ApiError),
+    NeverBegan(ApiError),
     /// Upstream is answering.
     Streaming,
     /// Nothing more will come.
@@ -90,17 +90,18 @@ impl Answer {
             text: RefCell::default(),
             readers: RefCell::default(),
             writer: Cell::new(None),
-            abort: AbortController::new().ok(),
+            abort: OnceCell::new(),
         }
     }
 
     /// An answer that has ended; `None` when what is stored of it is damaged.
     pub(super) fn stored(id: AnswerId, stored: Stored) -> Option<Self> {
+        let fields = stored.ending.unwrap_or_default();
         let end_reason = match stored.state {
             State::Complete => EndReason::Done,
             State::Stopped => EndReason::Stopped,
             State::Interrupted | State::Streaming => EndReason::Interrupted,
-            State::Failed => EndReason::UpstreamError,
+            State::Failed => EndReason::of_failed(&fields),
         };
         Some(Self {
             id,
@@ -110,7 +111,7 @@ impl Answer {
             number: stored.exchange,
             kept_fields: String::new(),
             progress: RefCell::new(Progress::Ended {
-                fields: stored.ending.unwrap_or_default().into(),
+                fields: fields.into(),
                 state: stored.state,
                 end_reason,
             }),
@@ -121,7 +122,7 @@ impl Answer {
             }),
             readers: RefCell::default(),
             writer: Cell::new(None),
-            abort: None,
+            abort: OnceCell::new(),
         })
     }
 
@@ -204,7 +205,7 @@ impl Answer {
     /// Ends the answer because its owner wants no more of it. This is stored before anything else happens.
     pub(super) fn stop(&self, object: &Object) -> Result<(), EarlyEnd> {
         if self.state().is_none() {
-            self.end(object, &STOPPED, State::Stopped, EndReason::Stopped)?;
+            self.store_ending(object, &STOPPED, State::Stopped, EndReason::Stopped)?;
             self.release();
         }
         Ok(())
@@ -212,7 +213,7 @@ impl Answer {
 
     /// Ends the answer without keeping it: its conversation is deleted.
     pub(super) fn discard(&self) {
-        self.ended(&STOPPED, State::Stopped, EndReason::Stopped);
+        self.show_ending(&STOPPED, State::Stopped, EndReason::Stopped);
         self.release();
     }
 
@@ -224,20 +225,23 @@ impl Answer {
         }
     }
 
-    /// Aborts the call of upstream while it has no headers.
-    pub(super) fn signal(&self) -> Option<AbortSignal> {
-        self.abort.as_ref().map(AbortController::signal)
+    /// A task writes it from now on. `abort` closes its call of upstream.
+    pub(super) fn set_writer(&self, writer: u32, abort: Option<AbortController>) {
+        self.writer.set(Some(writer));
+        if let Some(abort) = abort {
+            self.abort.get_or_init(|| abort);
+        }
     }
 
     /// Closes the call of upstream. An object goes on, so unlike that of a request its end does not close it.
     pub(super) fn abort(&self) {
-        if let Some(abort) = &self.abort {
+        if let Some(abort) = self.abort.get() {
             abort.abort();
         }
     }
 
     /// Stores how the answer ended, with all of its text, and tells the readers.
-    pub(super) fn end(
+    pub(super) fn store_ending(
         &self,
         object: &Object,
         ending: &Ending<'_>,
@@ -258,7 +262,7 @@ impl Answer {
             stored: pieces,
             pending: Vec::new(),
         };
-        self.ended(ending, state, end_reason);
+        self.show_ending(ending, state, end_reason);
         Ok(())
     }
 
@@ -273,16 +277,16 @@ impl Answer {
             pieces: self.pieces().clone(),
             ending: self.fields(&ending),
         });
-        self.ended(&ending, State::Interrupted, EndReason::Interrupted);
+        self.show_ending(&ending, State::Interrupted, EndReason::Interrupted);
     }
 
-    /// Ends the answer before it began.
-    pub(super) fn fail(&self, error: ApiError) {
-        *self.progress.borrow_mut() = Progress::Failed(error);
+    /// Nothing comes of the answer.
+    pub(super) fn give_up(&self, error: ApiError) {
+        *self.progress.borrow_mut() = Progress::NeverBegan(error);
         self.wake_readers();
     }
 
-    fn ended(&self, ending: &Ending<'_>, state: State, end_reason: EndReason) {
+    fn show_ending(&self, ending: &Ending<'_>, state: State, end_reason: EndReason) {
         if let Ending::Finished { finish_reason, .. } = ending {
             self.finish_reason.set(Some(*finish_reason));
         }

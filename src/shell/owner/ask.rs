@@ -19,6 +19,10 @@ use crate::shell::exchange::Exchange;
 use crate::shell::runtime::js;
 use crate::shell::runtime::task;
 
+/// When a client may try again whose owner has too many answers running, in seconds. When one of them ends is not known;
+/// most take less than half a minute.
+const RETRY_AFTER_SECONDS: u64 = 10;
+
 /// What a client wants to read: an answer, and the sequence of the last frame that it has.
 pub(super) struct Wanted {
     pub(super) answer: Rc<Answer>,
@@ -124,7 +128,9 @@ fn begin(
         return Err(ErrorCode::StoreUnavailable.into());
     }
     if keeper.running_count() >= most {
-        return Err(ErrorCode::TooManyAnswers.into());
+        let mut error = ApiError::from(ErrorCode::TooManyAnswers);
+        error.retry_after_seconds = Some(RETRY_AFTER_SECONDS);
+        return Err(EarlyEnd::Rejected(error));
     }
     let asker = &exchange.correlation_id;
     let after = match &place.after {

@@ -24,6 +24,7 @@ use super::runtime::{instance, js};
 
 mod answer;
 mod ask;
+mod download;
 mod keeper;
 mod object;
 mod reader;

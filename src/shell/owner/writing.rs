@@ -6,6 +6,8 @@
 use std::rc::Rc;
 use std::time::Duration;
 
+use web_sys::AbortController;
+
 use super::answer::{Answer, Progress};
 use super::object::{Object, Unsaved, store_failed};
 use crate::api::ending::{Completion, EndReason, FinishReason};
@@ -54,16 +56,17 @@ pub(super) async fn write(
     chat: ChatRequest,
     inbox: Rc<Inbox>,
 ) {
-    answer.writer.set(Some(inbox.task));
     let id = exchange.correlation_id.as_str();
     let logged_id = exchange.isolate.log.scrubbed(id);
     // The runtime lets the object live as long as this does.
-    let _open = OpenChat::begin(&object.context, inbox.task, id, &logged_id);
+    let open = OpenChat::begin(&object.context, inbox.task, id, &logged_id);
+    let abort = open.aborter();
+    let signal = abort.as_ref().map(AbortController::signal);
+    answer.set_writer(inbox.task, abort);
     let mut waiting = Waiting::without_client(inbox);
     let Ok(config) = &exchange.isolate.config else {
         return;
     };
-    let signal = answer.signal();
     let opened = upstream::open(&exchange, config, &chat, signal.as_ref(), &mut waiting).await;
     let mut writing = Writing {
         answer: &answer,
@@ -73,19 +76,25 @@ pub(super) async fn write(
         row: JournalRow::default(),
         written_ms: 0,
     };
-    match opened {
+    let unread = match opened {
         Ok(upstream) => {
             upstream.log_started(&exchange, &chat);
-            writing.pump(upstream, &mut waiting).await;
+            writing.pump(upstream, &mut waiting).await
         }
-        Err(EarlyEnd::Failed(failure)) => writing.fail(failure),
+        Err(EarlyEnd::Failed(failure)) => {
+            writing.fail(failure);
+            None
+        }
         // It was stopped.
-        Err(_) => {}
-    }
-    // A line about what is not safe would be taken back by the next instance's.
+        Err(_) => None,
+    };
     waiting.forget_client();
-    object.storage.confirmed(&mut waiting).await;
-    writing.log_complete();
+    if object.storage.confirmed(&mut waiting).await {
+        writing.log_complete();
+    }
+    if let Some(mut source) = unread {
+        pump::drain(&mut source, &mut waiting).await;
+    }
 }
 
 fn relay(config: &Config, chat: &ChatRequest, exchange: &Exchange) -> Relay {
@@ -103,7 +112,8 @@ fn relay(config: &Config, chat: &ChatRequest, exchange: &Exchange) -> Relay {
 }
 
 impl Writing<'_> {
-    async fn pump(&mut self, upstream: Upstream, waiting: &mut Waiting) {
+    /// Writes the answer to its end. Gives upstream's body when only its end may still come.
+    async fn pump(&mut self, upstream: Upstream, waiting: &mut Waiting) -> Option<Source> {
         let mut source = upstream.source;
         match upstream.opening {
             Opening::Stream(bytes) => self.relay.handle(Input::Chunk(&bytes), js::now_ms()),
@@ -128,9 +138,9 @@ impl Writing<'_> {
             }
         }
         let outcome = self.relay.outcome();
-        if outcome.is_some_and(|outcome| outcome.end_reason == EndReason::Done) {
-            pump::drain(&mut source, waiting).await;
-        }
+        outcome
+            .is_some_and(|outcome| outcome.end_reason == EndReason::Done)
+            .then_some(source)
     }
 
     /// Takes in the next chunk, or what comes instead of it; false when the answer was stopped.
@@ -162,9 +172,10 @@ impl Writing<'_> {
                 finish_reason: FinishReason::Length,
                 usage: self.relay.usage(),
             };
+            let (state, end_reason) = (State::Complete, EndReason::Done);
             return self
                 .answer
-                .end(self.object, &ending, State::Complete, EndReason::Done);
+                .store_ending(self.object, &ending, state, end_reason);
         }
         if let Some(outcome) = self.relay.outcome() {
             let (ending, state) = match &outcome.failure {
@@ -178,7 +189,9 @@ impl Writing<'_> {
                 ),
             };
             let end_reason = outcome.end_reason;
-            return self.answer.end(self.object, &ending, state, end_reason);
+            return self
+                .answer
+                .store_ending(self.object, &ending, state, end_reason);
         }
         let now_ms = js::now_ms();
         if self.answer.has_pending() && now_ms >= self.next_write_ms() {
@@ -223,7 +236,7 @@ impl Writing<'_> {
             self.object
                 .save_later(Unsaved::Forgotten { exchange: number });
         }
-        self.answer.fail(failure.error);
+        self.answer.give_up(failure.error);
     }
 
     /// The store has failed: what is not in it is not shown.
@@ -249,7 +262,7 @@ impl Writing<'_> {
             exchange.log_failure(failure, "error_frame");
         }
         let end_reason = match self.answer.progress() {
-            Progress::Failed(error) => EndReason::from(error.code),
+            Progress::NeverBegan(error) => EndReason::from(error.code),
             Progress::Ended { end_reason, .. } => end_reason,
             Progress::Opening | Progress::Streaming => EndReason::Interrupted,
         };
