@@ -114,9 +114,11 @@ pub(super) async fn forward(
     for name in FORWARDED_HEADERS {
         if let Some(value) = js::header(&headers, name) {
             // What is no plain text could change or fail on its way. Each header's rule refuses a question mark as well.
-            let is_strange = |character| !matches!(character, '\t' | ' '..='~');
-            let value = value.replace(is_strange, "?");
-            forwarded.push((name, value));
+            let plain = value.bytes().map(|byte| match byte {
+                b'\t' | b' '..=b'~' => char::from(byte),
+                _ => '?',
+            });
+            forwarded.push((name, plain.collect()));
         }
     }
     let pairs: Vec<_> = forwarded

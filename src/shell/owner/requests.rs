@@ -96,12 +96,12 @@ async fn run(
         }
         Err(end) => end.resolve(&exchange),
     };
-    open.respond(response);
     // The runtime holds the response back until everything that was written is safe. If the worker gives the request up
     // before, or the object is ended, the worker writes the last line.
     if object.storage.confirmed(&mut waiting).await {
         exchange.log_complete(Level::Info, &completion);
     }
+    open.respond(response);
 }
 
 async fn handle(
