@@ -129,7 +129,7 @@ test("a conversation and an export that are not read in time are broken off: non
   const contents = Array.from({ length: 3 }, () => "y".repeat(500_000));
   call.end(...answer(...contents));
   await (await asked).text();
-  for (let turn = 0; turn < 5; turn++) {
+  for (let turn = 0; turn < 15; turn++) {
     const again = me.ask({ ...body, after: null });
     (await upstream.nextCall()).end(...answer(...contents));
     await (await again).text();

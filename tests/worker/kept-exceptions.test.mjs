@@ -153,6 +153,8 @@ test("a call of upstream that has no headers yet is closed when its instance is 
   assert.equal(await within(closed, "the end of the call"), "aborted");
   await asked.reader.whole();
   assert.equal((await asked.assertIsKept()).code, "interrupted");
+  const next = client.ask({ conversation: asked.conversation, message: "And now?" });
+  assert.equal(parseFrames(await next.whole()).at(-1).finish_reason, "stop");
 });
 
 const [client] = clients;
