@@ -23,7 +23,8 @@ const ROOM_BYTES = 1024 * 1024;
 
 /** Why a folder cannot be used, by the system's codes. */
 const REASONS = {
-  EACCES: "cannot be written",
+  // In a container, or as a service, the server has a user of its own.
+  EACCES: `cannot be written by user ${process.getuid()}`,
   EPERM: "cannot be written",
   EROFS: "cannot be written",
   ENOSPC: "has no room left",
