@@ -12,6 +12,7 @@ use super::runtime::js;
 use crate::api::access::{Cors, Denied};
 use crate::api::correlation::CorrelationId;
 use crate::api::ending::{Completion, EndReason};
+use crate::api::error::ErrorCode;
 use crate::api::host::ends_as_host;
 use crate::openai::failure::Failure;
 use crate::stream::relay::SentFrame;
@@ -121,9 +122,16 @@ impl Exchange {
         });
     }
 
+    /// A line about a client that is still there and has not read everything in time.
+    pub(super) fn log_stalled(&self) {
+        let cause = "the client did not read the whole answer within MAX_STREAM_SECONDS";
+        let failure = Failure::new(ErrorCode::StreamTooLong, cause);
+        self.log_failure(&failure, "connection_broken_off");
+    }
+
     /// The last line of this request. Each request has exactly one `response_complete`, unless its instance is lost: a
-    /// chat's is written in one of the arms of `Chat::run`, that of a forwarded request by the object in `owner/`, any
-    /// other in `routes.rs`.
+    /// chat's is written in one of the arms of `Chat::run`, that of a forwarded request by the object that answers it
+    /// (see `forward.rs`), any other in `routes.rs`.
     pub(super) fn log_complete(&self, level: Level, completion: &Completion) {
         self.log(level, "response_complete", |record| {
             completion.write(record);

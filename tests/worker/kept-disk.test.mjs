@@ -14,7 +14,7 @@ import {
   STORE_UNAVAILABLE,
 } from "../support/kept-reader.mjs";
 import { smallDisk } from "../support/small-disk.mjs";
-import { answer, delta, startUpstream } from "../support/upstream.mjs";
+import { answer, delta, done, finish, startUpstream } from "../support/upstream.mjs";
 import { within } from "../support/within.mjs";
 
 const BYTES = 4_000_000;
@@ -106,6 +106,63 @@ test("a disk that is full cuts the answer off, nothing that was shown is lost, a
       ({ record }) => record.answer_id === id,
     );
     assert.equal(lines.length, 1, id);
+  }
+});
+
+test("on a disk that is full, each answer and each request has one last line, and it says what is kept", async (t) => {
+  const folder = smallDisk(BYTES);
+  if (folder === undefined) return t.skip("no disk can be mounted here");
+  const server = await startKept({ ...variables, MAX_ANSWERS_AT_ONCE: "100" }, { folder });
+  const client = new KeptClient(server);
+  await whole(client, "named", "named");
+  const running = [];
+  for (let index = 0; index < 10; index++) {
+    const id = `running-${index}`;
+    const reader = client.ask({ conversation: id, message: "Go on", key: id });
+    const call = await upstream.nextCall();
+    call.write(delta("first"));
+    await reader.hasRead(1);
+    running.push({ id, reader, call });
+  }
+  const ballast = join(folder, "ballast");
+  assert.throws(() => writeFileSync(ballast, Buffer.alloc(2 * BYTES)), { code: "ENOSPC" });
+
+  const lastStatus = async (id) => {
+    const { record } = await server.log("response_complete", id);
+    return record.http_status;
+  };
+  const statuses = [];
+  const rename = async () => {
+    const id = crypto.randomUUID();
+    const headers = { "content-type": "application/json", "x-correlation-id": id };
+    const body = JSON.stringify({ title: `${id} ${"x".repeat(150)}` });
+    const { status } = await client.send("PATCH", "/conversations/named", { headers, body });
+    statuses.push(status);
+    assert.equal(await lastStatus(id), status);
+  };
+  for (const { call, reader } of running) {
+    call.end(delta("x".repeat(10_000)), finish("stop"), done);
+    await reader.ended;
+    await rename();
+  }
+  assert.ok(statuses.includes(503), `${statuses}`);
+
+  rmSync(ballast);
+  const endings = [];
+  for (const { id, reader } of running) {
+    const text = await client.read(id).whole();
+    assert.equal(text.slice(0, reader.text.length), reader.text, "what was shown is kept");
+    const { code = "done" } = parseFrames(text).at(-1);
+    endings.push(code);
+    const isOurs = ({ answer_id }) => answer_id === id;
+    assert.equal((await server.log("answer_complete", isOurs)).record.end_reason, code);
+  }
+  t.diagnostic(`${endings}; ${statuses}`);
+  for (const event of ["answer_complete", "response_complete"]) {
+    const ids = linesOf(server, event).map(
+      ({ record }) => record.answer_id ?? record.correlation_id,
+    );
+    assert.deepEqual(ids, [...new Set(ids)], `one ${event} each`);
   }
 });
 

@@ -7,6 +7,7 @@ use web_sys::Request;
 use super::answer::Answer;
 use super::keeper::Keeper;
 use super::object::{fresh_id, store_failed};
+use super::writing;
 use crate::api::answer_id::{AnswerId, FrameId};
 use crate::api::error::{ApiError, ErrorCode};
 use crate::api::request::{After, ChatRequest, Invalid};
@@ -17,6 +18,10 @@ use crate::shell::early_end::EarlyEnd;
 use crate::shell::exchange::Exchange;
 use crate::shell::runtime::js;
 use crate::shell::runtime::task;
+
+/// When a client may try again whose owner has too many answers running, in seconds. When one of them ends is not known;
+/// most take less than half a minute.
+const RETRY_AFTER_SECONDS: u64 = 10;
 
 /// What a client wants to read: an answer, and the sequence of the last frame that it has.
 pub(super) struct Wanted {
@@ -123,7 +128,9 @@ fn begin(
         return Err(ErrorCode::StoreUnavailable.into());
     }
     if keeper.running_count() >= most {
-        return Err(ErrorCode::TooManyAnswers.into());
+        let mut error = ApiError::from(ErrorCode::TooManyAnswers);
+        error.retry_after_seconds = Some(RETRY_AFTER_SECONDS);
+        return Err(EarlyEnd::Rejected(error));
     }
     let asker = &exchange.correlation_id;
     let after = match &place.after {
@@ -162,9 +169,7 @@ fn begin(
     let (writer, keeper, exchange) = (Rc::clone(&answer), Rc::clone(keeper), Rc::clone(exchange));
     task::spawn(move |inbox| async move {
         let object = Rc::clone(&keeper.object);
-        Rc::clone(&writer)
-            .write(object, exchange, chat, inbox)
-            .await;
+        writing::write(Rc::clone(&writer), object, exchange, chat, inbox).await;
         keeper.remove(&writer.id);
     });
     Ok(answer)

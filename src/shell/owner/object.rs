@@ -118,7 +118,9 @@ impl Object {
     fn log_interrupted(&self, interrupted: Vec<Interrupted>) {
         let (storage, isolate) = (self.storage.clone(), Rc::clone(&self.isolate));
         task::spawn(|inbox| async move {
-            storage.confirmed(&mut Waiting::without_client(inbox)).await;
+            if !storage.confirmed(&mut Waiting::without_client(inbox)).await {
+                return;
+            }
             for ended in interrupted {
                 isolate.log.write(
                     Level::Warning,

@@ -29,7 +29,8 @@ extern "C" {
 }
 
 /// How long what was written may take to be safe, in milliseconds. It takes less than one, unless the disk is in trouble.
-const CONFIRM_MS: u64 = 10_000;
+/// Then nobody waits any longer than this for a response.
+const CONFIRM_MS: u64 = 600_000;
 
 /// The storage of one object.
 #[derive(Clone)]
@@ -41,12 +42,13 @@ impl Storage {
         Self(context.clone())
     }
 
-    /// Waits until everything that was written is safe. If it cannot be made safe, the runtime ends the object, and this
-    /// never returns.
-    pub(super) async fn confirmed(&self, waiting: &mut Waiting) {
+    /// Waits until everything that was written is safe; false when that is not known. If it cannot be made safe, the
+    /// runtime ends the object: what is logged here afterwards would be taken back by the next instance.
+    pub(super) async fn confirmed(&self, waiting: &mut Waiting) -> bool {
         let deadline_ms = js::now_ms().saturating_add(CONFIRM_MS);
-        if let Ok(confirmed) = confirm(&self.0) {
-            waiting.settle(&confirmed, deadline_ms).await.ok();
+        match confirm(&self.0) {
+            Ok(confirmed) => waiting.settle(&confirmed, deadline_ms).await.is_ok(),
+            Err(_) => false,
         }
     }
 
