@@ -6,13 +6,9 @@ use super::search::Query;
 use super::sql::{Database, MAX_INTEGER, Row, Value, rows};
 use super::store::Store;
 use super::title::one_line;
+use crate::api::listing::MAX_LIMIT;
 use crate::json::Object;
 use crate::telemetry::record::timestamp;
-
-/// Most conversations of a page.
-pub const MAX_LIMIT: u64 = 100;
-/// Conversations of a page when the request does not say.
-pub const DEFAULT_LIMIT: u64 = 30;
 
 /// A page of the list.
 #[derive(Clone, Copy, Debug)]
@@ -72,7 +68,7 @@ impl<D: Database> Store<D> {
         const NEWEST: &str = "SELECT number, number AS found FROM conversations
             WHERE (updated_ms, number) < (?1, ?2)
             ORDER BY updated_ms DESC, number DESC LIMIT ?3";
-        let limit = listing.limit.clamp(1, MAX_LIMIT);
+        let limit = listing.limit.clamp(1, u64::from(MAX_LIMIT));
         let last = Cursor {
             updated_ms: MAX_INTEGER,
             number: MAX_INTEGER,

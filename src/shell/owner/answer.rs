@@ -12,7 +12,7 @@ use crate::api::correlation::CorrelationId;
 use crate::api::ending::{EndReason, FinishReason};
 use crate::api::error::{ApiError, ErrorCode};
 use crate::api::frame::{Ending, kept_fields};
-use crate::api::request::ConversationId;
+use crate::api::request::{ConversationId, Place};
 use crate::memory::answer::{Ended, Stored};
 use crate::memory::begin::Begun;
 use crate::memory::store::State;
@@ -27,7 +27,7 @@ pub(super) struct Answer {
     pub(super) conversation_id: ConversationId,
     /// The correlation id of the request that asked, which every frame carries.
     pub(super) asker: CorrelationId,
-    /// That of the request; see [`Place`](crate::api::request::Place).
+    /// That of the request; see [`Place`].
     pub(super) fingerprint: String,
     /// The exchange's number in the store.
     pub(super) number: u64,
@@ -72,17 +72,16 @@ impl Answer {
     /// An answer that begins.
     pub(super) fn begin(
         id: AnswerId,
-        chat_place: (&ConversationId, &str),
+        place: &Place,
         asker: CorrelationId,
         turn_id: &str,
         begun: &Begun,
     ) -> Self {
-        let (conversation_id, fingerprint) = chat_place;
         Self {
             id,
-            conversation_id: conversation_id.clone(),
+            conversation_id: place.conversation_id.clone(),
             asker,
-            fingerprint: fingerprint.to_owned(),
+            fingerprint: place.fingerprint.clone(),
             number: begun.exchange,
             kept_fields: kept_fields(turn_id, begun.history_turns),
             progress: RefCell::new(Progress::Opening),

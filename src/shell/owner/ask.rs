@@ -10,9 +10,9 @@ use super::object::{fresh_id, store_failed};
 use super::writing;
 use crate::api::answer_id::{AnswerId, FrameId};
 use crate::api::error::{ApiError, ErrorCode};
-use crate::api::request::{After, ChatRequest, Invalid};
+use crate::api::request::{ChatRequest, Invalid};
 use crate::config::Config;
-use crate::memory::begin::{self, BeginError, Beginning};
+use crate::memory::begin::{BeginError, Beginning};
 use crate::memory::store::State;
 use crate::shell::early_end::EarlyEnd;
 use crate::shell::exchange::Exchange;
@@ -133,15 +133,10 @@ fn begin(
         return Err(EarlyEnd::Rejected(error));
     }
     let asker = &exchange.correlation_id;
-    let after = match &place.after {
-        After::Newest => begin::After::Newest,
-        After::Beginning => begin::After::Beginning,
-        After::Turn(id) => begin::After::Turn(id),
-    };
     let answer_turn = fresh_id();
     let beginning = Beginning {
         conversation: place.conversation_id.as_str(),
-        after,
+        after: &place.after,
         answer_id: id.as_str(),
         question_turn: &fresh_id(),
         answer_turn: &answer_turn,
@@ -156,10 +151,9 @@ fn begin(
         BeginError::AnswerRunning => ErrorCode::AnswerRunning.into(),
         BeginError::Database(error) => store_failed(&error),
     })?;
-    let where_kept = (&place.conversation_id, place.fingerprint.as_str());
     let answer = Rc::new(Answer::begin(
         id,
-        where_kept,
+        &place,
         asker.clone(),
         &answer_turn,
         &begun,
