@@ -18,9 +18,6 @@ use crate::openai::failure::Failure;
 use crate::stream::relay::SentFrame;
 use crate::telemetry::record::{Level, Record};
 
-/// Longest cause of a failure that a log line repeats, in characters.
-const MAX_LOGGED_CAUSE: usize = 512;
-
 /// Longest path that a log line repeats, in characters.
 const MAX_LOGGED_PATH: usize = 256;
 
@@ -114,12 +111,8 @@ impl Exchange {
 
     /// A line about what went wrong, and what is done about it.
     pub(super) fn log_failure(&self, failure: &Failure, recovery_action: &str) {
-        self.log(Level::Error, "stream_error", |record| {
-            record
-                .text("code", failure.error.code.name())
-                .outside("cause", &failure.cause, MAX_LOGGED_CAUSE)
-                .text("recovery_action", recovery_action);
-        });
+        let id = Some(self.correlation_id.as_str());
+        self.isolate.log.write_failure(id, failure, recovery_action);
     }
 
     /// A line about a client that is still there and has not read everything in time.

@@ -41,6 +41,22 @@ async function assertTakesNoMessage(client) {
   assert.equal(upstream.calls.length, calls, "upstream is not asked");
 }
 
+/** Shows that everything that is kept can be read. @param {Record<string, string>} answers their frames, by their ids */
+async function assertReadable(client, answers) {
+  for (const [id, frames] of Object.entries(answers)) {
+    assert.equal(await client.read(id).whole(), frames, id);
+    assert.equal((await client.conversation(id)).turns[1].answer_id, id);
+  }
+  const { text } = await client.send("GET", "/export");
+  for (const query of ["", "?q=hello"]) {
+    const { status, json } = await client.send("GET", `/conversations${query}`);
+    assert.equal(status, 200, query);
+    const ids = json.conversations.map(({ id }) => id);
+    assert.ok(ids.includes("before"), query);
+    for (const id of ids) assert.ok(text.includes(`{"id":"${id}"`), "the export");
+  }
+}
+
 /** An answer that is whole. */
 async function whole(client, conversation, id) {
   const asker = crypto.randomUUID();
@@ -79,8 +95,26 @@ test("a disk that is full cuts the answer off, nothing that was shown is lost, a
   assert.equal(await within(call.closed, "the end of upstream's call"), "aborted");
   assert.ok(parseFrames(reader.text).every(({ is_final }) => !is_final));
 
-  await assertUnavailable(client, ["GET", "/answers/cut"], ["POST", "/answers/cut/stop"]);
+  const cut = await client.read("cut").whole();
+  assert.equal(cut.slice(0, reader.text.length), reader.text, "what was shown is kept");
+  const final = parseFrames(cut).at(-1);
+  const ending = { ...INTERRUPTED, turn_id: final.turn_id, history_turns: 0 };
+  assert.equal(cut, keptFrames({ id: "cut", asker }, said.slice(0, final.sequence), ending));
+  await assertReadable(client, { before, cut });
+  const again = client.ask({ conversation: "cut", message: "Go on", key: "cut" });
+  assert.equal(await again.whole(), cut, "the same question again is answered");
   await assertTakesNoMessage(client);
+  await assertUnavailable(client, [
+    "PATCH",
+    "/conversations/before",
+    { headers: { "content-type": "application/json" }, body: '{"title":"Another"}' },
+  ]);
+  await server.kill();
+  await server.start();
+  // Nobody has tried to write to it since.
+  await assertReadable(client, { before, cut });
+  await assertTakesNoMessage(client);
+  await assertReadable(client, { before, cut });
   upstream.script((call) => call.end(...answer("Hi")));
   const { status } = await server.chat({ message: "Not to be kept" });
   assert.equal(status, 200, "a chat that is not kept needs no disk");
@@ -90,16 +124,15 @@ test("a disk that is full cuts the answer off, nothing that was shown is lost, a
     "no ending is logged that is not safe",
   );
   const causes = linesOf(server, "stream_error").map(({ record }) => record.cause);
-  assert.ok(causes.length > 0 && causes.every((cause) => /SQLITE_FULL/.test(cause)), `${causes}`);
+  assert.ok(
+    causes.some((cause) => /SQLITE_FULL/.test(cause)),
+    `${causes}`,
+  );
 
   rmSync(ballast);
-  const text = await client.read("cut").whole();
-  assert.equal(text.slice(0, reader.text.length), reader.text, "what was shown is kept");
-  const final = parseFrames(text).at(-1);
-  const ending = { ...INTERRUPTED, turn_id: final.turn_id, history_turns: 0 };
-  assert.equal(text, keptFrames({ id: "cut", asker }, said.slice(0, final.sequence), ending));
-  assert.equal(await client.read("before").whole(), before);
   await whole(client, "cut", "after");
+  assert.equal(await client.read("cut").whole(), cut, "as it was told before it was stored");
+  await assertReadable(client, { before, cut });
   await server.log("answer_complete", ({ answer_id }) => answer_id === "after");
   for (const id of ["before", "cut", "after"]) {
     const lines = linesOf(server, "answer_complete").filter(
@@ -178,7 +211,7 @@ test("a folder that cannot be written refuses clearly, and is as it was once it 
   await server.kill();
   execFileSync("mount", ["-o", "remount,ro", folder]);
   await server.start();
-  await assertUnavailable(client, ["GET", "/answers/cut"], ["DELETE", "/conversations/before"]);
+  await assertUnavailable(client, ["DELETE", "/conversations/before"]);
   await assertTakesNoMessage(client);
   await server.kill();
   execFileSync("mount", ["-o", "remount,rw", folder]);

@@ -123,10 +123,7 @@ fn begin(
         return Err(ErrorCode::InternalError.into());
     };
     let most = usize::try_from(config.kept.max_answers_at_once).unwrap_or(usize::MAX);
-    let store = keeper.object.store()?;
-    if keeper.object.is_behind() {
-        return Err(ErrorCode::StoreUnavailable.into());
-    }
+    let store = keeper.object.store_with_endings()?;
     if keeper.running_count() >= most {
         let mut error = ApiError::from(ErrorCode::TooManyAnswers);
         error.retry_after_seconds = Some(RETRY_AFTER_SECONDS);

@@ -80,7 +80,10 @@ impl Drop for Owner {
 pub(super) fn respond(number: u32, request: Request) -> JsValue {
     js::begin_turn();
     match keeper(number) {
-        Some(keeper) => requests::respond(keeper, request),
+        Some(keeper) => {
+            keeper.attend();
+            requests::respond(keeper, request)
+        }
         None => JsValue::UNDEFINED,
     }
 }

@@ -148,10 +148,7 @@ fn kept(
     body: &[u8],
 ) -> Result<Reply, EarlyEnd> {
     let object = &*keeper.object;
-    let store = match route {
-        KeptRoute::Delete(_) | KeptRoute::DeleteAll => object.store_as_it_is()?,
-        _ => object.store()?,
-    };
+    let store = object.store()?;
     let failed = |error: JsValue| store_failed(&error);
     match route {
         KeptRoute::List => {
