@@ -68,7 +68,7 @@ pub(super) async fn write(
         return;
     };
     let opened = upstream::open(&exchange, config, &chat, signal.as_ref(), &mut waiting).await;
-    let mut writing = Writing {
+    let mut writer = Writing {
         answer: &answer,
         object: &object,
         exchange: &exchange,
@@ -79,10 +79,10 @@ pub(super) async fn write(
     let unread = match opened {
         Ok(upstream) => {
             upstream.log_started(&exchange, &chat);
-            writing.pump(upstream, &mut waiting).await
+            writer.pump(upstream, &mut waiting).await
         }
         Err(EarlyEnd::Failed(failure)) => {
-            writing.fail(failure);
+            writer.fail(failure);
             None
         }
         // It was stopped.
@@ -90,7 +90,7 @@ pub(super) async fn write(
     };
     waiting.forget_client();
     if object.storage.confirmed(&mut waiting).await {
-        writing.log_complete();
+        writer.log_complete();
     }
     if let Some(mut source) = unread {
         pump::drain(&mut source, &mut waiting).await;
