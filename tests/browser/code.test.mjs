@@ -3,6 +3,7 @@ import assert from "node:assert/strict";
 import test, { beforeEach } from "node:test";
 import { Marked } from "marked";
 import { Fence } from "../../public/chat/answer/fence.js";
+import { findings } from "../support/axe.mjs";
 import { exchangeOn, say, visit } from "../support/browser.mjs";
 import { startWorker } from "../support/harness.mjs";
 import { answer, delta, done, finish, startUpstream } from "../support/upstream.mjs";
@@ -190,6 +191,57 @@ test("code is coloured while it grows, and its button and its place stay", async
     "const first = 1;\nlet second = /* a\nb */ 2;\n",
   );
 });
+
+test("code in a list keeps its colours while the list grows", async (t) => {
+  const { page } = await visit(t, app.url);
+  await say(page, "Please write a list");
+  const call = await upstream.nextCall();
+  call.write(delta("1. Do this:\n\n   ```js\n   const first = 1;\n"));
+  const block = exchangeOn(page).answer.locator("li .code");
+  const keyword = block.locator(".c-keyword");
+  await keyword.waitFor();
+  const handle = await keyword.elementHandle();
+  call.write(delta("   done();\n   ```\n\n2. Then *that*"));
+  await exchangeOn(page).shows("that");
+  call.end(delta(".\n\nThe end"), finish("stop"), done);
+  await exchangeOn(page).isDrawn();
+  assert.equal(await handle.evaluate((node) => node.isConnected), true);
+  assert.equal(await block.locator("pre").textContent(), "const first = 1;\ndone();\n");
+});
+
+test("what is selected stays selected while the text grows and when it is complete", async (t) => {
+  const { page } = await visit(t, app.url);
+  await say(page, "Please write something");
+  const call = await upstream.nextCall();
+  call.write(delta("Some *words* of it"));
+  await exchangeOn(page).shows("Some words of it");
+  await page.evaluate(() => {
+    const words = document.querySelector(".answer em");
+    getSelection().setBaseAndExtent(words.previousSibling, 2, words.firstChild, 3);
+  });
+  call.write(delta(" and **more**"));
+  await exchangeOn(page).shows("and more");
+  call.end(delta("\n\nThe end"), finish("stop"), done);
+  await exchangeOn(page).isDrawn();
+  assert.equal(await page.evaluate(() => `${getSelection()}`), "me wor");
+});
+
+const EVERY_COLOUR =
+  '```js\n// comment\n@meta const title = (a) => "string" + 1; new Type(); console.log({ property: 1 });\nf();\n```\n\n' +
+  "```diff\n+ added\n- removed\n@@ -1 +1 @@\n```\n";
+
+for (const colorScheme of ["light", "dark"]) {
+  test(`every colour of code can be read: ${colorScheme}`, async (t) => {
+    const { page } = await visit(t, app.url, { colorScheme });
+    const element = await shown(page, ...answer(EVERY_COLOUR));
+    for (const name of "comment keyword string number title type property meta added removed".split(
+      " ",
+    )) {
+      await element.locator(`.c-${name}`).first().waitFor();
+    }
+    assert.deepEqual(await findings(page), []);
+  });
+}
 
 test("hostile code is shown, and neither runs nor holds anything up", async (t) => {
   const { page } = await visit(t, app.url);

@@ -215,7 +215,7 @@ test("formulas that grow letter by letter look the same as in one piece", async 
     "So \\(a_1*b\\) and $c$ hold:\n\n\\[\nx\n=\n\\frac{1}{2}\n\\]\n\n- it is $5\n- or $$y_1$$";
   const html = (element) =>
     element.evaluate((node) =>
-      Array.from(node.querySelectorAll(".part"), (part) => part.innerHTML)
+      Array.from(node.querySelectorAll(".blocks"), (blocks) => blocks.innerHTML)
         .join("")
         .replace(/>\s+</g, "><"),
     );

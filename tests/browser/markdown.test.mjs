@@ -22,7 +22,7 @@ async function shown(page, text) {
 /** The HTML of an answer's blocks, but for their directions, which have a test of their own. */
 function htmlOf(element) {
   return element.evaluate((node) =>
-    Array.from(node.querySelectorAll(".part"), (part) => part.innerHTML)
+    Array.from(node.querySelectorAll(".blocks"), (blocks) => blocks.innerHTML)
       .join("")
       .replace(/ dir="(?:auto|ltr)"/g, "")
       .trim(),

@@ -35,3 +35,16 @@ function textGoesOn(current, text) {
   else current.data = text;
   return true;
 }
+
+/**
+ * Moves what is in an element to the end of another one. What is selected stays selected.
+ *
+ * @param {Element} element
+ * @param {Element} target
+ */
+export function moveContent(element, target) {
+  const { anchorNode, anchorOffset, focusNode, focusOffset } = getSelection();
+  const isSelected = anchorNode && (element.contains(anchorNode) || element.contains(focusNode));
+  target.append(...element.childNodes);
+  if (isSelected) getSelection().setBaseAndExtent(anchorNode, anchorOffset, focusNode, focusOffset);
+}

@@ -1,6 +1,6 @@
 import { CodeBlock } from "./code-block.js";
 import { Fence } from "./fence.js";
-import { grow } from "./grow.js";
+import { grow, moveContent } from "./grow.js";
 import { blockLengths, renderMarkdown } from "./markdown.js";
 
 /** Longest time that one draw may take. The rest of the animation frame is for scrolling and typing. */
@@ -20,10 +20,10 @@ const PLAIN_PIECE = 4_000;
 const PLAIN_PER_DRAW = 10 * PLAIN_PIECE;
 
 /**
- * Most blocks in a part of the text, if they do not come at once. Where there are formulas, Chromium styles all that is
- * beside a new block again, and all that is in it.
+ * Most blocks beside each other, if they do not come at once. On a page with formulas, Chromium styles all that is beside
+ * a new element again, and all that is in it.
  */
-const PART = 8;
+const MAX_TOGETHER = 8;
 
 /** While the last block is shorter than this, it may still join the block before it: `10.` continues a list. */
 const UNDECIDED = 12;
@@ -37,7 +37,7 @@ export class GrowingText {
   #live = document.createElement("div");
   #liveText = "";
   /** Holds the latest of the complete blocks. */
-  #part;
+  #blocks;
   #text = "";
   /** Length of the text whose blocks are complete and rendered. */
   #settled = 0;
@@ -123,26 +123,26 @@ export class GrowingText {
 
   #settle(text) {
     grow(this.#live, renderMarkdown(text));
-    this.#place(...this.#live.childNodes);
+    moveContent(this.#live, this.#placeForMore());
     this.#liveText = "";
     this.#settled += text.length;
   }
 
-  #place(...nodes) {
-    if (!this.#part || this.#part.childElementCount >= PART) this.#startPart();
-    this.#part.append(...nodes);
+  #placeForMore() {
+    if (!this.#blocks || this.#blocks.childElementCount >= MAX_TOGETHER) this.#startBlocks();
+    return this.#blocks;
   }
 
-  #startPart() {
-    this.#part = document.createElement("div");
-    this.#part.className = "part";
-    this.#live.before(this.#part);
+  #startBlocks() {
+    this.#blocks = document.createElement("div");
+    this.#blocks.className = "blocks";
+    this.#live.before(this.#blocks);
   }
 
   #openCode(text) {
     const { fence, language, length } = Fence.open(text);
     this.#code = { fence, block: new CodeBlock(language) };
-    this.#place(this.#code.block.element);
+    this.#placeForMore().append(this.#code.block.element);
     this.#settled += length;
     this.#showLive("");
     return true;
@@ -181,7 +181,7 @@ export class GrowingText {
 
   #becomePlain() {
     this.#isPlain = true;
-    this.#startPart();
+    this.#startBlocks();
     this.#showLive("");
   }
 
@@ -205,7 +205,7 @@ export class GrowingText {
     block.className = "plain-text";
     this.#piece = document.createTextNode("");
     block.append(this.#piece);
-    this.#part.append(block);
+    this.#blocks.append(block);
   }
 }
 
