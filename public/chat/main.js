@@ -36,5 +36,6 @@ document.addEventListener("keydown", (event) => {
 page.start();
 models.load();
 keepForOffline({
-  mayReload: () => page.isAtRest && !document.querySelector("dialog[open], .edit-question"),
+  mayReload: () =>
+    page.isAtRest && !document.querySelector("dialog[open], .edit-question, .rename"),
 });

@@ -6,6 +6,7 @@
 use std::borrow::Cow;
 
 use serde::Serialize;
+use serde_json::value::RawValue;
 use sha2::{Digest, Sha256};
 
 use super::access::hex;
@@ -260,13 +261,11 @@ pub fn title(body: &[u8]) -> Result<String, Invalid> {
 /// The fields of a body.
 fn object(body: &[u8]) -> Result<Fields<'_>, Invalid> {
     let decode_error = |error| Invalid::new("body", format!("JSON decode error: {error}"));
-    let json = json::document(require_utf8(body)?).map_err(decode_error)?;
-    if !json.starts_with('{') {
+    let json = serde_json::from_slice::<&RawValue>(require_utf8(body)?).map_err(decode_error)?;
+    if !json.get().starts_with('{') {
         return Err(Invalid::new("body", "Input should be a valid object"));
     }
-    // A key may still have half a surrogate pair.
-    Fields::parse(json)
-        .ok_or_else(|| decode_error("lone leading surrogate in hex escape".to_owned()))
+    serde_json::from_str(json.get()).map_err(decode_error)
 }
 
 /// A body without the byte order mark that some editors and shells write. JSON in UTF-16 or UTF-32 begins with a byte
@@ -400,7 +399,7 @@ fn history(fields: &Fields<'_>) -> Result<Vec<Turn>, Invalid> {
         .map_err(Invalid::at(FIELD))?
         .into_iter()
         .enumerate()
-        .map(|(index, item)| turn(item, &format!("{FIELD}[{index}]")))
+        .map(|(index, item)| turn(item.get(), &format!("{FIELD}[{index}]")))
         .collect::<Result<_, _>>()?;
     let characters: usize = turns.iter().map(|turn| turn.content.chars().count()).sum();
     if characters > MAX_HISTORY_CHARACTERS {

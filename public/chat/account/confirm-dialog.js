@@ -17,7 +17,9 @@ export class ConfirmDialog {
     document.querySelector("#confirm-cancel").addEventListener("click", () => this.#dialog.close());
   }
 
-  open() {
+  /** @param {string} where everything will be gone */
+  open(where) {
+    document.querySelector("#confirm-where").textContent = where;
     this.#field.value = "";
     this.#show("");
     this.#dialog.showModal();

@@ -37,7 +37,7 @@ export class SettingsDialog {
     const clicked = {
       "#settings-cancel": () => this.#dialog.close(),
       "#export-all": () => this.#exportAll(),
-      "#remove-all": () => this.#confirm.open(),
+      "#remove-all": () => this.#askToRemoveAll(),
       "#sign-out": () => this.#signOut(),
     };
     for (const [selector, onClick] of Object.entries(clicked)) {
@@ -92,6 +92,11 @@ export class SettingsDialog {
     } finally {
       this.#export.disabled = false;
     }
+  }
+
+  async #askToRemoveAll() {
+    const { kind } = await this.#page.keeper;
+    this.#confirm.open(kind === "browser" ? "in this browser" : "on every device");
   }
 
   async #removeAll() {

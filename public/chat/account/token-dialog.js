@@ -50,8 +50,8 @@ export class TokenDialog extends EventTarget {
     this.#dialog.close();
   }
 
+  /** The field keeps its value: a password manager may read it after the dialog has gone. */
   #finish(token) {
-    this.#field.value = "";
     this.#asked = undefined;
     this.#answer(token);
     if (token !== undefined) this.dispatchEvent(new Event("given"));

@@ -168,6 +168,7 @@ export class Sidebar {
   #opened(id) {
     this.#openId = id;
     this.#list.mark(id);
+    this.#list.row(id)?.element.scrollIntoView({ block: "nearest" });
   }
 
   #update(summary) {
