@@ -22,6 +22,9 @@ const args = [...ARGS.split(" "), names, ...root];
 const browser = await chromium.launch({ executablePath, args });
 after(() => browser.close());
 
+/** What the browser says of a page that was cut off from its service worker's file: it is not kept for offline use. */
+const NOT_KEPT = /^An unknown error occurred when fetching the script\.$/;
+
 /**
  * A page in a browser of its own that may do whatever it likes, as a stranger's may.
  *
