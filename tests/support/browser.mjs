@@ -77,7 +77,10 @@ export async function visit(t, url, { expected, ...options } = {}) {
   });
   page.on("console", (message) => {
     const isFault = ["error", "warning"].includes(message.type());
-    const isExpected = expected?.test(message.text()) || tellsNothingIsKept(message);
+    const isExpected =
+      expected?.test(message.text()) ||
+      tellsNothingIsKept(message) ||
+      NOT_KEPT.test(message.text());
     if (isFault && !isExpected) seen.faults.push(message.text());
   });
   await page.exposeBinding("reportViolation", (_, violation) => seen.faults.push(violation));
