@@ -58,9 +58,7 @@ const CANNOT_THROW = [
   // The language: dates, numbers, promises, and what the bindings make of values.
   "__wbindgen_boolean_get",
   "__wbindgen_generic",
-  "__wbindgen_generic",
   "__wbindgen_string_get",
-  "_wbg_cb_unref",
   "getRandomValues",
   "length",
   "new", // Object
@@ -69,7 +67,6 @@ const CANNOT_THROW = [
   "parse",
   "prototypesetcall",
   "random",
-  "then",
   // Fields of requests, responses and headers, which are there.
   "body", // Request
   "body", // Response
@@ -96,7 +93,6 @@ const CANNOT_THROW = [
   "response",
   "resolve",
   "take",
-  "wakeLater",
 ];
 
 /** A chat that comes from an address. */
@@ -229,8 +225,8 @@ const STEPS = {
   },
 };
 
-/** Names end in a hash that changes with every version of the bindings. */
-const bare = (name) => name.replace(/^__wbg_(?=[a-zA-Z_])|_+h?[0-9a-f]{16}$/g, "");
+/** Of several imports with one name, all but the first have a number behind it. */
+const bare = (name) => name.replace(/\$\d+$/, "");
 
 /** The first step that calls an import, by the import's name. @returns {Promise<Map<string, string>>} */
 async function stepsByImport() {
