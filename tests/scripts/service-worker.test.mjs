@@ -9,7 +9,11 @@ import { ROOT } from "../../scripts/lib/paths.mjs";
 import { serviceWorker } from "../../scripts/lib/service-worker.mjs";
 import { makeTemporary } from "../../scripts/lib/temporary.mjs";
 
-const FILES = { "index.html": "<title>Page</title>", "favicon.svg": "<svg/>" };
+const FILES = {
+  "index.html": "<title>Page</title>",
+  "favicon.svg": "<svg/>",
+  _headers: "/*\n  Vary: Origin",
+};
 const NAMES = { needed: ["assets/a-1.js", "favicon.svg"], all: ["assets/b-1.js"] };
 
 test("it is the same for the same files, and another one when any of them changes", async () => {
@@ -17,6 +21,7 @@ test("it is the same for the same files, and another one when any of them change
   assert.equal(await made(FILES, NAMES), usual);
   for (const [what, files, names] of [
     ["the page", { ...FILES, "index.html": "<title>Other</title>" }, NAMES],
+    ["its headers", { ...FILES, _headers: "" }, NAMES],
     ["a file without a hash", { ...FILES, "favicon.svg": "<svg></svg>" }, NAMES],
     ["a needed file", FILES, { ...NAMES, needed: ["assets/a-2.js", "favicon.svg"] }],
     ["a file that is loaded later", FILES, { ...NAMES, all: ["assets/b-2.js"] }],
