@@ -53,6 +53,12 @@ export class ChatError extends Error {
   }
 }
 
+/** The longest wait for a response, unless told. */
+const PATIENCE_MS = 30_000;
+
+/** The same for an answer: longer than any service waits for its model. */
+export const MODEL_PATIENCE_MS = 900_000;
+
 /** Sends requests with the access token, and asks for one when the API wants it. */
 export class Api {
   #askForToken;
@@ -69,8 +75,13 @@ export class Api {
    * Sends a request.
    *
    * @param {string} path
-   * @param {{ method?: string, headers?: Record<string, string>, body?: string, signal?: AbortSignal, insists?: boolean }} [request]
-   *   `insists`: the person wants this now, and is asked for a token even after declining to enter one
+   * @param {object} [request]
+   * @param {string} [request.method]
+   * @param {Record<string, string>} [request.headers]
+   * @param {string} [request.body]
+   * @param {AbortSignal} [request.signal]
+   * @param {boolean} [request.insists] whether the person is asked for a token even after declining to enter one
+   * @param {number} [request.patienceMs] how long the response may take to begin
    * @returns {Promise<Response>} a success
    * @throws {ChatError} unless the signal was aborted
    */
@@ -107,14 +118,27 @@ export class Api {
   }
 }
 
-async function send(path, { token, correlationId, headers = {}, body, ...request }) {
+async function send(path, options) {
+  const { token, correlationId, headers = {}, body, signal, patienceMs, ...request } = options;
+  const abort = new AbortController();
+  if (signal?.aborted) abort.abort();
+  signal?.addEventListener("abort", () => abort.abort());
+  const timer = setTimeout(() => abort.abort(), patienceMs ?? PATIENCE_MS);
   const sent = { ...headers, "X-Correlation-Id": correlationId };
   if (body !== undefined) sent["Content-Type"] = "application/json";
   if (token) sent.Authorization = `Bearer ${token}`;
   try {
-    return await fetch(path, { ...request, headers: sent, body, cache: "no-store" });
+    return await fetch(path, {
+      ...request,
+      signal: abort.signal,
+      headers: sent,
+      body,
+      cache: "no-store",
+    });
   } catch (cause) {
-    throw request.signal?.aborted ? cause : new ChatError(NO_CONNECTION, correlationId);
+    throw signal?.aborted ? cause : new ChatError(NO_CONNECTION, correlationId);
+  } finally {
+    clearTimeout(timer);
   }
 }
 

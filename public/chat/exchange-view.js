@@ -1,8 +1,8 @@
-import { AnswerText } from "./answer.js";
+import { AnswerText } from "./answer/answer.js";
+import { copyOnClick } from "./answer/copy.js";
+import { spokenText } from "./answer/spoken.js";
 import { tryNow } from "./answer-stream.js";
-import { copyOnClick } from "./copy.js";
 import { editQuestion } from "./edit-question.js";
-import { spokenText } from "./spoken.js";
 import { showVersions } from "./versions.js";
 
 /** How an answer ended, by its finish reason or its state. */
@@ -59,7 +59,7 @@ export class ExchangeView {
     })) {
       this.#find(`.${name}`).addEventListener("click", act);
     }
-    copyOnClick(this.#find(".copy-answer"), () => exchange.answer);
+    copyOnClick(this.#find(".copy-answer"), () => this.#answer.text);
     copyOnClick(this.#find(".copy-id"), () => exchange.problem.correlationId);
     this.#restart();
   }
@@ -98,6 +98,7 @@ export class ExchangeView {
     this.element.dataset.finish = this.#exchange.finishReason ?? "";
     this.element.classList.toggle("silent", answer === "");
     this.#find(".reply").ariaBusy = `${state === "streaming"}`;
+    this.#find(".queued p").textContent = waitingFor(this.#exchange.parent);
     this.#find(".ending").textContent = this.ending();
     this.#find(".status").hidden = this.#status() === "";
     this.#find(".status span").textContent = this.#status();
@@ -129,7 +130,7 @@ export class ExchangeView {
 
   #restart() {
     this.#answer = new AnswerText(this.#find(".answer"));
-    this.#answer.append(this.#exchange.answer);
+    this.#answer.append(this.#exchange.answer, { isKept: true });
     this.#length = this.#exchange.answer.length;
     this.#answerId = this.#exchange.answerId;
     this.#isSlow = false;
@@ -173,6 +174,12 @@ export class ExchangeView {
   #find(selector) {
     return this.element.querySelector(selector);
   }
+}
+
+/** Why a question waits. @param {import("./turns.js").Exchange | undefined} parent what it follows */
+function waitingFor(parent) {
+  const isComing = parent?.state === "streaming" || parent?.state === "queued";
+  return isComing ? "Waits for the answer above" : "Not sent yet";
 }
 
 /** @param {import("./turns.js").Exchange} exchange */

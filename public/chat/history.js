@@ -1,3 +1,5 @@
+import { withoutThinking } from "./answer/thinking.js";
+
 /**
  * The part of a conversation that the model sees with a new message. Nothing here needs a browser.
  */
@@ -61,12 +63,13 @@ export function historyOf(earlier, roomBytes = Number.POSITIVE_INFINITY) {
   return { history, since };
 }
 
-/** A question without an answer is left out. */
+/** A question without an answer is left out, and so is what the model thought before it answered. */
 function turnsOf({ question, answer }) {
-  if (answer.trim() === "") return [];
+  const content = withoutThinking(answer);
+  if (content.trim() === "") return [];
   return [
     { role: "user", content: question },
-    { role: "assistant", content: answer },
+    { role: "assistant", content },
   ];
 }
 

@@ -1,12 +1,13 @@
+import { ModelPicker } from "./account/model-picker.js";
+import { SettingsDialog } from "./account/settings-dialog.js";
+import { TokenDialog } from "./account/token-dialog.js";
 import { Api } from "./api.js";
 import { Composer } from "./composer.js";
 import { keepForOffline } from "./offline/register.js";
 import { Page } from "./page.js";
-import { SettingsDialog } from "./settings-dialog.js";
-import { TokenDialog } from "./token-dialog.js";
+import { Sidebar } from "./sidebar/sidebar.js";
 
 const tokenDialog = new TokenDialog();
-new SettingsDialog();
 const composer = new Composer({
   onSend: (message) => page.send(message),
   onStop: () => page.stop(),
@@ -14,8 +15,15 @@ const composer = new Composer({
 });
 const api = new Api((wasRefused) => tokenDialog.ask(wasRefused));
 const page = new Page({ api, composer });
+const sidebar = new Sidebar(page, () => api.signIn());
+const settings = new SettingsDialog(page, {
+  onSaved: () => models.show(),
+  onRemovedAll: () => sidebar.reset(),
+  beforeSignOut: () => sidebar.settle(),
+});
+const models = new ModelPicker(api, (isListed) => settings.offerModel(!isListed));
 
-document.querySelector("#new-conversation").addEventListener("click", () => page.open());
+tokenDialog.addEventListener("given", () => models.load());
 page.addEventListener("opened", () => composer.focusUnlessTouch());
 for (const example of document.querySelectorAll(".examples button")) {
   example.addEventListener("click", () => composer.write(example.textContent));
@@ -26,6 +34,8 @@ document.addEventListener("keydown", (event) => {
 });
 
 page.start();
+models.load();
 keepForOffline({
-  mayReload: () => page.isAtRest && !document.querySelector("dialog[open], .edit-question"),
+  mayReload: () =>
+    page.isAtRest && !document.querySelector("dialog[open], .edit-question, .rename"),
 });

@@ -42,6 +42,8 @@ export class Page extends EventTarget {
   #conversations = new Map();
   /** @type {Conversation | undefined} */
   #shown;
+  /** Whether the conversation that is being opened is there. @type {Promise<boolean> | undefined} */
+  #opening;
   #lookedAt = 0;
 
   /**
@@ -84,10 +86,13 @@ export class Page extends EventTarget {
     this.#show(id);
   }
 
-  /** Sends a message in the conversation that is shown. */
-  send(message) {
-    this.#shown ??= this.#begin();
-    this.#shown.ask(message);
+  /** Sends a message in the conversation that is shown, once it is known. */
+  async send(message) {
+    const conversation = this.#shown ?? this.#begin();
+    this.#shown = conversation;
+    this.#transcript.toEnd();
+    if (this.#opening && !(await this.#opening)) return this.#composer.write(message);
+    conversation.ask(message);
     this.#transcript.toEnd();
   }
 
@@ -149,7 +154,6 @@ export class Page extends EventTarget {
 
   #begin() {
     const id = newId();
-    saveDraft(undefined, "");
     const conversation = this.#conversation(id);
     this.#router.go(id, { replace: true });
     this.#tell("opened", { id });
@@ -168,8 +172,8 @@ export class Page extends EventTarget {
       },
       onEnd: (exchange) => {
         if (!isShown()) return this.#drop(conversation);
+        this.#showPath();
         this.#transcript.end(exchange);
-        this.#composer.setBusy(conversation.running !== undefined);
       },
       onSummary: () => this.#tell("changed", { summary: summaryOf(conversation) }),
       isKeeperNew: async () => {
@@ -181,9 +185,10 @@ export class Page extends EventTarget {
     return conversation;
   }
 
-  async #show(id) {
+  #show(id) {
     const left = this.#shown;
     this.#shown = undefined;
+    this.#opening = undefined;
     if (left) this.#drop(left);
     this.#transcript.clear();
     this.#composer.text = loadDraft(id);
@@ -191,24 +196,38 @@ export class Page extends EventTarget {
     this.#router.title();
     this.#tell("opened", { id });
     if (id === undefined) this.#transcript.welcome();
-    else if (VALID_ID.test(id)) await this.#openKept(id);
+    else if (VALID_ID.test(id)) this.#openKept(id);
     else this.#missing();
   }
 
-  async #openKept(id) {
+  #openKept(id) {
     const conversation = this.#conversations.get(id) ?? this.#conversation(id);
     this.#shown = conversation;
     if (conversation.exchanges.length > 0) this.#showPath();
+    else this.#opening = this.#load(conversation);
+    if (!this.#opening) this.#look();
     this.#transcript.toEnd();
+  }
+
+  /** @returns {Promise<boolean>} whether there is something to show, or another conversation is shown by now */
+  async #load(conversation) {
+    this.#transcript.loading();
     try {
       await conversation.load();
     } catch (error) {
-      if (this.#shown !== conversation || conversation.exchanges.length > 0) return;
+      if (this.#shown !== conversation) return true;
+      // What is sent now begins a new conversation.
+      this.#shown = undefined;
+      this.#opening = undefined;
+      this.#conversations.delete(conversation.id);
       if (error.status === 404) this.#missing();
-      else this.#unreachable(id, error);
-      return;
+      else this.#unreachable(conversation.id, error);
+      return false;
     }
-    if (this.#shown === conversation) this.#transcript.toEnd();
+    if (this.#shown !== conversation) return true;
+    this.#opening = undefined;
+    this.#transcript.toEnd();
+    return true;
   }
 
   #showPath() {

@@ -26,6 +26,7 @@ export class Transcript {
   #list = document.querySelector("#exchanges");
   #welcome = document.querySelector("#welcome");
   #notice = document.querySelector("#notice");
+  #loading = document.querySelector("#loading");
   #copyNote = document.querySelector("#copy-note");
   #announcer = document.querySelector("#announcer");
   #follower = new Follower(document.querySelector("#scroller"), document.querySelector("#jump"));
@@ -52,6 +53,7 @@ export class Transcript {
     this.#list.replaceChildren();
     this.#welcome.hidden = true;
     this.#notice.hidden = true;
+    this.#loading.hidden = true;
     this.#copyNote.hidden = true;
     this.#announcer.textContent = "";
   }
@@ -60,6 +62,12 @@ export class Transcript {
   welcome() {
     this.clear();
     this.#welcome.hidden = false;
+  }
+
+  /** Shows that a conversation is on its way, should it take long. */
+  loading() {
+    this.clear();
+    this.#loading.hidden = false;
   }
 
   /**
@@ -90,6 +98,7 @@ export class Transcript {
     this.#copyNote.hidden = !isCopy;
     this.#welcome.hidden = true;
     this.#notice.hidden = true;
+    this.#loading.hidden = true;
     this.#note.remove();
     for (const [exchange, view] of this.#views) {
       if (!path.includes(exchange)) this.#remove(exchange, view);

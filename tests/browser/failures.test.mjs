@@ -226,19 +226,3 @@ test("a question asked without a token can be tried again with one", async (t) =
   (await upstream.nextCall()).end(...answer("Come in"));
   await exchange.is("done");
 });
-
-test("a token can be forgotten", async (t) => {
-  const { page } = await visit(t, locked.url, { expected });
-  await page.getByLabel("Your token").fill(TOKEN);
-  await page.keyboard.press("Enter");
-  await page.getByRole("dialog").waitFor({ state: "hidden" });
-  await say(page, "Hello, for now");
-  (await upstream.nextCall()).end(...answer("Hi"));
-  await exchangeOn(page).is("done");
-  await page.getByRole("button", { name: "Settings" }).click();
-  await page.getByRole("button", { name: "Forget it" }).click();
-  await page.getByRole("button", { name: "Cancel" }).click();
-  await say(page, "Do you know me?");
-  await page.getByRole("dialog", { name: "Access token" }).waitFor();
-  assert.equal(upstream.calls.length, 1);
-});

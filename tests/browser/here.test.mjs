@@ -9,6 +9,10 @@ import { within } from "../support/within.mjs";
 const upstream = await startUpstream();
 const bindings = { OPENAI_BASE_URL: upstream.url, HEARTBEAT_SECONDS: "0.3", MAX_RETRIES: "0" };
 const app = await startWorker(bindings, { pages: true });
+const kept = await startWorker(
+  { ...bindings, ANONYMOUS_OWNER: "true" },
+  { pages: true, owners: true },
+);
 
 /** Where a page is opened before ours, Chromium looks for its icon. */
 const expected = /404/;
@@ -96,7 +100,7 @@ test("an answer goes on while another conversation is shown", async (t) => {
   const call = await upstream.nextCall();
   call.write(delta("I am "));
   await exchangeOn(page).shows("I am");
-  await page.getByRole("button", { name: "New conversation" }).click();
+  await page.getByRole("link", { name: "New conversation" }).click();
   await converse(page, "Something in between", "Yes");
   call.end(delta("done"), finish("stop"), done);
   await page.goBack();
@@ -110,15 +114,11 @@ const OLD = [
   { question: "How old?", answer: "About", state: "streaming" },
 ];
 
-for (const [what, options] of [
-  ["in this browser where the service keeps nothing", {}],
-  ["in this browser beside what the service keeps", { owners: true }],
+for (const [what, service] of [
+  ["in this browser where the service keeps nothing", app],
+  ["in this browser beside what the service keeps", kept],
 ]) {
   test(`the conversation of an earlier version of the page is taken over once: ${what}`, async (t) => {
-    const service = await startWorker(
-      { ...bindings, ANONYMOUS_OWNER: "true" },
-      { pages: true, ...options },
-    );
     const { page } = await visit(t, `${service.url}/favicon.svg`, { expected });
     await page.evaluate((old) => sessionStorage.setItem("conversation", JSON.stringify(old)), OLD);
     await page.goto(service.url);

@@ -60,7 +60,7 @@ test("a new conversation leaves the old one where it is, and back and forward le
   const { page } = await visit(t, server.url);
   await converse(page, "The first one", "One");
   const first = page.url();
-  await page.getByRole("button", { name: "New conversation" }).click();
+  await page.getByRole("link", { name: "New conversation" }).click();
   assert.equal(pathOf(page), "/");
   assert.equal(await page.title(), "Assistant");
   await page.getByRole("heading", { name: "What can I help you with?" }).waitFor();
@@ -81,7 +81,7 @@ test("an answer goes on while another conversation is shown", async (t) => {
   await say(page, "Take your time");
   const call = await upstream.nextCall();
   const address = page.url();
-  await page.getByRole("button", { name: "New conversation" }).click();
+  await page.getByRole("link", { name: "New conversation" }).click();
   await converse(page, "Something in between", "Yes");
   call.end(...answer("Here it is"));
   await page.goto(address);
@@ -125,7 +125,7 @@ test("what is begun to be written waits in its conversation", async (t) => {
   assert.equal(await field.inputValue(), "A thought for later");
   await converse(page, "Something else first", "Fine");
   await field.fill("A second thought");
-  await page.getByRole("button", { name: "New conversation" }).click();
+  await page.getByRole("link", { name: "New conversation" }).click();
   assert.equal(await field.inputValue(), "");
   await page.goBack();
   await exchangeOn(page).shows("Fine");

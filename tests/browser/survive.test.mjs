@@ -10,7 +10,7 @@ import { within } from "../support/within.mjs";
 const upstream = await startUpstream();
 const server = await startKeptPage(upstream);
 /** Browsers log every connection that fails. */
-const expected = /^Failed to load resource/;
+const expected = /^Failed to load resource|error occurred when fetching the script/;
 
 beforeEach(() => upstream.reset());
 

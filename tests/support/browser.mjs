@@ -40,6 +40,9 @@ export async function strangersPage(t, url) {
   return page;
 }
 
+/** The models that there are to choose from. */
+const MODELS = { models: [{ id: "house" }, { id: "guest" }], default: "house" };
+
 /**
  * A page, with what it has done that it should not have done.
  *
@@ -83,6 +86,8 @@ export async function visit(t, url, { expected, ...options } = {}) {
       NOT_KEPT.test(message.text());
     if (isFault && !isExpected) seen.faults.push(message.text());
   });
+  // Without this, every visit would be one more call of the model's server. A test may route it elsewhere.
+  await page.route("**/models", (route) => route.fulfill({ json: MODELS }));
   await page.exposeBinding("reportViolation", (_, violation) => seen.faults.push(violation));
   await page.addInitScript(() => {
     document.addEventListener("securitypolicyviolation", (event) =>

@@ -1,7 +1,6 @@
 import { framesIn } from "../answer-stream.js";
-import { ChatError, newId } from "../api.js";
+import { ChatError, MODEL_PATIENCE_MS, newId } from "../api.js";
 import { requestFor } from "../history.js";
-import { load, save } from "../store.js";
 import { exchangesOf, pathTo, titleOf } from "../turns.js";
 import { markdownOf } from "./markdown.js";
 import { Presence } from "./presence.js";
@@ -10,9 +9,6 @@ import { Shelf } from "./shelf.js";
 
 /** How often an answer that is coming is saved. */
 const SAVE_MS = 250;
-
-/** Where an answer is saved that its page is leaving behind. */
-const PARTIAL = "partial ";
 
 /** How often another tab's answer is looked at, should its messages not come. */
 const LOOK_MS = 1000;
@@ -62,21 +58,27 @@ export class BrowserKeeper {
   async #open(id) {
     const conversation = await this.#shelf.get(id);
     if (!conversation) throw new ChatError(NOT_FOUND, newId(), { status: 404 });
-    let isChanged = false;
-    for (const turn of conversation.turns.filter(({ role }) => role === "assistant")) {
+    const answers = conversation.turns.filter(({ role }) => role === "assistant");
+    const changed = [];
+    for (const turn of answers) {
       this.#places.set(turn.answer_id, id);
-      if (turn.state !== "streaming" || (await this.#presence.has(turn.answer_id))) continue;
+      // Of an answer that was interrupted, the last words may be written after its page was left.
+      if (turn.state !== "streaming" && turn.state !== "interrupted") continue;
+      const text = await this.#shelf.partial(turn.answer_id);
+      turn.content = text ?? turn.content;
+      if (await this.#presence.has(turn.answer_id)) continue;
       // The tab that asked is gone, and the answer with it.
+      if (text !== undefined || turn.state === "streaming") changed.push(turn);
       turn.state = "interrupted";
-      turn.content = takePartial(turn.answer_id) ?? turn.content;
-      isChanged = true;
     }
-    if (isChanged) await this.#shelf.put(conversation);
+    if (changed.length > 0) await this.#shelf.put(conversation);
+    for (const { answer_id } of changed) await this.#shelf.removePartial(answer_id);
     return conversation;
   }
 
   async rename(id, title) {
-    await this.#shelf.put({ ...(await this.open(id)), title });
+    const updated_at = new Date().toISOString();
+    await this.#shelf.put({ ...(await this.open(id)), title, updated_at });
   }
 
   async remove(id) {
@@ -135,15 +137,21 @@ export class BrowserKeeper {
     conversation.updated_at = answer.created_at;
     this.#places.set(answerId, conversationId);
     const stopped = await this.#presence.enter(answerId, signal);
-    const saving = new Saving(
-      () => this.#save(conversation.id, turns),
-      () => save(PARTIAL + answerId, answer.content),
-    );
+    const saving = new Saving(() => {
+      this.#shelf.putPartial(answerId, answer.content);
+      this.#presence.tell(answerId);
+    });
     const kept = { turn_id: answer.id, history_turns: 2 * (earlier.length - since) };
     let sequence = 0;
     try {
       await this.#shelf.put(conversation);
-      const request = { method: "POST", body, signal: stopped, insists: true };
+      const request = {
+        method: "POST",
+        body,
+        signal: stopped,
+        insists: true,
+        patienceMs: MODEL_PATIENCE_MS,
+      };
       for await (const frame of framesIn(await this.#api.request("/chat", request))) {
         sequence += 1;
         answer.content += frame.content;
@@ -164,7 +172,9 @@ export class BrowserKeeper {
       endTurn(answer, frame);
       yield { ...frame, ...kept };
     } finally {
-      await saving.end();
+      saving.end();
+      await this.#save(conversation.id, turns);
+      await this.#shelf.removePartial(answerId);
       this.#presence.leave(answerId);
     }
   }
@@ -199,7 +209,7 @@ export class BrowserKeeper {
     this.#presence.stop(answerId);
   }
 
-  /** Writes how far an answer has come, beside what other tabs have written meanwhile. */
+  /** Writes an exchange that is over, beside what other tabs have written meanwhile. */
   async #save(id, turns) {
     const conversation = await this.#shelf.get(id);
     // It may have been deleted meanwhile.
@@ -209,7 +219,6 @@ export class BrowserKeeper {
       if (at >= 0) conversation.turns[at] = turn;
     }
     await this.#shelf.put(conversation);
-    this.#presence.tell(turns.at(-1).answer_id);
   }
 
   /** Takes back a question that got no answer. */
@@ -224,31 +233,26 @@ export class BrowserKeeper {
   }
 }
 
-/** Saves now and then, and when the page is left. */
+/** Saves at once, then now and then, and when the page is left. */
 class Saving {
   #save;
   #timer;
+  #isDue = false;
   #over = new AbortController();
   #isLeaving = false;
   #onStay = () => {};
 
-  /** @param {() => Promise<void>} save @param {() => void} saveAtOnce for when the page is left, which waits for nothing */
-  constructor(save, saveAtOnce) {
+  /** @param {() => void} save waits for nothing */
+  constructor(save) {
     this.#save = save;
     const { signal } = this.#over;
-    const leave = () => {
-      this.#isLeaving = true;
-      saveAtOnce();
-    };
     addEventListener("pageshow", () => this.#stay(), { signal });
-    addEventListener("pagehide", leave, { signal });
+    addEventListener("pagehide", () => this.#leave(), { signal });
   }
 
   soon() {
-    this.#timer ??= setTimeout(() => {
-      this.#timer = undefined;
-      this.#save();
-    }, SAVE_MS);
+    this.#isDue = true;
+    if (this.#timer === undefined) this.#now();
   }
 
   /** Waits while the page is being left. That cuts off the answer, which is no failure of the connection. */
@@ -259,23 +263,28 @@ class Saving {
     });
   }
 
-  async end() {
+  end() {
     clearTimeout(this.#timer);
     this.#over.abort();
-    await this.#save();
+  }
+
+  #now() {
+    this.#timer = undefined;
+    if (!this.#isDue) return;
+    this.#isDue = false;
+    this.#save();
+    this.#timer = setTimeout(() => this.#now(), SAVE_MS);
+  }
+
+  #leave() {
+    this.#isLeaving = true;
+    this.#save();
   }
 
   #stay() {
     this.#isLeaving = false;
     this.#onStay();
   }
-}
-
-/** What had arrived of an answer when its page was left. @returns {string | undefined} */
-function takePartial(answerId) {
-  const text = load(PARTIAL + answerId);
-  save(PARTIAL + answerId, undefined);
-  return text;
 }
 
 function emptyConversation({ conversationId: id, message }) {

@@ -4,6 +4,7 @@ import { openDB } from "idb";
  * The page's database in this browser:
  *
  * - `summaries` and `conversations`: what the browser keeps where the service keeps nothing, as the API would give it.
+ * - `partials`: what has arrived of answers that are not over, by their ids.
  * - `copies`: the conversations of the service that were opened last, to read them offline; `usedAt` tells when.
  */
 
@@ -21,6 +22,7 @@ export function database() {
     upgrade(database) {
       database.createObjectStore("summaries", { keyPath: "id" }).createIndex("time", "updated_at");
       database.createObjectStore("conversations", { keyPath: "id" });
+      database.createObjectStore("partials");
       database.createObjectStore("copies", { keyPath: "id" }).createIndex("usedAt", "usedAt");
     },
     // Another tab has a newer version of this page.

@@ -1,4 +1,5 @@
 import { readAnswer } from "../answer-stream.js";
+import { MODEL_PATIENCE_MS } from "../api.js";
 import { copies } from "./copies.js";
 import { summaryOf } from "./shelf.js";
 
@@ -79,9 +80,10 @@ export class ServerKeeper {
     await this.#api.request(pathOf(id), { method: "PATCH", body });
   }
 
+  /** The page may be left at this moment: the request is sent at once, and outlives it. */
   async remove(id) {
-    await copies.remove(id);
-    await this.#api.request(pathOf(id), { method: "DELETE" });
+    const request = { method: "DELETE", keepalive: true };
+    await Promise.all([this.#api.request(pathOf(id), request), copies.remove(id)]);
   }
 
   /** @returns {Promise<string>} */
@@ -114,6 +116,7 @@ export class ServerKeeper {
       headers: { "Idempotency-Key": answerId },
       body: JSON.stringify(chat),
       insists: true,
+      patienceMs: MODEL_PATIENCE_MS,
     };
     const connect = async (sequence, signal) => {
       if (sequence !== undefined) return this.#frames(answerId, sequence, signal);
@@ -146,7 +149,8 @@ export class ServerKeeper {
 
   #frames(answerId, sequence, signal) {
     const query = sequence === undefined ? "" : `?after=${sequence}`;
-    return this.#api.request(`/answers/${answerId}${query}`, { signal });
+    const path = `/answers/${answerId}${query}`;
+    return this.#api.request(path, { signal, patienceMs: MODEL_PATIENCE_MS });
   }
 }
 

@@ -7,9 +7,12 @@ import { database } from "./database.js";
 export class Shelf {
   /** @type {Map<string, import("./server.js").Conversation>} */
   #inMemory = new Map();
+  /** The same database without waiting for it. @type {import("idb").IDBPDatabase | undefined} */
+  #database;
 
   /** @returns {Promise<import("./server.js").Conversation | undefined>} */
   async get(id) {
+    this.#database ??= await quietly((it) => it);
     return this.#inMemory.get(id) ?? (await quietly((it) => it.get("conversations", id)));
   }
 
@@ -39,7 +42,33 @@ export class Shelf {
 
   async clear() {
     this.#inMemory.clear();
-    await quietly((it) => Promise.all([it.clear("conversations"), it.clear("summaries")]));
+    const stores = ["conversations", "summaries", "partials"];
+    await quietly((it) => Promise.all(stores.map((store) => it.clear(store))));
+  }
+
+  /**
+   * Writes how far an answer has come. It waits for nothing, because the page may be about to be left.
+   *
+   * @param {string} answerId
+   * @param {string} text
+   */
+  putPartial(answerId, text) {
+    try {
+      const transaction = this.#database.transaction("partials", "readwrite");
+      transaction.store.put(text, answerId);
+      transaction.commit();
+    } catch {
+      // There is no database.
+    }
+  }
+
+  /** @returns {Promise<string | undefined>} */
+  partial(answerId) {
+    return quietly((it) => it.get("partials", answerId));
+  }
+
+  async removePartial(answerId) {
+    await quietly((it) => it.delete("partials", answerId));
   }
 
   /** The last changed first. @returns {Promise<import("./server.js").Summary[]>} */

@@ -1,7 +1,10 @@
 import DOMPurify from "dompurify";
 import { Marked } from "marked";
 import { BOUNDS, BoundedLexer } from "./bounds.js";
-import { copyOnClick } from "./copy.js";
+import { CodeBlock } from "./code-block.js";
+import { escapeHtml } from "./escape.js";
+import { FORMULA_EXTENSIONS } from "./formula-syntax.js";
+import { showFormula } from "./formulas.js";
 
 /**
  * Turns a model's Markdown into elements. The text is untrusted: its HTML is shown as text, and nothing in it is loaded,
@@ -15,6 +18,7 @@ const marked = new Marked({
   gfm: true,
   breaks: true,
   ...BOUNDS,
+  extensions: FORMULA_EXTENSIONS,
   renderer: {
     html: ({ text, block }) => {
       if (HARMLESS_HTML.test(text.trim())) return text;
@@ -72,36 +76,37 @@ export function renderMarkdown(text) {
   for (const link of fragment.querySelectorAll("a[href]")) {
     link.target = "_blank";
     link.rel = "noopener noreferrer";
+    // Print shows the addresses of the others.
+    if (link.textContent === link.getAttribute("href")) link.className = "bare";
   }
-  for (const table of fragment.querySelectorAll("table")) frame(table, "table");
+  for (const code of fragment.querySelectorAll("code.formula")) showFormula(code);
   for (const pre of fragment.querySelectorAll("pre")) frameCode(pre);
+  for (const table of fragment.querySelectorAll("table")) frameTable(table);
+  setDirections(fragment);
   return fragment;
 }
 
-/** Wraps an element that may be wider than the page, so that it scrolls by itself, by keyboard too. */
-function frame(element, name) {
-  const box = document.createElement("div");
-  box.className = name;
-  box.tabIndex = 0;
-  element.replaceWith(box);
-  box.append(element);
-}
-
 function frameCode(pre) {
-  const code = pre.querySelector("code") ?? pre;
-  const { content } = document.querySelector("#code-block");
-  const box = document.importNode(content, true).firstElementChild;
-  box.querySelector("span").textContent = code.className.replace(/^language-/, "");
-  copyOnClick(box.querySelector("button"), () => code.textContent);
-  pre.replaceWith(box);
-  pre.tabIndex = 0;
-  box.append(pre);
+  const language = pre.firstElementChild?.className.replace(/^language-/, "") ?? "";
+  const block = new CodeBlock(language);
+  block.append(pre.textContent);
+  block.close();
+  pre.replaceWith(block.element);
 }
 
-function escapeHtml(text) {
-  return text
-    .replaceAll("&", "&amp;")
-    .replaceAll("<", "&lt;")
-    .replaceAll(">", "&gt;")
-    .replaceAll('"', "&quot;");
+/** Lets a table that is wider than the page scroll by itself, by keyboard too. */
+function frameTable(table) {
+  const box = document.createElement("div");
+  box.className = "table";
+  box.tabIndex = 0;
+  box.role = "group";
+  box.ariaLabel = "Table";
+  table.replaceWith(box);
+  box.append(table);
+}
+
+/** Each block reads from the side where its first word begins. What is inside follows it; code never counts. */
+function setDirections(fragment) {
+  for (const code of fragment.querySelectorAll("code")) code.dir = "ltr";
+  for (const block of fragment.children) if (!block.dir) block.dir = "auto";
 }

@@ -1,3 +1,6 @@
+import { CodeBlock } from "./code-block.js";
+import { Fence } from "./fence.js";
+import { grow, moveContent } from "./grow.js";
 import { blockLengths, renderMarkdown } from "./markdown.js";
 
 /** Longest time that one draw may take. The rest of the animation frame is for scrolling and typing. */
@@ -9,43 +12,56 @@ const WINDOW = 8_000;
 /** Most blocks rendered at a time. A window of nothing but tiny blocks has thousands. */
 const MAX_BLOCKS = 100;
 
-/** From a block longer than this on, the answer is shown as plain text. */
+/** From a block longer than this on, the text is shown as it is. Only code may be longer. */
 const MAX_BLOCK_LENGTH = 16_000;
 
-/** Longest paragraph of plain text, and how much plain text is drawn at a time. */
+/** Longest paragraph of plain text, and how much plain text or code is drawn at a time. */
 const PLAIN_PIECE = 4_000;
 const PLAIN_PER_DRAW = 10 * PLAIN_PIECE;
+
+/**
+ * Most blocks beside each other, if they do not come at once. On a page with formulas, Chromium styles all that is beside
+ * a new element again, and all that is in it.
+ */
+const MAX_TOGETHER = 8;
 
 /** While the last block is shorter than this, it may still join the block before it: `10.` continues a list. */
 const UNDECIDED = 12;
 
-/** The text of an answer on the page. Complete blocks are rendered once; only the last one is rendered again as it grows. */
-export class AnswerText {
+/**
+ * Markdown that grows on the page. Complete blocks are rendered once; only the last one is rendered again as it grows.
+ * Code that grows is not rendered again: each letter is read and drawn once.
+ */
+export class GrowingText {
   /** Holds the block that is still growing, behind those that are complete. */
   #live = document.createElement("div");
   #liveText = "";
+  /** Holds the latest of the complete blocks. */
+  #blocks;
   #text = "";
-  #endsWithReturn = false;
   /** Length of the text whose blocks are complete and rendered. */
   #settled = 0;
   #window = WINDOW;
   #restUntil = 0;
   #isPlain = false;
+  /** The code block that is growing. @type {{ fence: Fence, block: CodeBlock } | undefined} */
+  #code;
   /** The last piece of plain text. @type {Text | undefined} */
   #piece;
 
   /** @param {HTMLElement} element */
   constructor(element) {
     this.#live.className = "live";
-    element.replaceChildren(this.#live);
+    element.append(this.#live);
+  }
+
+  get length() {
+    return this.#text.length;
   }
 
   /** @param {string} text */
   append(text) {
-    // The two halves of a CRLF may come in different frames.
-    const rest = this.#endsWithReturn && text.startsWith("\n") ? text.slice(1) : text;
-    this.#endsWithReturn = text.endsWith("\r");
-    this.#text += rest.replace(/\r\n?/g, "\n");
+    this.#text += text;
   }
 
   /**
@@ -72,8 +88,11 @@ export class AnswerText {
     while (this.#settled < this.#text.length) {
       if (performance.now() > deadline) return false;
       if (this.#isPlain) return this.#drawPlain();
-      if (!this.#settleSome(isWhole)) return this.#drawLive(started);
+      if (this.#code) {
+        if (!this.#drawCode(isWhole)) break;
+      } else if (!this.#settleSome(isWhole)) return this.#drawLive(started);
     }
+    if (isWhole && this.#code) this.#closeCode();
     this.#showLive("");
     return true;
   }
@@ -84,8 +103,10 @@ export class AnswerText {
     const isRest = this.#settled + text.length === this.#text.length;
     const lengths = blockLengths(text);
     const whole = isWhole && isRest ? lengths : lengths.slice(0, -1);
-    const last = text.slice(sum(whole)).trimStart();
-    if (!isWhole && isRest && last.length < UNDECIDED) return false;
+    const last = text.slice(sum(whole));
+    const isCode = Fence.open(last) !== undefined;
+    const isUndecided = !isWhole && isRest && last.trimStart().length < UNDECIDED;
+    if (isUndecided && !isCode) return false;
     // Blank lines are not a block.
     if (isWhole && isRest && whole.length === 0) whole.push(text.length);
     if (whole.length > 0) {
@@ -93,6 +114,7 @@ export class AnswerText {
       this.#window = WINDOW;
       return true;
     }
+    if (isCode) return this.#openCode(text);
     if (isRest) return false;
     this.#window *= 2;
     if (this.#window > MAX_BLOCK_LENGTH) this.#becomePlain();
@@ -100,9 +122,47 @@ export class AnswerText {
   }
 
   #settle(text) {
-    this.#live.before(renderMarkdown(text));
+    grow(this.#live, renderMarkdown(text));
+    moveContent(this.#live, this.#placeForMore());
+    this.#liveText = "";
     this.#settled += text.length;
+  }
+
+  #placeForMore() {
+    if (!this.#blocks || this.#blocks.childElementCount >= MAX_TOGETHER) this.#startBlocks();
+    return this.#blocks;
+  }
+
+  #startBlocks() {
+    this.#blocks = document.createElement("div");
+    this.#blocks.className = "blocks";
+    this.#live.before(this.#blocks);
+  }
+
+  #openCode(text) {
+    const { fence, language, length } = Fence.open(text);
+    this.#code = { fence, block: new CodeBlock(language) };
+    this.#placeForMore().append(this.#code.block.element);
+    this.#settled += length;
     this.#showLive("");
+    return true;
+  }
+
+  /** Draws the code that has come. Returns false if the rest has to wait for more. */
+  #drawCode(isWhole) {
+    const text = this.#text.slice(this.#settled, this.#settled + PLAIN_PER_DRAW);
+    const isEnd = isWhole && this.#settled + text.length === this.#text.length;
+    const { code, length, isClosed } = this.#code.fence.read(text, isEnd);
+    this.#code.block.append(code);
+    this.#settled += length;
+    if (isClosed) this.#closeCode();
+    return length > 0;
+  }
+
+  #closeCode() {
+    this.#code.block.close();
+    this.#code = undefined;
+    this.#window = WINDOW;
   }
 
   /** Renders the block that is still growing, then pauses for six times as long as that took. */
@@ -116,11 +176,12 @@ export class AnswerText {
   #showLive(text) {
     if (text === this.#liveText) return;
     this.#liveText = text;
-    this.#live.replaceChildren(renderMarkdown(text));
+    grow(this.#live, renderMarkdown(text));
   }
 
   #becomePlain() {
     this.#isPlain = true;
+    this.#startBlocks();
     this.#showLive("");
   }
 
@@ -144,7 +205,7 @@ export class AnswerText {
     block.className = "plain-text";
     this.#piece = document.createTextNode("");
     block.append(this.#piece);
-    this.#live.before(block);
+    this.#blocks.append(block);
   }
 }
 

@@ -1,4 +1,5 @@
 import { Lexer, Tokenizer } from "marked";
+import { maskFormulas, nextFormulaLine } from "./formula-syntax.js";
 
 /**
  * Bounds on what one rendering costs, whatever the text. Some texts that nobody would write by hand take Marked time
@@ -31,8 +32,16 @@ export class BoundedLexer extends Lexer {
   depth = -1;
   inlineDepth = -1;
   searched = 0;
+  searchedForFormulas = 0;
   cells = 0;
   repeated = 0;
+
+  constructor(options) {
+    super(options);
+    // Emphasis neither begins nor ends in a formula.
+    const emStrongMask = (masked) => maskFormulas(this, this.inlineText, masked);
+    this.options = { ...this.options, hooks: { emStrongMask } };
+  }
 
   blockTokens(...args) {
     this.depth += 1;
@@ -43,10 +52,11 @@ export class BoundedLexer extends Lexer {
     }
   }
 
-  inlineTokens(...args) {
+  inlineTokens(text, tokens) {
     this.inlineDepth += 1;
+    this.inlineText = text;
     try {
-      return super.inlineTokens(...args);
+      return super.inlineTokens(text, tokens);
     } finally {
       this.inlineDepth -= 1;
     }
@@ -108,6 +118,12 @@ function counted(lexer, text, found) {
   return found;
 }
 
+/** The equals sign in a formula of several lines underlines no heading. */
+function headingBeforeFormula(text) {
+  const end = nextFormulaLine(text);
+  return end < 0 ? DEFAULT : Tokenizer.prototype.lheading.call(this, text.slice(0, end));
+}
+
 function onlyBareLink(text) {
   return BARE_LINK.test(text) ? DEFAULT : NOTHING;
 }
@@ -127,6 +143,7 @@ export const BOUNDS = {
     blockquote: unlessTooDeep,
     list: unlessTooDeep,
     table: tableWithin,
+    lheading: headingBeforeFormula,
     link: unlessTooDeepInline,
     reflink: referenceWithin,
     del: deletionWithin,
