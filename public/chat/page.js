@@ -171,6 +171,7 @@ export class Page extends EventTarget {
         this.#composer.setBusy(conversation.running !== undefined);
       },
       onEnd: (exchange) => {
+        if (exchange.state !== "failed") this.#copy(id);
         if (!isShown()) return this.#drop(conversation);
         this.#showPath();
         this.#transcript.end(exchange);
@@ -183,6 +184,12 @@ export class Page extends EventTarget {
     });
     this.#conversations.set(id, conversation);
     return conversation;
+  }
+
+  /** Has this device keep what was just said, to be read offline: who keeps it makes a copy of what is opened. */
+  async #copy(id) {
+    const keeper = await this.keeper;
+    await keeper.open(id).catch(() => {});
   }
 
   #show(id) {
