@@ -176,7 +176,6 @@ export class Page extends EventTarget {
         this.#composer.setBusy(conversation.running !== undefined);
       },
       onEnd: (exchange) => {
-        if (exchange.state !== "failed") this.#copy(id);
         if (!isShown()) return this.#drop(conversation);
         this.#showPath();
         this.#transcript.end(exchange);
@@ -190,12 +189,6 @@ export class Page extends EventTarget {
     });
     this.#conversations.set(id, conversation);
     return conversation;
-  }
-
-  /** Has this device keep what was just said, to be read offline: who keeps it makes a copy of what is opened. */
-  async #copy(id) {
-    const keeper = await this.keeper;
-    await keeper.open(id).catch(() => {});
   }
 
   #show(id) {
