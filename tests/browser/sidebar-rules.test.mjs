@@ -135,3 +135,21 @@ test("a search takes in changes of what it found, and nothing else", async () =>
   listing.update({ id: "b", title: "Bee" });
   assert.deepEqual(listing.summaries, [at("b", 20, { title: "Bee" })]);
 });
+
+test("offline only the copies are listed, and everything again afterwards", async () => {
+  const keeper = new Pages();
+  const online = { conversations: [at("d", 40), at("c", 30)], next: "n1" };
+  keeper.pages.first = online;
+  keeper.pages.n1 = { conversations: [at("b", 20)], next: null };
+  const listing = new Listing(keeper);
+  await listing.more();
+  await listing.more();
+  keeper.pages.first = { conversations: [at("c", 30)], isCopy: true };
+  await listing.refresh();
+  assert.deepEqual([idsOf(listing), listing.isCopy, listing.isComplete], ["c", true, true]);
+  keeper.pages.first = online;
+  await listing.refresh();
+  assert.deepEqual([idsOf(listing), listing.isCopy, listing.isComplete], ["dc", false, false]);
+  await listing.more();
+  assert.deepEqual([idsOf(listing), listing.isComplete], ["dcb", true]);
+});

@@ -368,3 +368,20 @@ test("a list that could not be loaded says so, and can be tried again", async (t
   await sidebar.element.getByRole("button", { name: "Try again" }).click();
   await sidebar.has(1);
 });
+
+test("offline the list has what can still be read, and everything once the network is back", async (t) => {
+  const me = somebody(app, upstream);
+  const id = await me.keep("Tell me about bridges", { answer: "They carry loads" });
+  await me.keep("Tell me about tunnels");
+  const { page } = await visit(t, `${app.url}/c/${id}`, { ...me.signedIn, expected: failing });
+  const sidebar = sidebarOf(page);
+  await exchangeOn(page).shows("They carry loads");
+  await sidebar.has(2);
+  await page.context().setOffline(true);
+  await page.evaluate(() => document.dispatchEvent(new Event("visibilitychange")));
+  await sidebar.element.getByText("You are offline. These can still be read.").waitFor();
+  assert.deepEqual(await titlesOf(sidebar), ["Tell me about bridges"]);
+  await page.context().setOffline(false);
+  await sidebar.has(2);
+  await sidebar.element.getByText("You are offline.").waitFor({ state: "detached" });
+});

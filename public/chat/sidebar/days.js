@@ -1,5 +1,9 @@
 const DAY_MS = 86_400_000;
 
+// A formatter costs more than a hundred of its uses, and a list of a thousand conversations is grouped often.
+const MONTH = new Intl.DateTimeFormat("en", { month: "long" });
+const MONTH_AND_YEAR = new Intl.DateTimeFormat("en", { month: "long", year: "numeric" });
+
 /**
  * The heading that a conversation is listed under, by the calendar of this device.
  *
@@ -15,10 +19,7 @@ export function dayOf(time, now = new Date()) {
   if (days <= 7) return "Previous 7 days";
   if (days <= 30) return "Previous 30 days";
   const isThisYear = date.getFullYear() === now.getFullYear();
-  return date.toLocaleDateString("en", {
-    month: "long",
-    year: isThisYear ? undefined : "numeric",
-  });
+  return (isThisYear ? MONTH : MONTH_AND_YEAR).format(date);
 }
 
 function startOfDay(date) {

@@ -35,12 +35,16 @@ export class Listing {
 
   /** Loads the first page again, for what other devices have changed. */
   async refresh() {
+    const wasCopy = this.isCopy;
     const { conversations, next } = await this.#page();
     const oldest = next ? timeOf(conversations.at(-1)) : Number.NEGATIVE_INFINITY;
     const listed = new Set(conversations.map(({ id }) => id));
     const isKnown = (summary) => timeOf(summary) < oldest && !listed.has(summary.id);
     this.#set([...conversations, ...this.summaries.filter(isKnown)]);
     if (!next) this.isComplete = true;
+    // The copies were all that there was, but not all that there is.
+    else if (wasCopy) this.isComplete = false;
+    if (wasCopy) this.#next = undefined;
     this.#next ??= next ?? undefined;
   }
 

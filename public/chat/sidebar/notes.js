@@ -11,8 +11,9 @@ export class Notes {
   #onButton = () => {};
   /** Tells when the end comes into sight. */
   #observer = new IntersectionObserver(
-    ([entry]) => {
-      if (entry.isIntersecting) this.#handlers.onMore();
+    (entries) => {
+      // A busy page gets several at once, and only the last says how it is now.
+      if (entries.at(-1).isIntersecting) this.#handlers.onMore();
     },
     { root: document.querySelector("#list-scroller"), rootMargin: AHEAD },
   );
