@@ -181,6 +181,7 @@ test("only the latest search counts: an earlier one ends with the first key that
   await page.reload();
   const sidebar = sidebarOf(page);
   await sidebar.has(2);
+  await page.clock.pauseAt(Date.now() + 60_000);
   const slow = Promise.withResolvers();
   await page.route("**/conversations?q=bridges*", (route) => slow.resolve(route));
   await sidebar.search.fill("bridges");
