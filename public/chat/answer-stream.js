@@ -97,7 +97,6 @@ export async function* readAnswer(connect, { after, signal, onTrouble = () => {}
       for await (const frame of framesIn(response, () => attempt.hear())) {
         failures = 0;
         onTrouble(false);
-        if (frame.sequence <= (after ?? -1)) continue;
         after = frame.sequence;
         yield frame;
         if (frame.is_final) return;

@@ -2,7 +2,7 @@ import { persist } from "./answer-stream.js";
 import { ChatError, newId } from "./api.js";
 import { isUnkept, loadAsks, saveAsks } from "./asks.js";
 import { loadSettings } from "./store.js";
-import { endOf, exchangesOf, pathTo, titleOf, turnBehind } from "./turns.js";
+import { endOf, exchangesOf, pathTo, titleOf, turnBehind, turnsOf } from "./turns.js";
 
 /** Asks the model to finish an answer that reached the limit. */
 const CONTINUE = "Continue where you stopped.";
@@ -24,6 +24,7 @@ const GONE = {
  * @property {(exchange: Exchange) => void} onState
  * @property {(exchange: Exchange) => void} onEnd an answer that this page was reading has ended
  * @property {() => void} onSummary
+ * @property {() => string | undefined} standardModel the model that answers when none is chosen
  * @property {() => Promise<boolean>} isKeeperNew the service keeps nothing any more: whether somebody else does
  *
  * @typedef {import("./turns.js").Exchange} Exchange
@@ -81,7 +82,9 @@ export class Conversation {
       if (error.status === 404 && isComing) return { turns: [] };
       throw error;
     });
-    if (!this.#isClosed) this.#merge(kept);
+    // What this page knows is newer than a copy.
+    const isOlder = kept.isCopy && this.exchanges.length > 0;
+    if (!this.#isClosed && !isOlder) this.#merge(kept);
   }
 
   /** Asks a question. While an answer is running, it waits for its turn. */
@@ -167,7 +170,7 @@ export class Conversation {
     exchange.state = "streaming";
     const { model, maxTokens } = loadSettings();
     exchange.sent ??= { after: turnBehind(exchange.parent), model, maxTokens };
-    exchange.model ??= exchange.sent.model;
+    exchange.model ??= exchange.sent.model ?? this.#observer.standardModel();
     const ask = {
       conversationId: this.id,
       answerId: exchange.answerId,
@@ -208,7 +211,16 @@ export class Conversation {
     if (exchange.state === "queued" || exchange.state === "streaming") return;
     this.#observer.onEnd(exchange);
     this.#observer.onSummary();
+    this.#copy();
     if (exchange.state === "done" || exchange.state === "stopped") this.#sendNext(exchange);
+  }
+
+  /** Has the conversation at hand offline. */
+  async #copy() {
+    const { id, title, updatedAt: updated_at } = this;
+    const turns = turnsOf(this.exchanges.filter(({ turnId }) => turnId !== undefined));
+    if (turns.length === 0) return;
+    await (await this.#keeper()).copy({ id, title, created_at: updated_at, updated_at, turns });
   }
 
   /** The frames are those from the answer's start. What is shown already is passed over. */

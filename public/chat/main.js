@@ -14,7 +14,7 @@ const composer = new Composer({
   onDraft: (text) => page.draft(text),
 });
 const api = new Api((wasRefused) => tokenDialog.ask(wasRefused));
-const page = new Page({ api, composer });
+const page = new Page({ api, composer, standardModel: () => models.standard });
 const sidebar = new Sidebar(page, () => api.signIn());
 const settings = new SettingsDialog(page, {
   onSaved: () => models.show(),

@@ -12,6 +12,8 @@ import { versionsOf } from "./turns.js";
 const MISSING = {
   title: "There is no such conversation",
   text: "It may have been deleted, or it belongs to another access token.",
+  textHere:
+    "It may have been deleted. Each browser keeps its own conversations: it may also be in another one.",
   action: "New conversation",
 };
 const UNREACHABLE = { title: "This conversation could not be opened", action: "Try again" };
@@ -37,6 +39,7 @@ export class Page extends EventTarget {
   #api;
   #transcript;
   #composer;
+  #standardModel;
   #router = new Router((id) => this.#show(id));
   /** Those that are shown, or whose answers are being read. @type {Map<string, Conversation>} */
   #conversations = new Map();
@@ -50,12 +53,14 @@ export class Page extends EventTarget {
    * @param {object} parts
    * @param {import("./api.js").Api} parts.api
    * @param {import("./composer.js").Composer} parts.composer
+   * @param {() => string | undefined} parts.standardModel the model that answers when none is chosen, if it is known
    */
-  constructor({ api, composer }) {
+  constructor({ api, composer, standardModel }) {
     super();
     this.#api = api;
     this.#transcript = new Transcript(this.#actions());
     this.#composer = composer;
+    this.#standardModel = standardModel;
     this.addEventListener("changed", ({ detail }) => this.#renamed(detail.summary));
     this.addEventListener("removed", ({ detail }) => this.#forget(detail.id));
     addEventListener("online", () => this.#look());
@@ -176,6 +181,7 @@ export class Page extends EventTarget {
         this.#transcript.end(exchange);
       },
       onSummary: () => this.#tell("changed", { summary: summaryOf(conversation) }),
+      standardModel: this.#standardModel,
       isKeeperNew: async () => {
         this.#choose();
         return (await this.keeper).kind === "browser";
@@ -216,12 +222,8 @@ export class Page extends EventTarget {
       await conversation.load();
     } catch (error) {
       if (this.#shown !== conversation) return true;
-      // What is sent now begins a new conversation.
-      this.#shown = undefined;
-      this.#opening = undefined;
-      this.#conversations.delete(conversation.id);
-      if (error.status === 404) this.#missing();
-      else this.#unreachable(conversation.id, error);
+      const isMissing = error.status === 404;
+      this.#close(isMissing ? this.#missing : () => this.#unreachable(conversation.id, error));
       return false;
     }
     if (this.#shown !== conversation) return true;
@@ -233,8 +235,7 @@ export class Page extends EventTarget {
   #showPath() {
     const { path, exchanges, title, running, isCopy } = this.#shown;
     const earlier = path.slice(0, -1);
-    const since =
-      load("kept-by") === "browser" ? sinceHere(earlier, path) : historyOf(earlier).since;
+    const since = isKeptHere() ? sinceHere(earlier, path) : historyOf(earlier).since;
     this.#transcript.show(path, {
       since,
       isCopy,
@@ -245,7 +246,8 @@ export class Page extends EventTarget {
   }
 
   #missing() {
-    this.#transcript.notice({ ...MISSING, onAction: () => this.open() });
+    const text = isKeptHere() ? MISSING.textHere : MISSING.text;
+    this.#transcript.notice({ ...MISSING, text, onAction: () => this.open() });
   }
 
   #unreachable(id, { problem }) {
@@ -260,7 +262,22 @@ export class Page extends EventTarget {
   /** Takes in what has happened to the open conversation elsewhere. */
   async #look() {
     this.#lookedAt = Date.now();
-    await this.#shown?.load().catch(() => {});
+    const conversation = this.#shown;
+    try {
+      await conversation?.load();
+    } catch (error) {
+      // Another device has deleted it.
+      if (error.status === 404 && conversation === this.#shown) this.#close(this.#missing);
+    }
+  }
+
+  /** Shows something in the place of the open conversation. What is sent now begins a new one. */
+  #close(show) {
+    this.#conversations.delete(this.#shown.id);
+    this.#shown = undefined;
+    this.#opening = undefined;
+    this.#composer.setBusy(false);
+    show.call(this);
   }
 
   #renamed({ id, title }) {
@@ -287,6 +304,11 @@ export class Page extends EventTarget {
   }
 }
 
+/** Whether it is this browser that keeps the conversations. */
+function isKeptHere() {
+  return load("kept-by") === "browser";
+}
+
 /** From which exchange on the model sees a conversation that the browser keeps. */
 function sinceHere(earlier, path) {
   return requestFor(earlier, path.at(-1)?.question ?? "", loadSettings()).since;
@@ -300,6 +322,6 @@ function summaryOf({ id, title, updatedAt, exchanges }) {
     title,
     updated_at: updatedAt,
     turn_count: 2 * exchanges.length,
-    state: state === "done" ? "complete" : state,
+    state: { done: "complete", queued: "streaming" }[state] ?? state,
   };
 }

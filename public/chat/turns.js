@@ -55,6 +55,35 @@ export function exchangesOf(turns) {
   return exchanges;
 }
 
+/**
+ * The turns of exchanges. Those of questions get ids of their own: nothing but `exchangesOf` needs them.
+ *
+ * @param {Exchange[]} exchanges oldest first
+ * @returns {Turn[]}
+ */
+export function turnsOf(exchanges) {
+  return exchanges.flatMap((exchange) => {
+    const { answerId, turnId, parent, question, answer, state, createdAt } = exchange;
+    const parent_id = turnBehind(parent);
+    const id = `question of ${answerId}`;
+    const asked = { id, parent_id, role: "user", content: question, created_at: createdAt };
+    const answered = {
+      id: turnId,
+      parent_id: id,
+      role: "assistant",
+      content: answer,
+      created_at: createdAt,
+      answer_id: answerId,
+      state: state === "done" ? "complete" : state,
+      model: exchange.model,
+      finish_reason: exchange.finishReason ?? null,
+      usage: exchange.usage ?? null,
+      error: exchange.problem,
+    };
+    return [asked, answered];
+  });
+}
+
 /** From the first exchange to this one. @param {Exchange | undefined} tip @returns {Exchange[]} */
 export function pathTo(tip) {
   const path = [];

@@ -26,10 +26,10 @@ export class Snippets {
   }
 
   #write() {
-    const { request, told } = this.#form;
+    const { example, told } = this.#form;
     for (const [name, { write }] of Object.entries(LANGUAGES)) {
       const code = this.#element.querySelector(`[data-language="${name}"] code`);
-      code.textContent = write(request, { origin: location.origin, ...told });
+      code.textContent = write(example, { origin: location.origin, ...told });
     }
   }
 

@@ -54,6 +54,7 @@ function javaScript({ method, address, headers, body }, told) {
     options.length > 0 && `{\n${options.join("\n")}\n}`,
   ];
   return [
+    isStream && "// npm install eventsource-parser",
     isStream && 'import { EventSourceParserStream } from "eventsource-parser/stream";\n',
     wantsToken && 'const { CHAT_TOKEN = "none" } = process.env;',
     `const response = await fetch(${call.filter(Boolean).join(", ")});`,
@@ -80,40 +81,43 @@ function python({ method, address, headers, body }, told) {
   const { origin, wantsToken, isStream, mayBeEmpty } = told;
   const data = parsed(body);
   const own = headers.filter(([name]) => data === undefined || name !== "Content-Type");
-  const fields = own.map(
-    ([name, value]) => `    ${JSON.stringify(name)}: ${JSON.stringify(value)},`,
-  );
-  if (wantsToken) {
-    fields.unshift(`    "Authorization": f"Bearer {os.environ.get('CHAT_TOKEN', 'none')}",`);
-  }
-  const sent = [
-    fields.length > 0 && "headers=headers",
+  const fields = own.map(([name, value]) => `${inPython(name)}: ${inPython(value)},`);
+  if (wantsToken) fields.unshift('"Authorization": f"Bearer {token}",');
+  const request = [
+    `"method": ${inPython(method)},`,
+    `"url": ${inPython(origin + address)},`,
+    ...(fields.length > 0 ? ['"headers": {', ...fields.map((each) => `    ${each}`), "},"] : []),
     body !== undefined &&
-      (data === undefined ? `content=${JSON.stringify(body)}` : `json=${inPython(data)}`),
-    "timeout=60",
+      (data === undefined ? `"content": ${inPython(body)},` : `"json": ${inPython(data, "    ")},`),
+    '"timeout": 60,',
   ].filter(Boolean);
-  const call = `${JSON.stringify(method)}, ${JSON.stringify(origin + address)}, ${sent.join(", ")}`;
   return [
+    `# pip install httpx${isStream ? " httpx-sse" : ""}`,
     wantsToken && "import os",
     "import httpx",
     isStream && "from httpx_sse import connect_sse",
     "",
-    fields.length > 0 && `headers = {\n${fields.join("\n")}\n}`,
-    isStream ? streamInPython(call, mayBeEmpty) : PYTHON_WHOLE(call),
+    wantsToken && 'token = os.environ.get("CHAT_TOKEN", "none")',
+    `request = {\n${request.map((line) => `    ${line}`).join("\n")}\n}`,
+    isStream ? streamInPython(mayBeEmpty) : PYTHON_WHOLE,
   ]
     .filter((line) => line !== false)
     .join("\n");
 }
 
-const PYTHON_WHOLE = (call) => `response = httpx.request(${call})
+const PYTHON_WHOLE = `response = httpx.request(**request)
 response.raise_for_status()
 print(response.status_code, response.text)`;
 
-const streamInPython = (call, mayBeEmpty) => `whole = False
-with httpx.Client() as client, connect_sse(client, ${call}) as events:
+const PYTHON_EMPTY = `    if events.response.status_code == 204:
+        raise SystemExit  # Nothing more will come.
+`;
+
+const streamInPython = (mayBeEmpty) => `whole = False
+with httpx.Client() as client, connect_sse(client, **request) as events:
     if events.response.is_error:
         raise SystemExit(events.response.read().decode())
-${mayBeEmpty ? "    if events.response.status_code == 204:\n        raise SystemExit  # Nothing more will come.\n" : ""}    for event in events.iter_sse():
+${mayBeEmpty ? PYTHON_EMPTY : ""}    for event in events.iter_sse():
         frame = event.json()
         if "error" in frame:
             raise SystemExit(f"{frame['error']}: {frame['detail']}")
@@ -143,14 +147,19 @@ function indented(data) {
   return JSON.stringify(data, null, 2).replaceAll("\n", "\n  ");
 }
 
-function inPython(data) {
+/** A value as Python writes it: in one line if that is short. */
+function inPython(data, indent = "") {
   if (data === null) return "None";
   if (data === true) return "True";
   if (data === false) return "False";
-  if (Array.isArray(data)) return `[${data.map(inPython).join(", ")}]`;
   if (typeof data !== "object") return JSON.stringify(data);
-  const items = Object.entries(data).map(
-    ([key, value]) => `${JSON.stringify(key)}: ${inPython(value)}`,
-  );
-  return `{${items.join(", ")}}`;
+  const isList = Array.isArray(data);
+  const inner = `${indent}    `;
+  const items = isList
+    ? data.map((value) => inPython(value, inner))
+    : Object.entries(data).map(([key, value]) => `${inPython(key)}: ${inPython(value, inner)}`);
+  const [open, close] = isList ? "[]" : "{}";
+  const line = open + items.join(", ") + close;
+  if (line.length <= 60 && !line.includes("\n")) return line;
+  return `${open}\n${items.map((item) => `${inner}${item},\n`).join("")}${indent}${close}`;
 }

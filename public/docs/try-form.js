@@ -38,14 +38,9 @@ export class TryForm {
     });
   }
 
-  /** What the form asks for. @returns {import("./request.js").Request} */
-  get request() {
-    const { method, path } = this.#form.dataset;
-    const { body, accept } = this.#form.elements;
-    return requestOf({ method, path }, this.#fields(), {
-      body: body?.value,
-      accept: accept?.value,
-    });
+  /** What the form asks for, with an example for what is needed and not yet filled in. */
+  get example() {
+    return this.#request((field) => field.value.trim() || field.dataset.example || "");
   }
 
   /** What snippets have to know beside it. */
@@ -76,22 +71,28 @@ export class TryForm {
     this.#form.querySelector("[type=submit]").focus();
   }
 
-  #fields() {
-    return Array.from(
-      this.#form.querySelectorAll("input[data-in]"),
-      ({ name, value, dataset }) => ({
-        in: dataset.in,
-        name,
-        value: value.trim(),
-      }),
-    );
+  /** @param {(field: HTMLInputElement) => string} read @returns {import("./request.js").Request} */
+  #request(read) {
+    const { method, path } = this.#form.dataset;
+    const { body, accept } = this.#form.elements;
+    const more = { body: body?.value, accept: accept?.value };
+    return requestOf({ method, path }, this.#fields(read), more);
+  }
+
+  #fields(read = (field) => field.value.trim()) {
+    const inputs = this.#form.querySelectorAll("input[data-in]");
+    return Array.from(inputs, (field) => ({
+      in: field.dataset.in,
+      name: field.name,
+      value: read(field),
+    }));
   }
 
   async #send() {
     this.#current?.abort();
     const abort = new AbortController();
     this.#current = abort;
-    const { request } = this;
+    const request = this.#request();
     const { cancel } = this.#form.elements;
     cancel.hidden = false;
     const token = "token" in this.#form.dataset ? loadToken() : undefined;

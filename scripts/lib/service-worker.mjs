@@ -15,9 +15,9 @@ import { join } from "node:path";
  * @returns {Promise<Uint8Array>}
  */
 export async function serviceWorker({ build, folder, page, needed, all }) {
-  // The names of hashed files tell their content; those of the others do not.
+  // The names of hashed files tell their content; those of the others do not. The page is kept with its headers.
   const hash = createHash("sha256").update([...needed, ...all].join("\n"));
-  for (const name of [page, ...needed.filter((name) => !name.startsWith("assets/"))]) {
+  for (const name of [page, "_headers", ...needed.filter((name) => !name.startsWith("assets/"))]) {
     hash.update(readFileSync(join(folder, name)));
   }
   const facts = {

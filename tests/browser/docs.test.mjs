@@ -6,7 +6,7 @@ import { visit } from "../support/browser.mjs";
 import { startWorker } from "../support/harness.mjs";
 import { document as api } from "../support/openapi.mjs";
 import { operationOn } from "../support/reference.mjs";
-import { startUpstream } from "../support/upstream.mjs";
+import { delta, startUpstream } from "../support/upstream.mjs";
 
 const upstream = await startUpstream();
 const app = await startWorker({ OPENAI_BASE_URL: upstream.url }, { pages: true });
@@ -76,13 +76,21 @@ test("without JavaScript, the reference can be read, and shows nothing that woul
   const code = page.locator("#health .snippets pre").filter({ visible: true });
   assert.match(await code.textContent(), /^curl .*\/health'$/);
   await page.locator("#health .snippets").getByText("Python").click();
-  assert.match(await code.textContent(), /^import httpx/);
+  assert.match(await code.textContent(), /^# pip install httpx\nimport httpx/);
 });
 
 test("snippets follow the form, and a language holds everywhere, also after a reload", async (t) => {
   const { page } = await visit(t, `${app.url}/docs`);
   const list = operationOn(page, "conversations");
   assert.match(await list.code(), new RegExp(`^curl '${app.url}/conversations' `));
+  const one = operationOn(page, "stop");
+  assert.match(
+    await one.code(),
+    /\/answers\/9b2f7c1e\/stop'/,
+    "an example stands for what is needed",
+  );
+  await one.field("id").fill("a1");
+  assert.match(await one.code(), /\/answers\/a1\/stop'/);
   await list.field("q").fill("two words & more");
   await list.field("limit").fill("5");
   assert.match(await list.code(), /\/conversations\?q=two\+words\+%26\+more&limit=5'/);
@@ -110,28 +118,44 @@ test("the reference has the chat page's content security policy", async () => {
   assert.equal(await policyOf("/docs"), await policyOf("/"));
 });
 
-// Each theme at each size: what fits in one may not fit in the other.
-for (const colorScheme of ["light", "dark"]) {
-  for (const width of [390, 768, 1280]) {
-    test(`the reference is accessible and fits: ${colorScheme}, ${width} px`, async (t) => {
-      const expected = /^Failed to load resource/;
-      const options = { colorScheme, viewport: { width, height: 900 }, expected };
-      const { page } = await visit(t, `${app.url}/docs`, options);
-      await page.getByText("HEAD and OPTIONS").click();
-      await page.locator("main details").evaluateAll((all) => {
-        for (const each of all) each.open = true;
-      });
-      const refused = operationOn(page, "conversations");
-      await refused.send();
-      await refused.status("409 Conflict");
-      const chat = operationOn(page, "chat");
-      await chat.send();
-      (await upstream.nextCall()).end('data: {"choices":[{"delta":{"content":"Hi"}}]}\n\n');
-      await chat.status("then the error upstream_truncated");
-      assert.equal(await page.evaluate(() => document.documentElement.scrollWidth), width);
-      assert.deepEqual(await findings(page), []);
-    });
+// Themes and sizes do not depend on each other, so two looks cover both.
+for (const [colorScheme, width] of [
+  ["light", 1280],
+  ["dark", 390],
+]) {
+  test(`the reference is accessible: ${colorScheme}, ${width} px`, async (t) => {
+    const expected = /^Failed to load resource/;
+    const options = { colorScheme, viewport: { width, height: 900 }, expected };
+    const { page } = await visit(t, `${app.url}/docs`, options);
+    await showAll(page);
+    // The same again, only for other methods.
+    await page.locator("#rest").evaluate((rest) => rest.remove());
+    assert.deepEqual(await findings(page), []);
+  });
+}
+
+test("the reference fits on every size, with all of it unfolded", async (t) => {
+  const expected = /^Failed to load resource/;
+  const { page } = await visit(t, `${app.url}/docs`, { expected });
+  await showAll(page);
+  for (const width of [1600, 1280, 768, 390, 320]) {
+    await page.setViewportSize({ width, height: 900 });
+    assert.equal(await page.evaluate(() => document.documentElement.scrollWidth), width);
   }
+});
+
+/** Unfolds everything, and has one operation refused and an answer fail in the middle. */
+async function showAll(page) {
+  await page.locator("main details").evaluateAll((all) => {
+    for (const each of all) each.open = true;
+  });
+  const refused = operationOn(page, "conversations");
+  await refused.send();
+  await refused.status("409 Conflict");
+  const chat = operationOn(page, "chat");
+  await chat.send();
+  (await upstream.nextCall()).end(delta("Hi"));
+  await chat.status("then the error upstream_truncated");
 }
 
 test("all of an operation is reached and used by keyboard", async (t) => {

@@ -100,6 +100,40 @@ test("an address without a conversation says so, and has a way on", async (t) =>
   assert.equal(pathOf(page), "/");
 });
 
+test("a conversation that another device has deleted is gone when the page is looked at again", async (t) => {
+  const { page } = await visit(t, server.url, { expected });
+  await converse(page, "Delete me elsewhere", "As you like");
+  const id = pathOf(page).slice("/c/".length);
+  await fetch(`${server.url}/conversations/${id}`, { method: "DELETE" });
+  await page.evaluate(() => dispatchEvent(new Event("online")));
+  await page.getByRole("heading", { name: "There is no such conversation" }).waitFor();
+  await converse(page, "Then another one", "Gladly");
+  assert.notEqual(pathOf(page).slice("/c/".length), id);
+});
+
+test("a message that is sent while its conversation is still loading follows what is there", async (t) => {
+  const { page } = await visit(t, server.url);
+  await converse(page, "What I said before", "What you said before");
+  const address = page.url();
+  let load;
+  const held = new Promise((resolve) => {
+    load = resolve;
+  });
+  await page.route("**/conversations/*", async (route) => {
+    await held;
+    await route.continue();
+  });
+  await page.goto(address);
+  await page.getByText("Loading the conversation").waitFor();
+  await say(page, "What I say now");
+  load();
+  const call = await upstream.nextCall();
+  assert.equal(call.body.messages.length, 4);
+  call.end(...answer("What you say now"));
+  await exchangeOn(page).shows("What you say now");
+  assert.equal(await page.locator(".exchange").count(), 2);
+});
+
 test("without a connection, a conversation that was opened before can still be read", async (t) => {
   const { page } = await visit(t, server.url, { expected });
   await converse(page, "Keep this at hand", "Always");

@@ -68,6 +68,7 @@ test("other pages are not kept, and what is not the page's is not opened as the 
 test("nothing of the API is ever kept", async (t) => {
   const site = await startSite(t);
   const { page } = await visit(t, site.url, { expected });
+  await page.unrouteAll();
   await isKept(page);
   await page.reload();
   const paths = [
@@ -145,21 +146,30 @@ test("a new version is shown at once, and replaces what is kept", async (t) => {
   await page.getByLabel("Message", { exact: true }).waitFor();
 });
 
-test("a page that is open takes a new version while nobody looks", async (t) => {
+test("a page that is open takes a new version while nobody looks, and no answer is coming", async (t) => {
   const site = await startSite(t);
   const { page } = await visit(t, site.url, { expected });
   await isKept(page);
   await page.reload();
+  const { promise, resolve } = Promise.withResolvers();
+  t.after(resolve);
+  site.waiting.set("/chat", promise);
+  await say(page, "Take your time");
+  await exchangeOn(page).is("streaming");
   site.serve(nextBuild());
   await takesOver(page);
-  assert.equal(await isNext(page), false, "a page in view stays as it is");
+  const loads = () => site.requests.filter((each) => /^GET \/(c\/.*)?$/.test(each)).length;
+  const before = loads();
+  await leave(page);
+  await page.evaluate(() => new Promise((drawn) => requestAnimationFrame(drawn)));
+  assert.equal(await isNext(page), false, "an answer is coming");
   const reloaded = page.waitForEvent("load");
-  await page.evaluate(() => {
-    Object.defineProperty(document, "hidden", { get: () => true });
-    document.dispatchEvent(new Event("visibilitychange"));
-  });
+  resolve();
+  await exchangeOn(page).is("failed");
+  await leave(page);
   await reloaded;
   assert.equal(await isNext(page), true);
+  assert.equal(loads() - before, 1);
 });
 
 test("a page of one version is never kept with the files of another", async (t) => {
@@ -261,6 +271,14 @@ function isKept(page) {
     await new Promise((resolve) => active.addEventListener("statechange", resolve));
   });
   return within(kept, "the page to be kept");
+}
+
+/** Has the page believe that the person looks at something else. */
+function leave(page) {
+  return page.evaluate(() => {
+    Object.defineProperty(document, "hidden", { get: () => true, configurable: true });
+    document.dispatchEvent(new Event("visibilitychange"));
+  });
 }
 
 /** Waits until the new version has taken over. */

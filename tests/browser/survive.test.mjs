@@ -160,6 +160,33 @@ test("a second tab sees the answer as it comes, and can stop it", async (t) => {
   }
 });
 
+test("a stop that finds no connection is carried out when it is back", async (t) => {
+  const { page } = await visit(t, server.url, { expected });
+  const call = await begin(page, "Write in the tunnel", "It is dark");
+  await page.context().setOffline(true);
+  await exchangeOn(page).status.filter({ hasText: "You are offline" }).waitFor();
+  await page.getByRole("button", { name: "Stop" }).click();
+  await exchangeOn(page).is("streaming");
+  await page.context().setOffline(false);
+  assert.equal(await within(call.closed, "the end of upstream's connection"), "aborted");
+  await exchangeOn(page).is("stopped");
+});
+
+test("a wait for the first word that takes long says so", async (t) => {
+  const { page } = await visit(t, server.url);
+  await page.clock.install();
+  await say(page, "Think about everything");
+  const call = await upstream.nextCall();
+  await page.clock.fastForward(7_000);
+  assert.equal(await exchangeOn(page).status.isVisible(), false);
+  await page.clock.fastForward(1_000);
+  const busy = "This takes longer than usual. Still trying…";
+  await exchangeOn(page).status.filter({ hasText: busy }).waitFor();
+  call.end(...answer("42"));
+  await assertShows(page, "42");
+  assert.equal(await exchangeOn(page).status.isVisible(), false);
+});
+
 test("stop works before the first word", async (t) => {
   const { page } = await visit(t, server.url);
   await say(page, "Think about it");

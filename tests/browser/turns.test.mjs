@@ -7,6 +7,7 @@ import {
   pathTo,
   titleOf,
   turnBehind,
+  turnsOf,
   versionsOf,
 } from "../../public/chat/turns.js";
 
@@ -36,6 +37,11 @@ test("the path leads from the beginning to the tip, past other branches", () => 
   assert.equal(names(pathTo(all[3])), "a c d");
   assert.equal(names(pathTo(all[1])), "a b");
   assert.equal(names(pathTo(undefined)), "");
+});
+
+test("exchanges lead to turns that lead to the same exchanges", () => {
+  const all = exchangesOf(turns(["a", null, "1"], ["b", "a", "2"], ["c", "a", "3", "", "stopped"]));
+  assert.deepEqual(exchangesOf(turnsOf(all)), all);
 });
 
 test("a question may follow a question's turn, as the API allows", () => {

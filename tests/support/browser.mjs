@@ -22,6 +22,9 @@ const args = [...ARGS.split(" "), names, ...root];
 const browser = await chromium.launch({ executablePath, args });
 after(() => browser.close());
 
+/** What the browser says of a page that was cut off from its service worker's file: it is not kept for offline use. */
+const NOT_KEPT = /^An unknown error occurred when fetching the script\.$/;
+
 /**
  * A page in a browser of its own that may do whatever it likes, as a stranger's may.
  *
@@ -77,7 +80,10 @@ export async function visit(t, url, { expected, ...options } = {}) {
   });
   page.on("console", (message) => {
     const isFault = ["error", "warning"].includes(message.type());
-    const isExpected = expected?.test(message.text()) || tellsNothingIsKept(message);
+    const isExpected =
+      expected?.test(message.text()) ||
+      tellsNothingIsKept(message) ||
+      NOT_KEPT.test(message.text());
     if (isFault && !isExpected) seen.faults.push(message.text());
   });
   // Without this, every visit would be one more call of the model's server. A test may route it elsewhere.

@@ -130,7 +130,7 @@ test("what is no file is answered by the worker", async (t) => {
 
 for (const [address, page, most] of [
   ["/", "index.html", 75_000],
-  ["/docs", "docs.html", 60_000],
+  ["/docs", "docs.html", 50_000],
 ]) {
   test(`${address} weighs at most ${most / 1000} KB gzipped`, () => {
     const weight = pageWeight(page);

@@ -37,6 +37,11 @@ export class ModelPicker {
     addEventListener("resize", () => this.#close());
   }
 
+  /** The model that answers when none is chosen, once it is known. @returns {string | undefined} */
+  get standard() {
+    return this.#models?.standard;
+  }
+
   /** Loads the list again: which models there are may depend on the access token. */
   async load() {
     this.#models = await loadModels(this.#api);

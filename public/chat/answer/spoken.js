@@ -2,7 +2,10 @@
 const MAX_LENGTH = 2_000;
 
 /** What is not read out: what the page itself says, and what the model thought. */
-const SILENT = ".thinking, .code-head, .katex-html, button";
+const SILENT = ".thinking, .code-head, button";
+
+/** What a formula stands between. */
+const DELIMITERS = /^(?:\\[([]|\$\$?)|(?:\\[)\]]|\$\$?)$/g;
 
 /** Elements after which a reader pauses. */
 const BREAKS = new Set(["BR", "HR", "P", "LI", "PRE", "TR", "H1", "H2", "H3", "H4", "H5", "H6"]);
@@ -24,9 +27,17 @@ export function spokenText(answer) {
 function textOf(node) {
   if (node.nodeType === Node.TEXT_NODE) return node.data;
   if (node.nodeType !== Node.ELEMENT_NODE || node.matches(SILENT)) return "";
-  // The source says more than the letters of a formula in a row.
-  if (node.localName === "math") return node.querySelector("annotation").textContent;
-  const text = Array.from(node.childNodes, textOf).join("");
-  if (BREAKS.has(node.tagName)) return `${text}\n`;
+  const text = node.matches(".formula") ? sourceOf(node) : contentOf(node);
+  if (BREAKS.has(node.tagName) || node.matches(".display")) return `${text}\n`;
   return CELLS.has(node.tagName) ? `${text}, ` : text;
+}
+
+function contentOf(node) {
+  return Array.from(node.childNodes, textOf).join("");
+}
+
+/** The source of a formula. It says more than the letters in a row. */
+function sourceOf(formula) {
+  const drawn = formula.querySelector("annotation");
+  return drawn?.textContent ?? formula.textContent.replace(DELIMITERS, "");
 }

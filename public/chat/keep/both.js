@@ -41,6 +41,10 @@ export class BothKeeper {
     return (await this.#of(id)).remove(id);
   }
 
+  async copy(conversation) {
+    return (await this.#of(conversation.id)).copy(conversation);
+  }
+
   async markdown(id) {
     return (await this.#of(id)).markdown(id);
   }

@@ -89,6 +89,9 @@ export class BrowserKeeper {
     await this.#shelf.remove(id);
   }
 
+  /** What is kept here is at hand offline. */
+  async copy() {}
+
   async markdown(id) {
     return markdownOf(await this.open(id));
   }

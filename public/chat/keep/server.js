@@ -82,8 +82,17 @@ export class ServerKeeper {
 
   /** The page may be left at this moment: the request is sent at once, and outlives it. */
   async remove(id) {
-    const request = { method: "DELETE", keepalive: true };
-    await Promise.all([this.#api.request(pathOf(id), request), copies.remove(id)]);
+    const removing = this.#api.request(pathOf(id), { method: "DELETE", keepalive: true });
+    await copies.remove(id);
+    await removing.catch((error) => {
+      // It is gone, or its first question was never answered.
+      if (error.status !== 404) throw error;
+    });
+  }
+
+  /** Has a conversation at hand offline as the page knows it now. @param {Conversation} conversation */
+  async copy(conversation) {
+    await copies.keep(conversation);
   }
 
   /** @returns {Promise<string>} */

@@ -46,8 +46,8 @@ async function keepPage() {
   const headers = new Headers(answer.headers);
   for (const name of ["content-encoding", "content-length"]) headers.delete(name);
   // The mark by which the page knows that it is a kept one.
-  const kept = html.replace("<html ", "<html data-offline ");
-  await cache.put(PAGE, new Response(kept, { headers }));
+  const marked = html.replace("<html ", "<html data-offline ");
+  await cache.put(PAGE, new Response(marked, { headers }));
 }
 
 /** The page from the network, or the kept one if that fails or takes too long. */

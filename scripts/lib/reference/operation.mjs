@@ -1,7 +1,7 @@
 import { requestOf } from "../../../public/docs/request.js";
 import { LANGUAGES } from "../../../public/docs/snippets.js";
 import { folded, html, inline } from "./html.mjs";
-import { field, fields, list, nameOf, schemaId, type } from "./schema.mjs";
+import { field, fields, list, nameOf, schemaId } from "./schema.mjs";
 
 /** Where the page is, until it is opened somewhere. */
 const ORIGIN = "https://assistant.example.com";
@@ -16,7 +16,7 @@ const ORIGIN = "https://assistant.example.com";
  * @property {string} summary
  * @property {string} [description]
  * @property {boolean} wantsToken whether it may want an access token
- * @property {object[]} parameters
+ * @property {object[]} parameters those that most operations have are `isShared`, and described once for all of them
  * @property {object} [body] the schema and the examples of its JSON
  * @property {[status: string, response: object][]} responses
  * @property {boolean} isStream whether a good answer is an event stream
@@ -29,7 +29,7 @@ const ORIGIN = "https://assistant.example.com";
  */
 export function operationsOf(document) {
   const resolve = (value) => resolved(document, value);
-  return Object.entries(document.paths).flatMap(([path, methods]) =>
+  const operations = Object.entries(document.paths).flatMap(([path, methods]) =>
     Object.entries(methods).map(([method, operation]) => {
       const responses = Object.entries(operation.responses).map(([status, response]) => [
         status,
@@ -45,7 +45,7 @@ export function operationsOf(document) {
         wantsToken: operation.security.some((scheme) => Object.keys(scheme).length > 0),
         parameters: (operation.parameters ?? []).map((parameter) => {
           const { schema, ...rest } = resolve(parameter);
-          return { ...rest, schema: resolve(schema), type: type(schema) };
+          return { ...rest, schema: resolve(schema) };
         }),
         body: bodyOf(operation, resolve),
         responses,
@@ -54,6 +54,12 @@ export function operationsOf(document) {
       };
     }),
   );
+  const all = operations.flatMap(({ parameters }) => parameters);
+  for (const parameter of all) {
+    const alike = all.filter(({ name }) => name === parameter.name);
+    parameter.isShared = alike.length > operations.length / 2;
+  }
+  return operations;
 }
 
 function bodyOf({ requestBody }, resolve) {
@@ -102,7 +108,10 @@ ${
   html`<h4>Body</h4><p>${inline(body.description)}</p>${fields(body.schema)}
 <p class="rules">${body.schema.description && inline(body.schema.description)}</p>`
 }
-${described("Optional headers", parameters.filter(isExtra))}
+${described(
+  "Optional headers",
+  parameters.filter((each) => isExtra(each) && !each.isShared),
+)}
 <h4>Responses</h4>
 ${responses.map(renderResponse)}
 </div>
@@ -118,9 +127,11 @@ function isPlain(parameter) {
   return !isExtra(parameter);
 }
 
-function renderParameter(operation, { name, in: place, required, description, schema }) {
+/** A parameter and what it is for. @param {string} [operation] the id of its operation, unless it is shared */
+export function renderParameter(operation, parameter) {
+  const { name, in: place, required, description, schema } = parameter;
   const where = { path: "in the path", query: "in the query", header: "in a header" }[place];
-  return field(name, schema, required, { description, where, id: `${operation}-about-${name}` });
+  return field(name, schema, required, { description, where, id: aboutId(operation, parameter) });
 }
 
 function renderResponse([status, { description, headers = {}, content = {} }]) {
@@ -174,11 +185,23 @@ ${
 </form>`;
 }
 
-function renderInput(operation, { name, in: place, schema }) {
+function renderInput(operation, parameter) {
+  const { name, in: place, required, schema } = parameter;
   const id = `${operation}-${name}`;
-  const hint = schema.const ?? schema.examples?.[0] ?? schema.default ?? "";
+  const example = exampleOf(parameter);
   return html`<label for="${id}">${name}</label>
-<input id="${id}" name="${name}" data-in="${place}" type="text" placeholder="${hint}"${place === "path" && html` required`} autocapitalize="off" spellcheck="false" aria-describedby="${operation}-about-${name}">`;
+<input id="${id}" name="${name}" data-in="${place}" type="text" placeholder="${example ?? schema.default}"${
+    required && html` data-example="${example}"`
+  }${place === "path" && html` required`} autocapitalize="off" spellcheck="false" aria-describedby="${aboutId(operation, parameter)}">`;
+}
+
+function exampleOf({ example, schema }) {
+  return example ?? schema.const ?? schema.examples?.[0];
+}
+
+/** Where a parameter is described. */
+function aboutId(operation, { name, isShared }) {
+  return `${isShared ? "all" : operation}-about-${name}`;
 }
 
 function renderTypes(operation, types) {
@@ -200,14 +223,11 @@ function renderBody(operation, { examples }) {
 /** One for each language; style sheets alone show the one that is chosen. */
 function renderSnippets(operation) {
   const { id, body, parameters, isStream, wantsToken } = operation;
-  const inPath = parameters.filter((each) => each.in === "path");
-  const needed = parameters.filter((each) => each.required && each.in !== "path");
   const request = requestOf(
     operation,
-    [...inPath, ...needed].map((each) => ({
-      ...each,
-      value: `${each.example ?? each.schema.const ?? each.schema.examples?.[0]}`,
-    })),
+    parameters
+      .filter(({ required }) => required)
+      .map((each) => ({ ...each, value: `${exampleOf(each)}` })),
     { body: body && JSON.stringify(body.examples[0].value) },
   );
   const told = { origin: ORIGIN, wantsToken, isStream, mayBeEmpty: false };

@@ -3,7 +3,7 @@
  * without scripts; those only send requests.
  */
 import { folded, html, inline, markdown } from "./html.mjs";
-import { operationsOf, renderOperation } from "./operation.mjs";
+import { operationsOf, renderOperation, renderParameter } from "./operation.mjs";
 import { field, renderSchemas } from "./schema.mjs";
 
 /** Methods that programs rarely send themselves. */
@@ -26,7 +26,7 @@ export function renderReference(document) {
     summary: html`${inline(info.summary)}`,
     version: html`${info.version}`,
     operations: html`${tags.map(renderTag)}${renderRest(rest)}`,
-    about: html`${markdown(info.description)}`,
+    about: html`${markdown(info.description)}${renderShared(operations)}`,
     schemas: html`${renderSchemas(components.schemas)}`,
     headers: html`${renderHeaders(components.headers)}`,
   };
@@ -46,15 +46,22 @@ function renderTag({ name, description, operations }) {
   return html`<section class="tag" aria-labelledby="tag-${name}">
 <h2 id="tag-${name}">${name}</h2>
 ${folded(description)}
-${operations.map(renderOperation)}
+${operations.map((each) => renderOperation(each))}
 </section>`;
 }
 
 function renderRest(operations) {
   return html`<details class="rest" id="rest">
 <summary>${FOLDED.join(" and ")}: ${operations.length} more operations, which browsers and monitors send</summary>
-${operations.map(renderOperation)}
+${operations.map((each) => renderOperation(each))}
 </details>`;
+}
+
+/** What nearly every operation takes. */
+function renderShared(operations) {
+  const all = operations.flatMap(({ parameters }) => parameters).filter(({ isShared }) => isShared);
+  const once = new Map(all.map((parameter) => [parameter.name, parameter]));
+  return html`<dl class="fields">${Array.from(once.values(), (each) => renderParameter(undefined, each))}</dl>`;
 }
 
 function renderHeaders(headers) {

@@ -78,8 +78,7 @@ function rules(schema) {
 function range(least, most, one = "", many = "") {
   const unit = most === 1 ? one : many;
   if (least === undefined && most === undefined) return undefined;
-  if (most === undefined)
-    return least > 0 || !many ? `at least ${least} ${least === 1 ? one : many}` : undefined;
+  if (most === undefined) return least > 0 && `at least ${least} ${least === 1 ? one : many}`;
   if (least === undefined) return `at most ${most} ${unit}`;
   return `${least}–${most} ${unit}`;
 }
