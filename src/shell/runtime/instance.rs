@@ -43,6 +43,10 @@ extern "C" {
     #[wasm_bindgen(method, getter)]
     fn response(this: &Handle) -> Promise;
 
+    /// Cannot throw: it is a field.
+    #[wasm_bindgen(method, getter)]
+    fn done(this: &Handle) -> Promise;
+
     /// Cannot throw: it resolves a promise.
     #[wasm_bindgen(method)]
     fn respond(this: &Handle, response: &Response);
@@ -122,6 +126,11 @@ impl OpenChat {
     /// The promise of the response.
     pub(in crate::shell) fn response(&self) -> Promise {
         self.0.response()
+    }
+
+    /// Settles when the work is done, whichever request waits for it.
+    pub(in crate::shell) fn done(&self) -> Promise {
+        self.0.done()
     }
 
     /// Responds. Only the first time counts.
