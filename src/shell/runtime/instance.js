@@ -88,6 +88,11 @@ export class OpenChat {
     return this.#response.promise;
   }
 
+  /** Settles when the work is done. @returns {Promise<unknown>} */
+  get done() {
+    return this.#work.promise;
+  }
+
   /** @param {Response} response */
   respond(response) {
     this.#response.resolve(response);

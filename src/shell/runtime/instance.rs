@@ -43,6 +43,10 @@ extern "C" {
     #[wasm_bindgen(method, getter)]
     fn response(this: &Handle) -> Promise;
 
+    /// Cannot throw: it is a field.
+    #[wasm_bindgen(method, getter)]
+    fn done(this: &Handle) -> Promise;
+
     /// Cannot throw: it resolves a promise.
     #[wasm_bindgen(method)]
     fn respond(this: &Handle, response: &Response);
@@ -132,6 +136,11 @@ impl OpenChat {
     /// What closes a call of the chat's, whose response has not come. It does so by itself when this instance is lost.
     pub(in crate::shell) fn aborter(&self) -> Option<AbortController> {
         self.0.aborter().ok()
+    }
+
+    /// Settles when the work is done, whichever request waits for it.
+    pub(in crate::shell) fn done(&self) -> Promise {
+        self.0.done()
     }
 
     /// Responds. Only the first time counts.
