@@ -74,15 +74,12 @@ pub(super) fn float(json: &str) -> Option<f64> {
         let longer = significand
             .checked_mul(10)
             .and_then(|number| number.checked_add(digit));
-        match longer.filter(|_| !is_full) {
-            Some(longer) => {
-                significand = longer;
-                exponent = exponent.saturating_sub(i64::from(!is_whole));
-            }
-            None => {
-                is_full = true;
-                exponent = exponent.saturating_add(i64::from(is_whole));
-            }
+        if let Some(longer) = longer.filter(|_| !is_full) {
+            significand = longer;
+            exponent = exponent.saturating_sub(i64::from(!is_whole));
+        } else {
+            is_full = true;
+            exponent = exponent.saturating_add(i64::from(is_whole));
         }
     }
     if significand == 0 {
