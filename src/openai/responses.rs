@@ -75,7 +75,7 @@ fn part_of(fields: &Fields<'_>) -> Option<Part> {
 }
 
 fn index(fields: &Fields<'_>, name: &str) -> Option<u64> {
-    serde_json::from_str(fields.get(name)?).ok()
+    fields.get(name)?.parse().ok()
 }
 
 /// An event that repeats a part of the answer once it is over, or an item with all its parts.

@@ -27,7 +27,7 @@ test("after one visit, the page opens without a network, at each of its addresse
   }
 });
 
-test("a conversation that was opened before is read without a network, and goes on once there is one", async (t) => {
+test("a conversation is read without a network, and goes on once there is one", async (t) => {
   const upstream = await startUpstream();
   const server = await startKeptPage(upstream);
   const { page } = await visit(t, server.url, { expected });
@@ -36,8 +36,7 @@ test("a conversation that was opened before is read without a network, and goes 
   await exchangeOn(page).is("done");
   await isKept(page);
   const address = page.url();
-  await page.reload();
-  await exchangeOn(page).shows("Up to 50 metres");
+  await isCopied(page, "Up to 50 metres");
   await page.context().setOffline(true);
   await page.goto(address);
   await exchangeOn(page).shows("Up to 50 metres");
@@ -271,6 +270,26 @@ function isKept(page) {
     await new Promise((resolve) => active.addEventListener("statechange", resolve));
   });
   return within(kept, "the page to be kept");
+}
+
+/** Waits until the device has a copy of a conversation with this text. */
+async function isCopied(page, text) {
+  const isThere = async (text) => {
+    const open = indexedDB.open("assistant");
+    await new Promise((resolve) => {
+      open.onsuccess = resolve;
+    });
+    const all = open.result.transaction("copies").objectStore("copies").getAll();
+    await new Promise((resolve) => {
+      all.onsuccess = resolve;
+    });
+    open.result.close();
+    return JSON.stringify(all.result).includes(text);
+  };
+  const copied = (async () => {
+    while (!(await page.evaluate(isThere, text)));
+  })();
+  await within(copied, "the copy");
 }
 
 /** Has the page believe that the person looks at something else. */

@@ -4,9 +4,11 @@ import test, { beforeEach } from "node:test";
 import { ThinkingSplitter, withoutThinking } from "../../public/chat/answer/thinking.js";
 import { exchangeOn, say, visit } from "../support/browser.mjs";
 import { startWorker } from "../support/harness.mjs";
+import { startKeptPage } from "../support/kept-page.mjs";
 import { answer, delta, done, finish, startUpstream } from "../support/upstream.mjs";
 
 const upstream = await startUpstream();
+const server = await startKeptPage(upstream);
 const app = await startWorker({ OPENAI_BASE_URL: upstream.url }, { pages: true });
 
 beforeEach(() => upstream.reset());
@@ -74,7 +76,28 @@ test("thinking is folded while it comes, and says how long it took", async (t) =
   await exchangeOn(page).is("done");
 });
 
-test("after a reload nobody knows how long it took", async (t) => {
+test("after a reload in its middle nobody knows how long it took", async (t) => {
+  const { page } = await visit(t, server.url);
+  await say(page, "Please think about it");
+  const call = await upstream.nextCall();
+  call.write(delta("<think>First this."));
+  const fold = exchangeOn(page).answer.locator("details");
+  await fold.getByText("Thinking…").click();
+  await fold.getByText("First this.").waitFor();
+  await page.reload();
+  await fold.getByText("Thinking…").click();
+  await fold.getByText("First this.").waitFor();
+  await page.clock.install();
+  await page.clock.fastForward(5000);
+  call.write(delta(" Then that."));
+  await page.clock.runFor(100);
+  await fold.getByText("Then that.").waitFor();
+  call.end(delta("</think>Yes"), finish("stop"), done);
+  await page.clock.runFor(1000);
+  await fold.getByText("Thought", { exact: true }).waitFor();
+});
+
+test("after a reload at its end nobody knows how long it took", async (t) => {
   const { page } = await visit(t, app.url);
   await say(page, "Please think about it");
   (await upstream.nextCall()).end(...answer("<think>Hm, *well*.</think>Yes"));

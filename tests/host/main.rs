@@ -22,6 +22,7 @@ mod events;
 mod failure;
 mod finish;
 mod fixtures;
+mod json;
 mod layers;
 mod memory;
 mod properties;

@@ -109,10 +109,7 @@ fn model(fields: &Fields<'_>, rules: &Rules) -> Result<Option<String>, Invalid> 
         return Ok(None);
     };
     let (name, _) = value::text_up_to(MAX_MODEL_CHARACTERS, json).map_err(Invalid::at(FIELD))?;
-    if !name
-        .bytes()
-        .all(|byte| byte.is_ascii_alphanumeric() || b"._:/-".contains(&byte))
-    {
+    if !is_model_name(&name) {
         return Err(Invalid::new(
             FIELD,
             "String should match pattern '^[A-Za-z0-9._:/-]+$'",
@@ -127,6 +124,12 @@ fn model(fields: &Fields<'_>, rules: &Rules) -> Result<Option<String>, Invalid> 
         });
     }
     Ok(Some(name))
+}
+
+/// Whether a request may name a model so: 1–128 characters of `[A-Za-z0-9._:/-]`.
+pub fn is_model_name(name: &str) -> bool {
+    let is_safe = |byte: u8| byte.is_ascii_alphanumeric() || b"._:/-".contains(&byte);
+    (1..=MAX_MODEL_CHARACTERS).contains(&name.len()) && name.bytes().all(is_safe)
 }
 
 fn max_tokens(fields: &Fields<'_>, rules: &Rules) -> Result<Option<u32>, Invalid> {

@@ -20,7 +20,6 @@ export let instance;
  * @property {(task: number) => void} onGone the client has left
  * @property {(task: number, serial: number, isFulfilled: boolean, value: unknown) => void} onSettled
  * @property {(task: number) => void} onTime the timer has gone off
- * @property {(task: number) => void} onWake a future of the bindings wakes the task
  * @property {(owner: number, request: Request) => Response | Promise<Response>} onOwned
  * @property {(owner: number) => void} onAlarm
  */
@@ -88,6 +87,11 @@ export class OpenChat {
     return this.#response.promise;
   }
 
+  /** Settles when the work is done. @returns {Promise<unknown>} */
+  get done() {
+    return this.#work.promise;
+  }
+
   /** @param {Response} response */
   respond(response) {
     this.#response.resolve(response);
@@ -134,8 +138,7 @@ export class OpenChat {
  */
 export function connect(...callbacks) {
   instance?.lose();
-  const [onRequest, onRead, onRoom, onGone, onSettled, onTime, onWake, onOwned, onAlarm] =
-    callbacks;
+  const [onRequest, onRead, onRoom, onGone, onSettled, onTime, onOwned, onAlarm] = callbacks;
   instance = new Instance({
     onRequest,
     onRead,
@@ -143,7 +146,6 @@ export function connect(...callbacks) {
     onGone,
     onSettled,
     onTime,
-    onWake,
     onOwned,
     onAlarm,
   });
@@ -168,12 +170,6 @@ export async function handleOwned(owner, request) {
 export async function handleAlarm(owner) {
   await undefined;
   instance.onAlarm(owner);
-}
-
-/** Has a task polled once the call that wakes it has returned. */
-export function wakeLater(task) {
-  const { onWake } = instance;
-  queueMicrotask(() => onWake(task));
 }
 
 /** The response to a request that this program has failed, in the shape of every error. */

@@ -43,6 +43,10 @@ extern "C" {
     #[wasm_bindgen(method, getter)]
     fn response(this: &Handle) -> Promise;
 
+    /// Cannot throw: it is a field.
+    #[wasm_bindgen(method, getter)]
+    fn done(this: &Handle) -> Promise;
+
     /// Cannot throw: it resolves a promise.
     #[wasm_bindgen(method)]
     fn respond(this: &Handle, response: &Response);
@@ -95,7 +99,6 @@ pub(in crate::shell) fn start(
     let on_time = Closure::<dyn Fn(u32)>::new(|task| {
         task::tell(task, |inbox| inbox.is_time.set(true));
     });
-    let on_wake = Closure::<dyn Fn(u32)>::new(|task| task::tell(task, |_| {}));
     connect(vec![
         on_request.into_js_value(),
         on_read.into_js_value(),
@@ -103,7 +106,6 @@ pub(in crate::shell) fn start(
         on_gone.into_js_value(),
         on_settled.into_js_value(),
         on_time.into_js_value(),
-        on_wake.into_js_value(),
         on_owned.into_js_value(),
         on_alarm.into_js_value(),
     ]);
@@ -132,6 +134,11 @@ impl OpenChat {
     /// What closes a call of the chat's, whose response has not come. It does so by itself when this instance is lost.
     pub(in crate::shell) fn aborter(&self) -> Option<AbortController> {
         self.0.aborter().ok()
+    }
+
+    /// Settles when the work is done, whichever request waits for it.
+    pub(in crate::shell) fn done(&self) -> Promise {
+        self.0.done()
     }
 
     /// Responds. Only the first time counts.
