@@ -21,7 +21,7 @@ const settings = new SettingsDialog(page, {
   onRemovedAll: () => sidebar.reset(),
   beforeSignOut: () => sidebar.settle(),
 });
-const models = new ModelPicker(api, (isListed) => settings.offerModel(!isListed));
+const models = new ModelPicker(api, (canChoose) => settings.offerModel(!canChoose));
 
 tokenDialog.addEventListener("given", () => models.load());
 page.addEventListener("opened", () => composer.focusUnlessTouch());

@@ -159,12 +159,27 @@ test("many models can be filtered by a part of their names; one that is gone sta
   assert.equal(await page.getByRole("listbox").isVisible(), false);
 });
 
+test("the list is the service's own", async (t) => {
+  const choosing = await startWorker(
+    { ...bindings, ALLOWED_MODELS: "small,large" },
+    { pages: true },
+  );
+  const me = somebody(choosing, upstream);
+  const { page } = await visit(t, choosing.url, { ...me.signedIn, expected });
+  await page.context().unroute("**/models");
+  await page.reload();
+  await picker(page).filter({ hasText: "house" }).click();
+  const names = await page.getByRole("option").allTextContents();
+  assert.deepEqual(names.toSorted(), ["house", "large", "small"]);
+});
+
 test("where there is no list, the settings take the model's name", async (t) => {
   const me = somebody(app, upstream);
   const { page } = await visit(t, app.url, { ...me.signedIn, expected });
   for (const [status, json] of [
     [404, { error: "Not found", detail: "", code: "not_found" }],
     [200, { models: "none" }],
+    [200, { models: [{ id: "house" }], default: "house" }],
   ]) {
     await serve(page, json, status);
     const asked = page.waitForResponse("**/models");
@@ -173,7 +188,6 @@ test("where there is no list, the settings take the model's name", async (t) => 
     await settings(page).click();
     await page.getByLabel("Model", { exact: true }).fill("by-name");
     await page.getByRole("button", { name: "Save" }).click();
-    assert.equal(await picker(page).isVisible(), false);
     await page.unroute("**/models");
   }
   await say(page, "Hello there");

@@ -268,7 +268,7 @@ test("a deletion waits some seconds, longer while it is pointed at, and is then 
   await page.clock.runFor(60_000);
   assert.deepEqual(await me.ids(), [other, id]);
   await sidebar.search.hover();
-  await page.clock.runFor(60_000);
+  await page.clock.runFor(20_000);
   await told("DELETE", id);
   assert.deepEqual(await me.ids(), [other]);
   assert.equal(await sidebar.toast.isVisible(), false);

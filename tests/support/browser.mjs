@@ -87,7 +87,7 @@ export async function visit(t, url, { expected, ...options } = {}) {
     if (isFault && !isExpected) seen.faults.push(message.text());
   });
   // Without this, every visit would be one more call of the model's server. A test may route it elsewhere.
-  await page.route("**/models", (route) => route.fulfill({ json: MODELS }));
+  await context.route("**/models", (route) => route.fulfill({ json: MODELS }));
   await page.exposeBinding("reportViolation", (_, violation) => seen.faults.push(violation));
   await page.addInitScript(() => {
     document.addEventListener("securitypolicyviolation", (event) =>

@@ -19,7 +19,7 @@ export class ModelPicker {
 
   /**
    * @param {import("../api.js").Api} api
-   * @param {(isListed: boolean) => void} onLoaded tells whether there is a list to choose from
+   * @param {(canChoose: boolean) => void} onLoaded tells whether there are several to choose from
    */
   constructor(api, onLoaded) {
     this.#api = api;
@@ -46,7 +46,7 @@ export class ModelPicker {
   async load() {
     this.#models = await loadModels(this.#api);
     this.show();
-    this.#onLoaded(this.#models !== undefined);
+    this.#onLoaded(this.#models?.ids.length > 1);
   }
 
   /** Shows the model that the settings have now. */

@@ -61,6 +61,7 @@ export class Colours {
 
   /** Gets the colours, and puts them on a piece of the code in each animation frame. */
   async fetch() {
+    if (!this.#isNear) return;
     const text = this.#text;
     this.#asked = text.length;
     const runs = await colour(this.#language, text);
@@ -79,11 +80,14 @@ async function enqueue(colours) {
   waiting.add(colours);
   if (isBusy) return;
   isBusy = true;
-  for (const next of waiting) {
-    waiting.delete(next);
-    await next.fetch();
+  try {
+    for (const next of waiting) {
+      waiting.delete(next);
+      await next.fetch();
+    }
+  } finally {
+    isBusy = false;
   }
-  isBusy = false;
 }
 
 /** @type {Worker | undefined} */

@@ -1,3 +1,4 @@
+/*! KaTeX: The MIT License, Copyright (c) 2013-2020 Khan Academy and other contributors */
 import katex from "katex";
 
 /** Draws a formula. Its text is untrusted: it loads nothing, and neither its cost nor its size is without bounds. */

@@ -1,3 +1,4 @@
+/*! highlight.js: BSD 3-Clause License, Copyright (c) 2006, Ivan Sagalaev */
 import hljs from "highlight.js/lib/core";
 import { languageOf } from "./languages.js";
 
