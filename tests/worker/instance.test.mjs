@@ -58,7 +58,9 @@ const CANNOT_THROW = [
   // The language: dates, numbers, promises, and what the bindings make of values.
   "__wbindgen_boolean_get",
   "__wbindgen_generic",
+  "__wbindgen_generic",
   "__wbindgen_string_get",
+  "_wbg_cb_unref",
   "getRandomValues",
   "length",
   "new", // Object
@@ -67,6 +69,7 @@ const CANNOT_THROW = [
   "parse",
   "prototypesetcall",
   "random",
+  "then",
   // Fields of requests, responses and headers, which are there.
   "body", // Request
   "body", // Response
@@ -93,6 +96,7 @@ const CANNOT_THROW = [
   "response",
   "resolve",
   "take",
+  "wakeLater",
 ];
 
 /** A chat that comes from an address. */
