@@ -6,7 +6,9 @@ import { startKeptPage } from "../support/kept-page.mjs";
 import { answer, startUpstream } from "../support/upstream.mjs";
 
 const upstream = await startUpstream();
+const TOKEN = "owner-token-0123456789";
 const server = await startKeptPage(upstream);
+const locked = await startKeptPage(upstream, { ACCESS_TOKENS: `me:${TOKEN}` });
 /** Browsers log every response that is no success. */
 const expected = /^Failed to load resource/;
 
@@ -150,6 +152,21 @@ test("without a connection, a conversation that was opened before can still be r
   await page.unroute("**/conversations**");
   await page.evaluate(() => dispatchEvent(new Event("online")));
   await note.waitFor({ state: "hidden" });
+});
+
+test("a conversation that was opened without a token is shown once there is one", async (t) => {
+  const { page } = await visit(t, locked.url, { expected });
+  await page.getByLabel("Your token").fill(TOKEN);
+  await page.keyboard.press("Enter");
+  await page.getByRole("dialog").waitFor({ state: "hidden" });
+  await converse(page, "Only for me", "Only for you");
+  const { page: other } = await visit(t, page.url(), { expected });
+  await other.getByRole("button", { name: "Not now" }).click();
+  await other.getByRole("heading", { name: "This conversation needs your access token" }).waitFor();
+  await other.locator("#notice").getByRole("button", { name: "Enter your access token" }).click();
+  await other.getByLabel("Your token").fill(TOKEN);
+  await other.keyboard.press("Enter");
+  await exchangeOn(other).shows("Only for you");
 });
 
 test("what is begun to be written waits in its conversation", async (t) => {
