@@ -31,6 +31,7 @@ test("a conversation gets an address, at which a reload and another device find 
   assert.equal(await page.title(), "What is the capital of Peru? – Assistant");
   await page.reload();
   await exchangeOn(page).shows("Lima");
+  assert.equal(await exchangeOn(page).figures.textContent(), "house", "which model answered");
   const { page: phone } = await visit(t, page.url());
   await exchangeOn(phone).shows("Lima");
   await converse(phone, "And of Chile?", "Santiago");
