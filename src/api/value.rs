@@ -5,6 +5,8 @@
 
 use std::borrow::Cow;
 
+use serde_json::value::RawValue;
+
 use crate::json;
 
 /// Why a value is refused, in pydantic's words.
@@ -60,7 +62,7 @@ fn integer(json: &str) -> Result<f64, Rule> {
     }
     let has_digits_only = !json.contains(['.', 'e', 'E']);
     // The JSON parser refuses what is too large for a `f64`.
-    let number = json::number(json).unwrap_or(if json.starts_with('-') {
+    let number = serde_json::from_str::<f64>(json).unwrap_or(if json.starts_with('-') {
         f64::NEG_INFINITY
     } else {
         f64::INFINITY
@@ -79,8 +81,8 @@ fn integer(json: &str) -> Result<f64, Rule> {
 }
 
 /// The items of a list of at most `max`, of any type.
-pub(super) fn list_up_to(max: usize, json: &str) -> Result<Vec<&str>, Rule> {
-    let Some(items) = json::list(json) else {
+pub(super) fn list_up_to(max: usize, json: &str) -> Result<Vec<&RawValue>, Rule> {
+    let Ok(items) = serde_json::from_str::<Vec<&RawValue>>(json) else {
         return Err("Input should be a valid list".into());
     };
     match items.len() {

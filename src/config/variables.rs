@@ -3,8 +3,6 @@
 use std::ops::RangeInclusive;
 use std::time::Duration;
 
-use crate::json;
-
 /// Longest time that a variable may give, in seconds: a day.
 const MAX_SECONDS: f64 = 86_400.0;
 
@@ -46,7 +44,7 @@ impl<'a> Variables<'a> {
         let rule = "must be a number of seconds from 0.001 to 86400";
         let parse = |value: &str| {
             // The standard library's parser would add tables of ten kilobytes; the one for JSON is there anyway.
-            let seconds = json::number(value);
+            let seconds = serde_json::from_str(value).ok();
             // Clocks tick in milliseconds, so anything shorter would be no time at all.
             seconds.filter(|seconds| (0.001..=MAX_SECONDS).contains(seconds))
         };

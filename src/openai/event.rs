@@ -161,5 +161,5 @@ fn counts(usage: &Fields<'_>) -> Result<Usage, Malformed> {
 /// A count, which some servers write as `7.0`.
 fn whole_number(json: &str) -> Result<u64, Malformed> {
     let digits = json.strip_suffix(".0").unwrap_or(json);
-    digits.parse().map_err(|_| Malformed)
+    serde_json::from_str(digits).map_err(|_| Malformed)
 }

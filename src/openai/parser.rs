@@ -3,11 +3,13 @@
 use std::borrow::Cow;
 use std::ops::Range;
 
+use serde_json::Deserializer;
+use serde_json::value::RawValue;
+
 use super::delta::{Delta, Extent, Malformed, Meaning, ParsedEvent};
 use super::failure::Failure;
 use super::target::Api;
 use super::{chat_completions, responses};
-use crate::json;
 
 /// Parses the events of one answer.
 #[derive(Debug)]
@@ -128,12 +130,13 @@ impl Template {
         let mut compared = 0;
         for Place { range, is_text } in &self.places {
             rest = rest.strip_prefix(self.data.get(compared..range.start)?)?;
-            let (value, after) = json::first(rest)?;
-            rest = after;
+            let mut values = Deserializer::from_str(rest).into_iter();
+            let value: &RawValue = values.next()?.ok()?;
+            rest = rest.get(values.byte_offset()..)?;
             compared = range.end;
             if *is_text {
                 // Values of other types have other rules.
-                text = Some(value).filter(|value| value.starts_with('"'));
+                text = Some(value.get()).filter(|value| value.starts_with('"'));
             }
         }
         let end = rest.strip_prefix(self.data.get(compared..)?)?;

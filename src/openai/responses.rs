@@ -75,7 +75,7 @@ fn part_of(fields: &Fields<'_>) -> Option<Part> {
 }
 
 fn index(fields: &Fields<'_>, name: &str) -> Option<u64> {
-    fields.get(name)?.parse().ok()
+    serde_json::from_str(fields.get(name)?).ok()
 }
 
 /// An event that repeats a part of the answer once it is over, or an item with all its parts.

@@ -1,8 +1,6 @@
 //! How long to wait before a retry. What bounds it in effect is the caller's deadline: a wait that would pass it is not
 //! shortened, but the chat fails at once.
 
-use crate::json;
-
 /// The delay before the first retry, in milliseconds.
 const FIRST_DELAY_MS: u64 = 500;
 
@@ -48,7 +46,8 @@ pub fn requested_delay_ms(
 
 /// A number that is not negative.
 fn number(text: &str) -> Option<f64> {
-    json::number(text.trim()).filter(|number| *number >= 0.0)
+    let number: f64 = serde_json::from_str(text.trim()).ok()?;
+    (number >= 0.0).then_some(number)
 }
 
 /// Whether a text may be an HTTP date. JavaScript would find a date in nearly every text.

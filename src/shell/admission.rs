@@ -6,7 +6,7 @@ use web_sys::Request;
 
 use super::early_end::EarlyEnd;
 use super::exchange::Exchange;
-use super::runtime::js::{self, RateLimiter};
+use super::runtime::js;
 use super::runtime::streams::Source;
 use super::runtime::wait::{Interrupted, Waiting};
 use crate::api::access::{Client, brings_token, rate_limit_key};
@@ -198,19 +198,14 @@ async fn check_rate(
     let address = js::header(&request.headers(), "cf-connecting-ip");
     let key = rate_limit_key(client, address.as_deref());
     let deadline_ms = js::now_ms().saturating_add(LIMITER_MS);
-    let counted = match limiter.count(&key) {
-        Ok(counted) => waiting.settle(&counted, deadline_ms).await,
-        Err(error) => Err(Interrupted::Failed(error)),
-    };
-    let admits = |outcome| RateLimiter::admits(&outcome).map_err(Interrupted::Failed);
-    let cause = match counted.and_then(admits) {
-        Ok(true) => return Ok(()),
-        Ok(false) => {
+    let cause = match waiting.resolve(limiter.admits(&key), deadline_ms).await {
+        Ok(Ok(true)) => return Ok(()),
+        Ok(Ok(false)) => {
             let mut error = ApiError::from(ErrorCode::RateLimited);
             error.retry_after_seconds = Some(LIMIT_PERIOD_SECONDS);
             return Err(EarlyEnd::Rejected(error));
         }
-        Err(Interrupted::Failed(error)) => js::error_text(&error),
+        Ok(Err(error)) | Err(Interrupted::Failed(error)) => js::error_text(&error),
         Err(Interrupted::TimeIsUp) => "no answer within 2 s".to_owned(),
         Err(Interrupted::ClientGone) => return Err(EarlyEnd::ClientGone),
     };

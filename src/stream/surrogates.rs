@@ -8,8 +8,6 @@ use std::borrow::Cow;
 
 use memchr::memchr_iter;
 
-use crate::json::code_unit;
-
 /// Replaces half a character whose other half never comes.
 const REPLACEMENT: &str = "\\ufffd";
 
@@ -58,13 +56,13 @@ fn copy_whole(inner: &str, out: &mut String) -> Option<String> {
     let mut rest = inner;
     while let Some((before, escape)) = rest.find('\\').and_then(|at| rest.split_at_checked(at)) {
         out.push_str(before);
-        let unit = code_unit(escape).map(|(unit, _)| unit);
+        let unit = code_unit(escape);
         let len = if unit.is_some() { 6 } else { 2 };
         let (escape, after) = escape.split_at_checked(len).unwrap_or((escape, ""));
         rest = after;
         match unit {
             Some(0xD800..=0xDBFF) if after.is_empty() => return Some(escape.to_owned()),
-            Some(0xD800..=0xDBFF) if matches!(code_unit(after), Some((0xDC00..=0xDFFF, _))) => {
+            Some(0xD800..=0xDBFF) if matches!(code_unit(after), Some(0xDC00..=0xDFFF)) => {
                 let (second, after) = after.split_at_checked(6).unwrap_or((after, ""));
                 out.push_str(escape);
                 out.push_str(second);
@@ -76,4 +74,10 @@ fn copy_whole(inner: &str, out: &mut String) -> Option<String> {
     }
     out.push_str(rest);
     None
+}
+
+/// The UTF-16 code unit of a `\uXXXX` that `text` begins with.
+fn code_unit(text: &str) -> Option<u16> {
+    let digits = text.strip_prefix("\\u")?.get(..4)?;
+    u16::from_str_radix(digits, 16).ok()
 }

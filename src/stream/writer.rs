@@ -7,7 +7,6 @@ use super::surrogates::Surrogates;
 use crate::api::ending::{FinishReason, Usage};
 use crate::api::error::{ApiError, ErrorCode};
 use crate::api::frame::{Ending, FrameEncoder};
-use crate::json;
 use crate::openai::failure::Failure;
 use crate::openai::{Delta, Ended, EventParser, Extent, Meaning, PartText, is_whole};
 
@@ -278,7 +277,7 @@ impl Writer {
 
     fn content(&mut self, json: &str) {
         if let Some(sent) = &mut self.sent {
-            let text = json::text(json).unwrap_or_default();
+            let text: String = serde_json::from_str(json).unwrap_or_default();
             sent.push(SentFrame {
                 sequence: self.text_frames,
                 content_length: text.chars().count(),

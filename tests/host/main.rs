@@ -22,7 +22,6 @@ mod events;
 mod failure;
 mod finish;
 mod fixtures;
-mod json;
 mod layers;
 mod memory;
 mod properties;

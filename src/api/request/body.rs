@@ -1,8 +1,10 @@
 //! A request's body, up to its fields.
 
+use serde_json::value::RawValue;
+
 use super::invalid::Invalid;
 use crate::api::error::{ApiError, ErrorCode};
-use crate::json::{self, Fields};
+use crate::json::Fields;
 
 /// Largest body that is read, in bytes.
 pub const MAX_BODY_BYTES: usize = 65_536;
@@ -37,13 +39,11 @@ pub fn require_uncompressed_json(
 /// The fields of a body.
 pub(super) fn object(body: &[u8]) -> Result<Fields<'_>, Invalid> {
     let decode_error = |error| Invalid::new("body", format!("JSON decode error: {error}"));
-    let json = json::document(require_utf8(body)?).map_err(decode_error)?;
-    if !json.starts_with('{') {
+    let json = serde_json::from_slice::<&RawValue>(require_utf8(body)?).map_err(decode_error)?;
+    if !json.get().starts_with('{') {
         return Err(Invalid::new("body", "Input should be a valid object"));
     }
-    // A key may still have half a surrogate pair.
-    Fields::parse(json)
-        .ok_or_else(|| decode_error("lone leading surrogate in hex escape".to_owned()))
+    serde_json::from_str(json.get()).map_err(decode_error)
 }
 
 /// A body without the byte order mark that some editors and shells write. JSON in UTF-16 or UTF-32 begins with a byte

@@ -40,7 +40,7 @@ pub(super) fn history(fields: &Fields<'_>) -> Result<Vec<Turn>, Invalid> {
         .map_err(Invalid::at(FIELD))?
         .into_iter()
         .enumerate()
-        .map(|(index, item)| turn(item, &format!("{FIELD}[{index}]")))
+        .map(|(index, item)| turn(item.get(), &format!("{FIELD}[{index}]")))
         .collect::<Result<_, _>>()?;
     let characters: usize = turns.iter().map(|turn| turn.content.chars().count()).sum();
     if characters > MAX_HISTORY_CHARACTERS {

@@ -20,6 +20,7 @@ export let instance;
  * @property {(task: number) => void} onGone the client has left
  * @property {(task: number, serial: number, isFulfilled: boolean, value: unknown) => void} onSettled
  * @property {(task: number) => void} onTime the timer has gone off
+ * @property {(task: number) => void} onWake a future of the bindings wakes the task
  * @property {(owner: number, request: Request) => Response | Promise<Response>} onOwned
  * @property {(owner: number) => void} onAlarm
  */
@@ -138,7 +139,8 @@ export class OpenChat {
  */
 export function connect(...callbacks) {
   instance?.lose();
-  const [onRequest, onRead, onRoom, onGone, onSettled, onTime, onOwned, onAlarm] = callbacks;
+  const [onRequest, onRead, onRoom, onGone, onSettled, onTime, onWake, onOwned, onAlarm] =
+    callbacks;
   instance = new Instance({
     onRequest,
     onRead,
@@ -146,6 +148,7 @@ export function connect(...callbacks) {
     onGone,
     onSettled,
     onTime,
+    onWake,
     onOwned,
     onAlarm,
   });
@@ -170,6 +173,12 @@ export async function handleOwned(owner, request) {
 export async function handleAlarm(owner) {
   await undefined;
   instance.onAlarm(owner);
+}
+
+/** Has a task polled once the call that wakes it has returned. */
+export function wakeLater(task) {
+  const { onWake } = instance;
+  queueMicrotask(() => onWake(task));
 }
 
 /** The response to a request that this program has failed, in the shape of every error. */

@@ -99,6 +99,7 @@ pub(in crate::shell) fn start(
     let on_time = Closure::<dyn Fn(u32)>::new(|task| {
         task::tell(task, |inbox| inbox.is_time.set(true));
     });
+    let on_wake = Closure::<dyn Fn(u32)>::new(|task| task::tell(task, |_| {}));
     connect(vec![
         on_request.into_js_value(),
         on_read.into_js_value(),
@@ -106,6 +107,7 @@ pub(in crate::shell) fn start(
         on_gone.into_js_value(),
         on_settled.into_js_value(),
         on_time.into_js_value(),
+        on_wake.into_js_value(),
         on_owned.into_js_value(),
         on_alarm.into_js_value(),
     ]);

@@ -6,6 +6,7 @@ use js_sys::{Date, Math, Object, Promise, Reflect};
 use serde::{Serialize, Serializer};
 use wasm_bindgen::prelude::wasm_bindgen;
 use wasm_bindgen::{JsCast, JsValue};
+use wasm_bindgen_futures::JsFuture;
 use web_sys::Headers;
 use worker::Env;
 
@@ -117,17 +118,14 @@ impl RateLimiter {
         binding.is_object().then(|| binding.unchecked_into())
     }
 
-    /// Counts a request. [`RateLimiter::admits`] tells what the promise brings.
-    pub(in crate::shell) fn count(&self, key: &str) -> Result<Promise, JsValue> {
+    /// Counts a request; false when there were too many.
+    pub(in crate::shell) async fn admits(&self, key: &str) -> Result<bool, JsValue> {
         let options = Object::new();
         Reflect::set(&options, &JsValue::from_str("key"), &JsValue::from_str(key))?;
         // Whatever a binding gives, a promise is waited for.
-        Ok(Promise::resolve(&self.limit(&options)?))
-    }
-
-    /// Whether a request that was counted was not one too many.
-    pub(in crate::shell) fn admits(outcome: &JsValue) -> Result<bool, JsValue> {
-        let success = Reflect::get(outcome, &JsValue::from_str("success"))?;
+        let asked = Promise::resolve(&self.limit(&options)?);
+        let outcome = JsFuture::from(asked).await?;
+        let success = Reflect::get(&outcome, &JsValue::from_str("success"))?;
         Ok(success.as_bool() != Some(false))
     }
 }

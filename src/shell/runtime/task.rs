@@ -1,13 +1,22 @@
 //! Tasks: futures that JavaScript polls by telling them what happened.
 
 use std::cell::{Cell, RefCell};
-use std::pin::Pin;
 use std::rc::Rc;
-use std::task::{Context, Waker};
+use std::sync::Arc;
+use std::task::{Context, Wake, Waker};
 
+use futures::future::LocalBoxFuture;
 use wasm_bindgen::JsValue;
+use wasm_bindgen::prelude::wasm_bindgen;
 
 use super::js;
+
+#[wasm_bindgen(module = "/src/shell/runtime/instance.js")]
+extern "C" {
+    /// Cannot throw: it queues a microtask.
+    #[wasm_bindgen(js_name = wakeLater)]
+    fn wake_later(task: u32);
+}
 
 /// What a task was told and has not looked at yet.
 #[derive(Default)]
@@ -37,12 +46,11 @@ pub(in crate::shell) enum Read {
     Broken,
 }
 
-type Work = Pin<Box<dyn Future<Output = ()>>>;
-
 struct Task {
     inbox: Rc<Inbox>,
+    waker: Waker,
     /// Nothing while the task is polled, and once it is done.
-    work: Cell<Option<Work>>,
+    work: Cell<Option<LocalBoxFuture<'static, ()>>>,
     has_news: Cell<bool>,
 }
 
@@ -67,6 +75,7 @@ where
     let task = Rc::new(Task {
         work: Cell::new(Some(Box::pin(begin(Rc::clone(&inbox))))),
         inbox,
+        waker: Waker::from(Arc::new(Wakeup { task: number })),
         has_news: Cell::new(false),
     });
     TASKS.with_borrow_mut(|tasks| match place_of(number, tasks) {
@@ -110,8 +119,7 @@ impl Task {
             return;
         };
         js::begin_turn();
-        // Whatever a task waits for tells it so by its inbox.
-        let mut context = Context::from_waker(Waker::noop());
+        let mut context = Context::from_waker(&self.waker);
         while self.has_news.replace(false) {
             if work.as_mut().poll(&mut context).is_ready() {
                 TASKS.with_borrow_mut(|tasks| {
@@ -123,5 +131,17 @@ impl Task {
             }
         }
         self.work.set(Some(work));
+    }
+}
+
+/// Wakes a task for a future of the bindings. Their callbacks do not pass through the guard of the instance, so the task
+/// is polled after them, in a call that does.
+struct Wakeup {
+    task: u32,
+}
+
+impl Wake for Wakeup {
+    fn wake(self: Arc<Self>) {
+        wake_later(self.task);
     }
 }

@@ -2,6 +2,7 @@
 //! first.
 
 use std::future::poll_fn;
+use std::pin::pin;
 use std::rc::Rc;
 use std::task::Poll;
 
@@ -89,6 +90,20 @@ impl Waiting {
         self.until(|| inbox.settled.take(), deadline_ms)
             .await?
             .map_err(Interrupted::Failed)
+    }
+
+    /// Waits for a future.
+    pub(in crate::shell) async fn resolve<F: Future>(
+        &mut self,
+        future: F,
+        deadline_ms: u64,
+    ) -> Result<F::Output, Interrupted> {
+        let mut future = pin!(future);
+        poll_fn(|context| match future.as_mut().poll(context) {
+            Poll::Ready(output) => Poll::Ready(Ok(output)),
+            Poll::Pending => self.poll(|| None, deadline_ms),
+        })
+        .await
     }
 
     /// Lets time pass. False when the client left meanwhile.
