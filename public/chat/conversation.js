@@ -1,6 +1,7 @@
 import { persist } from "./answer-stream.js";
-import { ChatError, newId } from "./api.js";
+import { ChatError } from "./api.js";
 import { isUnkept, loadAsks, saveAsks } from "./asks.js";
+import { endExchange, newExchange, problemOf } from "./exchange.js";
 import { loadSettings } from "./store.js";
 import { endOf, exchangesOf, pathTo, titleOf, turnBehind, turnsOf } from "./turns.js";
 
@@ -230,7 +231,7 @@ export class Conversation {
       const fresh = frame.content.slice(Math.max(0, exchange.answer.length - length));
       length += frame.content.length;
       if (fresh !== "") this.#grow(exchange, fresh, onFirst);
-      if (frame.is_final) return end(exchange, frame);
+      if (frame.is_final) return endExchange(exchange, frame);
     }
     // Its end is known already, but not here.
     this.#reading.delete(exchange);
@@ -372,47 +373,4 @@ function isFailed({ state }) {
 
 function isOver(parent) {
   return parent === undefined || parent.state === "done" || parent.state === "stopped";
-}
-
-/** Every field is set, so that it can overwrite an earlier try. @returns {Exchange} */
-function newExchange(question, parent) {
-  return {
-    answerId: newId(),
-    parent,
-    question,
-    answer: "",
-    state: "streaming",
-    turnId: undefined,
-    sent: undefined,
-    model: undefined,
-    finishReason: undefined,
-    usage: undefined,
-    problem: undefined,
-    firstWordMs: undefined,
-    isLost: false,
-    isStopping: false,
-  };
-}
-
-/** @param {Exchange} exchange @param {import("./answer-stream.js").Frame} frame the final one */
-function end(exchange, { finish_reason, usage, turn_id, error, detail, code, correlation_id }) {
-  const state = ["stopped", "interrupted"].includes(finish_reason) ? finish_reason : "done";
-  const failed = code === "interrupted" ? "interrupted" : "failed";
-  Object.assign(exchange, {
-    finishReason: finish_reason,
-    usage,
-    turnId: turn_id ?? exchange.turnId,
-  });
-  exchange.state = error ? failed : state;
-  exchange.problem = error ? { error, detail, code, correlationId: correlation_id } : undefined;
-}
-
-function problemOf(error) {
-  if (error instanceof ChatError) return error.problem;
-  console.error(error);
-  return {
-    error: "Something went wrong on this page",
-    detail: "Reload it and try again.",
-    code: "page_error",
-  };
 }

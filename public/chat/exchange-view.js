@@ -183,8 +183,9 @@ function waitingFor(parent) {
 }
 
 /** @param {import("./turns.js").Exchange} exchange */
-function figures({ model, usage, firstWordMs }) {
+function figures({ answer, model, usage, firstWordMs }) {
   const parts = [];
+  if (answer === "" && !usage) return "";
   if (model) parts.push(model);
   if (usage)
     parts.push(`${count(usage.input_tokens)} tokens in, ${count(usage.output_tokens)} out`);

@@ -23,7 +23,10 @@ const settings = new SettingsDialog(page, {
 });
 const models = new ModelPicker(api, (canChoose) => settings.offerModel(!canChoose));
 
-tokenDialog.addEventListener("given", () => models.load());
+tokenDialog.addEventListener("given", () => {
+  models.load();
+  page.signedIn();
+});
 page.addEventListener("opened", () => composer.focusUnlessTouch());
 for (const example of document.querySelectorAll(".examples button")) {
   example.addEventListener("click", () => composer.write(example.textContent));

@@ -18,6 +18,12 @@ const MISSING = {
 };
 const UNREACHABLE = { title: "This conversation could not be opened", action: "Try again" };
 
+const LOCKED = {
+  title: "This conversation needs your access token",
+  text: "Enter it, and the conversation is shown.",
+  action: "Enter your access token",
+};
+
 const VALID_ID = /^[\w-]{1,64}$/;
 
 /** The open conversation is not looked at again sooner than this. */
@@ -39,6 +45,7 @@ export class Page extends EventTarget {
   #api;
   #transcript;
   #composer;
+  #isKeeperKnown = true;
   #standardModel;
   #router = new Router((id) => this.#show(id));
   /** Those that are shown, or whose answers are being read. @type {Map<string, Conversation>} */
@@ -89,6 +96,12 @@ export class Page extends EventTarget {
   open(id) {
     this.#router.go(id);
     this.#show(id);
+  }
+
+  /** Shows what could not be shown without the access token, now that there is one. */
+  signedIn() {
+    if (!this.#isKeeperKnown) this.#choose();
+    if (this.#shown === undefined && this.openId !== undefined) this.#show(this.openId);
   }
 
   /** Sends a message in the conversation that is shown, once it is known. */
@@ -151,7 +164,8 @@ export class Page extends EventTarget {
   #choose() {
     const choice = chooseKeeper(this.#api);
     this.keeper = choice.then(({ keeper }) => keeper);
-    choice.then(({ keeper, takenId }) => {
+    choice.then(({ keeper, isKnown, takenId }) => {
+      this.#isKeeperKnown = isKnown;
       this.#tell("kept", { keeper });
       if (takenId !== undefined && this.openId === undefined) this.open(takenId);
     });
@@ -250,8 +264,11 @@ export class Page extends EventTarget {
     this.#transcript.notice({ ...MISSING, text, onAction: () => this.open() });
   }
 
-  #unreachable(id, { problem }) {
+  #unreachable(id, { problem, status }) {
     const text = problem ? `${problem.error}. ${problem.detail}` : "Reload the page.";
+    if (status === 401) {
+      return this.#transcript.notice({ ...LOCKED, onAction: () => this.#api.signIn() });
+    }
     this.#transcript.notice({ ...UNREACHABLE, text, onAction: () => this.#show(id) });
   }
 

@@ -40,7 +40,7 @@ test("an answer appears as it streams", async (t) => {
   await exchange.shows("They carry loads.");
   assert.match(
     await exchange.figures.textContent(),
-    /^1,234 tokens in, 5 out · first token after (\d+ ms|\d+\.\d s)$/,
+    /^(?:house · )?1,234 tokens in, 5 out · first token after (\d+ ms|\d+\.\d s)$/,
   );
   assert.equal(await exchange.ending.textContent(), "");
   assert.equal(await exchange.retry.isVisible(), false);

@@ -6,7 +6,9 @@ import { startKeptPage } from "../support/kept-page.mjs";
 import { answer, startUpstream } from "../support/upstream.mjs";
 
 const upstream = await startUpstream();
+const TOKEN = "owner-token-0123456789";
 const server = await startKeptPage(upstream);
+const locked = await startKeptPage(upstream, { ACCESS_TOKENS: `me:${TOKEN}` });
 /** Browsers log every response that is no success. */
 const expected = /^Failed to load resource/;
 
@@ -31,6 +33,7 @@ test("a conversation gets an address, at which a reload and another device find 
   assert.equal(await page.title(), "What is the capital of Peru? – Assistant");
   await page.reload();
   await exchangeOn(page).shows("Lima");
+  assert.equal(await exchangeOn(page).figures.textContent(), "house", "which model answered");
   const { page: phone } = await visit(t, page.url());
   await exchangeOn(phone).shows("Lima");
   await converse(phone, "And of Chile?", "Santiago");
@@ -149,6 +152,21 @@ test("without a connection, a conversation that was opened before can still be r
   await page.unroute("**/conversations**");
   await page.evaluate(() => dispatchEvent(new Event("online")));
   await note.waitFor({ state: "hidden" });
+});
+
+test("a conversation that was opened without a token is shown once there is one", async (t) => {
+  const { page } = await visit(t, locked.url, { expected });
+  await page.getByLabel("Your token").fill(TOKEN);
+  await page.keyboard.press("Enter");
+  await page.getByRole("dialog").waitFor({ state: "hidden" });
+  await converse(page, "Only for me", "Only for you");
+  const { page: other } = await visit(t, page.url(), { expected });
+  await other.getByRole("button", { name: "Not now" }).click();
+  await other.getByRole("heading", { name: "This conversation needs your access token" }).waitFor();
+  await other.locator("#notice").getByRole("button", { name: "Enter your access token" }).click();
+  await other.getByLabel("Your token").fill(TOKEN);
+  await other.keyboard.press("Enter");
+  await exchangeOn(other).shows("Only for you");
 });
 
 test("what is begun to be written waits in its conversation", async (t) => {

@@ -67,7 +67,7 @@ test("other pages are not kept, and what is not the page's is not opened as the 
 test("nothing of the API is ever kept", async (t) => {
   const site = await startSite(t);
   const { page } = await visit(t, site.url, { expected });
-  await page.unrouteAll();
+  await page.context().unrouteAll();
   await isKept(page);
   await page.reload();
   const paths = [

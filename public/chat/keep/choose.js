@@ -11,7 +11,7 @@ const KEEPS_NOTHING = ["conversations_unavailable", "not_found"];
 /**
  * Who keeps the conversations, and what was taken over from an earlier version of the page.
  *
- * @typedef {{ keeper: ServerKeeper, takenId?: string }} Choice
+ * @typedef {{ keeper: ServerKeeper, isKnown: boolean, takenId?: string }} Choice `isKnown`: the service has told
  */
 
 /**
@@ -21,14 +21,17 @@ const KEEPS_NOTHING = ["conversations_unavailable", "not_found"];
  * @returns {Promise<Choice>}
  */
 export async function chooseKeeper(api) {
-  const kind = (await keptBy(api)) ?? load("kept-by") ?? "server";
+  const told = await keptBy(api);
+  const isKnown = told !== undefined;
+  const kind = told ?? load("kept-by") ?? "server";
   save("kept-by", kind);
   const here = new BrowserKeeper(api);
   const takenId = await takeOver(here);
-  if (kind === "browser") return { keeper: here, takenId };
+  if (kind === "browser") return { keeper: here, isKnown, takenId };
   const server = new ServerKeeper(api);
   const { conversations } = await here.list({ limit: 1 });
-  return { keeper: conversations.length > 0 ? new BothKeeper(server, here) : server, takenId };
+  const keeper = conversations.length > 0 ? new BothKeeper(server, here) : server;
+  return { keeper, isKnown, takenId };
 }
 
 /** Whether an error says that the service keeps nothing. */
