@@ -122,6 +122,8 @@ test("Tab reaches everything on the page, in visual order", async (t) => {
 
 test("stop, retry and settings work by keyboard, and the focus returns", async (t) => {
   const { page } = await visit(t, app.url);
+  // From then on an answer names its model, even if nothing of it has come.
+  await page.locator("#choose-model").waitFor();
   await page.keyboard.type("a question to stop");
   await page.keyboard.press("Enter");
   const call = await upstream.nextCall();
