@@ -122,8 +122,6 @@ test("Tab reaches everything on the page, in visual order", async (t) => {
 
 test("stop, retry and settings work by keyboard, and the focus returns", async (t) => {
   const { page } = await visit(t, app.url);
-  // From then on an answer names its model, even if nothing of it has come.
-  await page.locator("#choose-model").waitFor();
   await page.keyboard.type("a question to stop");
   await page.keyboard.press("Enter");
   const call = await upstream.nextCall();
@@ -134,8 +132,6 @@ test("stop, retry and settings work by keyboard, and the focus returns", async (
   assert.equal(await within(call.closed, "the end of upstream's connection"), "aborted");
   await exchangeOn(page).is("stopped");
   assert.equal(await focused(page), "Message");
-  await page.keyboard.press("Shift+Tab");
-  assert.equal(await focused(page), "About this answer");
   await page.keyboard.press("Shift+Tab");
   assert.equal(await focused(page), "Retry");
   await page.keyboard.press("Enter");
