@@ -133,8 +133,6 @@ test("stop, retry and settings work by keyboard, and the focus returns", async (
   await exchangeOn(page).is("stopped");
   assert.equal(await focused(page), "Message");
   await page.keyboard.press("Shift+Tab");
-  assert.equal(await focused(page), "About this answer");
-  await page.keyboard.press("Shift+Tab");
   assert.equal(await focused(page), "Retry");
   await page.keyboard.press("Enter");
   (await upstream.nextCall()).end(...answer("ok"));
