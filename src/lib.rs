@@ -3,6 +3,9 @@
 //! ```text
 //! client ──POST /chat──► shell ──► api (route, access, request) ──► openai (request body) ──fetch──► upstream
 //! client ◄──frames────── shell ◄── stream::relay ◄── openai (event → delta) ◄── stream::sse ◄─bytes── upstream
+//!
+//! A conversation that is kept, in an object of its owner:
+//! readers ◄──frames───── shell ◄── memory (pieces ⇄ SQLite) ◄── stream::relay ◄── … ◄─bytes── upstream
 //! ```
 //!
 //! Everything but `shell` is pure: bytes, time and configuration come in, bytes and facts go out. It reads no clock,

@@ -1,4 +1,4 @@
-import { EventSourceParserStream } from "eventsource-parser/stream";
+import { loadToken, saveToken } from "./store.js";
 
 /**
  * @typedef {object} Problem What went wrong.
@@ -6,26 +6,20 @@ import { EventSourceParserStream } from "eventsource-parser/stream";
  * @property {string} detail Why, and what to do.
  * @property {string} code
  * @property {string} [correlationId]
- *
- * @typedef {object} Frame One event of the stream; openapi.json describes its fields.
- * @property {string} content
- * @property {boolean} is_final
- * @property {string} [finish_reason]
- * @property {{ input_tokens: number, output_tokens: number, total_tokens: number }} [usage]
  */
 
 /** What goes wrong between the page and the API. */
-const NO_CONNECTION = {
+export const NO_CONNECTION = {
   error: "No connection",
   detail: "Check that you are online and the assistant is running, then try again.",
   code: "no_connection",
 };
-const CONNECTION_LOST = {
+export const CONNECTION_LOST = {
   error: "The connection was lost",
   detail: "The answer was cut off on its way to you. Check your connection and try again.",
   code: "connection_lost",
 };
-const INVALID_ANSWER = {
+export const INVALID_ANSWER = {
   error: "Something else answered",
   detail: "A proxy or a sign-in page may be in between. Reload the page and try again.",
   code: "invalid_answer",
@@ -33,18 +27,18 @@ const INVALID_ANSWER = {
 
 /** What to do on this page about errors whose own advice is for programs. */
 const ADVICE = {
-  unauthorized: "You need an access token. Choose Retry and enter yours.",
+  unauthorized: "You need an access token.",
   context_length_exceeded: "Start a new conversation, or ask for shorter answers in Settings.",
 };
 
-/** An answer that failed before it began or in the middle. */
+/** A request or an answer that failed. */
 export class ChatError extends Error {
   /**
    * @param {{ error: string, detail: string, code: string, correlation_id?: string }} body
    * @param {string} correlationId of the request
-   * @param {number} [status] of the response, if the answer did not begin
+   * @param {{ status?: number, retryAfterMs?: number }} [response] `status` if the answer did not begin
    */
-  constructor({ error, detail, code, correlation_id }, correlationId, status) {
+  constructor({ error, detail, code, correlation_id }, correlationId, response = {}) {
     super(error);
     /** @type {Problem} */
     this.problem = {
@@ -53,67 +47,120 @@ export class ChatError extends Error {
       code,
       correlationId: correlation_id ?? correlationId,
     };
-    this.status = status;
+    this.status = response.status;
+    /** How long the service asks to wait. */
+    this.retryAfterMs = response.retryAfterMs;
   }
 }
 
-/** Far longer than any frame. It bounds the memory that an endless line takes. */
-const MAX_FRAME_LENGTH = 4_000_000;
+/** The longest wait for a response, unless told. */
+const PATIENCE_MS = 30_000;
 
-/**
- * Sends a request and yields each frame of the answer as it arrives, the final one last.
- *
- * @param {string} body
- * @param {{ token?: string, signal: AbortSignal }} options
- * @returns {AsyncGenerator<Frame, void, void>}
- * @throws {ChatError} unless the signal was aborted
- */
-export async function* ask(body, { token, signal }) {
-  const correlationId = newId();
-  const response = await send(body, { token, signal, correlationId });
-  const isStream = response.headers.get("content-type")?.startsWith("text/event-stream");
-  if (!response.ok || !isStream) {
-    throw new ChatError(await problemIn(response), correlationId, response.status);
+/** The same for an answer: longer than any service waits for its model. */
+export const MODEL_PATIENCE_MS = 900_000;
+
+/** Sends requests with the access token, and asks for one when the API wants it. */
+export class Api {
+  #askForToken;
+  /** The question for a token that is open, so that several requests ask once. @type {Promise<string | undefined> | undefined} */
+  #asking;
+  #wasDeclined = false;
+
+  /** @param {(wasRefused: boolean) => Promise<string | undefined>} askForToken `undefined`: the person enters none */
+  constructor(askForToken) {
+    this.#askForToken = askForToken;
   }
-  const reader = response.body
-    .pipeThrough(new TextDecoderStream())
-    .pipeThrough(new EventSourceParserStream({ maxBufferSize: MAX_FRAME_LENGTH }))
-    .getReader();
-  for (;;) {
-    const { done, value } = await reader.read().catch((cause) => {
-      throw signal.aborted ? cause : new ChatError(CONNECTION_LOST, correlationId);
+
+  /**
+   * Sends a request.
+   *
+   * @param {string} path
+   * @param {object} [request]
+   * @param {string} [request.method]
+   * @param {Record<string, string>} [request.headers]
+   * @param {string} [request.body]
+   * @param {AbortSignal} [request.signal]
+   * @param {boolean} [request.insists] whether the person is asked for a token even after declining to enter one
+   * @param {number} [request.patienceMs] how long the response may take to begin
+   * @returns {Promise<Response>} a success
+   * @throws {ChatError} unless the signal was aborted
+   */
+  async request(path, { insists = false, ...request } = {}) {
+    for (;;) {
+      const token = loadToken();
+      const correlationId = newId();
+      const response = await send(path, { ...request, token, correlationId });
+      if (response.ok) return Object.assign(response, { correlationId });
+      const error = await errorIn(response, correlationId);
+      if (error.status !== 401) throw error;
+      // Meanwhile another request may have asked for the token.
+      if (loadToken() === token && !(await this.signIn(token !== undefined, insists))) throw error;
+    }
+  }
+
+  /**
+   * Asks for the access token.
+   *
+   * @param {boolean} [wasRefused] whether a token was sent and was wrong
+   * @param {boolean} [insists] whether to ask again after the person has declined
+   * @returns {Promise<boolean>} whether there is one now
+   */
+  async signIn(wasRefused = false, insists = true) {
+    if (this.#wasDeclined && !insists) return false;
+    if (wasRefused && !this.#asking) saveToken(undefined);
+    this.#asking ??= this.#askForToken(wasRefused).finally(() => {
+      this.#asking = undefined;
     });
-    if (done) throw new ChatError(CONNECTION_LOST, correlationId);
-    const frame = parse(value.data) ?? INVALID_ANSWER;
-    if (frame.error) throw new ChatError(frame, correlationId);
-    yield frame;
-    if (frame.is_final) return;
+    const token = await this.#asking;
+    this.#wasDeclined = token === undefined;
+    if (token !== undefined && loadToken() !== token) saveToken(token);
+    return token !== undefined;
   }
 }
 
-async function send(body, { token, signal, correlationId }) {
-  const headers = { "Content-Type": "application/json", "X-Correlation-Id": correlationId };
-  if (token) headers.Authorization = `Bearer ${token}`;
+async function send(path, options) {
+  const { token, correlationId, headers = {}, body, signal, patienceMs, ...request } = options;
+  const abort = new AbortController();
+  if (signal?.aborted) abort.abort();
+  signal?.addEventListener("abort", () => abort.abort());
+  const timer = setTimeout(() => abort.abort(), patienceMs ?? PATIENCE_MS);
+  const sent = { ...headers, "X-Correlation-Id": correlationId };
+  if (body !== undefined) sent["Content-Type"] = "application/json";
+  if (token) sent.Authorization = `Bearer ${token}`;
   try {
-    return await fetch("/chat", { method: "POST", headers, body, signal, cache: "no-store" });
+    return await fetch(path, {
+      ...request,
+      signal: abort.signal,
+      headers: sent,
+      body,
+      cache: "no-store",
+    });
   } catch (cause) {
-    throw signal.aborted ? cause : new ChatError(NO_CONNECTION, correlationId);
+    throw signal?.aborted ? cause : new ChatError(NO_CONNECTION, correlationId);
+  } finally {
+    clearTimeout(timer);
   }
 }
 
-/** What a response that is no stream says went wrong. */
-async function problemIn(response) {
-  const body = parse(await response.text().catch(() => ""));
+/** What a response that is no success says went wrong. */
+async function errorIn(response, correlationId) {
+  const body = parseObject(await response.text().catch(() => ""));
   const problem = body?.error ? body : { ...INVALID_ANSWER };
   const seconds = Number(response.headers.get("retry-after"));
-  if (seconds > 0) {
-    problem.detail += ` It should work in ${seconds} ${seconds === 1 ? "second" : "seconds"}.`;
-  }
-  return problem;
+  if (seconds > 0) problem.detail += ` It should work ${inTime(seconds)}.`;
+  const retryAfterMs = seconds > 0 ? seconds * 1000 : undefined;
+  return new ChatError(problem, correlationId, { status: response.status, retryAfterMs });
+}
+
+/** @param {number} seconds */
+function inTime(seconds) {
+  if (seconds < 120) return `in ${seconds} ${seconds === 1 ? "second" : "seconds"}`;
+  const at = new Date(Date.now() + seconds * 1000);
+  return `at ${at.toLocaleTimeString([], { hour: "2-digit", minute: "2-digit" })}`;
 }
 
 /** @returns {any} the JSON object in a text, or `undefined` if there is none */
-function parse(text) {
+export function parseObject(text) {
   try {
     const value = JSON.parse(text);
     return typeof value === "object" ? (value ?? undefined) : undefined;
@@ -122,8 +169,11 @@ function parse(text) {
   }
 }
 
-/** Made here, so that there is an id to show even if nothing comes back. Without https there is no `randomUUID`. */
-function newId() {
+/** A UUID. Without https there is no `randomUUID`. */
+export function newId() {
   const bytes = crypto.getRandomValues(new Uint8Array(16));
-  return Array.from(bytes, (byte) => byte.toString(16).padStart(2, "0")).join("");
+  bytes[6] = (bytes[6] & 0x0f) | 0x40;
+  bytes[8] = (bytes[8] & 0x3f) | 0x80;
+  const hex = Array.from(bytes, (byte) => byte.toString(16).padStart(2, "0")).join("");
+  return hex.replace(/^(.{8})(.{4})(.{4})(.{4})/, "$1-$2-$3-$4-");
 }

@@ -1,9 +1,10 @@
-import { characters, LIMITS } from "./conversation.js";
+import { characters, LIMITS } from "./history.js";
+import { isTouch, sendsByEnter } from "./keys.js";
 
 /** The counter appears when fewer characters than this are left. */
 const NEAR_LIMIT = 500;
 
-/** The field for a message, with the buttons to send it and to stop its answer. */
+/** The field for a message, with the buttons to send it and to stop an answer. */
 export class Composer {
   #form = document.querySelector("#composer");
   #field = document.querySelector("#message");
@@ -11,18 +12,29 @@ export class Composer {
   #stop = document.querySelector("#stop");
   #counter = document.querySelector("#counter");
   #busy = false;
-  #onSend;
+  #handlers;
 
-  /** @param {{ onSend: (message: string) => void, onStop: () => void }} handlers */
-  constructor({ onSend, onStop }) {
-    this.#onSend = onSend;
-    this.#field.addEventListener("input", () => this.#changed());
-    this.#field.addEventListener("keydown", (event) => this.#pressed(event));
-    this.#stop.addEventListener("click", onStop);
+  /**
+   * @param {{ onSend: (message: string) => void, onStop: () => void, onDraft: (text: string) => void }} handlers
+   *   `onDraft` is told whatever is in the field
+   */
+  constructor(handlers) {
+    this.#handlers = handlers;
+    this.#field.addEventListener("input", () => {
+      this.#changed();
+      handlers.onDraft(this.#field.value);
+    });
+    this.#field.addEventListener("keydown", (event) => {
+      if (!sendsByEnter(event)) return;
+      event.preventDefault();
+      this.#submit();
+    });
+    this.#stop.addEventListener("click", handlers.onStop);
     this.#form.addEventListener("submit", (event) => {
       event.preventDefault();
       this.#submit();
     });
+    if (isTouch()) this.#field.enterKeyHint = "enter";
     new ResizeObserver(() => this.#fit()).observe(this.#form);
     this.#changed();
   }
@@ -31,39 +43,43 @@ export class Composer {
     this.#field.focus();
   }
 
-  /** Puts a text into the field, for the person to finish. @param {string} text */
-  write(text) {
+  /** On a touch screen, the keyboard would cover what is shown. */
+  focusUnlessTouch() {
+    if (!isTouch()) this.focus();
+  }
+
+  get text() {
+    return this.#field.value;
+  }
+
+  /** Puts a text into the field. @param {string} text */
+  set text(text) {
     this.#field.value = text;
     this.#changed();
+  }
+
+  /** Puts a text into the field, for the person to finish. @param {string} text */
+  write(text) {
+    this.text = text;
+    this.#handlers.onDraft(text);
     this.focus();
   }
 
-  /** While an answer is coming, it can be stopped and nothing can be sent. @param {boolean} busy */
+  /** While an answer is coming, it can be stopped, and what is sent waits. @param {boolean} busy */
   setBusy(busy) {
-    const hadFocus = [this.#send, this.#stop].includes(document.activeElement);
+    const focused = document.activeElement;
     this.#busy = busy;
-    this.#send.hidden = busy;
-    this.#stop.hidden = !busy;
     this.#changed();
     // A button that is hidden loses the focus.
-    if (hadFocus) this.focus();
-  }
-
-  #pressed(event) {
-    // With an input method, Enter accepts a word. Older WebKit shows that by the key code alone.
-    if (event.isComposing || event.keyCode === 229) return;
-    if (event.key === "Enter" && !event.shiftKey) {
-      event.preventDefault();
-      this.#submit();
-    }
+    if ([this.#send, this.#stop].includes(focused) && focused.hidden) this.focus();
   }
 
   #submit() {
     const message = this.#message();
-    if (this.#busy || message === "" || this.#excess() > 0) return;
-    this.#field.value = "";
-    this.#changed();
-    this.#onSend(message);
+    if (message === "" || this.#excess() > 0) return;
+    this.text = "";
+    this.#handlers.onDraft("");
+    this.#handlers.onSend(message);
   }
 
   /** The message as the API accepts it: trimmed, and without half surrogate pairs. */
@@ -77,7 +93,12 @@ export class Composer {
 
   #changed() {
     const excess = this.#excess();
-    this.#send.disabled = this.#message() === "" || excess > 0;
+    const isEmpty = this.#message() === "";
+    this.#send.disabled = isEmpty || excess > 0;
+    this.#send.hidden = this.#busy && isEmpty;
+    this.#send.title = this.#busy ? "Send after this answer (Enter)" : "Send (Enter)";
+    this.#stop.hidden = !this.#busy;
+    this.#form.classList.toggle("both", !this.#send.hidden && !this.#stop.hidden);
     this.#field.ariaInvalid = `${excess > 0}`;
     this.#counter.textContent = counterText(excess);
     this.#fit();

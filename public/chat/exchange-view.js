@@ -1,10 +1,14 @@
-import { AnswerText } from "./answer.js";
-import { copyOnClick } from "./copy.js";
+import { AnswerText } from "./answer/answer.js";
+import { copyOnClick } from "./answer/copy.js";
+import { spokenText } from "./answer/spoken.js";
+import { tryNow } from "./answer-stream.js";
+import { editQuestion } from "./edit-question.js";
+import { showVersions } from "./versions.js";
 
 /** How an answer ended, by its finish reason or its state. */
 const ENDINGS = {
   stop: "",
-  length: "Cut off at the token limit. Ask it to go on.",
+  length: "Cut off at the length limit",
   content_filter: "Stopped by the content filter",
   refusal: "Declined by the model",
   tool_calls: "The model asked for a tool, which this assistant does not have",
@@ -13,39 +17,57 @@ const ENDINGS = {
 };
 const UNKNOWN_ENDING = "Ended for an unknown reason";
 
-/** Longest text that is announced to screen readers. A longer answer is better read on the page. */
-const MAX_SPOKEN_LENGTH = 2000;
+const LOST = "Connection lost, trying again…";
+const OFFLINE = "You are offline. The answer goes on when you are back.";
+const BUSY = "This takes longer than usual. Still trying…";
+
+/** From now on, the wait for the first word is worth a word. */
+const BUSY_MS = 8000;
+
+/** @typedef {ReturnType<import("./turns.js").versionsOf>} Versions */
 
 /** One exchange on the page. */
 export class ExchangeView {
   #exchange;
   #answer;
+  #actions;
+  /** The text that the view has, drawn or not. */
+  #length = 0;
+  #answerId;
+  #busyTimer = 0;
+  #isSlow = false;
 
   /**
-   * @param {import("./conversation.js").Exchange} exchange
-   * @param {() => void} onRetry
+   * @param {import("./turns.js").Exchange} exchange
+   * @param {import("./transcript.js").Actions} actions
    */
-  constructor(exchange, onRetry) {
+  constructor(exchange, actions) {
     const { content } = document.querySelector("#exchange");
     this.element = document.importNode(content, true).firstElementChild;
     this.#exchange = exchange;
+    this.#actions = actions;
     this.#find(".question p").textContent = exchange.question;
-    this.#find(".retry").addEventListener("click", onRetry);
-    copyOnClick(this.#find(".copy-answer"), () => this.#exchange.answer);
-    copyOnClick(this.#find(".copy-id"), () => this.#exchange.problem.correlationId);
-    this.restart();
-  }
-
-  /** Shows the exchange from its start. */
-  restart() {
-    this.#answer = new AnswerText(this.#find(".answer"));
-    this.#answer.append(this.#exchange.answer);
-    this.update();
+    for (const [name, act] of Object.entries({
+      retry: () => actions.retry(exchange),
+      again: () => actions.retry(exchange),
+      "go-on": () => actions.goOn(exchange),
+      "take-back": () => actions.takeBack(exchange),
+      "send-now": () => actions.send(exchange),
+      "sign-in": () => actions.signIn(exchange),
+      "try-now": tryNow,
+      edit: () => this.#edit(),
+    })) {
+      this.#find(`.${name}`).addEventListener("click", act);
+    }
+    copyOnClick(this.#find(".copy-answer"), () => this.#answer.text);
+    copyOnClick(this.#find(".copy-id"), () => exchange.problem.correlationId);
+    this.#restart();
   }
 
   /** @param {string} text */
   append(text) {
     this.#answer.append(text);
+    this.#length += text.length;
     if (this.element.classList.contains("silent")) this.update();
   }
 
@@ -54,37 +76,98 @@ export class ExchangeView {
     return this.#answer.draw(this.#exchange.state !== "streaming");
   }
 
+  /** Lets the person leaf through the versions. @param {Versions} versions */
+  setVersions({ questions, answers }) {
+    const { choose } = this.#actions;
+    const exchange = this.#exchange;
+    showVersions(this.#find(".question-versions"), "question", {
+      all: questions,
+      exchange,
+      choose,
+    });
+    showVersions(this.#find(".answer-versions"), "answer", { all: answers, exchange, choose });
+  }
+
   /** Shows the exchange's state. */
   update() {
-    const { state, answer, problem } = this.#exchange;
+    const { state, answer, answerId, problem } = this.#exchange;
+    // It is tried again, or another text than the one that was followed.
+    if (answerId !== this.#answerId || answer.length !== this.#length) this.#restart();
+    this.#watch();
     this.element.dataset.state = state;
+    this.element.dataset.finish = this.#exchange.finishReason ?? "";
     this.element.classList.toggle("silent", answer === "");
     this.#find(".reply").ariaBusy = `${state === "streaming"}`;
+    this.#find(".queued p").textContent = waitingFor(this.#exchange.parent);
     this.#find(".ending").textContent = this.ending();
-    this.#find(".figures").textContent = figures(this.#exchange);
-    this.#find(".failure").hidden = !problem;
+    this.#find(".status").hidden = this.#status() === "";
+    this.#find(".status span").textContent = this.#status();
+    this.#find(".try-now").hidden = !this.#exchange.isLost;
+    this.#showFigures();
+    this.#find(".failure").hidden = !problem || state === "streaming";
+    this.#find(".sign-in").hidden = problem?.code !== "unauthorized";
     for (const name of ["error", "detail", "code", "correlationId"]) {
       this.#find(`[data-problem=${name}]`).textContent = problem?.[name] ?? "";
     }
+    this.#find(".request").hidden = !problem?.correlationId;
   }
 
   /** How the answer ended, or nothing if it is complete or failed. */
   ending() {
-    const { state, finishReason } = this.#exchange;
+    const { state, finishReason, problem } = this.#exchange;
+    if (problem) return "";
     if (Object.hasOwn(ENDINGS, state)) return ENDINGS[state];
-    if (finishReason === undefined) return "";
+    if (finishReason === undefined || state === "streaming") return "";
     return Object.hasOwn(ENDINGS, finishReason) ? ENDINGS[finishReason] : UNKNOWN_ENDING;
   }
 
   /** What screen readers announce when the answer has ended. */
   spoken() {
     const { problem } = this.#exchange;
-    const answer = this.#find(".answer").cloneNode(true);
-    for (const head of answer.querySelectorAll(".code-head")) head.remove();
-    const text = answer.textContent.trim();
-    const start = text.length > MAX_SPOKEN_LENGTH ? `${text.slice(0, MAX_SPOKEN_LENGTH)} …` : text;
     const ending = problem ? `${problem.error}. ${problem.detail}` : this.ending();
-    return [start, ending].filter(Boolean).join("\n");
+    return [spokenText(this.#find(".answer")), ending].filter(Boolean).join("\n");
+  }
+
+  #restart() {
+    this.#answer = new AnswerText(this.#find(".answer"));
+    this.#answer.append(this.#exchange.answer, { isKept: true });
+    this.#length = this.#exchange.answer.length;
+    this.#answerId = this.#exchange.answerId;
+    this.#isSlow = false;
+    clearTimeout(this.#busyTimer);
+    this.#busyTimer = 0;
+  }
+
+  #status() {
+    const { state, isLost, answer } = this.#exchange;
+    if (state !== "streaming") return "";
+    if (isLost) return navigator.onLine ? LOST : OFFLINE;
+    return this.#isSlow && answer === "" ? BUSY : "";
+  }
+
+  /** Notices when the first word takes long. */
+  #watch() {
+    const { state, answer } = this.#exchange;
+    const isWaiting = state === "streaming" && answer === "";
+    if (isWaiting && !this.#busyTimer) {
+      this.#busyTimer = setTimeout(() => {
+        this.#isSlow = true;
+        this.update();
+      }, BUSY_MS);
+    }
+    if (!isWaiting) clearTimeout(this.#busyTimer);
+  }
+
+  #showFigures() {
+    const words = figures(this.#exchange);
+    this.#find(".figures").hidden = words === "";
+    this.#find(".figures p").textContent = words;
+  }
+
+  #edit() {
+    editQuestion(this.#find(".asked"), this.#exchange.question, (message) =>
+      this.#actions.edit(this.#exchange, message),
+    );
   }
 
   /** @returns {HTMLElement} */
@@ -93,12 +176,20 @@ export class ExchangeView {
   }
 }
 
-/** @param {import("./conversation.js").Exchange} exchange */
-function figures({ usage, firstTokenMs }) {
+/** Why a question waits. @param {import("./turns.js").Exchange | undefined} parent what it follows */
+function waitingFor(parent) {
+  const isComing = parent?.state === "streaming" || parent?.state === "queued";
+  return isComing ? "Waits for the answer above" : "Not sent yet";
+}
+
+/** @param {import("./turns.js").Exchange} exchange */
+function figures({ answer, model, usage, firstWordMs }) {
   const parts = [];
+  if (answer === "" && !usage) return "";
+  if (model) parts.push(model);
   if (usage)
     parts.push(`${count(usage.input_tokens)} tokens in, ${count(usage.output_tokens)} out`);
-  if (firstTokenMs !== undefined) parts.push(`first token after ${duration(firstTokenMs)}`);
+  if (firstWordMs !== undefined) parts.push(`first token after ${duration(firstWordMs)}`);
   return parts.join(" · ");
 }
 

@@ -1,49 +1,70 @@
 /**
- * What survives a reload. The conversation and the access token are kept in this tab, the settings in this browser.
- * The page also works where the browser stores nothing.
+ * What survives a reload, beside the conversations. It is kept in this browser, but for the access token: in this tab or
+ * in this browser, as the person chooses. The page also works where the browser stores nothing.
  */
 
-/** Most of a conversation that is saved, in UTF-16 units: well below what browsers allow. */
-const MAX_SAVED_LENGTH = 2_000_000;
+import { forgetToken, saveToken as keepToken } from "./account/token.js";
 
-/** @returns {import("./conversation.js").Exchange[]} the saved conversation; an unfinished answer is now interrupted */
-export function loadConversation() {
-  const saved = read(() => sessionStorage, "conversation");
-  if (!Array.isArray(saved)) return [];
-  return saved.map((exchange) =>
-    exchange.state === "streaming" ? { ...exchange, state: "interrupted" } : exchange,
-  );
+/** @typedef {{ model?: string, maxTokens?: number }} Settings */
+
+export { isRemembered as isTokenRemembered, loadToken } from "./account/token.js";
+
+/**
+ * Keeps the access token for this tab or, if it is to be remembered, for this browser.
+ *
+ * @param {string | undefined} token `undefined` forgets it in both places
+ * @param {{ isRemembered?: boolean }} [options]
+ */
+export function saveToken(token, { isRemembered = false } = {}) {
+  if (token === undefined) forgetToken();
+  else keepToken(token, { remember: isRemembered });
 }
 
-/** Saves as many of the latest exchanges as fit. @param {import("./conversation.js").Exchange[]} exchanges */
-export function saveConversation(exchanges) {
-  let room = MAX_SAVED_LENGTH;
-  const saved = [];
-  for (const exchange of exchanges.toReversed()) {
-    room -= exchange.question.length + exchange.answer.length;
-    if (room < 0) break;
-    saved.unshift(exchange);
-  }
-  write(() => sessionStorage, "conversation", saved);
-}
-
-/** @returns {string | undefined} */
-export function loadToken() {
-  return read(() => sessionStorage, "access-token");
-}
-
-/** @param {string | undefined} token `undefined` forgets it */
-export function saveToken(token) {
-  write(() => sessionStorage, "access-token", token);
-}
-
-/** @returns {import("./conversation.js").Settings} */
+/** @returns {Settings} */
 export function loadSettings() {
-  return read(() => localStorage, "settings") ?? {};
+  return load("settings") ?? {};
 }
 
 export function saveSettings(settings) {
-  write(() => localStorage, "settings", settings);
+  save("settings", settings);
+}
+
+/** @returns {boolean} whether the sidebar is folded away */
+export function loadFolded() {
+  return load("sidebar") === "folded";
+}
+
+/** @param {boolean} isFolded */
+export function saveFolded(isFolded) {
+  save("sidebar", isFolded ? "folded" : undefined);
+}
+
+/** @returns {any} `undefined` if there is none */
+export function load(key) {
+  return read(() => localStorage, key);
+}
+
+/** @param {any} value `undefined` forgets it */
+export function save(key, value) {
+  write(() => localStorage, key, value);
+}
+
+/** The names of what is saved. @returns {string[]} */
+export function savedKeys() {
+  try {
+    return Object.keys(localStorage);
+  } catch {
+    return [];
+  }
+}
+
+/** What an earlier version of the page has saved in this tab. */
+export function loadFromTab(key) {
+  return read(() => sessionStorage, key);
+}
+
+export function forgetInTab(key) {
+  write(() => sessionStorage, key, undefined);
 }
 
 /** Takes the storage as a function, because even naming it can throw. */

@@ -3,56 +3,139 @@ import { Follower } from "./scroll.js";
 
 const FORGOTTEN = "The conversation is long: the assistant no longer sees what is above this line";
 
+/** Longest time that drawing may take in an animation frame. The rest is for scrolling and typing. */
+const BUDGET_MS = 8;
+
+/**
+ * What a person can do with an exchange.
+ *
+ * @typedef {object} Actions
+ * @property {(exchange: Exchange) => void} retry
+ * @property {(exchange: Exchange) => void} goOn
+ * @property {(exchange: Exchange, message: string) => void} edit
+ * @property {(exchange: Exchange) => void} choose shows another version
+ * @property {(exchange: Exchange) => void} takeBack
+ * @property {(exchange: Exchange) => void} send sends a question that waits
+ * @property {() => void} signIn
+ *
+ * @typedef {import("./turns.js").Exchange} Exchange
+ */
+
 /** The conversation on the page. Its exchanges are drawn piece by piece, in animation frames. */
 export class Transcript {
   #list = document.querySelector("#exchanges");
   #welcome = document.querySelector("#welcome");
+  #notice = document.querySelector("#notice");
+  #loading = document.querySelector("#loading");
+  #copyNote = document.querySelector("#copy-note");
   #announcer = document.querySelector("#announcer");
   #follower = new Follower(document.querySelector("#scroller"), document.querySelector("#jump"));
   #note = document.createElement("li");
-  /** @type {Map<import("./conversation.js").Exchange, ExchangeView>} */
+  /** @type {Map<Exchange, ExchangeView>} */
   #views = new Map();
   #undrawn = new Set();
   #unspoken = new Set();
   #frame = 0;
-  #onRetry;
+  #actions;
 
-  /** @param {(exchange: import("./conversation.js").Exchange) => void} onRetry */
-  constructor(onRetry) {
-    this.#onRetry = onRetry;
+  /** @param {Actions} actions */
+  constructor(actions) {
+    this.#actions = actions;
     this.#note.className = "forgotten";
     this.#note.textContent = FORGOTTEN;
-    this.clear();
   }
 
+  /** Shows nothing: not even that there is nothing. */
   clear() {
     this.#views.clear();
     this.#undrawn.clear();
     this.#unspoken.clear();
     this.#list.replaceChildren();
+    this.#welcome.hidden = true;
+    this.#notice.hidden = true;
+    this.#loading.hidden = true;
+    this.#copyNote.hidden = true;
+    this.#announcer.textContent = "";
+  }
+
+  /** Shows that a new conversation may begin. */
+  welcome() {
+    this.clear();
     this.#welcome.hidden = false;
   }
 
-  add(exchange) {
-    const view = new ExchangeView(exchange, () => this.#onRetry(exchange));
-    this.#views.set(exchange, view);
-    this.#list.append(view.element);
-    this.#welcome.hidden = true;
-    this.#begin(view);
+  /** Shows that a conversation is on its way, should it take long. */
+  loading() {
+    this.clear();
+    this.#loading.hidden = false;
   }
 
-  /** Shows an exchange that is being tried again. */
-  restart(exchange) {
-    const view = this.#views.get(exchange);
-    view.restart();
-    this.#begin(view);
+  /**
+   * Says why there is no conversation to show, and what to do.
+   *
+   * @param {{ title: string, text: string, action: string, onAction: () => void }} notice
+   */
+  notice({ title, text, action, onAction }) {
+    this.clear();
+    this.#notice.querySelector("h2").textContent = title;
+    this.#notice.querySelector("p").textContent = text;
+    const button = this.#notice.querySelector("button");
+    button.textContent = action;
+    button.onclick = onAction;
+    this.#notice.hidden = false;
+  }
+
+  /**
+   * Shows the path through a conversation. What is shown already stays where it is.
+   *
+   * @param {Exchange[]} path
+   * @param {object} options
+   * @param {number} options.since from this one on, the assistant sees the conversation
+   * @param {boolean} options.isCopy whether it is how the conversation was some time ago
+   * @param {(exchange: Exchange) => import("./exchange-view.js").Versions} options.versionsOf
+   */
+  show(path, { since, isCopy, versionsOf }) {
+    this.#copyNote.hidden = !isCopy;
+    this.#welcome.hidden = true;
+    this.#notice.hidden = true;
+    this.#loading.hidden = true;
+    this.#note.remove();
+    for (const [exchange, view] of this.#views) {
+      if (!path.includes(exchange)) this.#remove(exchange, view);
+    }
+    for (const [at, exchange] of path.entries()) {
+      const view = this.#views.get(exchange) ?? this.#add(exchange);
+      const there = this.#list.children[at];
+      if (there !== view.element) this.#list.insertBefore(view.element, there ?? null);
+      view.setVersions(versionsOf(exchange));
+      view.update();
+    }
+    if (since > 0) this.#list.children[since]?.before(this.#note);
+  }
+
+  /** Scrolls to the end, and stays there as the conversation grows. */
+  toEnd() {
+    this.#follower.toEnd();
+  }
+
+  /** Scrolls as little as it takes to have an exchange in sight. @param {Exchange} exchange */
+  reveal(exchange) {
+    this.#views.get(exchange)?.element.scrollIntoView({ block: "nearest" });
   }
 
   append(exchange, text) {
     const view = this.#views.get(exchange);
-    // There is no view once a new conversation has begun.
+    // There is no view while another conversation or version is shown.
     if (!view) return;
     view.append(text);
+    this.#drawSoon(view);
+  }
+
+  /** Shows what has become of an exchange. */
+  update(exchange) {
+    const view = this.#views.get(exchange);
+    if (!view) return;
+    view.update();
     this.#drawSoon(view);
   }
 
@@ -65,17 +148,25 @@ export class Transcript {
     this.#drawSoon(view);
   }
 
-  /** Marks the exchange from which on the assistant sees the conversation. @param {number} since */
-  rememberedSince(since) {
-    this.#note.remove();
-    if (since > 0) this.#list.children[since]?.before(this.#note);
+  /** Has screen readers say something. */
+  announce(text) {
+    this.#announcer.textContent = text;
   }
 
-  #begin(view) {
+  #add(exchange) {
+    const view = new ExchangeView(exchange, this.#actions);
+    this.#views.set(exchange, view);
     this.#drawSoon(view);
-    this.#follower.toEnd();
     // Screen readers announce the same words again only if they were cleared in between.
     this.#announcer.textContent = "";
+    return view;
+  }
+
+  #remove(exchange, view) {
+    view.element.remove();
+    this.#views.delete(exchange);
+    this.#undrawn.delete(view);
+    this.#unspoken.delete(view);
   }
 
   #drawSoon(view) {
@@ -83,14 +174,16 @@ export class Transcript {
     this.#frame ||= requestAnimationFrame(() => this.#draw());
   }
 
-  /** Draws one view in each animation frame, the latest first: it is the one in sight. */
+  /** Draws as many views as the budget allows, the latest first: it is the one in sight. */
   #draw() {
     this.#frame = 0;
-    const view = Array.from(this.#undrawn).at(-1);
-    if (!view) return;
-    if (view.draw()) {
-      this.#undrawn.delete(view);
-      if (this.#unspoken.delete(view)) this.#announcer.textContent = view.spoken();
+    const deadline = performance.now() + BUDGET_MS;
+    for (const view of Array.from(this.#undrawn).reverse()) {
+      if (view.draw()) {
+        this.#undrawn.delete(view);
+        if (this.#unspoken.delete(view)) this.#announcer.textContent = view.spoken();
+      }
+      if (performance.now() > deadline) break;
     }
     this.#follower.follow();
     if (this.#undrawn.size > 0) this.#frame = requestAnimationFrame(() => this.#draw());

@@ -4,12 +4,13 @@ import { join } from "node:path";
 import { gzipSync } from "node:zlib";
 import { hashOf } from "./hash.mjs";
 import { kib, say } from "./main.mjs";
-import { ensureNodeModules, modernNode } from "./node-modules.mjs";
+import { ensureNodeModules } from "./node-modules.mjs";
 import { buildPages } from "./pages.mjs";
-import { BIN, ROOT } from "./paths.mjs";
+import { ROOT } from "./paths.mjs";
 import { Failure, run } from "./process.mjs";
 import { step } from "./progress.mjs";
 import { ensureCrates, ensureWasmToolchain } from "./rust.mjs";
+import { shrink } from "./shrink.mjs";
 import { ensureBuildTools } from "./tools.mjs";
 import { voice } from "./voice.mjs";
 
@@ -18,7 +19,14 @@ const BUILD = join(ROOT, "build");
 const STAMP = join(BUILD, ".built-from");
 
 /** What the build is made from; a folder stands for all files in it. */
-const INPUTS = ["Cargo.toml", "Cargo.lock", "src", "package-lock.json", "scripts/lib/build.mjs"];
+const INPUTS = [
+  "Cargo.toml",
+  "Cargo.lock",
+  "src",
+  "package-lock.json",
+  "scripts/lib/build.mjs",
+  "scripts/lib/shrink.mjs",
+];
 
 /** Builds the worker into `build/` and the pages into `build/public/`, each unless it is up to date. */
 export async function build() {
@@ -43,6 +51,8 @@ async function buildWorker() {
       CARGO_TERM_COLOR: voice().isTTY ? "always" : "never",
       // The compiler's messages say what is wrong; worker-build's own stack trace does not.
       RUST_BACKTRACE: "0",
+      // JavaScript is minified at the end.
+      NO_MINIFY: "1",
     }),
   );
   writeFileSync(STAMP, inputs);
@@ -66,50 +76,10 @@ async function compile(workerBuild, env) {
   await ensureCrates(env);
   try {
     await run(workerBuild, ["--release", "--locked"], { env, quiet: true });
-    await shrink(join(BUILD, "index_bg.wasm"), env);
+    await shrink(BUILD, env);
   } catch (cause) {
     throw new Failure("The worker could not be built; the lines above say why.", { cause });
   }
-}
-
-/** Exports of the bindings that this worker does not use: R2, images, containers, streams made in Rust. */
-const UNUSED =
-  /^(__wbg_(get_|set_)?)?(containerstartupoptions|minifyconfig|r2range|intounderlying)/;
-
-/**
- * Removes what worker-build keeps: the names of functions, a tenth of the size, and unused exports with everything that
- * only they need, 2 KB gzipped. A panic still tells its file and line.
- */
-async function shrink(wasm, env) {
-  const names = await exportsOf(wasm);
-  const roots = names.filter((name) => !UNUSED.test(name)).map((name) => `export ${name}`);
-  const graph = [
-    { name: "root", root: true, reaches: roots },
-    ...names.map((name) => ({ name: `export ${name}`, export: name })),
-  ];
-  const file = join(BUILD, "exports.json");
-  writeFileSync(file, JSON.stringify(graph));
-  const tool = (name, args) =>
-    run(join(BIN, name), [wasm, ...args, "-o", wasm], { env, quiet: true });
-  await tool("wasm-metadce", ["--graph-file", file]);
-  // The first kilobyte of memory is the far end of the stack: no data lies there.
-  const options = [
-    "-Os",
-    "--low-memory-unused",
-    "--strip-debug",
-    "--strip-producers",
-    "--strip-target-features",
-  ];
-  await tool("wasm-opt", options);
-  rmSync(file);
-}
-
-/** The names of a module's exports, by a Node that is recent enough to read it. @returns {Promise<string[]>} */
-async function exportsOf(wasm) {
-  const source = `
-    const module = new WebAssembly.Module(require("fs").readFileSync(process.argv[1]));
-    console.log(JSON.stringify(WebAssembly.Module.exports(module).map(({ name }) => name)));`;
-  return JSON.parse(await run(modernNode(), ["--eval", source, wasm], { quiet: true }));
 }
 
 function isBuiltFrom(inputs) {

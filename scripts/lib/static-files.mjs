@@ -10,6 +10,11 @@ import { Failure } from "./process.mjs";
  */
 
 /**
+ * A rule of the `_redirects` file: paths that begin with `prefix` get the page at `to`, and keep their address.
+ * @typedef {{ prefix: string, to: string }} Rewrite
+ */
+
+/**
  * A rule of the `_headers` file: headers for the paths that match a pattern.
  * @typedef {{ pattern: RegExp, unset: string[], set: [name: string, value: string][] }} Rule
  */
@@ -31,13 +36,14 @@ const TYPES = {
 
 /** Files that say how the others are served. */
 const RULES = "_headers";
+const REWRITES = "_redirects";
 const NOT_SERVED = ["/_headers", "/_redirects", "/.assetsignore"];
 
 /**
  * The pages of a folder by their paths, as Cloudflare serves them: `docs.html` is `/docs`, `docs/index.html` is
- * `/docs/`, other spellings redirect there, and the folder's `_headers` file applies.
+ * `/docs/`, other spellings redirect there, and the folder's `_headers` and `_redirects` apply.
  * @param {string} folder
- * @returns {Record<string, Page>}
+ * @returns {Record<string, Page>} a path that ends with `*` stands for all that begin so and are no other page's
  */
 export function pagesOf(folder) {
   const rules = rulesOf(folder);
@@ -49,7 +55,12 @@ export function pagesOf(folder) {
       { movedTo: nameOf(file), ruled: withRules({}, path, rules) },
     ]),
   );
-  return Object.fromEntries([...moved, ...served]);
+  const rewritten = rewritesOf(folder).map(({ prefix, to }) => {
+    const file = paths.find((path) => nameOf(path) === to);
+    if (file === undefined) throw new Failure(`${join(folder, REWRITES)} leads to no page: ${to}`);
+    return [`${prefix}*`, pageOf(folder, file, rules, prefix)];
+  });
+  return Object.fromEntries([...moved, ...served, ...rewritten]);
 }
 
 /** The canonical path of a file. */
@@ -66,14 +77,13 @@ function otherNamesOf(file) {
   return all.filter((path) => path.length > 1 && path !== "/.html" && path !== name);
 }
 
-function pageOf(folder, file, rules) {
+function pageOf(folder, file, rules, path = nameOf(file)) {
   const contents = readFileSync(join(folder, file));
   const headers = {
     "content-type": TYPES[extname(file)] ?? "application/octet-stream",
     "cache-control": "public, max-age=0, must-revalidate",
     etag: `"${createHash("sha256").update(contents).digest("hex").slice(0, 32)}"`,
   };
-  const path = nameOf(file);
   return {
     file,
     ruled: withRules({}, path, rules),
@@ -117,6 +127,22 @@ function rulesOf(folder) {
     }
   }
   return rules;
+}
+
+/** @returns {Rewrite[]} */
+function rewritesOf(folder) {
+  const path = join(folder, REWRITES);
+  const lines = existsSync(path) ? readFileSync(path, "utf8").split("\n") : [];
+  const rules = lines
+    .map((line) => line.trim())
+    .filter((line) => line !== "" && !line.startsWith("#"));
+  return rules.map((line) => {
+    const [, prefix, to] = line.match(/^(\/[^\s*:]*)\*\s+(\/[^\s*:]*)\s+200$/) ?? [];
+    if (prefix) return { prefix, to };
+    throw new Failure(
+      `${path} has a line that is not '/from/* /to 200', which is all that is known: ${line}`,
+    );
+  });
 }
 
 function patternOf(path) {

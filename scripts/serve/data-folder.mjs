@@ -3,14 +3,15 @@ import {
   closeSync,
   constants,
   fsyncSync,
+  lstatSync,
   mkdirSync,
   openSync,
   readdirSync,
   rmSync,
-  statSync,
   writeFileSync,
 } from "node:fs";
 import { join, resolve } from "node:path";
+import { OWNERS } from "../lib/assistant.mjs";
 import { lockFile } from "../lib/lock.mjs";
 import { ROOT } from "../lib/paths.mjs";
 import { Failure } from "../lib/process.mjs";
@@ -21,15 +22,20 @@ const NONE = "none";
 /** How much room there must be: less would be used up by the first few answers. */
 const ROOM_BYTES = 1024 * 1024;
 
+/** The files of the objects' databases. */
+const DATABASE = /\.sqlite(-wal|-shm)?$/;
+
 /** Why a folder cannot be used, by the system's codes. */
 const REASONS = {
-  EACCES: "cannot be written",
+  // In a container, or as a service, the server has a user of its own.
+  EACCES: `cannot be written by user ${process.getuid()}`,
   EPERM: "cannot be written",
   EROFS: "cannot be written",
   ENOSPC: "has no room left",
   EDQUOT: "has no room left",
   ENOTDIR: "is not a folder",
   EEXIST: "is not a folder",
+  ENOENT: "is a link that leads nowhere",
 };
 
 /**
@@ -65,7 +71,10 @@ export async function openDataFolder() {
   }
 }
 
-/** Makes sure, by writing, that there is room, and that the databases that are there can be written. */
+/**
+ * Makes sure, by writing, that there is room, and that the databases that are there can be written. Whatever else is in the
+ * folder does no harm: a new disk has a `lost+found` that is root's.
+ */
 function ensureWritable(folder) {
   const probe = join(folder, "probe");
   const named = (error) => Object.assign(error, { path: folder });
@@ -83,9 +92,20 @@ function ensureWritable(folder) {
   } finally {
     rmSync(probe, { force: true });
   }
-  // Root may write everything; another user may find what was written when root ran the server.
-  for (const path of readdirSync(folder, { recursive: true }).map((name) => join(folder, name))) {
-    const isFolder = statSync(path).isDirectory();
-    accessSync(path, constants.R_OK | constants.W_OK | (isFolder ? constants.X_OK : 0));
+  for (const { uniqueKey } of Object.values(OWNERS)) {
+    const objects = join(folder, uniqueKey);
+    // Root may write everything; another user may find what was written when root ran the server.
+    for (const name of namesIn(objects)) {
+      if (DATABASE.test(name)) accessSync(join(objects, name), constants.R_OK | constants.W_OK);
+    }
   }
+}
+
+/** The names in the objects' folder, which is not there before the first server has run. */
+function namesIn(objects) {
+  // One that leads nowhere is no missing folder: what was kept is somewhere else.
+  if (lstatSync(objects, { throwIfNoEntry: false }) === undefined) return [];
+  const names = readdirSync(objects);
+  accessSync(objects, constants.R_OK | constants.W_OK | constants.X_OK);
+  return names;
 }

@@ -30,8 +30,15 @@ export default class extends Assistant {
     pages ??= new Map(Object.entries(JSON.parse(this.env.PAGES)));
     const [, path, search = ""] = request.url.match(ADDRESS) ?? [];
     const isHost = !ENDS_HOST.test(request.headers.get("host") ?? "");
-    const page = isHost && pages.get(path);
+    const page = isHost && (pages.get(path) ?? rewritten(path));
     return page ? answer(request, search, page, this.env) : super.fetch(request);
+  }
+}
+
+/** The page of a path that begins as a rule says, such as that of a conversation. @returns {Page | undefined} */
+function rewritten(path = "") {
+  for (const [rule, page] of pages) {
+    if (rule.endsWith("*") && path.startsWith(rule.slice(0, -1))) return page;
   }
 }
 

@@ -91,6 +91,23 @@ impl EndReason {
             Self::Interrupted => "interrupted",
         }
     }
+
+    /// How an answer ended that has failed, by the fields of its final frame; see
+    /// [`Ending::fields`](super::frame::Ending::fields).
+    pub fn of_failed(fields: &str) -> Self {
+        let by_code = [
+            Self::UpstreamTruncated,
+            Self::UpstreamTimeout,
+            Self::StreamTooLong,
+            Self::UpstreamProtocol,
+        ];
+        // No other field has such a word.
+        let is_told = |reason: &Self| fields.contains(reason.name());
+        by_code
+            .into_iter()
+            .find(is_told)
+            .unwrap_or(Self::UpstreamError)
+    }
 }
 
 impl From<ErrorCode> for EndReason {

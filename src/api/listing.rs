@@ -3,7 +3,7 @@
 use super::request::Invalid;
 
 /// Most conversations of a page.
-const MAX_LIMIT: u32 = 100;
+pub const MAX_LIMIT: u32 = 100;
 /// Conversations of a page that sets no limit.
 const DEFAULT_LIMIT: u32 = 30;
 /// Longest search, in Unicode scalar values.

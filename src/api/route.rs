@@ -9,6 +9,8 @@ pub enum Route<'p> {
     Ready,
     /// `POST /chat`.
     Chat,
+    /// `GET /models`, or the same without a body.
+    Models,
     /// What is kept for an owner.
     Kept(KeptRoute<'p>),
     /// `OPTIONS` of any path: a browser asks which requests a page may send.
@@ -58,6 +60,7 @@ pub fn route<'p>(method: &str, path: &'p str) -> Route<'p> {
         ("/health", "GET" | "HEAD") => Route::Health,
         ("/health/ready", "GET" | "HEAD") => Route::Ready,
         ("/chat", "POST") => Route::Chat,
+        ("/models", "GET" | "HEAD") => Route::Models,
         // Assets are served before the worker is asked, so this one is missing.
         ("/" | "/docs" | "/openapi.json", "GET" | "HEAD") => Route::NotFound,
         _ => match (kept_route(method, path), methods_of(path)) {
@@ -107,7 +110,9 @@ fn one_segment(id: &str) -> Option<&str> {
 fn methods_of(path: &str) -> Option<&'static str> {
     match path {
         "/chat" => Some("POST, OPTIONS"),
-        "/health" | "/health/ready" | "/" | "/docs" | "/openapi.json" => Some("GET, HEAD, OPTIONS"),
+        "/health" | "/health/ready" | "/models" | "/" | "/docs" | "/openapi.json" => {
+            Some("GET, HEAD, OPTIONS")
+        }
         "/conversations" => Some("GET, DELETE, OPTIONS"),
         "/export" => Some("GET, OPTIONS"),
         _ if conversation_in(path).is_some() => Some("GET, PATCH, DELETE, OPTIONS"),

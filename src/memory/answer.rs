@@ -3,6 +3,7 @@
 //! Its text grows in the journal while upstream sends. At its end one transaction moves it into the exchange's row and
 //! into the search index. The first ending that is stored is the one that counts: a later one changes nothing.
 
+use super::interrupted;
 use super::journal::{self, JournalRow};
 use super::pieces::Pieces;
 use super::sql::{Database, Row, Statement, rows};
@@ -111,7 +112,7 @@ impl<D: Database> Store<D> {
         Ok(true)
     }
 
-    /// The answer of this id.
+    /// The answer of this id. One that an earlier instance left unfinished is told as [`Store::recover`] will end it.
     ///
     /// # Errors
     ///
@@ -127,6 +128,11 @@ impl<D: Database> Store<D> {
         };
         if stored.state == State::Streaming {
             stored.pieces = journal::read(&self.database, stored.exchange)?;
+            if self.is_abandoned(stored.exchange) {
+                stored.state = State::Interrupted;
+                let ending = interrupted::ending(&stored.answer_turn, stored.history_turns);
+                stored.ending = Some(ending);
+            }
         }
         Ok(Some(stored))
     }

@@ -4,18 +4,7 @@ use super::history::{self, Parent};
 use super::sql::{Database, Statement, rows};
 use super::store::{State, Store};
 use super::title;
-use crate::api::request::Turn;
-
-/// The turn that a message follows.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub enum After<'a> {
-    /// The newest of the conversation, or none if it has none.
-    Newest,
-    /// None: the message stands at the very beginning.
-    Beginning,
-    /// The turn of this id.
-    Turn(&'a str),
-}
+use crate::api::request::{After, Turn};
 
 /// A message that wants an answer.
 #[derive(Clone, Copy, Debug)]
@@ -23,7 +12,7 @@ pub struct Beginning<'a> {
     /// The conversation's id; an unknown one is created.
     pub conversation: &'a str,
     /// The turn that the message follows.
-    pub after: After<'a>,
+    pub after: &'a After,
     /// The answer's id. No other answer may have it: see [`Store::exchange`].
     pub answer_id: &'a str,
     /// A fresh id for the person's turn.
@@ -127,7 +116,7 @@ impl<D: Database> Store<D> {
     fn parent(
         &self,
         conversation: Option<u64>,
-        after: After<'_>,
+        after: &After,
     ) -> Result<Option<Parent>, BeginError<D::Error>> {
         const NEWEST: &str = "SELECT number, state, answer_turn FROM exchanges
             WHERE conversation = ?1 ORDER BY number DESC LIMIT 1";
@@ -139,9 +128,12 @@ impl<D: Database> Store<D> {
             (After::Newest, Some(conversation)) => {
                 rows(&self.database, NEWEST, &[conversation.into()])?.next()
             }
-            (After::Turn(id), Some(conversation)) => {
-                rows(&self.database, NAMED, &[conversation.into(), id.into()])?.next()
-            }
+            (After::Turn(id), Some(conversation)) => rows(
+                &self.database,
+                NAMED,
+                &[conversation.into(), id.as_str().into()],
+            )?
+            .next(),
         };
         let Some(mut row) = found else {
             return Err(BeginError::UnknownTurn);
@@ -152,7 +144,7 @@ impl<D: Database> Store<D> {
             return Err(BeginError::AnswerRunning);
         }
         let turn = match after {
-            After::Turn(id) => id.to_owned(),
+            After::Turn(id) => id.clone(),
             After::Newest | After::Beginning => row.text(),
         };
         Ok(Some(Parent { exchange, turn }))

@@ -4,15 +4,11 @@ use std::fmt;
 
 use super::search::Query;
 use super::sql::{Database, MAX_INTEGER, Row, Value, rows};
-use super::store::Store;
+use super::store::{self, Store};
 use super::title::one_line;
+use crate::api::listing::MAX_LIMIT;
 use crate::json::Object;
 use crate::telemetry::record::timestamp;
-
-/// Most conversations of a page.
-pub const MAX_LIMIT: u64 = 100;
-/// Conversations of a page when the request does not say.
-pub const DEFAULT_LIMIT: u64 = 30;
 
 /// A page of the list.
 #[derive(Clone, Copy, Debug)]
@@ -54,13 +50,17 @@ impl fmt::Display for Cursor {
     }
 }
 
-/// Up to here a search goes from its matches to their conversations. With more it would be quicker the other way round.
+/// Up to here a search goes from its matches to their conversations. With more it is quicker the other way round.
 const FEW_MATCHES: u64 = 4_000;
+
+/// As many of the newest matches usually fill a page whose words are in very many texts.
+const NEWEST_MATCHES: u64 = 4_000;
 
 /// What a page says of each conversation that an inner query has chosen.
 const SHOWN: &str = "SELECT c.number, c.updated_ms, chosen.found, c.id, c.title, c.created_ms,
     (SELECT count(*) FROM exchanges e WHERE e.conversation = c.number),
-    (SELECT e.state FROM exchanges e WHERE e.conversation = c.number ORDER BY e.number DESC LIMIT 1)";
+    (SELECT CASE WHEN e.state = 'streaming' AND e.number <= ?4 THEN 'interrupted' ELSE e.state END
+        FROM exchanges e WHERE e.conversation = c.number ORDER BY e.number DESC LIMIT 1)";
 
 impl<D: Database> Store<D> {
     /// A page of the list, as the JSON that the client gets.
@@ -72,18 +72,19 @@ impl<D: Database> Store<D> {
         const NEWEST: &str = "SELECT number, number AS found FROM conversations
             WHERE (updated_ms, number) < (?1, ?2)
             ORDER BY updated_ms DESC, number DESC LIMIT ?3";
-        let limit = listing.limit.clamp(1, MAX_LIMIT);
+        let limit = listing.limit.clamp(1, u64::from(MAX_LIMIT));
         let last = Cursor {
             updated_ms: MAX_INTEGER,
             number: MAX_INTEGER,
         };
         let Cursor { updated_ms, number } = listing.before.unwrap_or(last);
         // One more than the page has tells whether there are more.
-        let place = [updated_ms, number, limit.saturating_add(1)].map(Value::from);
+        let limit_and_one = limit.saturating_add(1);
+        let place = [updated_ms, number, limit_and_one, self.last_of_others].map(Value::from);
         let query = listing.words.map(Query::of);
         let mut found = match &query {
             None => self.entries(NEWEST, &place)?,
-            Some(Some(query)) => self.matching(query, place)?,
+            Some(Some(query)) => self.matching(query, updated_ms, &place)?,
             Some(None) => Vec::new(),
         };
         let page = usize::try_from(limit).unwrap_or(usize::MAX);
@@ -105,11 +106,16 @@ impl<D: Database> Store<D> {
         Ok(page_json.to_json())
     }
 
-    /// The conversations that a search finds, each with its newest match.
-    fn matching(&self, query: &Query, place: [Value; 3]) -> Result<Vec<Entry>, D::Error> {
+    /// The conversations that a search finds, each with its newest match. They were last changed at `before_ms` or before.
+    fn matching(
+        &self,
+        query: &Query,
+        before_ms: u64,
+        place: &[Value],
+    ) -> Result<Vec<Entry>, D::Error> {
         // From the matches to their conversations.
         const FEW: &str = "SELECT c.number, max(matches.number) AS found
-            FROM (SELECT rowid AS number FROM search WHERE search MATCH ?4) matches
+            FROM (SELECT rowid AS number FROM search WHERE search MATCH ?5) matches
             LEFT JOIN exchanges e ON e.number = matches.number
             JOIN conversations c ON c.number = coalesce(e.conversation, matches.number)
             WHERE (c.updated_ms, c.number) < (?1, ?2)
@@ -120,8 +126,24 @@ impl<D: Database> Store<D> {
                 SELECT max(n) FROM (
                     SELECT e.number AS n FROM exchanges e WHERE e.conversation = c.number
                     UNION ALL SELECT c.number
-                ) WHERE +n IN (SELECT rowid FROM search WHERE search MATCH ?4)
+                ) WHERE +n IN (SELECT rowid FROM search WHERE search MATCH ?5)
             ) AS found
+            FROM conversations c WHERE (c.updated_ms, c.number) < (?1, ?2) AND found IS NOT NULL
+            ORDER BY c.updated_ms DESC, c.number DESC LIMIT ?3";
+        // The same with the newest matches alone. A conversation that may have others, because it has older or newer texts,
+        // is found with 0.
+        const NEWEST: &str = "WITH newest AS MATERIALIZED (
+                SELECT rowid AS n FROM search WHERE search MATCH ?5 AND rowid <= ?6 ORDER BY rowid DESC LIMIT ?7
+            )
+            SELECT c.number, CASE
+                WHEN EXISTS (SELECT 1 FROM exchanges e WHERE e.conversation = c.number AND e.number > ?6) THEN 0
+                ELSE coalesce((
+                    SELECT max(n) FROM (
+                        SELECT e.number AS n FROM exchanges e WHERE e.conversation = c.number
+                        UNION ALL SELECT c.number
+                    ) WHERE +n IN newest
+                ), CASE WHEN c.number < (SELECT min(n) FROM newest) THEN 0 END)
+            END AS found
             FROM conversations c WHERE (c.updated_ms, c.number) < (?1, ?2) AND found IS NOT NULL
             ORDER BY c.updated_ms DESC, c.number DESC LIMIT ?3";
         // A frequent word is seen to be one without joining lists.
@@ -133,9 +155,18 @@ impl<D: Database> Store<D> {
         let Some(is_few) = beginnings else {
             return Ok(Vec::new());
         };
-        let [updated_ms, number, limit] = place;
-        let values = [updated_ms, number, limit, query.beginnings.as_str().into()];
-        self.entries(if is_few { FEW } else { MANY }, &values)
+        let mut values = place.to_vec();
+        values.push(query.beginnings.as_str().into());
+        if is_few {
+            return self.entries(FEW, &values);
+        }
+        let last = store::first_number_at(before_ms.saturating_add(1));
+        let bounds = [last, NEWEST_MATCHES].map(Value::from);
+        let entries = self.entries(NEWEST, &[values.as_slice(), &bounds].concat())?;
+        if entries.iter().all(|entry| entry.found > 0) {
+            return Ok(entries);
+        }
+        self.entries(MANY, &values)
     }
 
     /// Whether a query finds few texts; `None` for a query that FTS5 refuses.

@@ -7,6 +7,7 @@ pub mod answer;
 pub mod begin;
 pub mod forget;
 mod history;
+mod interrupted;
 pub mod journal;
 pub mod list;
 mod markdown;

@@ -1,5 +1,6 @@
 //! A conversation, or all of them, as a text that is made page by page: a long one never stands in memory as a whole.
 
+use super::interrupted;
 use super::journal;
 use super::pieces::MAX_BYTES;
 use super::sql::{Database, MAX_INTEGER, Value, rows};
@@ -157,6 +158,10 @@ impl<D: Database> Store<D> {
             let mut exchange = Exchange::of(&mut row);
             if exchange.state == State::Streaming {
                 exchange.answer = journal::read(&self.database, number)?.text();
+                if self.is_abandoned(number) {
+                    exchange.state = State::Interrupted;
+                    exchange.ending = interrupted::fields();
+                }
             }
             page.push((head, exchange));
         }

@@ -4,12 +4,11 @@
 //! one honest final frame. The model is not asked again.
 
 use super::answer::Ended;
+use super::interrupted;
 use super::journal;
 use super::schema::{self, OpenError};
 use super::sql::{Database, rows};
 use super::store::{State, Store};
-use crate::api::error::{ApiError, ErrorCode};
-use crate::api::frame::{Ending, kept_fields};
 
 /// An answer that was ended because the instance that wrote it is gone.
 #[derive(Clone, Debug, Eq, PartialEq)]
@@ -23,7 +22,8 @@ pub struct Interrupted {
 }
 
 impl<D: Database> Store<D> {
-    /// Opens a database: makes its tables, or updates them. Then [`Store::recover`] is due, before any answer begins.
+    /// Opens a database: makes its tables, or updates them; those that are up to date are only read. Then
+    /// [`Store::recover`] is due, before any answer begins.
     ///
     /// # Errors
     ///
@@ -33,16 +33,19 @@ impl<D: Database> Store<D> {
         Ok(Self::of(database)?)
     }
 
-    /// Ends the answers that an earlier instance left unfinished, and adds them to `interrupted`.
+    /// Ends the answers that an earlier instance left unfinished, and adds them to `interrupted`. Readers are told that
+    /// ending before.
     ///
     /// # Errors
     ///
     /// The database's; then some may be left, and what is stored can be read all the same.
     pub fn recover(&self, now_ms: u64, interrupted: &mut Vec<Interrupted>) -> Result<(), D::Error> {
-        const UNFINISHED: &str = "SELECT number, answer_turn, history_turns, id, correlation_id FROM exchanges WHERE state = 'streaming'";
-        for mut row in rows(&self.database, UNFINISHED, &[])? {
+        const UNFINISHED: &str =
+            "SELECT number, answer_turn, history_turns, id, correlation_id FROM exchanges
+            WHERE state = 'streaming' AND number <= ?1";
+        for mut row in rows(&self.database, UNFINISHED, &[self.last_of_others.into()])? {
             let exchange = row.number();
-            let ending = ending_of_interrupted(&row.text(), row.number());
+            let ending = interrupted::ending(&row.text(), row.number());
             let pieces = journal::read(&self.database, exchange)?;
             let ended = Ended {
                 state: State::Interrupted,
@@ -59,11 +62,4 @@ impl<D: Database> Store<D> {
         }
         Ok(())
     }
-}
-
-/// The final frame of an interrupted answer, as [`Ended::ending`] has it.
-fn ending_of_interrupted(turn_id: &str, history_turns: u64) -> String {
-    let error = ApiError::from(ErrorCode::Interrupted);
-    let ending = Ending::Failed(&error).fields();
-    format!("{ending},{}", kept_fields(turn_id, history_turns))
 }

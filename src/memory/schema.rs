@@ -67,8 +67,10 @@ const SEARCH: &str = "CREATE VIRTUAL TABLE search USING fts5 (
         tokenize = \"unicode61 categories 'L* N* Co M*'\"
     )";
 
+/// Finds nothing in a file that is new.
+const FIND_META: &str = "SELECT 1 FROM sqlite_schema WHERE name = 'meta'";
 /// Its shape never changes: every version has to find its own number.
-const META: &str = "CREATE TABLE IF NOT EXISTS meta (key TEXT PRIMARY KEY, value) WITHOUT ROWID";
+const META: &str = "CREATE TABLE meta (key TEXT PRIMARY KEY, value) WITHOUT ROWID";
 const READ_VERSION: &str = "SELECT value FROM meta WHERE key = 'schema'";
 const WRITE_VERSION: &str = "INSERT OR REPLACE INTO meta (key, value) VALUES ('schema', ?1)";
 
@@ -105,13 +107,16 @@ impl<E: fmt::Display> fmt::Display for OpenError<E> {
     }
 }
 
-/// Makes the tables, or brings those of an older version up to date, one transaction a version.
+/// Makes the tables, or brings those of an older version up to date, one transaction a version. Tables that are up to date
+/// are only read, so that a full disk can be.
 ///
 /// # Errors
 ///
 /// [`OpenError::Newer`] for tables of a later version, which stay as they are.
 pub fn migrate<D: Database>(database: &D, steps: Steps<'_>) -> Result<(), OpenError<D::Error>> {
-    database.write(&[Statement::new(META, [])])?;
+    if rows(database, FIND_META, &[])?.next().is_none() {
+        database.write(&[Statement::new(META, [])])?;
+    }
     let mut rows = rows(database, READ_VERSION, &[])?;
     let found = rows.next().map_or(0, |mut row| row.number());
     let known = u64::try_from(steps.len()).unwrap_or(u64::MAX);

@@ -10,6 +10,8 @@ pub struct Store<D> {
     pub(super) database: D,
     /// The last number that a conversation or an exchange got. Numbers never repeat, also when rows were deleted.
     last_number: Cell<u64>,
+    /// The last number that was in use when the store was opened.
+    pub(super) last_of_others: u64,
 }
 
 /// How an answer stands.
@@ -58,21 +60,33 @@ impl State {
 impl<D: Database> Store<D> {
     /// The store of a database whose tables are up to date.
     pub(super) fn of(database: D) -> Result<Self, D::Error> {
+        let last_number = last_number(&database)?;
         Ok(Self {
-            last_number: Cell::new(last_number(&database)?),
+            last_number: Cell::new(last_number),
+            last_of_others: last_number,
             database,
         })
+    }
+
+    /// Whether an answer that is unfinished will stay so: the instance that wrote it is gone.
+    pub(super) fn is_abandoned(&self, exchange: u64) -> bool {
+        exchange <= self.last_of_others
     }
 
     /// A number for a new conversation or exchange: larger than all before, and larger than those of a moment ago that
     /// are deleted and that somebody may still hold.
     pub(super) fn next_number(&self, now_ms: u64) -> u64 {
-        // 2^53 / 1024 ms is the year 2248.
         let next = self.last_number.get().saturating_add(1);
-        let next = next.max(now_ms.saturating_mul(1024).min(1 << 52));
+        let next = next.max(first_number_at(now_ms));
         self.last_number.set(next);
         next
     }
+}
+
+/// The smallest number that is given at a time.
+pub(super) fn first_number_at(ms: u64) -> u64 {
+    // That is the year 2109. From then on numbers go on one by one, and half of all are still to come.
+    ms.saturating_mul(1024).min(1 << 52)
 }
 
 /// The largest number in use.

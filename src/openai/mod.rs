@@ -13,6 +13,7 @@ pub mod dialect;
 mod event;
 pub mod failure;
 mod finish;
+pub mod models;
 mod parser;
 mod report;
 mod request;

@@ -62,6 +62,11 @@ impl Target {
         self.base_url.join(self.api.path())
     }
 
+    /// The address that lists the server's models.
+    pub fn models_url(&self) -> String {
+        self.base_url.join("/models")
+    }
+
     /// The JSON body that asks for an answer.
     pub fn body(&self, request: &ChatRequest, dialect: Dialect) -> String {
         let system_prompt = self.system_prompt.as_deref();

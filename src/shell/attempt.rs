@@ -115,7 +115,8 @@ impl Attempt<'_> {
         let body = self.config.target.body(self.request, self.dialect);
         let id = self.exchange.correlation_id.as_str();
         let endpoint = self.exchange.isolate.endpoint(self.config);
-        let called = endpoint.and_then(|endpoint| endpoint.call(&body, id, self.signal));
+        let called =
+            endpoint.and_then(|endpoint| endpoint.call(Some(body.as_str()), id, self.signal));
         let called = called.map_err(|error| {
             let cause = format!("the request cannot be made: {}", js::error_text(&error));
             Missed::Failed {

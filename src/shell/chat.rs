@@ -2,13 +2,13 @@
 
 use std::rc::Rc;
 
-use web_sys::{Request, Response};
+use web_sys::Request;
 
 use super::admission::{self, Admitted};
 use super::attempt::Opening;
 use super::early_end::EarlyEnd;
 use super::exchange::Exchange;
-use super::forward;
+use super::forward::{self, Relayed};
 use super::pump::{Delivery, Pump};
 use super::response;
 use super::runtime::instance::OpenChat;
@@ -18,11 +18,9 @@ use super::runtime::task::Inbox;
 use super::runtime::wait::Waiting;
 use super::upstream;
 use crate::api::ending::{Completion, EndReason};
-use crate::api::error::ErrorCode;
 use crate::api::frame::FrameEncoder;
 use crate::config::Config;
 use crate::openai::EventParser;
-use crate::openai::failure::Failure;
 use crate::stream::relay::{Form, Input, Relay};
 use crate::telemetry::record::Level;
 
@@ -38,7 +36,7 @@ enum Begun {
     /// With upstream's answer.
     Stream(Source, Relay),
     /// With the answer of its owner's object, which does the rest.
-    Kept(Response),
+    Kept(Relayed),
 }
 
 impl Chat {
@@ -55,7 +53,7 @@ impl Chat {
         // Either arm writes the one `response_complete`, but for a kept answer: its object writes that.
         match begun {
             Ok(Begun::Stream(source, relay)) => self.stream(source, relay, waiting).await,
-            Ok(Begun::Kept(response)) => self.open.respond(Ok(response)),
+            Ok(Begun::Kept(response)) => self.open.respond(response),
             Err(end) => end.respond(&self.exchange, &self.open),
         }
     }
@@ -117,9 +115,7 @@ impl Chat {
         }
         let outcome = relay.outcome();
         let end_reason = if delivery == Delivery::Stalled {
-            let cause = "the client did not read the whole answer within MAX_STREAM_SECONDS";
-            let failure = Failure::new(ErrorCode::StreamTooLong, cause);
-            exchange.log_failure(&failure, "connection_broken_off");
+            exchange.log_stalled();
             EndReason::StreamTooLong
         } else {
             if let Some(failure) = outcome.and_then(|outcome| outcome.failure.as_ref()) {

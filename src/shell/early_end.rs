@@ -1,9 +1,12 @@
 //! How a request ends that gets no stream: refused, failed, or left by its client.
 
+use wasm_bindgen::JsValue;
+use web_sys::Response;
+
 use super::exchange::Exchange;
 use super::response;
 use super::runtime::instance::OpenChat;
-use crate::api::ending::EndReason;
+use crate::api::ending::{Completion, EndReason};
 use crate::api::error::{ApiError, ErrorCode};
 use crate::api::request::Invalid;
 use crate::config::ConfigError;
@@ -41,6 +44,13 @@ impl From<&ConfigError> for EarlyEnd {
 impl EarlyEnd {
     /// Writes the last lines of the request, and responds.
     pub(super) fn respond(self, exchange: &Exchange, open: &OpenChat) {
+        let (response, completion) = self.resolve(exchange);
+        exchange.log_complete(Level::Info, &completion);
+        open.respond(response);
+    }
+
+    /// Writes all lines of the request but the last one. Gives the response, and the facts of the last line.
+    pub(super) fn resolve(self, exchange: &Exchange) -> (Result<Response, JsValue>, Completion) {
         let (error, end_reason) = match self {
             Self::Invalid(invalid) => {
                 exchange.log(Level::Warning, "validation_error", |record| {
@@ -62,11 +72,11 @@ impl EarlyEnd {
             Self::ClientGone => (None, EndReason::ClientGone),
         };
         let status = error.as_ref().map(|error| error.status);
-        exchange.log_complete(Level::Info, &exchange.completion(status, end_reason));
         let context = exchange.response_context();
-        open.respond(match error {
+        let response = match error {
             Some(error) => response::error(&error, &context),
             None => response::for_nobody(&context),
-        });
+        };
+        (response, exchange.completion(status, end_reason))
     }
 }

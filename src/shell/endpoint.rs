@@ -21,27 +21,44 @@ extern "C" {
     #[wasm_bindgen(method, catch)]
     pub(super) fn call(
         this: &Endpoint,
-        body: &str,
+        body: Option<&str>,
         correlation_id: &str,
         signal: Option<&AbortSignal>,
     ) -> Result<Promise, JsValue>;
 }
 
 impl Endpoint {
-    /// Fails when the key cannot be sent.
+    /// Chats. Fails when the key cannot be sent.
     pub(super) fn of(target: &Target) -> Result<Self, JsValue> {
+        let headers = [
+            ("content-type", "application/json"),
+            ("accept", "text/event-stream"),
+        ];
+        Self::with_key(target, &target.url(), "POST", &headers)
+    }
+
+    /// The list of models. Fails when the key cannot be sent.
+    pub(super) fn models(target: &Target) -> Result<Self, JsValue> {
+        let headers = [("accept", "application/json")];
+        Self::with_key(target, &target.models_url(), "GET", &headers)
+    }
+
+    fn with_key(
+        target: &Target,
+        url: &str,
+        method: &'static str,
+        headers: &[(&str, &str)],
+    ) -> Result<Self, JsValue> {
         let authorization = format!("Bearer {}", target.api_key.expose());
+        let mut all = vec![("authorization", authorization.as_str())];
+        all.extend_from_slice(headers);
         let options = Options {
-            method: "POST",
+            method,
             // A redirect would carry the key to wherever it points.
             redirect: "manual",
-            headers: HeaderMap(&[
-                ("authorization", &authorization),
-                ("content-type", "application/json"),
-                ("accept", "text/event-stream"),
-            ]),
+            headers: HeaderMap(&all),
         };
-        Self::new(&target.url(), &json::to_json(&options))
+        Self::new(url, &json::to_json(&options))
     }
 }
 

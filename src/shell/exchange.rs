@@ -12,13 +12,11 @@ use super::runtime::js;
 use crate::api::access::{Cors, Denied};
 use crate::api::correlation::CorrelationId;
 use crate::api::ending::{Completion, EndReason};
+use crate::api::error::ErrorCode;
 use crate::api::host::ends_as_host;
 use crate::openai::failure::Failure;
 use crate::stream::relay::SentFrame;
 use crate::telemetry::record::{Level, Record};
-
-/// Longest cause of a failure that a log line repeats, in characters.
-const MAX_LOGGED_CAUSE: usize = 512;
 
 /// Longest path that a log line repeats, in characters.
 const MAX_LOGGED_PATH: usize = 256;
@@ -113,17 +111,20 @@ impl Exchange {
 
     /// A line about what went wrong, and what is done about it.
     pub(super) fn log_failure(&self, failure: &Failure, recovery_action: &str) {
-        self.log(Level::Error, "stream_error", |record| {
-            record
-                .text("code", failure.error.code.name())
-                .outside("cause", &failure.cause, MAX_LOGGED_CAUSE)
-                .text("recovery_action", recovery_action);
-        });
+        let id = Some(self.correlation_id.as_str());
+        self.isolate.log.write_failure(id, failure, recovery_action);
+    }
+
+    /// A line about a client that is still there and has not read everything in time.
+    pub(super) fn log_stalled(&self) {
+        let cause = "the client did not read the whole answer within MAX_STREAM_SECONDS";
+        let failure = Failure::new(ErrorCode::StreamTooLong, cause);
+        self.log_failure(&failure, "connection_broken_off");
     }
 
     /// The last line of this request. Each request has exactly one `response_complete`, unless its instance is lost: a
-    /// chat's is written in one of the arms of `Chat::run`, that of a forwarded request by the object in `owner/`, any
-    /// other in `routes.rs`.
+    /// chat's is written in one of the arms of `Chat::run`, that of a forwarded request by the object that answers it
+    /// (see `forward.rs`), any other in `routes.rs`.
     pub(super) fn log_complete(&self, level: Level, completion: &Completion) {
         self.log(level, "response_complete", |record| {
             completion.write(record);

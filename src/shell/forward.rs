@@ -2,6 +2,9 @@
 //!
 //! The worker lets the request in and adds the headers of every response. The body is the object's own, which the runtime
 //! passes on by itself: a token is paid for once.
+//!
+//! A request's last log line is written by who answers it: by the object, if its response arrives here, else by the
+//! worker. Each knows: the worker waits for the response, and the end of its wait tells the object that nobody does.
 
 use std::rc::Rc;
 
@@ -27,20 +30,17 @@ use crate::telemetry::record::Level;
 const SLACK_MS: u64 = 10_000;
 
 /// How long a request lives on when its client has left, in milliseconds, so that it reaches the object: what was asked
-/// for is bought, and the object writes the last line. The end of the request tells the object that nobody reads.
+/// for is bought.
 const ARRIVAL_MS: u64 = 1_000;
 
 /// What a client is told that belongs to nobody, so that nothing can be kept for it.
 const NO_OWNER: &str = "This service keeps no conversations without access tokens. Leave out conversation_id. If you run this service, set ACCESS_TOKENS, or ANONYMOUS_OWNER to true.";
 
 /// The headers that an object looks at.
-const FORWARDED_HEADERS: [&str; 5] = [
-    "accept",
-    "content-type",
-    "idempotency-key",
-    "last-event-id",
-    "x-confirm",
-];
+const FORWARDED_HEADERS: [&str; 4] = ["accept", "idempotency-key", "last-event-id", "x-confirm"];
+
+/// The object's response as the client gets it; an error when it cannot be built.
+pub(super) type Relayed = Result<Response, JsValue>;
 
 /// What `fetch` takes, apart from the body.
 #[derive(Serialize)]
@@ -61,7 +61,7 @@ pub(super) async fn run(
     let answered = answer(&exchange, has_body, &request, &mut waiting).await;
     drop(request);
     match answered {
-        Ok(response) => open.respond(Ok(response)),
+        Ok(response) => open.respond(response),
         Err(end) => end.respond(&exchange, &open),
     }
 }
@@ -71,7 +71,7 @@ async fn answer(
     has_body: bool,
     request: &Request,
     waiting: &mut Waiting,
-) -> Result<Response, EarlyEnd> {
+) -> Result<Relayed, EarlyEnd> {
     let config = exchange.isolate.config.as_ref().map_err(|error| {
         exchange.log_received(Level::Info, None, None);
         EarlyEnd::from(error)
@@ -92,7 +92,7 @@ async fn answer(
     forward(exchange, request, config, owner, body?, waiting).await
 }
 
-/// Has the owner's object answer. It writes the request's last log line as well.
+/// Has the owner's object answer. Unless this fails, the object writes the request's last log line as well.
 pub(super) async fn forward(
     exchange: &Exchange,
     request: &Request,
@@ -100,7 +100,7 @@ pub(super) async fn forward(
     owner: Option<&str>,
     body: Option<Vec<u8>>,
     waiting: &mut Waiting,
-) -> Result<Response, EarlyEnd> {
+) -> Result<Relayed, EarlyEnd> {
     let owners = exchange.isolate.owners.as_ref();
     let owners = owners.ok_or(ErrorCode::ConversationsUnavailable)?;
     let owner = owner.ok_or_else(|| {
@@ -113,7 +113,12 @@ pub(super) async fn forward(
     )];
     for name in FORWARDED_HEADERS {
         if let Some(value) = js::header(&headers, name) {
-            forwarded.push((name, value));
+            // What is no plain text could change or fail on its way. Each header's rule refuses a question mark as well.
+            let plain = value.bytes().map(|byte| match byte {
+                b'\t' | b' '..=b'~' => char::from(byte),
+                _ => '?',
+            });
+            forwarded.push((name, plain.collect()));
         }
     }
     let pairs: Vec<_> = forwarded
@@ -135,7 +140,7 @@ pub(super) async fn forward(
         .ask(owner, &target, &json::to_json(&options), body)
         .map_err(|error| unavailable(&error))?;
     let deadline_ms = js::now_ms()
-        .saturating_add(config.limits.total_ms())
+        .saturating_add(config.limits.opening_ms())
         .saturating_add(SLACK_MS);
     let mut settled = waiting.settle(&asked, deadline_ms).await;
     let is_client_gone = matches!(settled, Err(Interrupted::ClientGone));
@@ -144,16 +149,13 @@ pub(super) async fn forward(
         let arrived_ms = js::now_ms().saturating_add(ARRIVAL_MS);
         settled = waiting.settle(&asked, arrived_ms).await;
     }
-    let context = exchange.response_context();
     match settled {
         Ok(answer) => {
             let answer: Response = answer.unchecked_into();
-            response::relayed(&answer, &context).map_err(|error| unavailable(&error))
+            Ok(response::relayed(&answer, &exchange.response_context()))
         }
         Err(Interrupted::Failed(error)) => Err(unavailable(&error)),
-        Err(_) if is_client_gone => {
-            response::for_nobody(&context).map_err(|error| unavailable(&error))
-        }
+        Err(_) if is_client_gone => Err(EarlyEnd::ClientGone),
         Err(_) => Err(unavailable(&JsValue::from_str("no answer in time"))),
     }
 }

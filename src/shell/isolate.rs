@@ -17,8 +17,12 @@ use super::runtime::js::{self, Owners, RateLimiter};
 use crate::api::access::Gate;
 use crate::config::{self, Config, ConfigError};
 use crate::openai::dialect::{Dialect, Dialects};
+use crate::openai::failure::Failure;
 use crate::telemetry::record::{Level, Record, panic_cause, timestamp};
 use crate::telemetry::redact::Scrubber;
+
+/// Longest cause of a failure that a log line repeats, in characters.
+const MAX_LOGGED_CAUSE: usize = 512;
 
 thread_local! {
     static ISOLATE: OnceCell<Rc<Isolate>> = const { OnceCell::new() };
@@ -138,6 +142,21 @@ impl Log {
     /// Whether lines of this level are written.
     pub(super) fn wants(&self, level: Level) -> bool {
         level >= self.lowest
+    }
+
+    /// Writes a line about what went wrong, and what is done about it.
+    pub(super) fn write_failure(
+        &self,
+        correlation_id: Option<&str>,
+        failure: &Failure,
+        recovery_action: &str,
+    ) {
+        self.write(Level::Error, "stream_error", correlation_id, |record| {
+            record
+                .text("code", failure.error.code.name())
+                .outside("cause", &failure.cause, MAX_LOGGED_CAUSE)
+                .text("recovery_action", recovery_action);
+        });
     }
 
     /// Writes a line whose fields `fill` adds; below the configured level nothing is built.

@@ -3,14 +3,15 @@
 //! ```text
 //! fetch → route ─► routes: health, readiness, preflights, refusals
 //!               ├► chat: admission → upstream → pump
+//!               ├► models: what upstream lists
 //!               └► forward: to the object of the client's owner, which keeps its conversations
 //! ```
 
 use std::panic;
 use std::rc::Rc;
 
-use wasm_bindgen::JsValue;
 use wasm_bindgen::prelude::wasm_bindgen;
+use wasm_bindgen::{JsCast, JsValue};
 use web_sys::{Request, Response};
 use worker::worker_sys::Context;
 use worker::{Env, event};
@@ -33,6 +34,7 @@ mod endpoint;
 mod exchange;
 mod forward;
 mod isolate;
+mod models;
 mod owner;
 mod pump;
 mod response;
@@ -87,6 +89,16 @@ fn respond(request: Request, env: Env, context: Context) -> JsValue {
                 move |exchange, request, open, inbox| {
                     forward::run(exchange, has_body, request, open, inbox)
                 },
+            )
+        }
+        Route::Models => {
+            let context_value: &JsValue = context.as_ref();
+            let held: Context = context_value.clone().unchecked_into();
+            open(
+                exchange,
+                request,
+                &context,
+                |exchange, request, open, inbox| models::run(exchange, held, request, open, inbox),
             )
         }
         Route::Health => built(routes::health(&exchange)),

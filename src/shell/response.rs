@@ -138,6 +138,19 @@ pub(super) fn no_content(context: &ResponseContext<'_>) -> Result<Response, JsVa
     template.with_text(None, context.correlation_id.as_str())
 }
 
+/// A reader has all of an answer already.
+pub(super) fn nothing_more(
+    answer_id: &AnswerId,
+    context: &ResponseContext<'_>,
+) -> Result<Response, JsValue> {
+    let headers = [
+        ("cache-control", "no-store"),
+        ("x-answer-id", answer_id.as_str()),
+    ];
+    let template = context.template(204, &headers)?;
+    template.with_text(None, context.correlation_id.as_str())
+}
+
 /// What an owner's object has answered, with the headers of this request.
 pub(super) fn relayed(
     answer: &Response,

@@ -28,6 +28,12 @@ impl Limits {
         millis(self.total)
     }
 
+    /// How long upstream may take to begin an answer, in milliseconds: headers have to come within `idle`, and an answer
+    /// that comes whole within `total`.
+    pub fn opening_ms(&self) -> u64 {
+        self.idle_ms().max(self.total_ms())
+    }
+
     /// `heartbeat` in milliseconds.
     pub fn heartbeat_ms(&self) -> u64 {
         millis(self.heartbeat)

@@ -4,6 +4,7 @@ import test, { beforeEach } from "node:test";
 import { findings } from "../support/axe.mjs";
 import { exchangeOn, say, visit } from "../support/browser.mjs";
 import { startWorker } from "../support/harness.mjs";
+import { OWNERS, sidebarOf, somebody } from "../support/sidebar.mjs";
 import { answer, delta, done, finish, startUpstream, usage } from "../support/upstream.mjs";
 
 const upstream = await startUpstream();
@@ -13,6 +14,7 @@ const locked = await startWorker(
   { ...bindings, ACCESS_TOKENS: "me:owner-token-0123456789" },
   { pages: true },
 );
+const keeping = await startWorker({ ...bindings, ...OWNERS }, { owners: true, pages: true });
 const expected = /^Failed to load resource/;
 
 beforeEach(() => upstream.reset());
@@ -52,16 +54,107 @@ const STATES = {
     await page.getByLabel("Message", { exact: true }).fill("x".repeat(8001));
   },
   settings: async (page) => {
+    await showSidebar(page);
     await page.getByRole("button", { name: "Settings" }).click();
-    await page.getByLabel("Model").fill("not a model");
+    await page.getByLabel("Longest answer, in tokens").fill("many");
+    await page.getByRole("button", { name: "Save" }).click();
+  },
+  "settings with a model's name": async (page) => {
+    await page.route("**/models", (route) => route.abort());
+    await page.reload();
+    await showSidebar(page);
+    await page.getByRole("button", { name: "Settings" }).click();
+    await page.getByLabel("Model", { exact: true }).fill("not a model");
     await page.getByRole("button", { name: "Save" }).click();
   },
   "wrong token": async (page) => {
-    await say(page, "Hello from outside");
     const field = page.getByLabel("Your token");
     await field.fill("wrong-token-0123456789");
     await field.press("Enter");
     await page.getByRole("alert").filter({ hasText: "not accepted" }).waitFor();
+  },
+};
+
+const TITLE = "Tell me about bridges";
+
+/** Shows the sidebar, which is in a sheet on a phone. */
+async function showSidebar(page) {
+  const opener = page.getByRole("button", { name: "Show the conversations" });
+  if (await opener.isVisible()) await opener.click();
+  return sidebarOf(page);
+}
+
+const openMenu = async (page) => {
+  const sidebar = await showSidebar(page);
+  await sidebar.link(TITLE).hover();
+  await page.getByRole("button", { name: `Options for ${TITLE}` }).click();
+  return sidebar;
+};
+
+/** The same for somebody whose conversations are kept. @type {Record<string, (page: any) => Promise<unknown>>} */
+const KEPT_STATES = {
+  listed: async (page) => {
+    const sidebar = await showSidebar(page);
+    await sidebar.link(TITLE).waitFor();
+  },
+  folded: async (page) => {
+    const sidebar = await showSidebar(page);
+    await page.getByRole("button", { name: "Hide the conversations" }).click();
+    await sidebar.element.waitFor({ state: "hidden" });
+  },
+  opened: async (page) => {
+    const sidebar = await showSidebar(page);
+    await sidebar.link(TITLE).click();
+    await exchangeOn(page).shows("Title");
+    await showSidebar(page);
+  },
+  searched: async (page) => {
+    const sidebar = await showSidebar(page);
+    await sidebar.search.fill("words");
+    await sidebar.element.locator(".snippet mark").first().waitFor();
+  },
+  "nothing found": async (page) => {
+    const sidebar = await showSidebar(page);
+    await sidebar.search.fill("nowhere");
+    await sidebar.element.getByText("Nothing found").waitFor();
+  },
+  "a menu": async (page) => {
+    await openMenu(page);
+    await page.getByRole("menuitem", { name: "Rename" }).waitFor();
+  },
+  renaming: async (page) => {
+    const sidebar = await openMenu(page);
+    await page.getByRole("menuitem", { name: "Rename" }).click();
+    await sidebar.element.getByLabel("Title").waitFor();
+  },
+  deleted: async (page) => {
+    const sidebar = await openMenu(page);
+    await page.getByRole("menuitem", { name: "Delete" }).click();
+    await sidebar.toast.getByRole("button", { name: "Undo" }).waitFor();
+  },
+  "models to choose from": async (page) => {
+    const models = Array.from({ length: 20 }, (_, index) => ({ id: `maker/model-${index}` }));
+    await page.route("**/models", (it) => it.fulfill({ json: { models, default: models[3].id } }));
+    await page.reload();
+    await page.locator("#choose-model").click();
+    await page.getByRole("option").first().waitFor();
+  },
+  "no list": async (page) => {
+    await page.route(/conversations\?/, (route) => route.abort());
+    await page.reload();
+    const sidebar = await showSidebar(page);
+    await sidebar.element.getByRole("button", { name: "Try again" }).waitFor();
+  },
+  "settings of somebody": async (page) => {
+    await showSidebar(page);
+    await page.getByRole("button", { name: "Settings" }).click();
+    await page.getByRole("button", { name: "Sign out" }).waitFor();
+  },
+  "everything to be deleted": async (page) => {
+    await showSidebar(page);
+    await page.getByRole("button", { name: "Settings" }).click();
+    await page.getByRole("button", { name: "Delete everything" }).click();
+    await page.getByRole("dialog", { name: "Delete all" }).getByRole("textbox").press("Enter");
   },
 };
 
@@ -75,11 +168,25 @@ for (const [name, look] of Object.entries({
       const { url } = state === "wrong token" ? locked : app;
       const { page } = await visit(t, url, look);
       await reach(page);
-      assert.deepEqual(await findings(page), []);
-      const overflows = await page.evaluate(
-        () => document.documentElement.scrollWidth > document.documentElement.clientWidth,
-      );
-      assert.equal(overflows, false, "nothing is wider than the page");
+      await assertFine(page);
     });
   }
+  for (const [state, reach] of Object.entries(KEPT_STATES)) {
+    test(`the page of somebody with conversations is accessible and fits: ${state}, ${name}`, async (t) => {
+      const me = somebody(keeping, upstream);
+      await me.keep("Something else that has words");
+      await me.keep(TITLE, { answer: ANSWER });
+      const { page } = await visit(t, keeping.url, { ...me.signedIn, ...look });
+      await reach(page);
+      await assertFine(page);
+    });
+  }
+}
+
+async function assertFine(page) {
+  assert.deepEqual(await findings(page), []);
+  const overflows = await page.evaluate(
+    () => document.documentElement.scrollWidth > document.documentElement.clientWidth,
+  );
+  assert.equal(overflows, false, "nothing is wider than the page");
 }

@@ -3,7 +3,7 @@ import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
 import test from "node:test";
 import { Marked } from "marked";
-import { BOUNDS, BoundedLexer } from "../../public/chat/bounds.js";
+import { BOUNDS, BoundedLexer } from "../../public/chat/answer/bounds.js";
 
 const OPTIONS = { gfm: true, breaks: true };
 const unbounded = new Marked(OPTIONS);

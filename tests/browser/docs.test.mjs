@@ -1,107 +1,115 @@
 /** The API reference in a real browser, served in front of the worker as production serves it. */
 import assert from "node:assert/strict";
-import test from "node:test";
+import test, { beforeEach } from "node:test";
 import { findings } from "../support/axe.mjs";
 import { visit } from "../support/browser.mjs";
-import { read } from "../support/exchange.mjs";
-import { frames } from "../support/frames.mjs";
 import { startWorker } from "../support/harness.mjs";
 import { document as api } from "../support/openapi.mjs";
-import { answerWell, startUpstream } from "../support/upstream.mjs";
+import { operationOn } from "../support/reference.mjs";
+import { delta, startUpstream } from "../support/upstream.mjs";
 
-const TOKEN = "docs-token-0123456789";
+const upstream = await startUpstream();
+const app = await startWorker({ OPENAI_BASE_URL: upstream.url }, { pages: true });
 
-/** In Swagger UI, the headline of an operation is a button that has buttons in it. A plugin cannot change that. */
-const ACCEPTED = ["nested-interactive"];
+beforeEach(() => upstream.reset());
 
-const upstream = await startUpstream(answerWell);
-const app = await startWorker(
-  { OPENAI_BASE_URL: upstream.url, ACCESS_TOKENS: TOKEN },
-  { pages: true },
+const documented = Object.entries(api.paths).flatMap(([path, operations]) =>
+  Object.keys(operations).map((method) => `${method.toUpperCase()} ${path}`),
 );
+const isFolded = (operation) => /^(HEAD|OPTIONS) /.test(operation);
 
-test("the reference shows every operation", async (t) => {
-  const page = await open(t);
-  const shown = await page.locator(".opblock-summary").evaluateAll((headlines) =>
-    headlines.map((headline) => {
-      const text = (part) => headline.querySelector(`.opblock-summary-${part}`).textContent;
-      return `${text("method")} ${text("path").replaceAll("\u200b", "")}`;
-    }),
-  );
-  const documented = Object.entries(api.paths).flatMap(([path, operations]) =>
-    Object.keys(operations).map((method) => `${method.toUpperCase()} ${path}`),
-  );
-  assert.deepEqual(shown.sort(), documented.sort());
+test("the reference shows every operation, and folds those that programs rarely send", async (t) => {
+  const { page } = await visit(t, `${app.url}/docs`);
+  const routes = page.locator(".route");
+  const all = await routes.allTextContents();
+  assert.deepEqual(all.toSorted(), documented.toSorted());
+  const seen = await routes.filter({ visible: true }).allTextContents();
+  assert.deepEqual(seen.toSorted(), documented.filter((each) => !isFolded(each)).toSorted());
+  await page.getByText("HEAD and OPTIONS").click();
+  assert.equal(await routes.filter({ visible: true }).count(), documented.length);
 });
 
-test("an operation can be tried out, and with a token /chat too", async (t) => {
-  const page = await open(t);
-  const health = await tryOut(page, "#operations-Health-health");
-  assert.equal(health.status, "200");
-  assert.equal(JSON.parse(health.body).status, "healthy");
-
-  const chat = "#operations-Chat-chat";
-  const refused = await tryOut(page, chat);
-  assert.equal(refused.status, "401");
-  assert.equal(JSON.parse(refused.body).code, "unauthorized");
-
-  await page.locator(".btn.authorize").click();
-  await page.locator(".auth-container input").fill(TOKEN);
-  await page.locator(".auth-btn-wrapper .authorize").click();
-  await page.locator(".auth-btn-wrapper .btn-done").click();
-  await page.locator(chat).getByPlaceholder("X-Correlation-Id").fill("from-docs");
-  const answer = await tryOut(page, chat);
-  assert.equal(answer.status, "200");
-  assert.equal(
-    answer.body.trimEnd(),
-    frames("from-docs", ["Hi"], { finish_reason: "stop" }).trimEnd(),
-  );
-  assert.equal(upstream.calls.at(-1).body.messages.at(-1).content, "Hello");
+test("operations come before prose", async (t) => {
+  const { page } = await visit(t, `${app.url}/docs`);
+  const titles = await page.locator("main h2").allTextContents();
+  assert.deepEqual(titles.slice(-3), ["What every request shares", "Schemas", "Response headers"]);
+  assert.equal(titles[0], "Chat");
 });
 
-test("no operation comes with a key or a place filled in, which would serve only once", async (t) => {
-  const page = await open(t);
-  const filled = async (id) => {
-    const operation = page.locator(id);
-    await operation.locator(".opblock-summary-control").click();
-    await operation.locator(".execute").waitFor();
-    const inputs = operation.locator(".parameters-col_description input");
-    return inputs.evaluateAll((all) =>
-      all.flatMap(({ placeholder, value }) => (value === "" ? [] : [placeholder])),
+test("each operation tells its parameters, its fields, and every response with its examples", async (t) => {
+  const { page } = await visit(t, `${app.url}/docs`);
+  const chat = operationOn(page, "chat");
+  const { post } = api.paths["/chat"];
+  const names = await chat.element.locator(".about dt > code").allTextContents();
+  const { properties } = api.components.schemas.ChatRequest;
+  for (const name of [...Object.keys(properties), "Idempotency-Key", "Last-Event-ID"]) {
+    assert.ok(names.includes(name), name);
+  }
+  const statuses = await chat.element.locator(".response .status").allTextContents();
+  assert.deepEqual(statuses, Object.keys(post.responses));
+  const conflict = chat.element.locator(".response", { hasText: "409" });
+  await conflict.locator("summary").click();
+  for (const { value } of Object.values(post.responses[409].content["application/json"].examples)) {
+    assert.ok((await conflict.textContent()).includes(value.detail), value.detail);
+  }
+});
+
+test("every link within the reference leads somewhere", async (t) => {
+  const { page } = await visit(t, `${app.url}/docs`);
+  const lost = await page
+    .locator('a[href^="#"]')
+    .evaluateAll((links) =>
+      links.map((link) => link.hash.slice(1)).filter((id) => !document.getElementById(id)),
     );
-  };
-  assert.deepEqual(await filled("#operations-Chat-chat"), []);
-  assert.deepEqual(await filled("#operations-Conversations-conversations"), ["limit"]);
-  assert.deepEqual(await filled("#operations-Conversations-answer"), ["id"]);
+  assert.deepEqual(lost, []);
 });
 
-// Themes and sizes do not depend on each other, so two looks cover both.
-for (const [colorScheme, width] of [
-  ["light", 1280],
-  ["dark", 390],
-]) {
-  test(`the reference is accessible and fits: ${colorScheme}, ${width} px`, async (t) => {
-    const page = await open(t, { colorScheme, viewport: { width, height: 900 } });
-    await tryOut(page, "#operations-Chat-chat");
-    await page.locator("details.headers summary").first().click();
-    await page.locator("section.models h4 button").click();
-    assert.equal(await page.evaluate(() => document.documentElement.scrollWidth), width);
-    assert.deepEqual(await findings(page, ACCEPTED), []);
+test("an address opens what is folded", async (t) => {
+  const { page } = await visit(t, `${app.url}/docs#healthHead`);
+  await operationOn(page, "healthHead").element.waitFor();
+});
+
+test("without JavaScript, the reference can be read, and shows nothing that would not work", async (t) => {
+  const { page } = await visit(t, `${app.url}/docs`, { javaScriptEnabled: false });
+  assert.ok((await page.locator(".route").filter({ visible: true }).count()) > 10);
+  assert.equal(await page.getByRole("button").filter({ visible: true }).count(), 0);
+  const code = page.locator("#health .snippets pre").filter({ visible: true });
+  assert.match(await code.textContent(), /^curl .*\/health'$/);
+  await page.locator("#health .snippets").getByText("Python").click();
+  assert.match(await code.textContent(), /^# pip install httpx\nimport httpx/);
+});
+
+test("snippets follow the form, and a language holds everywhere, also after a reload", async (t) => {
+  const { page } = await visit(t, `${app.url}/docs`);
+  const list = operationOn(page, "conversations");
+  assert.match(await list.code(), new RegExp(`^curl '${app.url}/conversations' `));
+  const one = operationOn(page, "stop");
+  assert.match(
+    await one.code(),
+    /\/answers\/9b2f7c1e\/stop'/,
+    "an example stands for what is needed",
+  );
+  await one.field("id").fill("a1");
+  assert.match(await one.code(), /\/answers\/a1\/stop'/);
+  await list.field("q").fill("two words & more");
+  await list.field("limit").fill("5");
+  assert.match(await list.code(), /\/conversations\?q=two\+words\+%26\+more&limit=5'/);
+  await list.element.getByText("JavaScript").click();
+  assert.match(await list.code(), /await fetch\("http.*limit=5", \{/);
+  assert.match(await operationOn(page, "chat").code(), /EventSourceParserStream/);
+  await page.reload();
+  assert.match(await operationOn(page, "stop").code(), /^const \{ CHAT_TOKEN = "none" \}/);
+});
+
+test("a snippet is copied as it stands", async (t) => {
+  const { page } = await visit(t, `${app.url}/docs`, {
+    permissions: ["clipboard-read", "clipboard-write"],
   });
-}
-
-test("the reference follows the system's theme, even when it changes", async (t) => {
-  const page = await open(t, { colorScheme: "dark" });
-  // The page learns of a change a moment after the browser.
-  const hasBackground = (colour) =>
-    page.waitForFunction(
-      (wanted) =>
-        getComputedStyle(document.querySelector(".swagger-ui")).backgroundColor === wanted,
-      colour,
-    );
-  await hasBackground("rgb(28, 32, 34)");
-  await page.emulateMedia({ colorScheme: "light" });
-  await hasBackground("rgba(0, 0, 0, 0)");
+  const health = operationOn(page, "health");
+  await health.element.getByRole("button", { name: "Copy" }).click();
+  await health.element.getByRole("button", { name: "Copied" }).waitFor();
+  const copied = await page.evaluate(() => navigator.clipboard.readText());
+  assert.equal(copied, `curl '${app.url}/health'`);
 });
 
 test("the reference has the chat page's content security policy", async () => {
@@ -110,37 +118,55 @@ test("the reference has the chat page's content security policy", async () => {
   assert.equal(await policyOf("/docs"), await policyOf("/"));
 });
 
-test("the third-party notices are served", async (t) => {
-  const page = await open(t);
-  const link = page.getByRole("link", { name: "Third-party notices" });
-  const notices = await read(await app.get(await link.getAttribute("href")));
-  assert.match(notices, /The MIT License \(MIT\)/);
+// Themes and sizes do not depend on each other, so two looks cover both.
+for (const [colorScheme, width] of [
+  ["light", 1280],
+  ["dark", 390],
+]) {
+  test(`the reference is accessible: ${colorScheme}, ${width} px`, async (t) => {
+    const expected = /^Failed to load resource/;
+    const options = { colorScheme, viewport: { width, height: 900 }, expected };
+    const { page } = await visit(t, `${app.url}/docs`, options);
+    await showAll(page);
+    // The same again, only for other methods.
+    await page.locator("#rest").evaluate((rest) => rest.remove());
+    assert.deepEqual(await findings(page), []);
+  });
+}
+
+test("the reference fits on every size, with all of it unfolded", async (t) => {
+  const expected = /^Failed to load resource/;
+  const { page } = await visit(t, `${app.url}/docs`, { expected });
+  await showAll(page);
+  for (const width of [1600, 1280, 768, 390, 320]) {
+    await page.setViewportSize({ width, height: 900 });
+    assert.equal(await page.evaluate(() => document.documentElement.scrollWidth), width);
+  }
 });
 
-/** @returns {Promise<import("playwright-core").Page>} */
-async function open(t, options) {
-  // The browser logs refused requests, and a test has one refused.
-  const expected = /^Failed to load resource: .* 401 /;
-  const { page } = await visit(t, `${app.url}/docs`, { expected, ...options });
-  await page.locator(".opblock").first().waitFor();
-  return page;
+/** Unfolds everything, and has one operation refused and an answer fail in the middle. */
+async function showAll(page) {
+  await page.locator("main details").evaluateAll((all) => {
+    for (const each of all) each.open = true;
+  });
+  const refused = operationOn(page, "conversations");
+  await refused.send();
+  await refused.status("409 Conflict");
+  const chat = operationOn(page, "chat");
+  await chat.send();
+  (await upstream.nextCall()).end(delta("Hi"));
+  await chat.status("then the error upstream_truncated");
 }
 
-/** Executes an operation and reads the response. */
-async function tryOut(page, id) {
-  const operation = page.locator(id);
-  if (!(await operation.locator(".execute").isVisible())) {
-    await operation.locator(".opblock-summary-control").click();
-  }
-  const clear = operation.locator(".btn-clear");
-  if (await clear.isVisible()) {
-    await clear.click();
-  }
-  await operation.locator(".execute").click();
-  const answer = operation.locator(".live-responses-table .response");
-  const status = await answer.locator(".response-col_status").textContent();
-  return {
-    status: status.trim(),
-    body: await answer.locator(".highlight-code code").first().textContent(),
-  };
-}
+test("all of an operation is reached and used by keyboard", async (t) => {
+  const { page } = await visit(t, `${app.url}/docs#health`);
+  const health = operationOn(page, "health");
+  await health.element.getByRole("button", { name: "Send" }).focus();
+  await page.keyboard.press("Enter");
+  await health.status("200 OK");
+  await page.keyboard.press("Tab");
+  assert.match(await page.evaluate(() => document.activeElement.textContent), /"healthy"/);
+  await health.element.getByRole("radio", { name: "curl" }).focus();
+  await page.keyboard.press("ArrowRight");
+  assert.match(await health.code(), /^const response = await fetch/);
+});

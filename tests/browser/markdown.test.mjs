@@ -19,9 +19,14 @@ async function shown(page, text) {
   return exchange.answer;
 }
 
-/** The HTML of an answer. */
+/** The HTML of an answer's blocks, but for their directions, which have a test of their own. */
 function htmlOf(element) {
-  return element.evaluate((node) => node.innerHTML.replace('<div class="live"></div>', "").trim());
+  return element.evaluate((node) =>
+    Array.from(node.querySelectorAll(".blocks"), (blocks) => blocks.innerHTML)
+      .join("")
+      .replace(/ dir="(?:auto|ltr)"/g, "")
+      .trim(),
+  );
 }
 
 test("Markdown is rendered", async (t) => {
@@ -38,11 +43,11 @@ test("Markdown is rendered", async (t) => {
     ["> a", "<blockquote>\n<p>a</p>\n</blockquote>"],
     [
       "https://example.com/?a=1&b=2",
-      '<p><a href="https://example.com/?a=1&amp;b=2" target="_blank" rel="noopener noreferrer">https://example.com/?a=1&amp;b=2</a></p>',
+      '<p><a href="https://example.com/?a=1&amp;b=2" target="_blank" rel="noopener noreferrer" class="bare">https://example.com/?a=1&amp;b=2</a></p>',
     ],
     [
       "|a|b|\n|-|-:|\n|c|d|",
-      '<div class="table" tabindex="0"><table>\n<thead>\n<tr>\n<th>a</th>\n<th align="right">b</th>\n</tr>\n</thead>\n' +
+      '<div class="table" tabindex="0" role="group" aria-label="Table"><table>\n<thead>\n<tr>\n<th>a</th>\n<th align="right">b</th>\n</tr>\n</thead>\n' +
         '<tbody><tr>\n<td>c</td>\n<td align="right">d</td>\n</tr>\n</tbody></table></div>',
     ],
     ["a<br>b <kbd>c</kbd>", "<p>a<br>b <kbd>c</kbd></p>"],
@@ -129,7 +134,7 @@ const HOSTILE = [
 /** The elements and attributes that an answer may have. */
 const ELEMENTS =
   "a blockquote br button code del div em h1 h2 h3 h4 h5 h6 hr kbd li mark ol p pre span strong sub sup table tbody td th thead tr u ul";
-const ATTRIBUTES = "align class href rel start tabindex target title type";
+const ATTRIBUTES = "align aria-label class dir href rel role start tabindex target title type";
 
 test("hostile text is shown and does nothing", async (t) => {
   const { page, faults } = await visit(t, app.url);
@@ -190,7 +195,10 @@ test("a text that is streamed letter by letter looks the same as in one piece", 
   const text =
     "# Title\n\nA paragraph\nof two lines.\r\n\r\n1. one\n\n2. two\n   - inner\n\n10. ten\n\n```py\nprint(1)\n\n\nprint(2)\n```\n" +
     "Setext\n===\n\n> quote\nlazy\n\n|a|b|\n|-|-|\n|1|2|\n\n---\n\nLast **words** 👋🏽";
-  const whole = await htmlOf(await shown(page, text));
+  const isColoured = (element) => element.locator(".c-number").nth(1).waitFor();
+  const inOnePiece = await shown(page, text);
+  await isColoured(inOnePiece);
+  const whole = await htmlOf(inOnePiece);
   await say(page, "Please write it slowly");
   const call = await upstream.nextCall();
   const exchange = exchangeOn(page);
@@ -202,6 +210,7 @@ test("a text that is streamed letter by letter looks the same as in one piece", 
   call.end(finish("stop"), done);
   await exchange.is("done");
   await exchange.shows("Last words");
+  await isColoured(exchange.answer);
   assert.equal(
     (await htmlOf(exchange.answer)).replaceAll(/>\s+</g, "><"),
     whole.replaceAll(/>\s+</g, "><"),

@@ -1,7 +1,7 @@
 /** What the page sends of a conversation, within the API's limits. */
 import assert from "node:assert/strict";
 import test from "node:test";
-import { characters, LIMITS, requestFor } from "../../public/chat/conversation.js";
+import { characters, LIMITS, requestFor } from "../../public/chat/history.js";
 
 const exchange = (question, answer) => ({ question, answer, state: "done" });
 const many = (count, question = "q", answer = "a") =>

@@ -1,5 +1,6 @@
 //! Kept conversations, on a real `SQLite`.
 
+mod abandoned;
 mod acts;
 mod answers;
 mod database;
@@ -10,6 +11,7 @@ mod migrations;
 mod pieces;
 mod properties;
 mod readings;
+mod scans;
 mod searches;
 mod speed;
 mod titles;

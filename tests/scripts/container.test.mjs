@@ -1,14 +1,15 @@
 /** The container: what is in its image is enough to serve, and what docker/ says about it is so. */
 import assert from "node:assert/strict";
 import { execFileSync, spawnSync } from "node:child_process";
-import { existsSync, readdirSync, readFileSync } from "node:fs";
+import { chmodSync, chownSync, existsSync, readdirSync, readFileSync, statSync } from "node:fs";
 import { join } from "node:path";
 import { test } from "node:test";
 import { ROOT } from "../../scripts/lib/paths.mjs";
 import { makeTemporary } from "../../scripts/lib/temporary.mjs";
+import { KeptClient, parseFrames } from "../support/kept-reader.mjs";
 import { freePort, startScript } from "../support/script.mjs";
-import { READY, usualEnv } from "../support/serve.mjs";
-import { startUpstream } from "../support/upstream.mjs";
+import { READY, TOKEN, usualEnv } from "../support/serve.mjs";
+import { answer, delta, startUpstream } from "../support/upstream.mjs";
 
 const read = (path) => readFileSync(join(ROOT, path), "utf8");
 const upstream = await startUpstream();
@@ -39,6 +40,50 @@ test("the image serves without the checkout, and writes nothing but conversation
   const { status, stderr } = health(port);
   assert.equal(status, 1);
   assert.match(stderr, /ECONNREFUSED/);
+});
+
+test("its user keeps conversations in the volume, which outlast a kill in the middle of an answer", async (t) => {
+  if (process.getuid() !== 0) return t.skip("only root may run it as another user");
+  const [uid, gid] = valuesOf("USER")[0].split(":").map(Number);
+  chmodSync(image, 0o755);
+  const volume = makeTemporary("volume-");
+  chownSync(volume, uid, gid);
+  const start = async () => {
+    const env = { ...usualEnv(upstream), HOME: "/tmp", PORT: `${await freePort()}` };
+    const script = startScript("serve.mjs", {
+      folder: image,
+      env: { ...env, DATA_DIR: volume },
+      ...{ node: join(image, "bin", "node"), uid, gid },
+    });
+    await script.line(READY);
+    const client = new KeptClient({ url: `http://127.0.0.1:${env.PORT}` }, TOKEN);
+    return { script, client };
+  };
+  const first = await start();
+  const cut = first.client.ask({ conversation: "kept", message: "Go on", key: "cut" });
+  (await upstream.nextCall()).write(delta("first"));
+  await cut.hasRead(1);
+  first.script.signal("SIGKILL");
+  await first.script.end();
+  const { script, client } = await start();
+  const text = await client.read("cut").whole();
+  assert.equal(text.slice(0, cut.text.length), cut.text);
+  assert.deepEqual(
+    parseFrames(text).map(({ content, code }) => [content, code]),
+    [
+      ["first", undefined],
+      ["", "interrupted"],
+    ],
+  );
+  const next = client.ask({ conversation: "kept", message: "Go on" });
+  (await upstream.nextCall()).end(...answer("second"));
+  assert.equal(parseFrames(await next.whole()).at(-1).history_turns, 2);
+  script.signal("SIGTERM");
+  assert.equal(await script.end(), 0);
+  for (const name of readdirSync(volume, { recursive: true })) {
+    const { uid: owner, mode } = statSync(join(volume, name));
+    assert.deepEqual([owner, mode & 0o077], [uid, 0], name);
+  }
 });
 
 /** The health check of the container, by the Node that is in the image. */
@@ -99,6 +144,21 @@ test("compose keeps conversations in a volume, and everything else cannot be wri
     assert.ok(compose.includes(`\n    ${line}\n`), line);
   }
   assert.match(compose, /^ {4}tmpfs: \["\/tmp:/m);
+});
+
+test("compose checks the health as the image does", () => {
+  const check = read("docker/compose.yaml").match(/^ {4}healthcheck:\n((?: {6}.*\n)+)/m)[1];
+  const [, times, program] = final.match(/^HEALTHCHECK (.*) \\\n {2}CMD (.*)$/m);
+  const said = Object.fromEntries(
+    check
+      .trim()
+      .split("\n")
+      .map((line) => line.trim().split(": ")),
+  );
+  const { test: run, ...rest } = said;
+  assert.equal(run, JSON.parse(program).join(" "));
+  const flags = Object.entries(rest).map(([name, time]) => `--${name.replace("_", "-")}=${time}`);
+  assert.equal(flags.join(" "), times);
 });
 
 test("no secret of a checkout gets into an image", () => {

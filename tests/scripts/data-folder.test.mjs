@@ -1,7 +1,17 @@
 /** `npm run serve`: the folder in which conversations are kept. */
 import assert from "node:assert/strict";
 import { execFileSync } from "node:child_process";
-import { chmodSync, chownSync, existsSync, readdirSync, statSync, writeFileSync } from "node:fs";
+import {
+  chmodSync,
+  chownSync,
+  existsSync,
+  mkdirSync,
+  readdirSync,
+  rmSync,
+  statSync,
+  symlinkSync,
+  writeFileSync,
+} from "node:fs";
 import { join } from "node:path";
 import { test } from "node:test";
 import { fileURLToPath } from "node:url";
@@ -18,6 +28,9 @@ const upstream = await startUpstream();
 const serve = (env) => serveFor(upstream, env);
 
 const NOBODY = 65_534;
+
+/** Whom `saidToNobody` asks for: root may write everything, so another user has to try. */
+const USER = process.getuid() === 0 ? NOBODY : process.getuid();
 
 /** What the folder of a server has in it, before any conversation is kept. */
 const OWNERS = "personal-ai-assistant-Owner";
@@ -110,7 +123,10 @@ test("a folder that is a file is named", async () => {
 
 test("a folder that cannot be created is named", async () => {
   const said = await refusal("/sys/conversations");
-  assert.match(said, /\/sys\/conversations cannot be written \(E(PERM|ACCES|ROFS)\)\./);
+  assert.match(
+    said,
+    /\/sys\/conversations cannot be written (by user \d+ )?\(E(PERM|ACCES|ROFS)\)\./,
+  );
 });
 
 test("a disk without room is named", async (t) => {
@@ -121,20 +137,67 @@ test("a disk without room is named", async (t) => {
   assert.deepEqual(readdirSync(disk), ["lock"], "nothing else is left there");
 });
 
-test("a database that another user has written is named", () => {
-  const folder = temporary();
-  const database = join(folder, "some.sqlite");
-  writeFileSync(database, "");
-  chmodSync(database, 0o400);
+/** What another user than root hears of a folder; nothing when it can be used. */
+function saidToNobody(folder) {
   const isRoot = process.getuid() === 0;
-  // Root may write everything, so another user has to try.
   if (isRoot) chownSync(folder, NOBODY, NOBODY);
   const source = fileURLToPath(new URL("../../scripts/serve/data-folder.mjs", import.meta.url));
   const program = `import(${JSON.stringify(source)}).then(({ openDataFolder }) => openDataFolder()).catch((error) => console.log(error.message))`;
-  const said = execFileSync(modernNode(), ["-e", program], {
+  return execFileSync(modernNode(), ["-e", program], {
     encoding: "utf8",
     env: { PATH: process.env.PATH, DATA_DIR: folder },
     ...(isRoot && { uid: NOBODY, gid: NOBODY }),
   });
-  assert.ok(said.includes(`${database} cannot be written (EACCES).`), said);
+}
+
+/** A folder in which a server has been, and the folder of its databases. */
+function usedFolder() {
+  const folder = temporary();
+  const objects = join(folder, OWNERS);
+  mkdirSync(objects);
+  if (process.getuid() === 0) chownSync(objects, NOBODY, NOBODY);
+  return { folder, objects };
+}
+
+test("a database that another user has written is named", () => {
+  for (const name of ["some.sqlite", "some.sqlite-wal", "metadata.sqlite"]) {
+    const { folder, objects } = usedFolder();
+    const database = join(objects, name);
+    writeFileSync(database, "");
+    chmodSync(database, 0o400);
+    const said = saidToNobody(folder);
+    assert.ok(said.includes(`${database} cannot be written by user ${USER} (EACCES).`), said);
+  }
+});
+
+test("databases that another user keeps from being seen are named", () => {
+  const { folder, objects } = usedFolder();
+  chmodSync(objects, 0);
+  const said = saidToNobody(folder);
+  assert.ok(said.includes(`${objects} cannot be written by user ${USER} (EACCES).`), said);
+});
+
+test("what is no database does no harm: the lost+found of a new disk, links that lead nowhere, other files", () => {
+  const { folder, objects } = usedFolder();
+  for (const place of [folder, objects]) {
+    mkdirSync(join(place, "lost+found"), { mode: 0o700 });
+    writeFileSync(join(place, "notes.txt"), "", { mode: 0o400 });
+    symlinkSync("/nowhere", join(place, "link"));
+  }
+  chmodSync(join(folder, "lost+found"), 0);
+  chmodSync(join(objects, "lost+found"), 0);
+  assert.equal(saidToNobody(folder), "");
+});
+
+test("links that lead nowhere are named where databases should be", async () => {
+  const { folder, objects } = usedFolder();
+  const database = join(objects, "some.sqlite");
+  symlinkSync("/nowhere", database);
+  assert.ok((await refusal(folder)).includes(`${database} is a link that leads nowhere (ENOENT).`));
+  rmSync(objects, { recursive: true });
+  symlinkSync("/nowhere", objects);
+  assert.ok((await refusal(folder)).includes(`${objects} is a link that leads nowhere (ENOENT).`));
+  const link = join(temporary(), "data");
+  symlinkSync("/nowhere", link);
+  assert.ok((await refusal(link)).includes(`${link} is a link that leads nowhere (ENOENT).`));
 });

@@ -1,4 +1,4 @@
-/** README.md and docs/ say what is so. Their clients are run in tests/worker/snippets.test.mjs. */
+/** README.md and docs/ say what is so. Their clients are run in tests/worker/snippets*.test.mjs. */
 import assert from "node:assert/strict";
 import { existsSync, globSync, readFileSync } from "node:fs";
 import { dirname, join } from "node:path";

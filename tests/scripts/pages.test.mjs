@@ -18,17 +18,28 @@ const HEADERS = `
 /*
   X-Content-Type-Options: nosniff
   Vary: Origin
+/c/*
+  X-Rewritten: yes
 /assets/*
   ! Vary
   Cache-Control: public, max-age=31536000, immutable
+/sw.js
+  ! Cache-Control
+  Cache-Control: no-cache
 /docs
   Vary: Cookie
 /index
   X-Moved: yes
 `;
 
+const REDIRECTS = `
+# a page of many addresses
+/c/* / 200
+`;
+
 const folder = folderOf({
   _headers: HEADERS,
+  _redirects: REDIRECTS,
   "index.html": "<title>Chat</title>",
   "docs.html": "<title>Reference</title>",
   "help/index.html": "<title>Help</title>",
@@ -36,6 +47,9 @@ const folder = folderOf({
   "data.json": "{}",
   "favicon.svg": "<svg/>",
   "style.css": "a{}",
+  "icon.png": Buffer.from([137, 80, 78, 71]),
+  "manifest.webmanifest": "{}",
+  "sw.js": "export {};",
   "assets/raw.bin": Buffer.from([0, 255, 1]),
 });
 const cloudflare = await startWorker({ LOG_LEVEL: "ERROR" }, { pages: folder });
@@ -79,6 +93,8 @@ const PATHS = [
   ],
   ...["/help", "/help/", "/help/index", "/help/index.html", "/help.html"],
   ...["/assets/app.js", "/assets/raw.bin", "/data.json", "/favicon.svg", "/style.css"],
+  ...["/icon.png", "/manifest.webmanifest", "/sw.js"],
+  ...["/c/abc-123", "/c/abc-123?a=b", "/c/", "/c/a/b", "/c/..%2f", "/c", "/cc", "/_redirects"],
   ...["/nothing", "/assets", "/assets/", "/_headers", "/constructor", "/..%2fetc/passwd", "/chat"],
 ];
 
@@ -146,6 +162,16 @@ test("a rule that is not understood is an error", () => {
     assert.throws(
       () => pagesOf(odd),
       (error) => error instanceof Failure && error.message.includes(line),
+    );
+  }
+});
+
+test("a rewriting rule that is not understood, or leads nowhere, is an error", () => {
+  for (const line of ["/a /b 301", "/a/* /b", "/:a/* / 200", "/a/* /nowhere 200", "nonsense"]) {
+    const odd = folderOf({ _redirects: line, "index.html": "" });
+    assert.throws(
+      () => pagesOf(odd),
+      (error) => error instanceof Failure && error.message.includes(line.split(" ")[1] ?? line),
     );
   }
 });

@@ -94,6 +94,7 @@ function billed(context, alarm) {
         },
       },
       transactionSync: (work) => storage.transactionSync(work),
+      sync: () => storage.sync(),
       async setAlarm(atMs) {
         bill.alarmsSet += 1;
         timers.set("alarm", { dueMs: atMs, run: alarm });

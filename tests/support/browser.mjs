@@ -22,6 +22,9 @@ const args = [...ARGS.split(" "), names, ...root];
 const browser = await chromium.launch({ executablePath, args });
 after(() => browser.close());
 
+/** What the browser says of a page that was cut off from its service worker's file: it is not kept for offline use. */
+const NOT_KEPT = /^An unknown error occurred when fetching the script\.$/;
+
 /**
  * A page in a browser of its own that may do whatever it likes, as a stranger's may.
  *
@@ -36,6 +39,9 @@ export async function strangersPage(t, url) {
   await page.goto(url);
   return page;
 }
+
+/** The models that there are to choose from. */
+const MODELS = { models: [{ id: "house" }, { id: "guest" }], default: "house" };
 
 /**
  * A page, with what it has done that it should not have done.
@@ -74,8 +80,14 @@ export async function visit(t, url, { expected, ...options } = {}) {
   });
   page.on("console", (message) => {
     const isFault = ["error", "warning"].includes(message.type());
-    if (isFault && !expected?.test(message.text())) seen.faults.push(message.text());
+    const isExpected =
+      expected?.test(message.text()) ||
+      tellsNothingIsKept(message) ||
+      NOT_KEPT.test(message.text());
+    if (isFault && !isExpected) seen.faults.push(message.text());
   });
+  // Without this, every visit would be one more call of the model's server. A test may route it elsewhere.
+  await context.route("**/models", (route) => route.fulfill({ json: MODELS }));
   await page.exposeBinding("reportViolation", (_, violation) => seen.faults.push(violation));
   await page.addInitScript(() => {
     document.addEventListener("securitypolicyviolation", (event) =>
@@ -91,6 +103,19 @@ export async function visit(t, url, { expected, ...options } = {}) {
   });
   await page.goto(url);
   return seen;
+}
+
+/** Browsers log every response that is no success, also the one by which the page learns that nothing is kept. */
+function tellsNothingIsKept(message) {
+  const { pathname } = new URL(message.location().url || "about:blank");
+  return pathname === "/conversations" && message.text().includes("409");
+}
+
+/** Opens an address in another tab of the same browser. */
+export async function openTab(page, url) {
+  const tab = await page.context().newPage();
+  await tab.goto(url);
+  return tab;
 }
 
 /** Writes a message and sends it with Enter. */
@@ -112,6 +137,10 @@ export function exchangeOn(page, index = -1) {
     retry: element.getByRole("button", { name: "Retry" }),
     ending: element.locator(".ending"),
     figures: element.locator(".figures"),
+    status: element.locator(".status"),
+    edit: element.getByRole("button", { name: "Edit this message" }),
+    again: element.getByRole("button", { name: "Another answer" }),
+    versionsOf: (what) => element.locator(`.${what}-versions`),
     /** Waits until the answer holds a text. */
     shows: (text) => element.locator(".answer", { hasText: text }).waitFor(),
     /** Waits until the exchange has become so. */

@@ -13,8 +13,8 @@ export const COUNT = `
 const counts = {};
 const Instance = WebAssembly.Instance;
 
-/** Names end in a hash that changes with every version of the bindings. */
-const bare = (name) => name.replace(/^__wbg_|^wasm_bindgen__convert__|_+h?[0-9a-f]{16}$/g, "");
+/** Of several with one name, all but the first have a number behind it. */
+const bare = (name) => name.replace(/[$][0-9]+$/, "");
 
 const counted = (kind, functions) =>
   Object.fromEntries(

@@ -31,7 +31,7 @@ const harmed = (functions) =>
 const trapping = (exports) =>
   Object.fromEntries(
     Object.entries(exports).map(([name, value]) => {
-      if (!name.includes("closures")) return [name, value];
+      if (!name.startsWith("invoke")) return [name, value];
       return [name, (...args) => {
         if (trap) {
           trap = false;

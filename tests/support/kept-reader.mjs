@@ -174,7 +174,7 @@ export class KeptClient {
     const answered = fetch(this.#server.url + path, init);
     const response = await within(answered, `an answer from ${path}`);
     const text = await within(response.text(), `the end of the answer from ${path}`);
-    const isJson = response.headers.get("content-type")?.startsWith("application/json");
+    const isJson = response.headers.get("content-type") === "application/json";
     return {
       status: response.status,
       headers: response.headers,

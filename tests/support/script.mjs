@@ -20,8 +20,9 @@ class Script {
   #child;
   #watchers = new Set();
 
-  constructor(path, args, env) {
-    this.#child = spawn(modernNode(), [path, ...args], {
+  constructor(path, args, env, { node = modernNode(), ...user }) {
+    this.#child = spawn(node, [path, ...args], {
+      ...user,
       env: { PATH: process.env.PATH, HOME: process.env.HOME, ...env },
       stdio: ["ignore", "pipe", "pipe"],
     });
@@ -74,12 +75,12 @@ class Script {
  * Starts a script, which ends with the test or the file that started it.
  *
  * @param {string} name Its file in `scripts/`.
- * @param {{ args?: string[], env?: Record<string, string>, folder?: string }} [options]
+ * @param {{ args?: string[], env?: Record<string, string>, folder?: string, node?: string, uid?: number, gid?: number }} [options]
  *   `env` is all of its environment but for `PATH` and `HOME`; `folder` the checkout that it belongs to, this one unless
- *   told.
+ *   told; `node`, `uid` and `gid` are what runs it and as whom, if not as this test.
  */
-export function startScript(name, { args = [], env = {}, folder = ROOT } = {}) {
-  const script = new Script(join(folder, "scripts", name), args, env);
+export function startScript(name, { args = [], env = {}, folder = ROOT, ...how } = {}) {
+  const script = new Script(join(folder, "scripts", name), args, env, how);
   after(() => {
     // Asked once it goes in good order, which may take its time; asked twice it goes at once.
     script.signal("SIGTERM");

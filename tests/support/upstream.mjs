@@ -59,7 +59,7 @@ export class Call {
     this.method = request.method;
     this.path = request.url;
     this.headers = request.headers;
-    this.body = JSON.parse(bytes);
+    this.body = bytes === "" ? undefined : JSON.parse(bytes);
     /** Differs between the connections that calls come on. */
     this.connection = request.socket.remotePort;
     /** How the exchange ended: `finished`, or `aborted` when the connection was closed before. */

@@ -229,8 +229,8 @@ const STEPS = {
   },
 };
 
-/** Names end in a hash that changes with every version of the bindings. */
-const bare = (name) => name.replace(/^__wbg_(?=[a-zA-Z_])|_+h?[0-9a-f]{16}$/g, "");
+/** Of several imports with one name, all but the first have a number behind it. */
+const bare = (name) => name.replace(/\$\d+$/, "");
 
 /** The first step that calls an import, by the import's name. @returns {Promise<Map<string, string>>} */
 async function stepsByImport() {

@@ -1,7 +1,8 @@
 /** Answers that nobody reads: they live on, a dead process's get their ending, and what is too old is forgotten. */
 import assert from "node:assert/strict";
-import { readFileSync } from "node:fs";
+import { cpSync, readFileSync } from "node:fs";
 import test from "node:test";
+import { makeTemporary } from "../../scripts/lib/temporary.mjs";
 import { startKept } from "../support/kept.mjs";
 import { alarmTimes, changeObjects, makeAlarmsDue } from "../support/kept-disk.mjs";
 import { INTERRUPTED, KeptClient, keptFrames, parseFrames } from "../support/kept-reader.mjs";
@@ -125,6 +126,53 @@ test("conversations are forgotten when they were not touched for CONVERSATION_DA
     conversations.map((each) => each.id),
     ["new", "young"],
   );
+});
+
+test("another CONVERSATION_DAYS counts from the owner's next request on, whatever it asks for", async (t) => {
+  const age = "UPDATE conversations SET updated_ms = updated_ms - ? WHERE id = ?";
+  const server = await startKept(variables);
+  const client = new KeptClient(server);
+  for (const conversation of ["old", "young"]) await whole(client, conversation);
+  const { answer_id } = (await client.conversation("old")).turns[1];
+  await server.kill();
+  changeObjects(server.folder, age, 40 * DAY_MS, "old");
+  changeObjects(server.folder, age, 20 * DAY_MS, "young");
+  for (const [method, path, status] of [
+    ["GET", "/conversations", 200],
+    ["GET", "/conversations/old", 404],
+    ["GET", `/answers/${answer_id}`, 404],
+    ["PATCH", "/conversations/old", 404],
+    ["DELETE", "/conversations/old", 404],
+    ["GET", "/export", 200],
+  ]) {
+    await t.test(`lowered: ${method} ${path}`, async () => {
+      const folder = makeTemporary("kept-");
+      cpSync(server.folder, folder, { recursive: true });
+      const lowered = await startKept({ ...variables, CONVERSATION_DAYS: "30" }, { folder });
+      const asker = new KeptClient(lowered);
+      const headers = { "content-type": "application/json" };
+      const init = method === "PATCH" ? { headers, body: '{"title":"Another"}' } : {};
+      const asked = await asker.send(method, path, init);
+      assert.equal(asked.status, status, asked.text);
+      assert.doesNotMatch(asked.text, /"old"/);
+      const { conversations } = (await asker.send("GET", "/conversations")).json;
+      assert.deepEqual(
+        conversations.map(({ id }) => id),
+        ["young"],
+      );
+    });
+  }
+  await t.test("raised, and unset", async () => {
+    for (const days of ["60", undefined]) {
+      const folder = makeTemporary("kept-");
+      cpSync(server.folder, folder, { recursive: true });
+      // The alarm that was set for fewer days goes off as well.
+      makeAlarmsDue(folder);
+      const raised = await startKept({ ...variables, CONVERSATION_DAYS: days }, { folder });
+      const { conversations } = (await new KeptClient(raised).send("GET", "/conversations")).json;
+      assert.equal(conversations.length, 2);
+    }
+  });
 });
 
 test("the bare runtime is told not to end an object whose clients have left", () => {

@@ -15,6 +15,13 @@ const TIMEOUT = 40;
 const LONGEST = 100;
 const BEAT = ": keep-alive\n\n";
 
+/** The line about a reader that is there and does not read. */
+const STALLED = {
+  code: "stream_too_long",
+  cause: "the client did not read the whole answer within MAX_STREAM_SECONDS",
+  recovery_action: "connection_broken_off",
+};
+
 const upstream = await startUpstream();
 const app = await startWorker(
   {
@@ -154,6 +161,8 @@ test("a reader that takes nothing for MAX_STREAM_SECONDS is broken off, and can 
   await pass(app, LONGEST);
   const { record } = await app.log("response_complete", id);
   assert.partialDeepStrictEqual(record, { status: "error", end_reason: "stream_too_long" });
+  const { record: failure } = await app.log("stream_error", id);
+  assert.partialDeepStrictEqual(failure, STALLED);
   const chunks = [];
   const broken = within(
     (async () => {

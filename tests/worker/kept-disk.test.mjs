@@ -14,7 +14,7 @@ import {
   STORE_UNAVAILABLE,
 } from "../support/kept-reader.mjs";
 import { smallDisk } from "../support/small-disk.mjs";
-import { answer, delta, startUpstream } from "../support/upstream.mjs";
+import { answer, delta, done, finish, startUpstream } from "../support/upstream.mjs";
 import { within } from "../support/within.mjs";
 
 const BYTES = 4_000_000;
@@ -39,6 +39,22 @@ async function assertTakesNoMessage(client) {
   assert.equal(JSON.parse(await refused.whole()).code, "store_unavailable");
   assert.equal(refused.status, 503);
   assert.equal(upstream.calls.length, calls, "upstream is not asked");
+}
+
+/** Shows that everything that is kept can be read. @param {Record<string, string>} answers their frames, by their ids */
+async function assertReadable(client, answers) {
+  for (const [id, frames] of Object.entries(answers)) {
+    assert.equal(await client.read(id).whole(), frames, id);
+    assert.equal((await client.conversation(id)).turns[1].answer_id, id);
+  }
+  const { text } = await client.send("GET", "/export");
+  for (const query of ["", "?q=hello"]) {
+    const { status, json } = await client.send("GET", `/conversations${query}`);
+    assert.equal(status, 200, query);
+    const ids = json.conversations.map(({ id }) => id);
+    assert.ok(ids.includes("before"), query);
+    for (const id of ids) assert.ok(text.includes(`{"id":"${id}"`), "the export");
+  }
 }
 
 /** An answer that is whole. */
@@ -79,8 +95,26 @@ test("a disk that is full cuts the answer off, nothing that was shown is lost, a
   assert.equal(await within(call.closed, "the end of upstream's call"), "aborted");
   assert.ok(parseFrames(reader.text).every(({ is_final }) => !is_final));
 
-  await assertUnavailable(client, ["GET", "/answers/cut"], ["POST", "/answers/cut/stop"]);
+  const cut = await client.read("cut").whole();
+  assert.equal(cut.slice(0, reader.text.length), reader.text, "what was shown is kept");
+  const final = parseFrames(cut).at(-1);
+  const ending = { ...INTERRUPTED, turn_id: final.turn_id, history_turns: 0 };
+  assert.equal(cut, keptFrames({ id: "cut", asker }, said.slice(0, final.sequence), ending));
+  await assertReadable(client, { before, cut });
+  const again = client.ask({ conversation: "cut", message: "Go on", key: "cut" });
+  assert.equal(await again.whole(), cut, "the same question again is answered");
   await assertTakesNoMessage(client);
+  await assertUnavailable(client, [
+    "PATCH",
+    "/conversations/before",
+    { headers: { "content-type": "application/json" }, body: '{"title":"Another"}' },
+  ]);
+  await server.kill();
+  await server.start();
+  // Nobody has tried to write to it since.
+  await assertReadable(client, { before, cut });
+  await assertTakesNoMessage(client);
+  await assertReadable(client, { before, cut });
   upstream.script((call) => call.end(...answer("Hi")));
   const { status } = await server.chat({ message: "Not to be kept" });
   assert.equal(status, 200, "a chat that is not kept needs no disk");
@@ -90,22 +124,78 @@ test("a disk that is full cuts the answer off, nothing that was shown is lost, a
     "no ending is logged that is not safe",
   );
   const causes = linesOf(server, "stream_error").map(({ record }) => record.cause);
-  assert.ok(causes.length > 0 && causes.every((cause) => /SQLITE_FULL/.test(cause)), `${causes}`);
+  assert.ok(
+    causes.some((cause) => /SQLITE_FULL/.test(cause)),
+    `${causes}`,
+  );
 
   rmSync(ballast);
-  const text = await client.read("cut").whole();
-  assert.equal(text.slice(0, reader.text.length), reader.text, "what was shown is kept");
-  const final = parseFrames(text).at(-1);
-  const ending = { ...INTERRUPTED, turn_id: final.turn_id, history_turns: 0 };
-  assert.equal(text, keptFrames({ id: "cut", asker }, said.slice(0, final.sequence), ending));
-  assert.equal(await client.read("before").whole(), before);
   await whole(client, "cut", "after");
+  assert.equal(await client.read("cut").whole(), cut, "as it was told before it was stored");
+  await assertReadable(client, { before, cut });
   await server.log("answer_complete", ({ answer_id }) => answer_id === "after");
   for (const id of ["before", "cut", "after"]) {
     const lines = linesOf(server, "answer_complete").filter(
       ({ record }) => record.answer_id === id,
     );
     assert.equal(lines.length, 1, id);
+  }
+});
+
+test("on a disk that is full, each answer and each request has one last line, and it says what is kept", async (t) => {
+  const folder = smallDisk(BYTES);
+  if (folder === undefined) return t.skip("no disk can be mounted here");
+  const server = await startKept({ ...variables, MAX_ANSWERS_AT_ONCE: "100" }, { folder });
+  const client = new KeptClient(server);
+  await whole(client, "named", "named");
+  const running = [];
+  for (let index = 0; index < 10; index++) {
+    const id = `running-${index}`;
+    const reader = client.ask({ conversation: id, message: "Go on", key: id });
+    const call = await upstream.nextCall();
+    call.write(delta("first"));
+    await reader.hasRead(1);
+    running.push({ id, reader, call });
+  }
+  const ballast = join(folder, "ballast");
+  assert.throws(() => writeFileSync(ballast, Buffer.alloc(2 * BYTES)), { code: "ENOSPC" });
+
+  const lastStatus = async (id) => {
+    const { record } = await server.log("response_complete", id);
+    return record.http_status;
+  };
+  const statuses = [];
+  const rename = async () => {
+    const id = crypto.randomUUID();
+    const headers = { "content-type": "application/json", "x-correlation-id": id };
+    const body = JSON.stringify({ title: `${id} ${"x".repeat(150)}` });
+    const { status } = await client.send("PATCH", "/conversations/named", { headers, body });
+    statuses.push(status);
+    assert.equal(await lastStatus(id), status);
+  };
+  for (const { call, reader } of running) {
+    call.end(delta("x".repeat(10_000)), finish("stop"), done);
+    await reader.ended;
+    await rename();
+  }
+  assert.ok(statuses.includes(503), `${statuses}`);
+
+  rmSync(ballast);
+  const endings = [];
+  for (const { id, reader } of running) {
+    const text = await client.read(id).whole();
+    assert.equal(text.slice(0, reader.text.length), reader.text, "what was shown is kept");
+    const { code = "done" } = parseFrames(text).at(-1);
+    endings.push(code);
+    const isOurs = ({ answer_id }) => answer_id === id;
+    assert.equal((await server.log("answer_complete", isOurs)).record.end_reason, code);
+  }
+  t.diagnostic(`${endings}; ${statuses}`);
+  for (const event of ["answer_complete", "response_complete"]) {
+    const ids = linesOf(server, event).map(
+      ({ record }) => record.answer_id ?? record.correlation_id,
+    );
+    assert.deepEqual(ids, [...new Set(ids)], `one ${event} each`);
   }
 });
 
@@ -121,7 +211,7 @@ test("a folder that cannot be written refuses clearly, and is as it was once it 
   await server.kill();
   execFileSync("mount", ["-o", "remount,ro", folder]);
   await server.start();
-  await assertUnavailable(client, ["GET", "/answers/cut"], ["DELETE", "/conversations/before"]);
+  await assertUnavailable(client, ["DELETE", "/conversations/before"]);
   await assertTakesNoMessage(client);
   await server.kill();
   execFileSync("mount", ["-o", "remount,rw", folder]);

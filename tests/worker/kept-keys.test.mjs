@@ -184,3 +184,31 @@ test("a request that resumes is not counted, and one that asks is, whatever its 
   assert.deepEqual(statuses, [200, 429, 429], "an empty header resumes nothing");
   await guest.assertLogged();
 });
+
+test("a header's bytes that are no text are refused like any that break the rule, and in Accept they name nothing", async () => {
+  const conversation_id = fresh();
+  await (await me.ask({ message: "Hello", conversation_id })).text();
+  upstream.reset();
+  // A byte for each character.
+  for (const value of ["\xff", "\xc3(", "a\xa0b", "\xf0\x9f\x94\x91"]) {
+    const post = { method: "POST", body: JSON.stringify({ message: "Hello", conversation_id }) };
+    const json = ["content-type", "application/json"];
+    const keyed = await server.raw("/chat", {
+      ...post,
+      headers: [...json, "idempotency-key", value],
+    });
+    assert.deepEqual([keyed.status, JSON.parse(keyed.text).detail], [400, RULE]);
+    const resumed = await server.raw("/chat", {
+      ...post,
+      headers: [...json, "last-event-id", value],
+    });
+    assert.deepEqual([resumed.status, JSON.parse(resumed.text).code], [400, "validation_error"]);
+    const path = `/conversations/${conversation_id}`;
+    const read = await server.raw(path, { headers: ["accept", `text/markdown;q=0.1, ${value}`] });
+    assert.deepEqual(
+      [read.status, read.headers["content-type"]],
+      [200, "text/markdown; charset=utf-8"],
+    );
+  }
+  assert.equal(upstream.calls.length, 0);
+});

@@ -47,13 +47,15 @@ async function assertRefused(asked, status, code) {
   const reply = await asked;
   assert.equal(await reply.text(), errorBody(code, reply.id));
   assert.equal(reply.status, status);
+  return reply;
 }
 
 test("an owner has so many answers running at once, and no more", async () => {
   const mine = [];
   for (let count = 0; count < MOST; count++) mine.push(await begin(me));
   const body = { message: "One more", conversation_id: fresh() };
-  await assertRefused(me.ask(body), 429, "too_many_answers");
+  const refused = await assertRefused(me.ask(body), 429, "too_many_answers");
+  assert.equal(refused.headers.get("retry-after"), "10");
   assert.equal(
     (await me.send(`/conversations/${body.conversation_id}`)).status,
     404,

@@ -4,7 +4,7 @@ import test, { beforeEach } from "node:test";
 import { startKept } from "../support/kept.mjs";
 import { keepSecret } from "../support/leaks.mjs";
 import { Person } from "../support/person.mjs";
-import { delta, done, finish, startUpstream, usage } from "../support/upstream.mjs";
+import { delta, done, event, finish, startUpstream, usage } from "../support/upstream.mjs";
 
 const upstream = await startUpstream();
 const server = await startKept({
@@ -121,6 +121,8 @@ test("a reader's last line says how the answer ended, or that the reader left", 
   for (const [end_reason, status, end] of [
     ["done", "success", ({ call }) => call.end(finish("stop"), done)],
     ["upstream_truncated", "error", ({ call }) => call.cut()],
+    ["upstream_protocol", "error", ({ call }) => call.end("data: {\n\n")],
+    ["upstream_error", "error", ({ call }) => call.end(event({ error: { code: "server_error" } }))],
     ["stopped", "cancelled", ({ key }) => me.stop(key)],
   ]) {
     await t.test(end_reason, async () => {
@@ -141,6 +143,14 @@ test("a reader's last line says how the answer ended, or that the reader left", 
         chunk_count: 1,
         answer_id: begun.key,
       });
+      const late = await me.answer(begun.key);
+      await late.text();
+      const again = await server.log("response_complete", late.id);
+      assert.partialDeepStrictEqual(
+        again.record,
+        { status, end_reason },
+        "and later, from the store",
+      );
     });
   }
   await t.test("nothing to read", async () => {

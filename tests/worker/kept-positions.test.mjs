@@ -44,7 +44,11 @@ const last = (id) => ({ "last-event-id": id });
 async function heard(asked) {
   const reply = await asked;
   const text = await reply.text();
-  if (reply.status === 204) assert.deepEqual([text, reply.headers.get("content-type")], ["", null]);
+  if (reply.status === 204) {
+    const { headers } = reply;
+    const told = [text, headers.get("content-type"), headers.get("x-answer-id")];
+    assert.deepEqual(told, ["", null, KEY], "no body, and whose end it is");
+  }
   if (reply.status < 400) return text || reply.status;
   return [reply.status, text.replace(reply.id, "ID")];
 }

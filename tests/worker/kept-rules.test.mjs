@@ -156,6 +156,9 @@ test("the parameters of the list are refused in pydantic's words", async (t) => 
     ["query.limit", "limit=101", limit],
     ["query.limit", "limit=", limit],
     ["query.limit", "limit=-1", limit],
+    // Written so, a plus is a space; escaped, it is a sign.
+    ["query.limit", "limit=+5", limit],
+    ["query.limit", "limit=%2B5", limit],
     ["query.limit", `limit=${CANARY}`, limit],
     ["query.limit", "limit=1.5", limit],
     ["query.limit", "limit=99999999999999999999", limit],

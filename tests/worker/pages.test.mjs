@@ -12,9 +12,10 @@ const html = await read(await app.get("/"));
 const SAFE = {
   allow: "GET, HEAD",
   "content-security-policy":
-    "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; img-src 'self' data:; " +
-    "base-uri 'none'; form-action 'none'; frame-ancestors 'none'; " +
-    "require-trusted-types-for 'script'; trusted-types dompurify",
+    "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; font-src 'self'; " +
+    "img-src 'self' data:; " +
+    "manifest-src 'self'; worker-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'; " +
+    "require-trusted-types-for 'script'; trusted-types dompurify service-worker own-script",
   "cross-origin-opener-policy": "same-origin",
   "cross-origin-resource-policy": "same-origin",
   "permissions-policy": "camera=(), geolocation=(), microphone=(), payment=(), usb=()",
@@ -42,7 +43,11 @@ test("each file of the page has the security headers, and is cached as its name 
   for (const [path, type, cache] of [
     ["/", "text/html; charset=utf-8", REVALIDATE],
     ["/?from=bookmark", "text/html; charset=utf-8", REVALIDATE],
+    ["/c/2f6b1c1e-8a52-4a3c-9d0f-0d7f1f0f8a11", "text/html; charset=utf-8", REVALIDATE],
     ["/favicon.svg", "image/svg+xml", REVALIDATE],
+    ["/icon-192.png", "image/png", REVALIDATE],
+    ["/manifest.webmanifest", "application/manifest+json", REVALIDATE],
+    ["/sw.js", "text/javascript; charset=utf-8", "no-cache"],
     [named("js"), "text/javascript; charset=utf-8", FOR_EVER],
     [named("css"), "text/css; charset=utf-8", FOR_EVER],
   ]) {
@@ -102,7 +107,15 @@ test("the page names nothing beyond its own origin", () => {
 });
 
 test("what is no file is answered by the worker", async (t) => {
-  for (const path of ["/nothing", "/chat/main.js", "/assets/", "/assets/nothing.js", "/_headers"]) {
+  for (const path of [
+    "/nothing",
+    "/chat/main.js",
+    "/assets/",
+    "/assets/nothing.js",
+    "/_headers",
+    "/_redirects",
+    "/c",
+  ]) {
     for (const mode of ["cors", "navigate"]) {
       await t.test(`${path}, ${mode}`, async () => {
         const headers = ["x-correlation-id", "lost", "sec-fetch-mode", mode];
@@ -115,7 +128,12 @@ test("what is no file is answered by the worker", async (t) => {
   assert.equal((await app.get("/health")).status, 200);
 });
 
-test("the page weighs at most 60 KB gzipped", () => {
-  const weight = pageWeight("index.html");
-  assert.ok(weight <= 60_000, `${weight} bytes`);
-});
+for (const [address, page, most] of [
+  ["/", "index.html", 75_000],
+  ["/docs", "docs.html", 50_000],
+]) {
+  test(`${address} weighs at most ${most / 1000} KB gzipped`, () => {
+    const weight = pageWeight(page);
+    assert.ok(weight <= most, `${weight} bytes`);
+  });
+}

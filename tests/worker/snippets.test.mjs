@@ -1,34 +1,38 @@
-/** The clients of README.md and docs/, taken out of them and run as they stand there, against the worker. */
+/** The clients of README.md and docs/api.md, taken out of them and run as they stand there, against the worker. */
 import assert from "node:assert/strict";
-import { spawn } from "node:child_process";
-import { once } from "node:events";
 import { readFileSync } from "node:fs";
-import { createServer } from "node:http";
 import { join } from "node:path";
-import { after, test } from "node:test";
-import { fileURLToPath } from "node:url";
-import { tryOutput } from "../../scripts/lib/process.mjs";
-import { Missing, pythonEnvironment } from "../compat/python.mjs";
+import { test } from "node:test";
+import { ROOT } from "../../scripts/lib/paths.mjs";
 import { errorBody, errorEnding } from "../support/errors.mjs";
 import { frame, frames } from "../support/frames.mjs";
 import { startWorker } from "../support/harness.mjs";
 import { freePort } from "../support/script.mjs";
+import {
+  CONTENTS,
+  inNode,
+  inShell,
+  listen,
+  Program,
+  python,
+  said,
+  snippet,
+  unless,
+} from "../support/snippets.mjs";
 import { answer, delta, startUpstream } from "../support/upstream.mjs";
-import { within } from "../support/within.mjs";
 
-const ROOT = fileURLToPath(new URL("../../", import.meta.url));
-const UUID = /[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}/g;
 const TOKEN = "snippet-token-0123456789";
 
-/** The last ones have line ends of Unicode in them, which end no line of an event stream. */
-const CONTENTS = ["Hi", " there! 👋\n", "a\u2028b\u0085c"];
 const LOST = "\nThe connection was lost: the answer is not complete.\n";
 
 const upstream = await startUpstream();
-const app = await startWorker(
-  { OPENAI_BASE_URL: upstream.url, ACCESS_TOKENS: TOKEN, MAX_RETRIES: "0" },
-  { owners: true },
-);
+const app = await startWorker({
+  OPENAI_BASE_URL: upstream.url,
+  ACCESS_TOKENS: TOKEN,
+  MAX_RETRIES: "0",
+});
+const run = (command, env) =>
+  new Program(command, { CHAT_URL: app.url, CHAT_TOKEN: TOKEN, ...env });
 
 /**
  * How each client is run and what it makes of an answer, curl first: it shows what comes as it is.
@@ -64,7 +68,7 @@ const skipJq = (await unless("curl")) || (await unless("jq"));
 const CLIENTS = [
   {
     language: "sh",
-    command: (code) => ["sh", "-c", code],
+    command: inShell,
     skip: skipCurl,
     refused: {
       code: 22,
@@ -83,14 +87,14 @@ const CLIENTS = [
   },
   {
     language: "js",
-    command: (code) => [process.execPath, "--input-type=module", "--eval", code],
+    command: inNode,
     ...reads,
   },
   { language: "python", ...reads, ...(await python()) },
 ];
 
 for (const { language, skip, refused, failed, lost, broken, down, text, command } of CLIENTS) {
-  const start = (env) => new Program(command(snippet("docs/api.md", language)), env);
+  const start = (env) => run(command(snippet("docs/api.md", language)), env);
 
   test(`${language}: the text is printed as it comes, and all of it`, { skip }, async () => {
     const program = start();
@@ -141,7 +145,7 @@ for (const { language, skip, refused, failed, lost, broken, down, text, command 
 }
 
 test("curl and jq: the text alone is printed as it comes", { skip: skipJq }, async () => {
-  const program = new Program(forHere(snippet("README.md", "sh")));
+  const program = run(forHere(snippet("README.md", "sh")));
   const call = await upstream.nextCall();
   call.write(delta(CONTENTS[0]));
   await program.printed(CONTENTS[0]);
@@ -152,18 +156,18 @@ test("curl and jq: the text alone is printed as it comes", { skip: skipJq }, asy
 test("curl and jq: an error is told, before the answer and in the middle of it", {
   skip: skipJq,
 }, async () => {
-  const { stdout } = await new Program(forHere(snippet("README.md", "sh")), {
+  const { stdout } = await run(forHere(snippet("README.md", "sh")), {
     CHAT_TOKEN: undefined,
   }).ended();
   assert.equal(stdout, `\n${errorEnding("unauthorized").detail}`);
-  const program = new Program(forHere(snippet("README.md", "sh")));
+  const program = run(forHere(snippet("README.md", "sh")));
   (await upstream.nextCall()).end(delta("Hi"));
   assert.equal((await program.ended()).stdout, `Hi\n${errorEnding("upstream_truncated").detail}`);
 });
 
 test("README.md: curl sends the history along", { skip: skipCurl }, async () => {
   const [, code] = readFileSync(join(ROOT, "README.md"), "utf8").match(/^\$ (curl -N .*?\}')$/ms);
-  const program = new Program(forHere(code));
+  const program = run(forHere(code));
   const call = await upstream.nextCall();
   call.end(...answer("Also", " then. 🌲"));
   const { messages } = call.body;
@@ -176,139 +180,17 @@ test("README.md: curl sends the history along", { skip: skipCurl }, async () => 
   assert.equal(stdout, frames("ID", ["Also", " then. 🌲"], { finish_reason: "stop" }));
 });
 
-for (const page of ["README.md", "docs/conversations.md"]) {
-  test(`${page}: a second terminal joins the answer that is running`, {
-    skip: skipCurl,
-  }, async () => {
-    upstream.reset();
-    const text = readFileSync(join(ROOT, page), "utf8");
-    const [, asks] = text.match(/^\$ (curl -N \S+chat .*'Idempotency-Key.*\n.*\}')$/m);
-    const [, joins] = text.match(/^\$ (curl -N \S+answers\/\S+) +#/m);
-    const asking = new Program(withToken(asks));
-    const call = await upstream.nextCall();
-    call.write(delta("Once"));
-    await asking.printed("Once");
-    const joining = new Program(withToken(joins));
-    await joining.printed("Once");
-    call.end(...answer(" upon"));
-    const [asked, joined] = await Promise.all([asking.ended(), joining.ended()]);
-    assert.equal(joined.code, 0);
-    assert.equal(joined.stdout, asked.stdout);
-    const whole =
-      /^id: first\.0\n(.*\n){5}id: first\.2\ndata: .*"turn_id":"ID","history_turns":0\}\n\n$/;
-    assert.match(joined.stdout, whole);
-    await app.fetch("/conversations/stories", {
-      method: "DELETE",
-      headers: { authorization: `Bearer ${TOKEN}` },
-    });
-  });
-}
-
-for (const { language, skip, command } of CLIENTS.filter(({ language }) => language !== "sh")) {
-  const start = (env) => new Program(command(snippet("docs/conversations.md", language)), env);
-
-  test(`${language}: an answer is printed whole through a line that is cut three times`, {
-    skip,
-  }, async () => {
-    upstream.reset();
-    const { url, requests } = await startCutLine([
-      // Nothing of the answer comes.
-      () => 0,
-      // One whole frame comes.
-      behind("\n\n"),
-      // Half a frame comes.
-      behind("sequence"),
-    ]);
-    const program = start({ CHAT_URL: url });
-    const call = await upstream.nextCall();
-    call.write(delta(CONTENTS[0]));
-    await program.printed(CONTENTS[0]);
-    call.end(...answer(...CONTENTS.slice(1)));
-    assert.deepEqual(await program.ended(), { code: 0, stdout: CONTENTS.join(""), stderr: "" });
-    assert.equal(upstream.calls.length, 1, "the model is asked once");
-    const [{ key }] = requests;
-    assert.deepEqual(requests, [
-      { key, last: undefined },
-      { key, last: undefined },
-      { key, last: `${key}.0` },
-      { key, last: `${key}.0` },
-    ]);
-  });
-
-  test(`${language}: an answer that was over when the line was cut is not asked for again`, {
-    skip,
-  }, async () => {
-    upstream.reset();
-    const { url, requests } = await startCutLine([
-      (text) => text.includes('"is_final":true') && text.length,
-    ]);
-    const program = start({ CHAT_URL: url });
-    (await upstream.nextCall()).end(...answer("Hi"));
-    assert.deepEqual(await program.ended(), { code: 0, stdout: "Hi", stderr: "" });
-    assert.equal(requests.length, 1);
-  });
-
-  test(`${language}: what a line cannot mend is told at once`, { skip }, async () => {
-    assert.deepEqual(await start({ CHAT_TOKEN: undefined }).ended(), reads.refused);
-    const program = start();
-    (await upstream.nextCall()).end(delta("Hi"));
-    assert.deepEqual(await program.ended(), reads.failed);
-  });
-}
-
 /** A command of README.md, which is for `npm start`: here the worker is elsewhere and wants a token. */
 function forHere(code) {
   const here = code
     .replace("http://127.0.0.1:8787", "$CHAT_URL")
     .replace(" -H", ' -H "Authorization: Bearer $CHAT_TOKEN" -H');
-  return ["sh", "-c", here];
-}
-
-/** A command for `npm start`, with what this worker wants. */
-function withToken(code) {
-  const here = code.replace("http://127.0.0.1:8787", "$CHAT_URL");
-  return ["sh", "-c", `${here} -H "Authorization: Bearer $CHAT_TOKEN"`];
-}
-
-/** A client at work. The ids that the worker gave are `ID` in what it printed. */
-class Program {
-  #child;
-  #stdout = "";
-  #stderr = "";
-
-  constructor([program, ...args], env) {
-    this.#child = spawn(program, args, {
-      // The packages that a snippet imports are those of the checkout.
-      cwd: ROOT,
-      env: { ...process.env, CHAT_URL: app.url, CHAT_TOKEN: TOKEN, ...env },
-      stdio: ["ignore", "pipe", "pipe"],
-    });
-    after(() => this.#child.kill());
-    this.#child.stdout.setEncoding("utf8").on("data", (text) => {
-      this.#stdout += text;
-    });
-    this.#child.stderr.setEncoding("utf8").on("data", (text) => {
-      this.#stderr += text;
-    });
-  }
-
-  /** Resolves when this text has been printed. */
-  async printed(text) {
-    while (!this.#stdout.includes(text)) {
-      await within(once(this.#child.stdout, "data"), () => `'${text}'; ${this.#stderr}`);
-    }
-  }
-
-  /** @returns {Promise<Ended>} */
-  async ended() {
-    const [code] = await within(once(this.#child, "close"), "the end of the client");
-    return { code, stdout: this.#stdout.replace(UUID, "ID"), stderr: this.#stderr };
-  }
+  return inShell(here);
 }
 
 /** A server on the way to the worker that passes on the first frame of an answer, and then does `cut` to it. */
 async function startCutter(cut) {
-  const server = createServer(async (request, response) => {
+  return listen(async (request, response) => {
     const body = Buffer.concat(await Array.fromAsync(request));
     const { "content-type": type, authorization } = request.headers;
     const headers = { "content-type": type, authorization };
@@ -319,80 +201,4 @@ async function startCutter(cut) {
       break;
     }
   });
-  after(() => server.close());
-  server.listen(0, "127.0.0.1");
-  await once(server, "listening");
-  return `http://127.0.0.1:${server.address().port}`;
-}
-
-/** Where a mark has come whole. */
-function behind(mark) {
-  return (text) => text.includes(mark) && text.indexOf(mark) + mark.length;
-}
-
-/**
- * A line to the worker that is cut. Each of the first requests has a cut of its own, which says how much of the text so far
- * still arrives, once that is known; further requests get their answers whole.
- *
- * @param {((text: string) => number | false)[]} cuts
- */
-async function startCutLine(cuts) {
-  const requests = [];
-  const names = ["content-type", "authorization", "idempotency-key", "last-event-id"];
-  const server = createServer(async (request, response) => {
-    const cut = cuts[requests.length] ?? (() => false);
-    const headers = Object.fromEntries(names.map((name) => [name, request.headers[name]]));
-    requests.push({ key: headers["idempotency-key"], last: headers["last-event-id"] });
-    const body = Buffer.concat(await Array.fromAsync(request));
-    const answer = await app.fetch(request.url, { method: "POST", headers, body });
-    const type = answer.headers.get("content-type");
-    let text = "";
-    for await (const part of answer.body.pipeThrough(new TextDecoderStream())) {
-      const sent = text.length;
-      text += part;
-      const end = cut(text);
-      if (end === 0) return response.destroy();
-      if (!response.headersSent) response.writeHead(answer.status, { "content-type": type });
-      if (end !== false) return response.write(text.slice(sent, end), () => response.destroy());
-      response.write(part);
-    }
-    return response.end();
-  });
-  after(() => server.close());
-  server.listen(0, "127.0.0.1");
-  await once(server, "listening");
-  return { url: `http://127.0.0.1:${server.address().port}`, requests };
-}
-
-/** The one block of this language on a page. */
-function snippet(page, language) {
-  const text = readFileSync(join(ROOT, page), "utf8");
-  const blocks = [...text.matchAll(new RegExp(`^\`\`\`${language}\\n(.*?)^\`\`\`$`, "gms"))];
-  assert.equal(blocks.length, 1, `${page} has one block of ${language}`);
-  return blocks[0][1];
-}
-
-function said(code) {
-  const { error, detail } = errorEnding(code);
-  return `\n${error}: ${detail}\n`;
-}
-
-/** Why a client that needs this program cannot be run here. @returns {Promise<string | false>} */
-async function unless(program) {
-  return (await tryOutput(program, ["--version"])) === undefined && `${program} is not installed`;
-}
-
-/** Python with the packages that docs/api.md names. */
-async function python() {
-  try {
-    const requirements = ["httpx==0.28.1", "httpx-sse==0.4.3"];
-    const { python } = await pythonEnvironment(requirements.join("-"), {
-      requirements,
-      takes: "about 10 seconds",
-    });
-    return { command: (code) => [python, "-c", code] };
-  } catch (error) {
-    if (!(error instanceof Missing)) throw error;
-    return { skip: error.message };
-  }
 }

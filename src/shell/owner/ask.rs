@@ -7,16 +7,21 @@ use web_sys::Request;
 use super::answer::Answer;
 use super::keeper::Keeper;
 use super::object::{fresh_id, store_failed};
+use super::writing;
 use crate::api::answer_id::{AnswerId, FrameId};
 use crate::api::error::{ApiError, ErrorCode};
-use crate::api::request::{After, ChatRequest, Invalid};
+use crate::api::request::{ChatRequest, Invalid};
 use crate::config::Config;
-use crate::memory::begin::{self, BeginError, Beginning};
+use crate::memory::begin::{BeginError, Beginning};
 use crate::memory::store::State;
 use crate::shell::early_end::EarlyEnd;
 use crate::shell::exchange::Exchange;
 use crate::shell::runtime::js;
 use crate::shell::runtime::task;
+
+/// When a client may try again whose owner has too many answers running, in seconds. When one of them ends is not known;
+/// most take less than half a minute.
+const RETRY_AFTER_SECONDS: u64 = 10;
 
 /// What a client wants to read: an answer, and the sequence of the last frame that it has.
 pub(super) struct Wanted {
@@ -118,23 +123,17 @@ fn begin(
         return Err(ErrorCode::InternalError.into());
     };
     let most = usize::try_from(config.kept.max_answers_at_once).unwrap_or(usize::MAX);
-    let store = keeper.object.store()?;
-    if keeper.object.is_behind() {
-        return Err(ErrorCode::StoreUnavailable.into());
-    }
+    let store = keeper.object.store_with_endings()?;
     if keeper.running_count() >= most {
-        return Err(ErrorCode::TooManyAnswers.into());
+        let mut error = ApiError::from(ErrorCode::TooManyAnswers);
+        error.retry_after_seconds = Some(RETRY_AFTER_SECONDS);
+        return Err(EarlyEnd::Rejected(error));
     }
     let asker = &exchange.correlation_id;
-    let after = match &place.after {
-        After::Newest => begin::After::Newest,
-        After::Beginning => begin::After::Beginning,
-        After::Turn(id) => begin::After::Turn(id),
-    };
     let answer_turn = fresh_id();
     let beginning = Beginning {
         conversation: place.conversation_id.as_str(),
-        after,
+        after: &place.after,
         answer_id: id.as_str(),
         question_turn: &fresh_id(),
         answer_turn: &answer_turn,
@@ -149,10 +148,9 @@ fn begin(
         BeginError::AnswerRunning => ErrorCode::AnswerRunning.into(),
         BeginError::Database(error) => store_failed(&error),
     })?;
-    let where_kept = (&place.conversation_id, place.fingerprint.as_str());
     let answer = Rc::new(Answer::begin(
         id,
-        where_kept,
+        &place,
         asker.clone(),
         &answer_turn,
         &begun,
@@ -162,9 +160,7 @@ fn begin(
     let (writer, keeper, exchange) = (Rc::clone(&answer), Rc::clone(keeper), Rc::clone(exchange));
     task::spawn(move |inbox| async move {
         let object = Rc::clone(&keeper.object);
-        Rc::clone(&writer)
-            .write(object, exchange, chat, inbox)
-            .await;
+        writing::write(Rc::clone(&writer), object, exchange, chat, inbox).await;
         keeper.remove(&writer.id);
     });
     Ok(answer)

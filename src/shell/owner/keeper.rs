@@ -7,9 +7,12 @@ use wasm_bindgen::JsValue;
 
 use super::answer::Answer;
 use super::object::{Object, store_failed};
+use super::storage::Storage;
 use crate::api::answer_id::AnswerId;
+use crate::memory::store::Store;
 use crate::shell::early_end::EarlyEnd;
-use crate::shell::runtime::js;
+use crate::shell::runtime::wait::Waiting;
+use crate::shell::runtime::{js, task};
 
 /// While an answer runs, the object is woken after this time, in milliseconds: if the process has died by then, the
 /// answer gets its ending even when nobody asks for it. On a bare runtime it also keeps the object alive without readers.
@@ -27,6 +30,16 @@ const RETRY_MS: u64 = 600_000;
 /// How soon the next ones are forgotten, in milliseconds.
 const EXPIRE_AGAIN_MS: u64 = 1_000;
 
+/// How soon an alarm that could not be set is tried again, in milliseconds.
+const ALARM_AGAIN_MS: u64 = 10_000;
+
+/// How soon an object writes of its own accord again when that was not known to be safe, in milliseconds.
+const TRY_AGAIN_MS: u64 = 60_000;
+
+/// How long after a request the store is put in order, in milliseconds: if a full disk then ends the object, the request
+/// was answered.
+const LATER_MS: u64 = 1_000;
+
 /// The keeper of one object.
 pub(super) struct Keeper {
     pub(super) object: Rc<Object>,
@@ -34,8 +47,19 @@ pub(super) struct Keeper {
     answers: RefCell<Vec<Rc<Answer>>>,
     /// Answers of the store that somebody reads: all of their readers share one.
     shared: RefCell<Vec<Weak<Answer>>>,
-    /// Whether the alarm is set because an answer runs.
-    is_watched: Cell<bool>,
+    /// When the alarm goes off, or the next request does its work if it has not; `u64::MAX` when nothing is due. Zero
+    /// until this instance knows.
+    due_ms: Cell<u64>,
+    /// Whether [`Keeper::wake`] runs in a moment, whatever the alarm does.
+    is_about_to_wake: Cell<bool>,
+    told: RefCell<Told>,
+}
+
+/// The trouble with the store that was logged last.
+#[derive(Default)]
+struct Told {
+    cause: String,
+    at_ms: u64,
 }
 
 impl Keeper {
@@ -44,7 +68,9 @@ impl Keeper {
             object: Rc::new(object),
             answers: RefCell::default(),
             shared: RefCell::default(),
-            is_watched: Cell::new(false),
+            due_ms: Cell::new(0),
+            is_about_to_wake: Cell::new(false),
+            told: RefCell::default(),
         }
     }
 
@@ -88,11 +114,12 @@ impl Keeper {
     }
 
     /// Watches over an answer that begins.
-    pub(super) fn add(&self, answer: &Rc<Answer>) {
+    pub(super) fn add(self: &Rc<Self>, answer: &Rc<Answer>) {
         self.answers.borrow_mut().push(Rc::clone(answer));
-        if !self.is_watched.replace(true) {
-            let at_ms = js::now_ms().saturating_add(WATCH_MS);
-            self.object.storage.set_alarm(at_ms);
+        let now_ms = js::now_ms();
+        let watch_ms = now_ms.saturating_add(WATCH_MS);
+        if !(now_ms..=watch_ms).contains(&self.due_ms.get()) {
+            self.set_alarm(watch_ms);
         }
     }
 
@@ -102,29 +129,96 @@ impl Keeper {
         answers.retain(|answer| answer.id != *id || answer.is_running());
     }
 
-    /// The alarm: ends what a dead process left unfinished, forgets what is too old, and sets the next alarm.
-    pub(super) fn wake(&self) {
+    /// Sees to it, before a request is answered, that nothing is left undone: the alarm may not be set, and the
+    /// configuration may be another one than when it was.
+    pub(super) fn attend(self: &Rc<Self>) {
+        let Ok(store) = self.object.store() else {
+            return;
+        };
+        // If this fails, the alarm tries it again.
+        self.object.save(&store).unwrap_or_default();
         let now_ms = js::now_ms();
-        let retry_ms = now_ms.saturating_add(RETRY_MS);
-        let expired = self.expire(now_ms);
-        let is_behind = expired.is_err() || self.object.is_behind();
-        let next_ms = expired.ok().flatten();
-        let next_ms = next_ms
-            .into_iter()
-            .chain(is_behind.then_some(retry_ms))
-            .min();
+        if now_ms < self.due_ms.get() || self.is_about_to_wake.replace(true) {
+            return;
+        }
+        // A full disk ends the object that writes. The next one leaves that alone for a while, so that it lives to be read.
+        let again_ms = self.object.storage.tried_ms().saturating_add(TRY_AGAIN_MS);
+        let wake_ms = now_ms.saturating_add(LATER_MS).max(again_ms);
+        let keeper = Rc::clone(self);
+        task::spawn(|inbox| async move {
+            let mut waiting = Waiting::without_client(inbox);
+            waiting.pause_until(wake_ms).await;
+            keeper.wake();
+        });
+        if now_ms >= again_ms {
+            // What is too old is not shown even once. What fails is tried again, and told, a moment later.
+            self.expire(&store, now_ms).ok();
+        }
+    }
+
+    /// The alarm: ends what a dead process left unfinished, forgets what is too old, and sets the next alarm.
+    pub(super) fn wake(self: &Rc<Self>) {
+        let now_ms = js::now_ms();
+        self.is_about_to_wake.set(false);
+        self.object.storage.note_try(now_ms);
+        let store = self.object.store_with_endings();
+        let next_ms = match store.and_then(|store| self.expire(&store, now_ms)) {
+            Ok(next_ms) => next_ms,
+            Err(end) => {
+                self.tell(end);
+                Some(now_ms.saturating_add(RETRY_MS))
+            }
+        };
         let is_running = self.running_count() > 0;
-        self.is_watched.set(is_running);
         let watch_ms = is_running.then(|| now_ms.saturating_add(WATCH_MS));
-        if let Some(at_ms) = watch_ms.into_iter().chain(next_ms).min() {
-            self.object.storage.set_alarm(at_ms);
+        match watch_ms.into_iter().chain(next_ms).min() {
+            Some(at_ms) => self.set_alarm(at_ms),
+            None => self.due_ms.set(u64::MAX),
+        }
+        let storage = self.object.storage.clone();
+        task::spawn(|inbox| async move {
+            let mut waiting = Waiting::without_client(inbox);
+            storage.confirm_try(&mut waiting).await;
+        });
+    }
+
+    /// Sets the alarm, and tries it again while it cannot be set.
+    fn set_alarm(self: &Rc<Self>, at_ms: u64) {
+        self.due_ms.set(at_ms);
+        let keeper = Rc::clone(self);
+        task::spawn(|inbox| async move {
+            let mut waiting = Waiting::without_client(inbox);
+            let set = keeper.object.storage.set_alarm(at_ms, &mut waiting).await;
+            let Err(error) = set else {
+                return;
+            };
+            keeper.due_ms.set(0);
+            keeper.tell(store_failed(&error));
+            let again_ms = js::now_ms().saturating_add(ALARM_AGAIN_MS);
+            waiting.pause_until(again_ms).await;
+            keeper.attend();
+        });
+    }
+
+    /// Logs why the store cannot be kept in order; a cause that lasts, once in a while.
+    fn tell(&self, end: EarlyEnd) {
+        let EarlyEnd::Failed(failure) = end else {
+            return;
+        };
+        let now_ms = js::now_ms();
+        let mut told = self.told.borrow_mut();
+        if told.cause != failure.cause || now_ms >= told.at_ms.saturating_add(RETRY_MS) {
+            let log = &self.object.isolate.log;
+            log.write_failure(None, &failure, "try_again_later");
+            *told = Told {
+                cause: failure.cause,
+                at_ms: now_ms,
+            };
         }
     }
 
     /// Forgets conversations that were not touched for `CONVERSATION_DAYS`; when the next ones are due.
-    fn expire(&self, now_ms: u64) -> Result<Option<u64>, EarlyEnd> {
-        // Opening it ends what a dead process left unfinished.
-        let store = self.object.store()?;
+    fn expire(&self, store: &Store<Storage>, now_ms: u64) -> Result<Option<u64>, EarlyEnd> {
         let config = self.object.isolate.config.as_ref();
         let Some(days) = config.ok().and_then(|config| config.kept.days) else {
             return Ok(None);
@@ -132,11 +226,17 @@ impl Keeper {
         let age_ms = DAY_MS.saturating_mul(u64::from(days));
         let soon_ms = now_ms.saturating_add(EXPIRE_AGAIN_MS);
         let failed = |error: JsValue| store_failed(&error);
+        let due_ms = |oldest_ms: u64| oldest_ms.saturating_add(age_ms);
+        let next_ms = store.oldest_update().map_err(failed)?.map(due_ms);
+        if next_ms.is_none_or(|next_ms| next_ms >= now_ms) {
+            return Ok(next_ms);
+        }
+        self.object.storage.note_try(now_ms);
         let expired = store.expire(now_ms.saturating_sub(age_ms), MAX_EXPIRED);
         if expired.map_err(failed)? == MAX_EXPIRED {
             return Ok(Some(soon_ms));
         }
-        let oldest_ms = store.oldest_update().map_err(failed)?;
-        Ok(oldest_ms.map(|oldest_ms| oldest_ms.saturating_add(age_ms).max(soon_ms)))
+        let next_ms = store.oldest_update().map_err(failed)?.map(due_ms);
+        Ok(next_ms.map(|next_ms| next_ms.max(soon_ms)))
     }
 }

@@ -2,7 +2,7 @@
 //!
 //! ```text
 //! worker ──forwards──► object: route ─► requests: list, open, rename, delete, search, export, stop
-//!                                     └► ask ─► answer: upstream → relay → journal
+//!                                     └► ask ─► writing: upstream → relay → journal
 //!                                               reader: journal → frames → the client, one for each
 //! ```
 //!
@@ -24,11 +24,14 @@ use super::runtime::{instance, js};
 
 mod answer;
 mod ask;
+mod download;
 mod keeper;
 mod object;
 mod reader;
 mod requests;
 mod storage;
+mod text;
+mod writing;
 
 thread_local! {
     /// The objects that live in this instance, by number.
@@ -77,7 +80,10 @@ impl Drop for Owner {
 pub(super) fn respond(number: u32, request: Request) -> JsValue {
     js::begin_turn();
     match keeper(number) {
-        Some(keeper) => requests::respond(keeper, request),
+        Some(keeper) => {
+            keeper.attend();
+            requests::respond(keeper, request)
+        }
         None => JsValue::UNDEFINED,
     }
 }

@@ -58,34 +58,37 @@ impl Object {
         }
     }
 
-    /// The store, for what makes room: nothing else is written to it.
-    pub(super) fn store_as_it_is(&self) -> Result<Rc<Store<Storage>>, EarlyEnd> {
+    /// The store. Nothing is written to one that was made before: a write that a full disk refuses ends the object, and
+    /// what is kept has to be readable then.
+    pub(super) fn store(&self) -> Result<Rc<Store<Storage>>, EarlyEnd> {
         let opened = self.store.borrow().clone();
         opened.map_or_else(|| self.open(), Ok)
     }
 
-    /// The store. What it has failed to take in before is tried again; if it fails again, the rest can be read all the
-    /// same.
-    pub(super) fn store(&self) -> Result<Rc<Store<Storage>>, EarlyEnd> {
-        let store = self.store_as_it_is()?;
+    /// The store, once it has the ending of every answer that does not run any more. Until then none may begin.
+    pub(super) fn store_with_endings(&self) -> Result<Rc<Store<Storage>>, EarlyEnd> {
+        let store = self.store()?;
+        let failed = |error: JsValue| store_failed(&error);
         if !self.is_recovered.get() {
-            self.recover(&store);
+            self.recover(&store).map_err(failed)?;
         }
-        let mut unsaved = self.unsaved.borrow_mut();
-        while unsaved.last().is_some_and(|next| next.save(&store).is_ok()) {
-            unsaved.pop();
-        }
+        self.save(&store).map_err(failed)?;
         Ok(store)
-    }
-
-    /// Whether the store lacks the ending of an answer. Until it has it, none may begin.
-    pub(super) fn is_behind(&self) -> bool {
-        !self.is_recovered.get() || !self.unsaved.borrow().is_empty()
     }
 
     /// Has the store take something in as soon as it can. If this instance dies before, the next one does the same.
     pub(super) fn save_later(&self, unsaved: Unsaved) {
         self.unsaved.borrow_mut().push(unsaved);
+    }
+
+    /// Has the store take in what it has failed to take in before.
+    pub(super) fn save(&self, store: &Store<Storage>) -> Result<(), JsValue> {
+        let mut unsaved = self.unsaved.borrow_mut();
+        while let Some(next) = unsaved.last() {
+            next.save(store)?;
+            unsaved.pop();
+        }
+        Ok(())
     }
 
     /// Opens the store.
@@ -104,13 +107,14 @@ impl Object {
     }
 
     /// Ends every answer that an instance before this one left unfinished.
-    fn recover(&self, store: &Store<Storage>) {
+    fn recover(&self, store: &Store<Storage>) -> Result<(), JsValue> {
         let mut interrupted = Vec::new();
         let recovered = store.recover(js::now_ms(), &mut interrupted);
         self.is_recovered.set(recovered.is_ok());
         if !interrupted.is_empty() {
             self.log_interrupted(interrupted);
         }
+        recovered
     }
 
     /// Writes the last line of answers that a dead instance left unfinished, once their endings are safe: otherwise the
@@ -118,7 +122,9 @@ impl Object {
     fn log_interrupted(&self, interrupted: Vec<Interrupted>) {
         let (storage, isolate) = (self.storage.clone(), Rc::clone(&self.isolate));
         task::spawn(|inbox| async move {
-            storage.confirmed(&mut Waiting::without_client(inbox)).await;
+            if !storage.confirmed(&mut Waiting::without_client(inbox)).await {
+                return;
+            }
             for ended in interrupted {
                 isolate.log.write(
                     Level::Warning,

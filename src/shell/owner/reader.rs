@@ -44,17 +44,17 @@ enum Delivery {
 }
 
 impl Reader<'_> {
-    /// Sends the frames strictly after `after`, or all of them. There is nothing to send when the reader has them all:
-    /// then it gets a 204.
+    /// Sends the frames strictly after `after`, or all of them, and writes the request's last line. When the reader has
+    /// them all, there is nothing to send: then false comes back, and nothing was done.
     pub(super) async fn run(
         self,
         open: &OpenChat,
         after: Option<u64>,
-        mut waiting: Waiting,
-    ) -> Result<(), EarlyEnd> {
+        waiting: &mut Waiting,
+    ) -> Result<bool, EarlyEnd> {
         let task = waiting.inbox.task;
         self.answer.add_reader(task);
-        let read = self.read(open, after, &mut waiting).await;
+        let read = self.read(open, after, waiting).await;
         self.answer.remove_reader(task);
         read
     }
@@ -64,18 +64,18 @@ impl Reader<'_> {
         open: &OpenChat,
         after: Option<u64>,
         waiting: &mut Waiting,
-    ) -> Result<(), EarlyEnd> {
+    ) -> Result<bool, EarlyEnd> {
         self.wait_for_answer(waiting).await?;
-        let context = self.exchange.response_context();
+        if waiting.is_client_gone() {
+            return Err(EarlyEnd::ClientGone);
+        }
         if self.has_all(after) {
-            open.respond(response::no_content(&context));
-            let done = self.exchange.completion(Some(204), EndReason::Done);
-            self.exchange.log_complete(Level::Info, &done);
-            return Ok(());
+            return Ok(false);
         }
         let answer = &self.answer;
         let mut replay = Replay::new(answer.asker.clone(), answer.id.clone(), after);
         let (mut outlet, body) = Outlet::open(waiting);
+        let context = self.exchange.response_context();
         open.respond(response::kept_stream(&body, &answer.id, &context));
         let mut first_ms = None;
         let delivery = self
@@ -83,7 +83,10 @@ impl Reader<'_> {
             .await;
         let end_reason = match (delivery, self.answer.progress()) {
             (Delivery::Gone, _) => EndReason::ClientGone,
-            (Delivery::Stalled, _) => EndReason::StreamTooLong,
+            (Delivery::Stalled, _) => {
+                self.exchange.log_stalled();
+                EndReason::StreamTooLong
+            }
             (Delivery::Whole, Progress::Ended { end_reason, .. }) => end_reason,
             (Delivery::Whole, _) => EndReason::Done,
         };
@@ -93,18 +96,18 @@ impl Reader<'_> {
             ..self.exchange.completion(Some(200), end_reason)
         };
         self.exchange.log_complete(Level::Info, &completion);
-        Ok(())
+        Ok(true)
     }
 
     /// Waits until upstream has answered with a success status.
     async fn wait_for_answer(&self, waiting: &mut Waiting) -> Result<(), EarlyEnd> {
         let begun = || match self.answer.progress() {
             Progress::Opening => None,
-            Progress::Failed(error) => Some(Err(EarlyEnd::Rejected(error))),
+            Progress::NeverBegan(error) => Some(Err(EarlyEnd::Rejected(error))),
             Progress::Streaming | Progress::Ended { .. } => Some(Ok(())),
         };
         let deadline_ms = js::now_ms()
-            .saturating_add(self.limits.total_ms())
+            .saturating_add(self.limits.opening_ms())
             .saturating_add(SLACK_MS);
         match waiting.until(begun, deadline_ms).await {
             Ok(begun) => begun,
@@ -127,7 +130,15 @@ impl Reader<'_> {
         waiting: &mut Waiting,
         first_ms: &mut Option<u64>,
     ) -> Delivery {
-        let last_ms = js::now_ms().saturating_add(self.limits.total_ms());
+        // The end of an answer that took as long as it may still reaches its readers.
+        let closing_ms = if self.answer.is_running() {
+            CLOSING_MS
+        } else {
+            0
+        };
+        let last_ms = js::now_ms()
+            .saturating_add(self.limits.total_ms())
+            .saturating_add(closing_ms);
         let mut sent_ms = js::now_ms();
         loop {
             let mut output = Vec::new();
@@ -157,8 +168,8 @@ impl Reader<'_> {
                 first_ms.get_or_insert(self.exchange.elapsed_ms());
             }
             if is_last {
-                let closing_ms = last_ms.saturating_add(CLOSING_MS);
-                return match outlet.finish(waiting, closing_ms).await {
+                let last_ms = last_ms.saturating_add(CLOSING_MS);
+                return match outlet.finish(waiting, last_ms).await {
                     Ok(()) => Delivery::Whole,
                     Err(Interrupted::TimeIsUp) => Delivery::Stalled,
                     Err(_) => Delivery::Gone,

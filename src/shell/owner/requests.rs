@@ -4,11 +4,12 @@ use std::rc::Rc;
 
 use js_sys::Uint8Array;
 use wasm_bindgen::JsValue;
-use web_sys::Request;
+use web_sys::{Request, Response};
 
 use super::ask::{self, Wanted};
+use super::download;
 use super::keeper::Keeper;
-use super::object::{Object, store_failed};
+use super::object::store_failed;
 use super::reader::Reader;
 use super::storage::words_of;
 use crate::api::accept::prefers_markdown;
@@ -28,7 +29,6 @@ use crate::shell::exchange::Exchange;
 use crate::shell::response;
 use crate::shell::runtime::instance::OpenChat;
 use crate::shell::runtime::js;
-use crate::shell::runtime::streams::Outlet;
 use crate::shell::runtime::task;
 use crate::shell::runtime::wait::{Interrupted, Waiting};
 use crate::telemetry::record::Level;
@@ -41,6 +41,9 @@ enum Reply {
     /// A text of this media type, which is made as it is read.
     Text(&'static str, Reading),
 }
+
+/// A response that stands as a whole, and its status.
+type Whole = (u16, Result<Response, JsValue>);
 
 /// Answers a request; gives the promise of its response.
 pub(super) fn respond(keeper: Rc<Keeper>, request: Request) -> JsValue {
@@ -66,38 +69,38 @@ async fn run(
 ) {
     let reply = handle(&keeper, &exchange, &request, &mut waiting).await;
     drop(request);
-    let end = match reply {
-        Ok(Reply::Stream(wanted)) => stream(&exchange, wanted, &open, waiting).await,
+    let object = &*keeper.object;
+    let context = exchange.response_context();
+    let answered = match reply {
+        Ok(Reply::Stream(wanted)) => stream(&exchange, wanted, &open, &mut waiting).await,
         Ok(Reply::Text(media_type, reading)) => {
-            text(
-                &keeper.object,
-                &exchange,
-                &open,
-                waiting,
-                media_type,
-                reading,
-            )
-            .await
+            download::run(object, &exchange, &open, &mut waiting, media_type, reading)
+                .await
+                .map(|()| None)
         }
-        Ok(reply) => {
-            respond_whole(&exchange, &open, &reply);
-            Ok(())
-        }
+        Ok(Reply::Json(body)) => Ok(Some((200, response::json(200, &body, &context, &[])))),
+        Ok(Reply::Nothing) => Ok(Some((204, response::no_content(&context)))),
         Err(end) => Err(end),
     };
-    if let Err(end) = end {
-        end.respond(&exchange, &open);
-    }
-}
-
-fn respond_whole(exchange: &Exchange, open: &OpenChat, reply: &Reply) {
-    let context = exchange.response_context();
-    let (status, response) = match reply {
-        Reply::Json(body) => (200, response::json(200, body, &context, &[])),
-        _ => (204, response::no_content(&context)),
+    let (response, completion) = match answered {
+        // The last line is written.
+        Ok(None) => return,
+        Ok(Some((status, response))) => {
+            let completion = exchange.completion(Some(status), EndReason::Done);
+            (response, completion)
+        }
+        Err(EarlyEnd::ClientGone) => {
+            // The worker writes the last line.
+            open.respond(response::for_nobody(&context));
+            return;
+        }
+        Err(end) => end.resolve(&exchange),
     };
-    let completion = exchange.completion(Some(status), EndReason::Done);
-    exchange.log_complete(Level::Info, &completion);
+    // The runtime holds the response back until everything that was written is safe. If the worker gives the request up
+    // before, or the object is ended, the worker writes the last line.
+    if object.storage.confirmed(&mut waiting).await {
+        exchange.log_complete(Level::Info, &completion);
+    }
     open.respond(response);
 }
 
@@ -145,10 +148,7 @@ fn kept(
     body: &[u8],
 ) -> Result<Reply, EarlyEnd> {
     let object = &*keeper.object;
-    let store = match route {
-        KeptRoute::Delete(_) | KeptRoute::DeleteAll => object.store_as_it_is()?,
-        _ => object.store()?,
-    };
+    let store = object.store()?;
     let failed = |error: JsValue| store_failed(&error);
     match route {
         KeptRoute::List => {
@@ -234,69 +234,25 @@ fn kept(
     }
 }
 
+/// Sends the frames of an answer. A reader that has them all gets a whole response, which is given back.
 async fn stream(
     exchange: &Exchange,
     wanted: Wanted,
     open: &OpenChat,
-    waiting: Waiting,
-) -> Result<(), EarlyEnd> {
+    waiting: &mut Waiting,
+) -> Result<Option<Whole>, EarlyEnd> {
     let config = exchange.isolate.config.as_ref().map_err(EarlyEnd::from)?;
+    let Wanted { answer, after } = wanted;
     let reader = Reader {
         exchange,
-        answer: wanted.answer,
+        answer: Rc::clone(&answer),
         limits: config.limits,
     };
-    reader.run(open, wanted.after, waiting).await
-}
-
-/// Sends a text part by part: a long one never stands in memory as a whole.
-async fn text(
-    object: &Object,
-    exchange: &Exchange,
-    open: &OpenChat,
-    mut waiting: Waiting,
-    media_type: &str,
-    mut reading: Reading,
-) -> Result<(), EarlyEnd> {
-    let config = exchange.isolate.config.as_ref().map_err(EarlyEnd::from)?;
-    let last_ms = js::now_ms().saturating_add(config.limits.total_ms());
-    let store = object.store()?;
-    let failed = |error: JsValue| store_failed(&error);
-    let mut part = store.read(&mut reading).map_err(failed)?;
-    let (mut outlet, body) = Outlet::open(&waiting);
-    let context = exchange.response_context();
-    open.respond(response::download(media_type, &body, &context));
-    let end_reason = loop {
-        let room = outlet.wait_for_room(&mut waiting, last_ms).await;
-        let written = match (room, &part) {
-            (Ok(()), Some(part)) => outlet.write(part.as_bytes()),
-            (Ok(()), None) => outlet.write_last(&[]),
-            (Err(Interrupted::TimeIsUp), _) => break EndReason::StreamTooLong,
-            _ => break EndReason::ClientGone,
-        };
-        if written.is_err() {
-            break EndReason::ClientGone;
-        }
-        if part.is_none() {
-            break match outlet.finish(&mut waiting, last_ms).await {
-                Ok(()) => EndReason::Done,
-                Err(Interrupted::TimeIsUp) => EndReason::StreamTooLong,
-                Err(_) => EndReason::ClientGone,
-            };
-        }
-        match store.read(&mut reading) {
-            Ok(next) => part = next,
-            Err(error) => {
-                if let EarlyEnd::Failed(failure) = store_failed(&error) {
-                    exchange.log_failure(&failure, "connection_broken_off");
-                }
-                break EndReason::Interrupted;
-            }
-        }
-    };
-    let completion = exchange.completion(Some(200), end_reason);
-    exchange.log_complete(Level::Info, &completion);
-    Ok(())
+    if reader.run(open, after, waiting).await? {
+        return Ok(None);
+    }
+    let response = response::nothing_more(&answer.id, &exchange.response_context());
+    Ok(Some((204, response)))
 }
 
 /// Where the last page ended.

@@ -1,8 +1,5 @@
 /** The object's SQLite: <https://developers.cloudflare.com/durable-objects/api/sqlite-storage-api/>. */
 
-/** For an alarm that cannot be set: the next request does what it would have done. */
-const ignore = () => {};
-
 /**
  * Runs one statement.
  *
@@ -42,9 +39,38 @@ export function confirm({ storage }) {
   return storage.sync();
 }
 
-/** Has the object's alarm go off, at the latest then. */
+/**
+ * When objects last began to write of their own accord, by their ids, until that is safe. A full disk ends the object that
+ * writes, and a new one takes its place: this outlives both.
+ *
+ * @type {Map<string, number>}
+ */
+const tries = new Map();
+
+/** When the object, or the one before it, began to write and it was not safe since; 0 when there is no such time. */
+export function triedMs({ id }) {
+  return tries.get(`${id}`) ?? 0;
+}
+
+/** The object begins to write. @param {number} atMs */
+export function noteTry({ id }, atMs) {
+  tries.set(`${id}`, atMs);
+}
+
+/** What it wrote is safe. */
+export function forgetTry({ id }) {
+  tries.delete(`${id}`);
+}
+
+/**
+ * Sets the object's one alarm, in place of an earlier one.
+ *
+ * @param {{ storage: DurableObjectStorage }} context
+ * @param {number} atMs
+ * @returns {Promise<void>}
+ */
 export function setAlarm({ storage }, atMs) {
-  storage.setAlarm(atMs).catch(ignore);
+  return storage.setAlarm(atMs);
 }
 
 /**

@@ -7,7 +7,7 @@ use worker::worker_sys::Context;
 
 use crate::memory::sql::{Database, Statement, Value};
 use crate::shell::runtime::js;
-use crate::shell::runtime::wait::Waiting;
+use crate::shell::runtime::wait::{Interrupted, Waiting};
 
 #[wasm_bindgen(module = "/src/shell/owner/storage.js")]
 extern "C" {
@@ -24,12 +24,22 @@ extern "C" {
     #[wasm_bindgen(js_name = wordsOf)]
     pub(super) fn words_of(text: &str) -> Vec<String>;
 
+    #[wasm_bindgen(catch, js_name = triedMs)]
+    fn tried_ms(context: &JsValue) -> Result<f64, JsValue>;
+
+    #[wasm_bindgen(catch, js_name = noteTry)]
+    fn note_try(context: &JsValue, at_ms: f64) -> Result<(), JsValue>;
+
+    #[wasm_bindgen(catch, js_name = forgetTry)]
+    fn forget_try(context: &JsValue) -> Result<(), JsValue>;
+
     #[wasm_bindgen(catch, js_name = setAlarm)]
-    fn set_alarm(context: &JsValue, at_ms: f64) -> Result<(), JsValue>;
+    fn set_alarm(context: &JsValue, at_ms: f64) -> Result<Promise, JsValue>;
 }
 
-/// How long what was written may take to be safe, in milliseconds. It takes less than one, unless the disk is in trouble.
-const CONFIRM_MS: u64 = 10_000;
+/// How long the disk may take, in milliseconds. It takes less than one, unless it is in trouble. Then nobody waits any
+/// longer than this for a response.
+const CONFIRM_MS: u64 = 600_000;
 
 /// The storage of one object.
 #[derive(Clone)]
@@ -41,19 +51,40 @@ impl Storage {
         Self(context.clone())
     }
 
-    /// Waits until everything that was written is safe. If it cannot be made safe, the runtime ends the object, and this
-    /// never returns.
-    pub(super) async fn confirmed(&self, waiting: &mut Waiting) {
-        let deadline_ms = js::now_ms().saturating_add(CONFIRM_MS);
-        if let Ok(confirmed) = confirm(&self.0) {
-            waiting.settle(&confirmed, deadline_ms).await.ok();
+    /// Waits until everything that was written is safe; false when that is not known. If it cannot be made safe, the
+    /// runtime ends the object: what is logged here afterwards would be taken back by the next instance.
+    pub(super) async fn confirmed(&self, waiting: &mut Waiting) -> bool {
+        settled(confirm(&self.0), waiting).await.is_ok()
+    }
+
+    /// When this object, or the one before it, began to write of its own accord without being known to be safe since; 0
+    /// when there is no such time.
+    pub(super) fn tried_ms(&self) -> u64 {
+        #[allow(
+            clippy::cast_possible_truncation,
+            clippy::cast_sign_loss,
+            reason = "a time that was given to `note_try`"
+        )]
+        let tried_ms = tried_ms(&self.0).unwrap_or_default() as u64;
+        tried_ms
+    }
+
+    /// Notes that the object begins to write of its own accord.
+    pub(super) fn note_try(&self, at_ms: u64) {
+        note_try(&self.0, float(at_ms)).unwrap_or_default();
+    }
+
+    /// Waits until what was written since is safe.
+    pub(super) async fn confirm_try(&self, waiting: &mut Waiting) {
+        if self.confirmed(waiting).await {
+            forget_try(&self.0).unwrap_or_default();
         }
     }
 
-    /// Wakes the object at that time, in milliseconds since the epoch, even after a crash. If it cannot be set, the next
-    /// request does what the alarm would have done.
-    pub(super) fn set_alarm(&self, at_ms: u64) {
-        set_alarm(&self.0, float(at_ms)).unwrap_or_default();
+    /// Wakes the object at that time, in milliseconds since the epoch, even after a crash. An object has one alarm: an
+    /// earlier one is forgotten.
+    pub(super) async fn set_alarm(&self, at_ms: u64, waiting: &mut Waiting) -> Result<(), JsValue> {
+        settled(set_alarm(&self.0, float(at_ms)), waiting).await
     }
 }
 
@@ -91,6 +122,16 @@ impl Database for Storage {
             }
         }
         write(&self.0, all)
+    }
+}
+
+/// Waits for what the storage has begun to do.
+async fn settled(begun: Result<Promise, JsValue>, waiting: &mut Waiting) -> Result<(), JsValue> {
+    let deadline_ms = js::now_ms().saturating_add(CONFIRM_MS);
+    match waiting.settle(&begun?, deadline_ms).await {
+        Ok(_) => Ok(()),
+        Err(Interrupted::Failed(error)) => Err(error),
+        Err(_) => Err(JsValue::from_str("the storage takes too long")),
     }
 }
 

@@ -58,14 +58,14 @@ class Instance {
   }
 }
 
-/** A chat that is open on an instance: its response, its work, and the streams that it reads and writes. */
+/** A chat that is open on an instance: its response, its work, and what it reads, writes and calls. */
 export class OpenChat {
   #instance = instance;
   #response = Promise.withResolvers();
   #work = Promise.withResolvers();
   #task;
   /** @type {{ breakOff(): void }[]} */
-  #streams = [];
+  #held = [];
 
   /**
    * @param {{ waitUntil(work: Promise<void>): void }} context lets the work go on when the client has left
@@ -88,6 +88,11 @@ export class OpenChat {
     return this.#response.promise;
   }
 
+  /** Settles when the work is done. @returns {Promise<unknown>} */
+  get done() {
+    return this.#work.promise;
+  }
+
   /** @param {Response} response */
   respond(response) {
     this.#response.resolve(response);
@@ -106,7 +111,14 @@ export class OpenChat {
 
   /** Has a stream broken off when the chat is abandoned. */
   holds(stream) {
-    this.#streams.push(stream);
+    this.#held.push(stream);
+  }
+
+  /** What closes a call of the chat's. It does so by itself when the chat is abandoned. @returns {AbortController} */
+  aborter() {
+    const aborter = new AbortController();
+    this.#held.push({ breakOff: () => aborter.abort() });
+    return aborter;
   }
 
   /** Ends a chat whose instance is lost. */
@@ -116,7 +128,7 @@ export class OpenChat {
 
   #breakOff() {
     this.fail();
-    for (const stream of this.#streams) stream.breakOff();
+    for (const each of this.#held) each.breakOff();
   }
 }
 

@@ -6,7 +6,7 @@
 use js_sys::Promise;
 use wasm_bindgen::JsValue;
 use wasm_bindgen::prelude::{Closure, wasm_bindgen};
-use web_sys::{Request, Response};
+use web_sys::{AbortController, Request, Response};
 use worker::Env;
 use worker::worker_sys::Context;
 
@@ -43,12 +43,19 @@ extern "C" {
     #[wasm_bindgen(method, getter)]
     fn response(this: &Handle) -> Promise;
 
+    /// Cannot throw: it is a field.
+    #[wasm_bindgen(method, getter)]
+    fn done(this: &Handle) -> Promise;
+
     /// Cannot throw: it resolves a promise.
     #[wasm_bindgen(method)]
     fn respond(this: &Handle, response: &Response);
 
     #[wasm_bindgen(method, catch)]
     fn fail(this: &Handle) -> Result<(), JsValue>;
+
+    #[wasm_bindgen(method, catch)]
+    fn aborter(this: &Handle) -> Result<AbortController, JsValue>;
 
     /// Cannot throw: it resolves a promise.
     #[wasm_bindgen(method)]
@@ -124,6 +131,16 @@ impl OpenChat {
     /// The promise of the response.
     pub(in crate::shell) fn response(&self) -> Promise {
         self.0.response()
+    }
+
+    /// What closes a call of the chat's, whose response has not come. It does so by itself when this instance is lost.
+    pub(in crate::shell) fn aborter(&self) -> Option<AbortController> {
+        self.0.aborter().ok()
+    }
+
+    /// Settles when the work is done, whichever request waits for it.
+    pub(in crate::shell) fn done(&self) -> Promise {
+        self.0.done()
     }
 
     /// Responds. Only the first time counts.

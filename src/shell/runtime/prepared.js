@@ -65,7 +65,7 @@ export class Endpoint {
   }
 
   /**
-   * @param {string} body
+   * @param {string | undefined} body
    * @param {string} correlationId
    * @param {AbortSignal} [signal]
    * @returns {Promise<Response>}

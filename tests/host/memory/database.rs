@@ -6,8 +6,9 @@ use std::rc::Rc;
 use rusqlite::types::{Value as Native, ValueRef};
 use rusqlite::{Connection, Error, ErrorCode, params_from_iter};
 
+use personal_ai_assistant::api::request::After;
 use personal_ai_assistant::memory::answer::Ended;
-use personal_ai_assistant::memory::begin::{After, BeginError, Beginning, Begun};
+use personal_ai_assistant::memory::begin::{BeginError, Beginning, Begun};
 use personal_ai_assistant::memory::journal::JournalRow;
 use personal_ai_assistant::memory::pieces::Pieces;
 use personal_ai_assistant::memory::reading::{Format, Reading};
@@ -175,7 +176,7 @@ pub fn message<'a>(conversation: &'a str, id: &'a str, text: &'a str) -> Beginni
     let turn = |kind: &str| -> &'a str { Box::leak(format!("{kind}-{id}").into_boxed_str()) };
     Beginning {
         conversation,
-        after: After::Newest,
+        after: &After::Newest,
         answer_id: id,
         question_turn: turn("q"),
         answer_turn: turn("a"),
@@ -185,6 +186,11 @@ pub fn message<'a>(conversation: &'a str, id: &'a str, text: &'a str) -> Beginni
         message: text,
         now_ms: NOW,
     }
+}
+
+/// The turn of this id, for a message to follow.
+pub fn turn(id: &str) -> &'static After {
+    Box::leak(Box::new(After::Turn(id.to_owned())))
 }
 
 pub fn begin(store: &Store<Sqlite>, beginning: &Beginning<'_>) -> Begun {

@@ -1,10 +1,16 @@
 //! Renaming and forgetting.
 
-use personal_ai_assistant::memory::begin::{After, Beginning};
+use personal_ai_assistant::api::request::After;
+use personal_ai_assistant::memory::answer::Ended;
+use personal_ai_assistant::memory::begin::Beginning;
 use personal_ai_assistant::memory::journal::JournalRow;
+use personal_ai_assistant::memory::reading::Format;
+use personal_ai_assistant::memory::store::{State, Store};
 
-use super::database::{NOW, Sqlite, append, begin, end, exchange, json, message, open, pieces};
-use super::lists::{ids, search};
+use super::database::{
+    NOW, STOP, Sqlite, append, begin, end, exchange, json, message, open, pieces,
+};
+use super::lists::{at, ids, search};
 
 /// All tables without a row, as far as the store fills them.
 fn is_empty(database: &Sqlite) -> bool {
@@ -61,6 +67,62 @@ fn a_deleted_conversation_is_forgotten_whole() {
     append(&store, begun.exchange, &mut row, &pieces(["z"]));
     assert_eq!(store.delete("d").expect("a deletion"), Some(vec![]));
     assert!(is_empty(&database));
+}
+
+/// Begins answers that are never ended, until the database is full.
+fn fill_up(store: &Store<Sqlite>) {
+    for number in 0.. {
+        let id: &str = Box::leak(format!("more{number}").into_boxed_str());
+        if store
+            .begin(&message("more", id, &"x".repeat(1_000)))
+            .is_err()
+        {
+            return;
+        }
+        let begun = store.exchange(id).expect("a query").expect("an answer");
+        let ended = Ended {
+            state: State::Complete,
+            ending: STOP,
+            pieces: &pieces(["word"]),
+            now_ms: NOW,
+        };
+        if store.end(begun.exchange, &ended).is_err() {
+            return;
+        }
+    }
+}
+
+#[test]
+fn forgetting_needs_no_room_and_makes_some() {
+    for act in ["delete", "delete all", "expire"] {
+        let database = Sqlite::new();
+        let store = open(&database);
+        for number in 0..50 {
+            let id: &str = Box::leak(format!("k{number}").into_boxed_str());
+            exchange(
+                &store,
+                &at(number, "c", id, "Hello"),
+                &format!("word{number} ").repeat(500),
+            );
+        }
+        database.limit_pages(1);
+        fill_up(&store);
+        let forgotten = match act {
+            "delete" => store.delete("c").map(|_| ()),
+            "delete all" => store.delete_all().map(|_| ()),
+            _ => store.expire(NOW + 1_000, 10).map(|_| ()),
+        };
+        forgotten.expect("room");
+        assert!(
+            store
+                .conversation("c", Format::Json)
+                .expect("a query")
+                .is_none(),
+            "{act}"
+        );
+        let begun = store.begin(&at(2_000, "new", "new", &"y".repeat(8_000)));
+        assert!(begun.is_ok(), "{act}: there is room again");
+    }
 }
 
 #[test]
@@ -168,7 +230,7 @@ fn an_exchange_whose_answer_never_began_leaves_nothing() {
             ..message("e", "k3", "Failed")
         },
         Beginning {
-            after: After::Beginning,
+            after: &After::Beginning,
             ..message("c", "k3", "Failed")
         },
     ] {
@@ -179,7 +241,7 @@ fn an_exchange_whose_answer_never_began_leaves_nothing() {
     // A conversation whose title is that of the exchange, but which has got another one meanwhile.
     let first = begin(&store, &message("f", "k4", "First words"));
     let second = Beginning {
-        after: After::Beginning,
+        after: &After::Beginning,
         ..message("f", "k5", "Second words")
     };
     begin(&store, &second);

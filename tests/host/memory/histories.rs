@@ -1,14 +1,16 @@
 //! Where a message stands in its conversation, and what the model gets to read before it.
 
-use personal_ai_assistant::api::request::{Role, Turn};
+use personal_ai_assistant::api::request::{After, Role, Turn};
 use personal_ai_assistant::memory::answer::Ended;
-use personal_ai_assistant::memory::begin::{After, BeginError, Beginning};
+use personal_ai_assistant::memory::begin::{BeginError, Beginning};
 use personal_ai_assistant::memory::journal::JournalRow;
 use personal_ai_assistant::memory::pieces::Pieces;
 use personal_ai_assistant::memory::sql::Database;
 use personal_ai_assistant::memory::store::{State, Store};
 
-use super::database::{NOW, Sqlite, begin, end, exchange, json, message, open, refused, store};
+use super::database::{
+    NOW, Sqlite, begin, end, exchange, json, message, open, refused, store, turn,
+};
 
 /// Turns as `U: …` and `A: …`.
 fn shown(history: &[Turn]) -> Vec<String> {
@@ -19,9 +21,9 @@ fn shown(history: &[Turn]) -> Vec<String> {
     history.iter().map(shown).collect()
 }
 
-fn after<'a>(turn: &'a str, id: &'a str, text: &'a str) -> Beginning<'a> {
+fn after<'a>(parent: &str, id: &'a str, text: &'a str) -> Beginning<'a> {
     Beginning {
-        after: After::Turn(turn),
+        after: turn(parent),
         ..message("c", id, text)
     }
 }
@@ -67,7 +69,7 @@ fn a_message_after_an_earlier_turn_sees_the_turns_before_that_one() {
         );
     }
     let beginning = Beginning {
-        after: After::Beginning,
+        after: &After::Beginning,
         ..message("c", "k4", "anew")
     };
     assert_eq!(before(&store, &beginning), [""; 0]);
@@ -135,6 +137,20 @@ fn an_answer_without_text_goes_with_its_question() {
     // The question itself can still be followed.
     let history = before(&store, &after("q-k2", "k4", "I mean"));
     assert_eq!(history, ["U: one", "A: 1", "U: two"]);
+}
+
+#[test]
+fn an_answer_whose_text_is_missing_goes_with_its_question_and_what_came_before_it_stays() {
+    let database = Sqlite::new();
+    let store = open(&database);
+    exchange(&store, &message("c", "k1", "one"), "1");
+    exchange(&store, &message("c", "k2", "two"), "2");
+    exchange(&store, &message("c", "k3", "three"), "3");
+    database.run("UPDATE exchanges SET pieces = NULL WHERE id = 'k2'");
+    assert_eq!(
+        before(&store, &message("c", "k4", "four")),
+        ["U: one", "A: 1", "U: three", "A: 3"]
+    );
 }
 
 #[test]
@@ -219,7 +235,7 @@ fn an_answer_that_is_too_long_ends_the_history_also_when_it_is_the_newest() {
     let history = before(
         &store,
         &Beginning {
-            after: After::Turn("q-k5"),
+            after: turn("q-k5"),
             ..message("d", "k6", "two")
         },
     );

@@ -2,7 +2,8 @@
 
 use serde_json::Value;
 
-use personal_ai_assistant::memory::begin::{After, Beginning};
+use personal_ai_assistant::api::request::After;
+use personal_ai_assistant::memory::begin::Beginning;
 use personal_ai_assistant::memory::list::{Cursor, Listing};
 use personal_ai_assistant::memory::store::Store;
 
@@ -163,7 +164,7 @@ fn the_state_is_that_of_the_newest_answer_and_every_turn_counts() {
     let first = begin(&store, &at(0, "c", "k1", "one"));
     end(&store, first.exchange, "1");
     let edit = Beginning {
-        after: After::Beginning,
+        after: &After::Beginning,
         ..at(1, "c", "k2", "one, edited")
     };
     begin(&store, &edit);

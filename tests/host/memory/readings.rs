@@ -1,13 +1,14 @@
 //! Conversations as JSON, as Markdown, and all of them as JSON lines.
 
+use personal_ai_assistant::api::request::After;
 use personal_ai_assistant::memory::answer::Ended;
-use personal_ai_assistant::memory::begin::{After, Beginning};
+use personal_ai_assistant::memory::begin::Beginning;
 use personal_ai_assistant::memory::journal::JournalRow;
 use personal_ai_assistant::memory::reading::{Format, Reading};
 use personal_ai_assistant::memory::store::{State, Store};
 
 use super::database::{
-    NOW, Sqlite, append, begin, conversation, exchange, message, pieces, read, store,
+    NOW, Sqlite, append, begin, conversation, exchange, message, pieces, read, store, turn,
 };
 
 /// A conversation with an answer of every state, and a branch.
@@ -33,7 +34,7 @@ fn varied() -> Store<Sqlite> {
         };
         assert!(store.end(begun.exchange, &ended).expect("an end"));
     };
-    let newest = After::Newest;
+    let newest = &After::Newest;
     let usage = "\"finish_reason\":\"length\",\"usage\":{\"input_tokens\":9,\"output_tokens\":1,\"total_tokens\":10},\
                  \"turn_id\":\"a-k1\",\"history_turns\":0";
     ask("k1", "One?", newest, &["1", "!"], State::Complete, usage);
@@ -49,7 +50,7 @@ fn varied() -> Store<Sqlite> {
     ask(
         "k3",
         "Two, edited?",
-        After::Turn("a-k1"),
+        turn("a-k1"),
         &[],
         State::Failed,
         failed,

@@ -193,6 +193,28 @@ fn a_search_that_finds_much_gives_the_same_pages_as_one_that_finds_little() {
     assert_eq!(seen, 4_200);
 }
 
+#[test]
+fn the_first_200_000_characters_of_a_text_are_searched() {
+    let store = store();
+    // The message and a line end come first, and a smiley is one character.
+    let before = |word: &str| "😀 ".repeat((200_000 - "Q\n".len() - word.len()) / 2);
+    for (id, answer) in [
+        ("a", format!("{}inside", before("inside"))),
+        ("b", format!("{}cutting", before("cutt"))),
+        ("c", format!("{}beyond", before(""))),
+    ] {
+        exchange(&store, &at(0, id, id, "Q"), &answer);
+    }
+    for (q, found) in [
+        ("inside", &["a"][..]),
+        ("cutt", &["b"]),
+        ("cutti", &[]),
+        ("b", &[]),
+    ] {
+        assert_eq!(ids(&search(&store, q)), found, "{q}");
+    }
+}
+
 /// Any text, and often one of a script whose words have marks in them.
 fn text() -> impl Strategy<Value = String> {
     let letter = prop_oneof![

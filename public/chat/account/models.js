@@ -1,0 +1,20 @@
+/** Longest wait for the list: the page works without it. */
+const TIMEOUT_MS = 20_000;
+
+/**
+ * The models that may be chosen.
+ *
+ * @param {import("../api.js").Api} api
+ * @returns {Promise<{ ids: string[], standard: string } | undefined>} `undefined` where there is no list
+ */
+export async function loadModels(api) {
+  try {
+    const response = await api.request("/models", { signal: AbortSignal.timeout(TIMEOUT_MS) });
+    const { models, default: standard } = await response.json();
+    if (typeof standard !== "string" || standard === "") return undefined;
+    const ids = models.map(({ id }) => id).filter((id) => typeof id === "string" && id !== "");
+    return { ids: [...new Set([standard, ...ids])], standard };
+  } catch {
+    return undefined;
+  }
+}

@@ -1,0 +1,128 @@
+import { download } from "../sidebar/download.js";
+import { explain } from "../sidebar/notes.js";
+import { isTokenRemembered, loadSettings, loadToken, saveSettings, saveToken } from "../store.js";
+import { ConfirmDialog } from "./confirm-dialog.js";
+
+const MODEL = /^[\w.:/-]{1,128}$/;
+const NOT_A_MODEL =
+  "A model’s name has only letters, digits and . _ : / - in it. Correct it, or leave it empty for the default.";
+const NOT_A_NUMBER =
+  "The longest answer must be a whole number of at least 1. Correct it, or leave it empty for the default.";
+
+/** The settings, and what can be done with all conversations and with the access token. */
+export class SettingsDialog {
+  #dialog = document.querySelector("#settings-dialog");
+  #model = document.querySelector("#model");
+  #maxTokens = document.querySelector("#max-tokens");
+  #problem = document.querySelector("#settings-problem");
+  #export = document.querySelector("#export-all");
+  #account = document.querySelector("#settings-account");
+  #page;
+  #handlers;
+  #confirm = new ConfirmDialog(() => this.#removeAll());
+
+  /**
+   * @param {import("../page.js").Page} page
+   * @param {object} handlers
+   * @param {() => void} handlers.onSaved the settings may have changed
+   * @param {() => void} handlers.onRemovedAll no conversation is left
+   * @param {() => Promise<void>} handlers.beforeSignOut what still needs the access token
+   */
+  constructor(page, handlers) {
+    this.#page = page;
+    this.#handlers = handlers;
+    for (const button of document.querySelectorAll(".open-settings")) {
+      button.addEventListener("click", () => this.open());
+    }
+    const clicked = {
+      "#settings-cancel": () => this.#dialog.close(),
+      "#export-all": () => this.#exportAll(),
+      "#remove-all": () => this.#askToRemoveAll(),
+      "#sign-out": () => this.#signOut(),
+    };
+    for (const [selector, onClick] of Object.entries(clicked)) {
+      document.querySelector(selector).addEventListener("click", onClick);
+    }
+    this.#dialog.querySelector("form").addEventListener("submit", (event) => {
+      event.preventDefault();
+      this.#submit();
+    });
+  }
+
+  open() {
+    const { model = "", maxTokens = "" } = loadSettings();
+    this.#model.value = model;
+    this.#maxTokens.value = `${maxTokens}`;
+    this.#account.hidden = loadToken() === undefined;
+    this.#account.querySelector("span").textContent = isTokenRemembered()
+      ? "This device remembers your access token."
+      : "Your access token is kept until you close this tab.";
+    this.#show("");
+    this.#dialog.showModal();
+  }
+
+  /** Lets the person enter a model's name, where there is no list to choose from. @param {boolean} isOffered */
+  offerModel(isOffered) {
+    document.querySelector("#settings-model").hidden = !isOffered;
+  }
+
+  #submit() {
+    const model = this.#model.value.trim();
+    const maxTokens = this.#maxTokens.value.trim();
+    if (model && !MODEL.test(model)) return this.#show(NOT_A_MODEL, this.#model);
+    if (maxTokens && !/^[1-9]\d{0,8}$/.test(maxTokens)) {
+      return this.#show(NOT_A_NUMBER, this.#maxTokens);
+    }
+    saveSettings({ model: model || undefined, maxTokens: Number(maxTokens) || undefined });
+    this.#handlers.onSaved();
+    this.#dialog.close();
+  }
+
+  async #exportAll() {
+    this.#export.disabled = true;
+    this.#show("");
+    try {
+      const keeper = await this.#page.keeper;
+      download(
+        await keeper.exportAll(),
+        `conversations-${new Date().toISOString().slice(0, 10)}.jsonl`,
+      );
+    } catch (error) {
+      this.#show(`The conversations could not be exported. ${explain(error)}`);
+    } finally {
+      this.#export.disabled = false;
+    }
+  }
+
+  async #askToRemoveAll() {
+    const { kind } = await this.#page.keeper;
+    this.#confirm.open(kind === "browser" ? "in this browser" : "on every device");
+  }
+
+  async #removeAll() {
+    try {
+      const keeper = await this.#page.keeper;
+      await keeper.removeAll();
+    } catch (error) {
+      throw new Error(`The conversations could not be deleted. ${explain(error)}`);
+    }
+    await this.#page.forgetAll();
+    this.#dialog.close();
+    this.#page.open();
+    this.#handlers.onRemovedAll();
+  }
+
+  async #signOut() {
+    await this.#handlers.beforeSignOut();
+    saveToken(undefined);
+    await this.#page.forgetAll();
+    location.assign("/");
+  }
+
+  /** @param {HTMLInputElement} [field] the field to correct */
+  #show(problem, field) {
+    this.#problem.textContent = problem;
+    for (const each of [this.#model, this.#maxTokens]) each.ariaInvalid = `${each === field}`;
+    field?.focus();
+  }
+}

@@ -1,0 +1,60 @@
+import { load, save, savedKeys } from "./store.js";
+
+/**
+ * Questions that nobody else keeps yet: those that wait, are on their way, or failed before their answer began. They are
+ * saved before they are sent, with the id of their answer, so that a reload neither loses one nor buys an answer twice.
+ *
+ * @typedef {object} SavedAsk
+ * @property {string} answerId
+ * @property {string} [parentId] the answer of the exchange that it follows
+ * @property {string} message
+ * @property {"queued" | "streaming" | "stopped" | "failed"} state
+ * @property {{ after: string | null, model?: string, maxTokens?: number }} [sent] what else was sent
+ * @property {import("./api.js").Problem} [problem]
+ */
+
+const ASKS = "asks ";
+const DRAFT = "draft ";
+
+/** @returns {SavedAsk[]} */
+export function loadAsks(conversationId) {
+  const asks = load(ASKS + conversationId);
+  return Array.isArray(asks) ? asks : [];
+}
+
+/** @param {import("./turns.js").Exchange[]} exchanges */
+export function saveAsks(conversationId, exchanges) {
+  const asks = exchanges.filter(isUnkept).map((exchange) => ({
+    answerId: exchange.answerId,
+    parentId: exchange.parent?.answerId,
+    message: exchange.question,
+    state: exchange.state,
+    sent: exchange.sent,
+    problem: exchange.problem,
+  }));
+  save(ASKS + conversationId, asks.length > 0 ? asks : undefined);
+}
+
+/** Whether nobody else keeps an exchange. @param {import("./turns.js").Exchange} exchange */
+export function isUnkept(exchange) {
+  return exchange.turnId === undefined && exchange.answer === "";
+}
+
+/** What the person has begun to write. @returns {string} */
+export function loadDraft(conversationId = "") {
+  return load(DRAFT + conversationId) ?? "";
+}
+
+export function saveDraft(conversationId = "", text) {
+  save(DRAFT + conversationId, text || undefined);
+}
+
+/** Forgets what was to be asked in a conversation, or in all. @param {string} [conversationId] */
+export function forgetAsks(conversationId) {
+  for (const key of savedKeys()) {
+    const isMeant = [ASKS, DRAFT].some((kind) =>
+      conversationId === undefined ? key.startsWith(kind) : key === kind + conversationId,
+    );
+    if (isMeant) save(key, undefined);
+  }
+}

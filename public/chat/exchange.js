@@ -1,0 +1,54 @@
+import { ChatError, newId } from "./api.js";
+
+/**
+ * One question with its answer, as the page holds it.
+ *
+ * @typedef {import("./turns.js").Exchange} Exchange
+ */
+
+/** Every field is set, so that it can overwrite an earlier try. @returns {Exchange} */
+export function newExchange(question, parent) {
+  return {
+    answerId: newId(),
+    parent,
+    question,
+    answer: "",
+    state: "streaming",
+    turnId: undefined,
+    sent: undefined,
+    model: undefined,
+    finishReason: undefined,
+    usage: undefined,
+    problem: undefined,
+    firstWordMs: undefined,
+    isLost: false,
+    isStopping: false,
+  };
+}
+
+/** @param {Exchange} exchange @param {import("./answer-stream.js").Frame} frame the final one */
+export function endExchange(
+  exchange,
+  { finish_reason, usage, turn_id, error, detail, code, correlation_id },
+) {
+  const state = ["stopped", "interrupted"].includes(finish_reason) ? finish_reason : "done";
+  const failed = code === "interrupted" ? "interrupted" : "failed";
+  Object.assign(exchange, {
+    finishReason: finish_reason,
+    usage,
+    turnId: turn_id ?? exchange.turnId,
+  });
+  exchange.state = error ? failed : state;
+  exchange.problem = error ? { error, detail, code, correlationId: correlation_id } : undefined;
+}
+
+/** What went wrong, in words for the person. @returns {import("./api.js").Problem} */
+export function problemOf(error) {
+  if (error instanceof ChatError) return error.problem;
+  console.error(error);
+  return {
+    error: "Something went wrong on this page",
+    detail: "Reload it and try again.",
+    code: "page_error",
+  };
+}

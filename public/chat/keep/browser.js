@@ -1,0 +1,282 @@
+import { framesIn } from "../answer-stream.js";
+import { ChatError, MODEL_PATIENCE_MS, newId } from "../api.js";
+import { requestFor } from "../history.js";
+import { exchangesOf, pathTo, titleOf } from "../turns.js";
+import { markdownOf } from "./markdown.js";
+import { Presence } from "./presence.js";
+import { Saving } from "./saving.js";
+import { find } from "./search.js";
+import { Shelf } from "./shelf.js";
+
+/** How often another tab's answer is looked at, should its messages not come. */
+const LOOK_MS = 1000;
+
+const NOT_FOUND = {
+  error: "Not found",
+  detail: "There is no such conversation in this browser.",
+  code: "not_found",
+};
+
+/**
+ * Conversations that this browser keeps, for a service that keeps none. The interface is that of `ServerKeeper`, but an
+ * answer lasts only as long as the tab that asked for it.
+ */
+export class BrowserKeeper {
+  /** @type {"browser"} */
+  kind = "browser";
+  #api;
+  #shelf = new Shelf();
+  #presence = new Presence();
+  /** Conversations by the ids of their answers. @type {Map<string, string>} */
+  #places = new Map();
+  /** @type {Map<string, Promise<import("./server.js").Conversation>>} */
+  #opening = new Map();
+
+  /** @param {import("../api.js").Api} api */
+  constructor(api) {
+    this.#api = api;
+  }
+
+  async list({ q = "", before, limit = 30 } = {}) {
+    const all = await this.#shelf.summaries();
+    const found = q === "" ? all : await find(q, all, (id) => this.#shelf.get(id));
+    const rest = before === undefined ? found : found.filter((each) => each.updated_at < before);
+    const conversations = rest.slice(0, limit);
+    const next = rest.length > limit ? conversations.at(-1).updated_at : null;
+    return { conversations, next };
+  }
+
+  /** Whoever opens one at the same time gets the same, so that what is left of an answer is taken in once. */
+  open(id) {
+    const opening = this.#opening.get(id) ?? this.#open(id);
+    this.#opening.set(id, opening);
+    return opening.finally(() => this.#opening.delete(id));
+  }
+
+  async #open(id) {
+    const conversation = await this.#shelf.get(id);
+    if (!conversation) throw new ChatError(NOT_FOUND, newId(), { status: 404 });
+    const answers = conversation.turns.filter(({ role }) => role === "assistant");
+    const changed = [];
+    for (const turn of answers) {
+      this.#places.set(turn.answer_id, id);
+      // Of an answer that was interrupted, the last words may be written after its page was left.
+      if (turn.state !== "streaming" && turn.state !== "interrupted") continue;
+      const text = await this.#shelf.partial(turn.answer_id);
+      turn.content = text ?? turn.content;
+      if (await this.#presence.has(turn.answer_id)) continue;
+      // The tab that asked is gone, and the answer with it.
+      if (text !== undefined || turn.state === "streaming") changed.push(turn);
+      turn.state = "interrupted";
+    }
+    if (changed.length > 0) await this.#shelf.put(conversation);
+    for (const { answer_id } of changed) await this.#shelf.removePartial(answer_id);
+    return conversation;
+  }
+
+  async rename(id, title) {
+    const updated_at = new Date().toISOString();
+    await this.#shelf.put({ ...(await this.open(id)), title, updated_at });
+  }
+
+  async remove(id) {
+    const conversation = await this.#shelf.get(id);
+    for (const { answer_id, state } of conversation?.turns ?? []) {
+      if (state === "streaming") this.#presence.stop(answer_id);
+    }
+    await this.#shelf.remove(id);
+  }
+
+  /** What is kept here is at hand offline. */
+  async copy() {}
+
+  async markdown(id) {
+    return markdownOf(await this.open(id));
+  }
+
+  async exportAll() {
+    const ids = (await this.#shelf.summaries()).map(({ id }) => id);
+    const lines = await Promise.all(ids.map(async (id) => JSON.stringify(await this.open(id))));
+    return new Blob(
+      lines.map((line) => `${line}\n`),
+      { type: "application/jsonl" },
+    );
+  }
+
+  async removeAll() {
+    await this.#shelf.clear();
+  }
+
+  /**
+   * Keeps a conversation of somewhere else.
+   *
+   * @param {import("./server.js").Conversation} conversation
+   * @returns {Promise<boolean>} whether it outlives the page
+   */
+  take(conversation) {
+    return this.#shelf.put(conversation);
+  }
+
+  async has(id) {
+    return (await this.#shelf.get(id)) !== undefined;
+  }
+
+  /** Whether an answer is known to be in one of these conversations. */
+  knows(answerId) {
+    return this.#places.has(answerId);
+  }
+
+  /** @param {import("./server.js").Ask} ask @param {{ signal: AbortSignal }} options */
+  async *ask(ask, { signal }) {
+    const { answerId, conversationId } = ask;
+    const conversation = (await this.#shelf.get(conversationId)) ?? emptyConversation(ask);
+    const earlier = pathTo(exchangeOf(conversation, (each) => each.turnId === ask.after));
+    const { body, since } = requestFor(earlier, ask.message, ask);
+    const turns = newTurns(ask);
+    const [, answer] = turns;
+    conversation.turns.push(...turns);
+    conversation.updated_at = answer.created_at;
+    this.#places.set(answerId, conversationId);
+    const stopped = await this.#presence.enter(answerId, signal);
+    const saving = new Saving(() => {
+      this.#shelf.putPartial(answerId, answer.content);
+      this.#presence.tell(answerId);
+    });
+    const kept = { turn_id: answer.id, history_turns: 2 * (earlier.length - since) };
+    let sequence = 0;
+    try {
+      await this.#shelf.put(conversation);
+      const request = {
+        method: "POST",
+        body,
+        signal: stopped,
+        insists: true,
+        patienceMs: MODEL_PATIENCE_MS,
+      };
+      for await (const frame of framesIn(await this.#api.request("/chat", request))) {
+        sequence += 1;
+        answer.content += frame.content;
+        if (frame.is_final) endTurn(answer, frame);
+        else saving.soon();
+        yield frame.is_final ? { ...frame, ...kept } : frame;
+      }
+    } catch (error) {
+      await saving.stays();
+      const isLost = error instanceof ChatError && error.status === undefined;
+      if (!stopped.aborted && !(isLost && sequence > 0)) {
+        await this.#forget(conversation.id, turns);
+        throw error;
+      }
+      const ending = stopped.aborted ? { finish_reason: "stopped" } : error.problem;
+      const correlation_id = error.problem?.correlationId;
+      const frame = { content: "", sequence, is_final: true, correlation_id, ...ending };
+      endTurn(answer, frame);
+      yield { ...frame, ...kept };
+    } finally {
+      saving.end();
+      await this.#save(conversation.id, turns);
+      await this.#shelf.removePartial(answerId);
+      this.#presence.leave(answerId);
+    }
+  }
+
+  /**
+   * Reads an answer that another tab is getting, or one that is over.
+   *
+   * @param {string} answerId
+   * @param {{ signal: AbortSignal }} options
+   */
+  async *read(answerId, { signal }) {
+    const id = this.#places.get(answerId);
+    let length = 0;
+    for (let sequence = 0; ; sequence += 1) {
+      const conversation = await this.open(id);
+      const turn = conversation.turns.find((each) => each.answer_id === answerId);
+      if (!turn) throw new ChatError(NOT_FOUND, newId(), { status: 404 });
+      if (turn.content.length > length) {
+        yield { content: turn.content.slice(length), sequence, is_final: false };
+        length = turn.content.length;
+      } else if (turn.state !== "streaming") {
+        yield finalFrameOf(turn, sequence);
+        return;
+      } else {
+        await this.#presence.heard(answerId, LOOK_MS, signal);
+      }
+    }
+  }
+
+  /** Stops an answer, whichever tab is getting it. */
+  async stop(answerId) {
+    this.#presence.stop(answerId);
+  }
+
+  /** Writes an exchange that is over, beside what other tabs have written meanwhile. */
+  async #save(id, turns) {
+    const conversation = await this.#shelf.get(id);
+    // It may have been deleted meanwhile.
+    if (!conversation) return;
+    for (const turn of turns) {
+      const at = conversation.turns.findIndex((each) => each.id === turn.id);
+      if (at >= 0) conversation.turns[at] = turn;
+    }
+    await this.#shelf.put(conversation);
+  }
+
+  /** Takes back a question that got no answer. */
+  async #forget(id, turns) {
+    const conversation = await this.#shelf.get(id);
+    if (!conversation) return;
+    conversation.turns = conversation.turns.filter((turn) =>
+      turns.every((it) => it.id !== turn.id),
+    );
+    if (conversation.turns.length === 0) await this.#shelf.remove(id);
+    else await this.#shelf.put(conversation);
+  }
+}
+
+function emptyConversation({ conversationId: id, message }) {
+  const now = new Date().toISOString();
+  return { id, title: titleOf(message), created_at: now, updated_at: now, turns: [] };
+}
+
+/** @returns {[import("../turns.js").Turn, import("../turns.js").Turn]} */
+function newTurns({ answerId, message, after, model }) {
+  const created_at = new Date().toISOString();
+  const question = { id: newId(), parent_id: after, role: "user", content: message, created_at };
+  const answer = {
+    id: newId(),
+    parent_id: question.id,
+    role: "assistant",
+    content: "",
+    created_at,
+    answer_id: answerId,
+    state: "streaming",
+    model,
+    finish_reason: null,
+    usage: null,
+  };
+  return [question, answer];
+}
+
+function exchangeOf({ turns }, matches) {
+  return exchangesOf(turns).find(matches);
+}
+
+/** Writes into a turn how its answer ended. */
+function endTurn(turn, { finish_reason = null, usage = null, error, detail, code }) {
+  const state = finish_reason === "stopped" ? "stopped" : "complete";
+  Object.assign(turn, { finish_reason, usage, state: error ? "failed" : state });
+  if (error) turn.error = { error, detail, code };
+}
+
+function finalFrameOf({ id, state, finish_reason, usage, error }, sequence) {
+  const ending = error ?? { finish_reason: finish_reason ?? state };
+  return {
+    content: "",
+    sequence,
+    is_final: true,
+    ...ending,
+    usage: usage ?? undefined,
+    turn_id: id,
+  };
+}

@@ -1,0 +1,94 @@
+/**
+ * What the tabs of this browser tell each other of answers that one of them is getting. A lock tells who is getting one,
+ * because it is released whichever way a tab ends. Without https there are no locks, and then no tab knows of another.
+ */
+export class Presence {
+  #channel = new BroadcastChannel("answers");
+  /** Of the answers that this tab is getting. @type {Map<string, { abort: AbortController, release: () => void }>} */
+  #own = new Map();
+
+  constructor() {
+    this.#channel.addEventListener("message", ({ data }) => {
+      if (data.stop) this.#own.get(data.stop)?.abort.abort();
+    });
+  }
+
+  /**
+   * This tab begins to get an answer.
+   *
+   * @param {string} answerId
+   * @param {AbortSignal} signal stops it, too
+   * @returns {Promise<AbortSignal>} is aborted when the answer is to stop
+   */
+  async enter(answerId, signal) {
+    const abort = new AbortController();
+    if (signal.aborted) abort.abort();
+    signal.addEventListener("abort", () => abort.abort());
+    const { promise, resolve } = withResolvers();
+    this.#own.set(answerId, { abort, release: resolve });
+    await new Promise((entered) => {
+      if (!navigator.locks) return entered();
+      navigator.locks.request(nameOf(answerId), () => {
+        entered();
+        return promise;
+      });
+    });
+    return abort.signal;
+  }
+
+  /** The answer has ended. */
+  leave(answerId) {
+    this.#own.get(answerId)?.release();
+    this.#own.delete(answerId);
+    this.tell(answerId);
+  }
+
+  /** Whether some tab is getting an answer. */
+  async has(answerId) {
+    if (this.#own.has(answerId)) return true;
+    const { held = [] } = (await navigator.locks?.query()) ?? {};
+    return held.some(({ name }) => name === nameOf(answerId));
+  }
+
+  /** Stops an answer in whichever tab is getting it. */
+  stop(answerId) {
+    this.#own.get(answerId)?.abort.abort();
+    this.#channel.postMessage({ stop: answerId });
+  }
+
+  /** Tells the other tabs that an answer has come further. */
+  tell(answerId) {
+    this.#channel.postMessage({ grown: answerId });
+  }
+
+  /** Resolves when an answer has come further, or after some time. */
+  heard(answerId, ms, signal) {
+    return new Promise((resolve, reject) => {
+      const over = new AbortController();
+      const end = (act) => {
+        over.abort();
+        clearTimeout(timer);
+        act();
+      };
+      const timer = setTimeout(() => end(resolve), ms);
+      const onMessage = ({ data }) => data.grown === answerId && end(resolve);
+      this.#channel.addEventListener("message", onMessage, { signal: over.signal });
+      signal.addEventListener("abort", () => end(() => reject(signal.reason)), {
+        signal: over.signal,
+      });
+    });
+  }
+}
+
+function nameOf(answerId) {
+  return `answer ${answerId}`;
+}
+
+/** `Promise.withResolvers` is newer than some browsers. */
+function withResolvers() {
+  let resolve;
+  const promise = new Promise((it) => {
+    resolve = it;
+  });
+  return { promise, resolve };
+}

@@ -1,0 +1,58 @@
+/** Letters before and behind what was found that a snippet shows. */
+const AROUND = 60;
+
+/**
+ * Finds conversations in which a message with its answer, or the title, has all words of a query or words that begin
+ * so. Case and accents do not count.
+ *
+ * @param {string} query
+ * @param {import("./server.js").Summary[]} summaries
+ * @param {(id: string) => Promise<import("./server.js").Conversation | undefined>} get
+ * @returns {Promise<import("./server.js").Summary[]>} with snippets, in the same order
+ */
+export async function find(query, summaries, get) {
+  const words = wordsOf(query);
+  if (words.length === 0) return [];
+  const found = [];
+  for (const summary of summaries) {
+    const snippet = snippetOf(words, summary.title, (await get(summary.id))?.turns ?? []);
+    if (snippet !== undefined) found.push({ ...summary, snippet });
+  }
+  return found;
+}
+
+function snippetOf(words, title, turns) {
+  for (const [at, turn] of turns.entries()) {
+    if (turn.role !== "user") continue;
+    const text = `${turn.content}\n${turns[at + 1]?.content ?? ""}`;
+    if (hasAll(words, text)) return around(words, text);
+  }
+  return hasAll(words, title) ? title : undefined;
+}
+
+function hasAll(words, text) {
+  const plain = ` ${wordsOf(text).join(" ")}`;
+  return words.every((word) => plain.includes(` ${word}`));
+}
+
+/** The text around the first word that was found, on one line. */
+function around(words, text) {
+  const line = text.replace(/\s+/g, " ");
+  const at = Array.from(line.matchAll(/[\p{L}\p{N}\p{M}]+/gu)).find(([word]) =>
+    words.some((sought) => plainOf(word).startsWith(sought)),
+  );
+  const start = Math.max(0, line.lastIndexOf(" ", Math.max(0, (at?.index ?? 0) - AROUND)) + 1);
+  const end = Math.min(line.length, (at?.index ?? 0) + AROUND);
+  return `${start > 0 ? "…" : ""}${line.slice(start, end).trim()}${end < line.length ? "…" : ""}`;
+}
+
+function wordsOf(text) {
+  return plainOf(text).match(/[\p{L}\p{N}]+/gu) ?? [];
+}
+
+function plainOf(text) {
+  return text
+    .normalize("NFD")
+    .replace(/\p{M}+/gu, "")
+    .toLowerCase();
+}

@@ -1,0 +1,247 @@
+import { download, fileName } from "./download.js";
+import { Frame } from "./frame.js";
+import { ConversationList } from "./list.js";
+import { Listing } from "./listing.js";
+import { Menu } from "./menu.js";
+import { explain, Notes } from "./notes.js";
+import { Removals } from "./removal.js";
+import { Search } from "./search.js";
+import { Toast } from "./toast.js";
+
+/** How often the list is read again while an answer is running, which may be on another device. */
+const RUNNING_MS = 10_000;
+
+/** The kept conversations: the list with its search, and what can be done with each of them. */
+export class Sidebar {
+  #page;
+  #keeper;
+  /** @type {Listing | undefined} */
+  #all;
+  /** What a search has found. @type {Listing | undefined} */
+  #found;
+  /** @type {string | undefined} */
+  #openId;
+  /** The conversation that was open when it was deleted. @type {string | undefined} */
+  #closedId;
+  #timer = 0;
+  #menu = new Menu(document.querySelector("#row-menu"));
+  #toast = new Toast();
+  #frame = new Frame((place) => {
+    this.#menu.close();
+    this.#toast.moveTo(place);
+  });
+  #list = new ConversationList({
+    onOpen: (id) => this.#open(id),
+    onMenu: (row) => this.#menu.toggle(row.button, (name, byKey) => this.#act(row, name, byKey)),
+  });
+  #notes;
+  #search;
+  #removals = new Removals(this.#toast, {
+    remove: (id) => this.#keeper.remove(id),
+    onUndo: (id) => this.#restore(id),
+    onRemoved: (id) => this.#tell("removed", { id }),
+    onFailure: (error) => this.#fail("The conversation could not be deleted.", error),
+  });
+
+  /**
+   * @param {import("../page.js").Page} page
+   * @param {() => Promise<unknown>} askForToken
+   */
+  constructor(page, askForToken) {
+    this.#page = page;
+    this.#notes = new Notes({
+      onMore: () => this.#load(),
+      onToken: () => askForToken().then(() => this.#load()),
+    });
+    this.#search = new Search({
+      onSearch: (query, signal) => this.#find(query, signal),
+      onEnd: () => {
+        this.#found = undefined;
+        this.#show();
+      },
+    });
+    page.addEventListener("kept", ({ detail }) => this.#use(detail.keeper));
+    page.addEventListener("opened", ({ detail }) => this.#opened(detail.id));
+    page.addEventListener("changed", ({ detail }) => this.#update(detail.summary));
+    page.addEventListener("removed", ({ detail }) => this.#forget(detail.id));
+    for (const link of document.querySelectorAll(".new-conversation")) {
+      link.addEventListener("click", (event) => {
+        if (event.ctrlKey || event.metaKey || event.shiftKey || event.altKey) return;
+        event.preventDefault();
+        this.#open(undefined);
+      });
+    }
+    addEventListener("keydown", (event) => this.#pressed(event));
+    addEventListener("pageshow", ({ persisted }) => persisted && this.refresh());
+    addEventListener("online", () => this.refresh());
+    document.addEventListener("visibilitychange", () => !document.hidden && this.refresh());
+    this.#notes.loading();
+  }
+
+  /** Lists everything anew. */
+  reset() {
+    this.#all = new Listing(this.#keeper);
+    this.#search.clear();
+    this.#notes.loading();
+    this.#load();
+  }
+
+  /** Resolves when nothing is waiting to be deleted any more. */
+  settle() {
+    return this.#removals.settle();
+  }
+
+  /** Takes in what other devices have changed. */
+  async refresh() {
+    try {
+      await this.#all?.refresh();
+      this.#show();
+    } catch {
+      // What is known stays on the page, and the next time may be better.
+      this.#watch();
+    }
+  }
+
+  /** Ctrl+K, or Command+K, goes to the search. A browser that fills in a form presses keys without a name. */
+  #pressed(event) {
+    const isSearch = event.key?.toLowerCase() === "k" && (event.ctrlKey || event.metaKey);
+    if (!isSearch || event.shiftKey || event.altKey || isInDialog()) return;
+    event.preventDefault();
+    this.#frame.show();
+    this.#search.focus();
+  }
+
+  #use(keeper) {
+    this.#keeper = keeper;
+    document.querySelector("#kept-here").hidden = keeper.kind !== "browser";
+    this.#removals.resume();
+    this.reset();
+  }
+
+  async #load() {
+    const listing = this.#found ?? this.#all;
+    try {
+      await listing?.more();
+      this.#show();
+    } catch (error) {
+      if (listing === (this.#found ?? this.#all)) this.#notes.failed(error);
+    }
+  }
+
+  async #find(query, signal) {
+    if (!this.#keeper) return;
+    const found = new Listing(this.#keeper, { query, signal });
+    try {
+      await found.more();
+    } catch (error) {
+      if (!signal.aborted) this.#notes.failed(error);
+      return;
+    }
+    if (signal.aborted) return;
+    this.#found = found;
+    this.#show();
+    document.querySelector("#list-scroller").scrollTop = 0;
+  }
+
+  #show() {
+    const listing = this.#found ?? this.#all;
+    if (!listing) return;
+    const { query, isComplete, isCopy } = listing;
+    const shown = listing.summaries.filter(({ id }) => !this.#removals.isHidden(id));
+    this.#list.show(shown, { query, openId: this.#openId });
+    this.#notes.listed({ count: shown.length, isComplete, isCopy, query });
+    this.#watch();
+  }
+
+  /** Reads the list again soon if it says that an answer is running: only the page that reads the answer is told. */
+  #watch() {
+    clearTimeout(this.#timer);
+    const isRunning = this.#all?.summaries.some(({ state }) => state === "streaming");
+    if (isRunning && !document.hidden) this.#timer = setTimeout(() => this.refresh(), RUNNING_MS);
+  }
+
+  #open(id) {
+    this.#frame.closeSheet();
+    this.#page.open(id);
+  }
+
+  #opened(id) {
+    this.#openId = id;
+    this.#list.mark(id);
+    this.#list.row(id)?.element.scrollIntoView({ block: "nearest" });
+  }
+
+  #update(summary) {
+    this.#all?.update(summary);
+    this.#found?.update(summary);
+    this.#show();
+  }
+
+  #forget(id) {
+    this.#all?.remove(id);
+    this.#found?.remove(id);
+    this.#show();
+  }
+
+  #act(row, name, byKey) {
+    const { summary } = row;
+    if (name === "rename") row.rename((title) => this.#rename(summary, title));
+    if (name === "export") this.#export(summary);
+    if (name === "delete") this.#remove(summary.id, byKey);
+  }
+
+  async #rename({ id, title: oldTitle }, title) {
+    this.#update({ id, title });
+    try {
+      await this.#keeper.rename(id, title);
+    } catch (error) {
+      this.#update({ id, title: oldTitle });
+      return this.#fail("The title could not be changed.", error);
+    }
+    // The service counts a new title as a change, so the row moves to the top, and must not lose the focus by that.
+    const { element } = this.#list.row(id) ?? {};
+    const hasFocus = element?.contains(document.activeElement);
+    this.#tell("changed", { summary: { id, title, updated_at: new Date().toISOString() } });
+    if (hasFocus) this.#list.row(id)?.focus();
+  }
+
+  async #export({ id, title }) {
+    try {
+      const text = await this.#keeper.markdown(id);
+      download(new Blob([text], { type: "text/markdown;charset=utf-8" }), fileName(title, "md"));
+    } catch (error) {
+      this.#fail("The conversation could not be exported.", error);
+    }
+  }
+
+  #remove(id, byKey) {
+    const neighbour = this.#list.neighbour(id);
+    this.#removals.begin(id);
+    this.#show();
+    this.#closedId = id === this.#openId ? id : undefined;
+    if (this.#closedId) this.#page.open(undefined);
+    // By keyboard, Undo could not be reached in time.
+    if (byKey) this.#toast.focus(() => neighbour?.focus());
+    else if (!this.#closedId) neighbour?.focus();
+  }
+
+  #restore(id) {
+    this.#show();
+    if (this.#closedId === id && this.#openId === undefined) this.#page.open(id);
+    else this.#list.row(id)?.focus();
+  }
+
+  #fail(what, error) {
+    this.#show();
+    this.#toast.tell(`${what} ${explain(error)}`);
+  }
+
+  #tell(type, detail) {
+    this.#page.dispatchEvent(new CustomEvent(type, { detail }));
+  }
+}
+
+/** Whether a dialog other than the sheet is open. */
+function isInDialog() {
+  return document.querySelector("dialog:modal:not(#sheet)") !== null;
+}

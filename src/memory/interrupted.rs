@@ -1,0 +1,18 @@
+//! How an answer ends whose instance is gone: with the text that was kept, and one honest final frame.
+//!
+//! The ending follows from what is stored. So a reader gets it before it is stored as well, and on a disk where it cannot
+//! be.
+
+use crate::api::error::{ApiError, ErrorCode};
+use crate::api::frame::{Ending, kept_fields};
+
+/// What its final frame says, without the fields of [`kept_fields`].
+pub(super) fn fields() -> String {
+    let error = ApiError::from(ErrorCode::Interrupted);
+    Ending::Failed(&error).fields()
+}
+
+/// What its final frame says, as [`Ended::ending`](super::answer::Ended::ending) has it.
+pub(super) fn ending(turn_id: &str, history_turns: u64) -> String {
+    format!("{},{}", fields(), kept_fields(turn_id, history_turns))
+}

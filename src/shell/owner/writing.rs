@@ -1,0 +1,283 @@
+//! The task that writes an answer: upstream → relay → journal, whoever reads it.
+//!
+//! What upstream sends is written to the journal first and shown to the readers then, so nothing is shown that a crash
+//! could take back. Reads that come soon after a write share the next one; the first one never waits.
+
+use std::rc::Rc;
+use std::time::Duration;
+
+use web_sys::AbortController;
+
+use super::answer::{Answer, Progress};
+use super::object::{Object, Unsaved, store_failed};
+use crate::api::ending::{Completion, EndReason, FinishReason};
+use crate::api::frame::Ending;
+use crate::api::request::ChatRequest;
+use crate::config::Config;
+use crate::memory::journal::JournalRow;
+use crate::memory::store::State;
+use crate::openai::EventParser;
+use crate::openai::failure::Failure;
+use crate::shell::attempt::{Opening, Upstream};
+use crate::shell::early_end::EarlyEnd;
+use crate::shell::exchange::Exchange;
+use crate::shell::pump;
+use crate::shell::runtime::instance::OpenChat;
+use crate::shell::runtime::js;
+use crate::shell::runtime::streams::Source;
+use crate::shell::runtime::task::{Inbox, Read};
+use crate::shell::runtime::wait::{Interrupted, Waiting};
+use crate::shell::upstream;
+use crate::stream::relay::{Form, Input, Limits, Relay};
+use crate::telemetry::record::Level;
+
+/// The shortest time between two writes to the journal, in milliseconds. A write costs about as much as two tokens, and
+/// each is paid for as a row.
+const WRITE_EVERY_MS: u64 = 100;
+
+/// An answer that is being written.
+struct Writing<'a> {
+    answer: &'a Answer,
+    object: &'a Object,
+    /// The request that asked for it.
+    exchange: &'a Exchange,
+    relay: Relay,
+    /// The journal's last row.
+    row: JournalRow,
+    /// When the journal was last written to.
+    written_ms: u64,
+}
+
+/// Asks upstream and writes what it says, to the end.
+pub(super) async fn write(
+    answer: Rc<Answer>,
+    object: Rc<Object>,
+    exchange: Rc<Exchange>,
+    chat: ChatRequest,
+    inbox: Rc<Inbox>,
+) {
+    let id = exchange.correlation_id.as_str();
+    let logged_id = exchange.isolate.log.scrubbed(id);
+    // The runtime lets the object live as long as this does.
+    let open = OpenChat::begin(&object.context, inbox.task, id, &logged_id);
+    let abort = open.aborter();
+    let signal = abort.as_ref().map(AbortController::signal);
+    answer.set_writer(inbox.task, abort);
+    let mut waiting = Waiting::without_client(inbox);
+    let Ok(config) = &exchange.isolate.config else {
+        return;
+    };
+    let opened = upstream::open(&exchange, config, &chat, signal.as_ref(), &mut waiting).await;
+    let mut writer = Writing {
+        answer: &answer,
+        object: &object,
+        exchange: &exchange,
+        relay: relay(config, &chat, &exchange),
+        row: JournalRow::default(),
+        written_ms: 0,
+    };
+    let unread = match opened {
+        Ok(upstream) => {
+            upstream.log_started(&exchange, &chat);
+            writer.pump(upstream, &mut waiting).await
+        }
+        Err(EarlyEnd::Failed(failure)) => {
+            writer.fail(failure);
+            None
+        }
+        // It was stopped.
+        Err(_) => None,
+    };
+    waiting.forget_client();
+    if object.storage.confirmed(&mut waiting).await {
+        writer.log_complete();
+    }
+    if let Some(mut source) = unread {
+        pump::drain(&mut source, &mut waiting).await;
+    }
+}
+
+fn relay(config: &Config, chat: &ChatRequest, exchange: &Exchange) -> Relay {
+    Relay::new(
+        EventParser::new(config.target.api, chat.client_chose_model),
+        Form::Pieces,
+        // Heartbeats are for readers.
+        Limits {
+            heartbeat: Duration::MAX,
+            ..config.limits
+        },
+        js::now_ms(),
+        exchange.isolate.log.wants(Level::Debug),
+    )
+}
+
+impl Writing<'_> {
+    /// Writes the answer to its end. Gives upstream's body when only its end may still come.
+    async fn pump(&mut self, upstream: Upstream, waiting: &mut Waiting) -> Option<Source> {
+        let mut source = upstream.source;
+        match upstream.opening {
+            Opening::Stream(bytes) => self.relay.handle(Input::Chunk(&bytes), js::now_ms()),
+            Opening::Whole(answer) => self.relay.answer_whole(&answer, js::now_ms()),
+        }
+        self.answer.begin_streaming();
+        while self.answer.state().is_none() {
+            self.take_output();
+            for frame in self.relay.take_sent() {
+                self.exchange.log_sent(frame);
+            }
+            if let Err(error) = self.step() {
+                self.lose(&error);
+            }
+            if self.answer.state().is_some() {
+                break;
+            }
+            let write_ms = self.answer.has_pending().then(|| self.next_write_ms());
+            let deadline_ms = self.relay.deadline_ms().min(write_ms.unwrap_or(u64::MAX));
+            if !self.read(&mut source, waiting, deadline_ms).await {
+                break;
+            }
+        }
+        let outcome = self.relay.outcome();
+        outcome
+            .is_some_and(|outcome| outcome.end_reason == EndReason::Done)
+            .then_some(source)
+    }
+
+    /// Takes in the next chunk, or what comes instead of it; false when the answer was stopped.
+    async fn read(&mut self, source: &mut Source, waiting: &mut Waiting, deadline_ms: u64) -> bool {
+        let relay = &mut self.relay;
+        match waiting.until(|| source.read(), deadline_ms).await {
+            Ok(Read::Chunk(bytes)) => {
+                relay.handle(Input::Chunk(&source.chunk(bytes)), js::now_ms());
+            }
+            Ok(Read::End) => relay.handle(Input::End, js::now_ms()),
+            Ok(Read::Broken) | Err(Interrupted::Failed(_)) => {
+                relay.handle(Input::Broken, js::now_ms());
+            }
+            Err(Interrupted::TimeIsUp) => relay.handle(Input::Tick, js::now_ms()),
+            Err(Interrupted::ClientGone) => return false,
+        }
+        true
+    }
+
+    fn take_output(&mut self) {
+        self.answer.add(self.relay.output());
+        self.relay.output_written(js::now_ms());
+    }
+
+    /// Ends the answer when it is over, or writes to the journal when it is time to.
+    fn step(&mut self) -> Result<(), EarlyEnd> {
+        if self.answer.cut_to_fit() {
+            let ending = Ending::Finished {
+                finish_reason: FinishReason::Length,
+                usage: self.relay.usage(),
+            };
+            let (state, end_reason) = (State::Complete, EndReason::Done);
+            return self
+                .answer
+                .store_ending(self.object, &ending, state, end_reason);
+        }
+        if let Some(outcome) = self.relay.outcome() {
+            let (ending, state) = match &outcome.failure {
+                Some(failure) => (Ending::Failed(&failure.error), State::Failed),
+                None => (
+                    Ending::Finished {
+                        finish_reason: self.relay.finish_reason().unwrap_or(FinishReason::Stop),
+                        usage: self.relay.usage(),
+                    },
+                    State::Complete,
+                ),
+            };
+            let end_reason = outcome.end_reason;
+            return self
+                .answer
+                .store_ending(self.object, &ending, state, end_reason);
+        }
+        let now_ms = js::now_ms();
+        if self.answer.has_pending() && now_ms >= self.next_write_ms() {
+            self.written_ms = now_ms;
+            self.write_journal()?;
+        }
+        Ok(())
+    }
+
+    /// When the journal may be written to again.
+    fn next_write_ms(&self) -> u64 {
+        self.written_ms.saturating_add(WRITE_EVERY_MS)
+    }
+
+    /// Writes what is pending, then shows it.
+    fn write_journal(&mut self) -> Result<(), EarlyEnd> {
+        let pending = self.answer.take_pending();
+        let store = self.object.store()?;
+        let appended = store.append(self.answer.number, &mut self.row, &pending);
+        appended.map_err(|error| store_failed(&error))?;
+        self.answer.show(&pending);
+        Ok(())
+    }
+
+    /// Upstream failed before its success status: nothing is kept, and all who wait get this error.
+    fn fail(&self, failure: Failure) {
+        // It was stopped in the same moment, and that is stored.
+        if self.answer.state().is_some() {
+            return;
+        }
+        // Its headers may still be to come.
+        self.answer.abort();
+        self.exchange.log_failure(&failure, "error_response");
+        let number = self.answer.number;
+        let forgotten = self.object.store().and_then(|store| {
+            store
+                .forget_exchange(number)
+                .map_err(|error| store_failed(&error))
+        });
+        if let Err(EarlyEnd::Failed(failure)) = forgotten {
+            self.exchange.log_failure(&failure, "answer_not_forgotten");
+            self.object
+                .save_later(Unsaved::Forgotten { exchange: number });
+        }
+        self.answer.give_up(failure.error);
+    }
+
+    /// The store has failed: what is not in it is not shown.
+    fn lose(&self, end: &EarlyEnd) {
+        if let EarlyEnd::Failed(failure) = end {
+            self.exchange.log_failure(failure, "answer_interrupted");
+        }
+        self.answer.lose(self.object);
+    }
+
+    /// The last lines of the answer, whoever read it.
+    fn log_complete(&self) {
+        let Self {
+            exchange, relay, ..
+        } = self;
+        if let Some(reason) = relay.unknown_finish_reason() {
+            exchange.log(Level::Warning, "unknown_finish_reason", |record| {
+                record.text("reason", reason);
+            });
+        }
+        let outcome = relay.outcome();
+        if let Some(failure) = outcome.and_then(|outcome| outcome.failure.as_ref()) {
+            exchange.log_failure(failure, "error_frame");
+        }
+        let end_reason = match self.answer.progress() {
+            Progress::NeverBegan(error) => EndReason::from(error.code),
+            Progress::Ended { end_reason, .. } => end_reason,
+            Progress::Opening | Progress::Streaming => EndReason::Interrupted,
+        };
+        let completion = Completion {
+            ttft_ms: relay
+                .first_text_ms()
+                .map(|first_ms| first_ms.saturating_sub(exchange.started_ms)),
+            chunk_count: relay.text_frame_count(),
+            finish_reason: self.answer.finish_reason(),
+            usage: relay.usage(),
+            ..exchange.completion(None, end_reason)
+        };
+        exchange.log(Level::Info, "answer_complete", |record| {
+            record.text("answer_id", self.answer.id.as_str());
+            completion.write(record);
+        });
+    }
+}

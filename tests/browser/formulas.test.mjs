@@ -1,0 +1,264 @@
+/** Formulas in an answer: where they are found, how they are drawn, and that they can do no harm. */
+import assert from "node:assert/strict";
+import test, { beforeEach } from "node:test";
+import { Marked } from "marked";
+import { BOUNDS, BoundedLexer } from "../../public/chat/answer/bounds.js";
+import { FORMULA_EXTENSIONS } from "../../public/chat/answer/formula-syntax.js";
+import { findings } from "../support/axe.mjs";
+import { exchangeOn, say, visit } from "../support/browser.mjs";
+import { startWorker } from "../support/harness.mjs";
+import { answer, delta, done, finish, startUpstream } from "../support/upstream.mjs";
+
+const upstream = await startUpstream();
+const app = await startWorker({ OPENAI_BASE_URL: upstream.url }, { pages: true });
+
+beforeEach(() => upstream.reset());
+
+const marked = new Marked({ gfm: true, breaks: true, ...BOUNDS, extensions: FORMULA_EXTENSIONS });
+
+/** The sources of the formulas in a Markdown text. */
+function formulasIn(markdown) {
+  const found = marked.parse(markdown).matchAll(/<code class="formula[^"]*">([^<]*)<\/code>/g);
+  return Array.from(found, ([, source]) =>
+    source
+      .replaceAll("&lt;", "<")
+      .replaceAll("&gt;", ">")
+      .replaceAll("&quot;", '"')
+      .replaceAll("&amp;", "&"),
+  );
+}
+
+test("formulas are found, and nothing in them is taken for Markdown", async (t) => {
+  for (const [markdown, ...sources] of [
+    ["\\(x\\)", "\\(x\\)"],
+    ["a \\(x_1 + y_2\\) and \\(a*b*c\\)", "\\(x_1 + y_2\\)", "\\(a*b*c\\)"],
+    ["\\[ x \\\\ y \\]", "\\[ x \\\\ y \\]"],
+    ["\\[\na\n=\nb\n- c\n+ d\n# e\n\\]", "\\[\na\n=\nb\n- c\n+ d\n# e\n\\]"],
+    ["words\n\\[\na\n=\nb\n\\]\nwords", "\\[\na\n=\nb\n\\]"],
+    ["$$\nx < y & z\n$$", "$$\nx < y & z\n$$"],
+    ["so $$x^2$$ holds", "$$x^2$$"],
+    ["1. words\n   \\[\n   x_1\n   =\n   y\n   \\]\n2. $x$", "\\[\nx_1\n=\ny\n\\]", "$x$"],
+    ["> \\(x\\)", "\\(x\\)"],
+    ["| \\(a_1\\) | $b_1$ |\n|-|-|\n| $c$ | d |", "\\(a_1\\)", "$b_1$", "$c$"],
+    ["*a $x*y$ b*", "$x*y$"],
+    ["**a \\(x**y\\) b**", "\\(x**y\\)"],
+    [
+      "$x$, $2n$, $f(x)$, $\\alpha$ and $x_{max}$",
+      "$x$",
+      "$2n$",
+      "$f(x)$",
+      "$\\alpha$",
+      "$x_{max}$",
+    ],
+    ["($n$)", "($n$)".slice(1, -1)],
+    ["\\(\\text{if } \\$5\\)", "\\(\\text{if } \\$5\\)"],
+    ["$a\\$b$", "$a\\$b$"],
+  ]) {
+    await t.test(markdown, () => assert.deepEqual(formulasIn(markdown), sources));
+  }
+  assert.match(marked.parse("*a $x*y$ b*"), /^<p><em>a <code.*<\/code> b<\/em><\/p>/);
+});
+
+test("amounts of dollars and other text stay text", async (t) => {
+  for (const markdown of [
+    "It costs $5, or $10 for two.",
+    "$5-$10, $5/$6, US$5 and A$6",
+    "between $5 and 10$.",
+    "from $5 to 6$",
+    "$HOME/$USER and $PATH$",
+    "a $ b $ c",
+    "\\$x\\$",
+    "$5 million, $6 million$",
+    "`$x$` and `\\(x\\)`",
+    "```\n$x$ \\[y\\]\n```",
+    "a \\[1\\], b \\[2\\] and \\[not a link\\](x)",
+    "\\(\\) \\[ \\] $$$$ $$ $$",
+    "\\(a\n\nb\\)",
+    "\\[a\n\nb\\]",
+    "$$ a\n\nb $$",
+    `\\(${"x".repeat(4000)}\\)`,
+    "$a\nb$",
+  ]) {
+    await t.test(markdown.slice(0, 40), () => assert.deepEqual(formulasIn(markdown), []));
+  }
+});
+
+test("the search for the ends of formulas is bounded", async (t) => {
+  for (const piece of ["\\(", "\\[x", "$$a ", "$a_ ", "$$\n", "\\[\n", "*\\(_", "$", "\\\\("]) {
+    await t.test(piece, () => {
+      const lexer = new BoundedLexer(marked.defaults);
+      const text = piece.repeat(16_000 / piece.length);
+      lexer.lex(text);
+      assert.ok(
+        lexer.searchedForFormulas < 500_000 + text.length,
+        `${lexer.searchedForFormulas} letters`,
+      );
+    });
+  }
+});
+
+/** Gets a text as an answer, and waits until its formulas are drawn. */
+async function shown(page, text, count = 1) {
+  await say(page, "Please calculate");
+  (await upstream.nextCall()).end(...answer(text));
+  const exchange = exchangeOn(page);
+  await exchange.isDrawn();
+  if (count > 0)
+    await exchange.answer
+      .locator(".katex")
+      .nth(count - 1)
+      .waitFor({ state: "attached" });
+  return exchange.answer;
+}
+
+test("what draws formulas is loaded with the first one, and nothing of it before", async (t) => {
+  const { page, requests } = await visit(t, app.url);
+  const loaded = () => requests.filter((each) => /formula|katex/i.test(each)).length;
+  await shown(page, "It costs $5", 0);
+  assert.equal(loaded(), 0);
+  await shown(page, "It is \\(x\\)");
+  assert.ok(loaded() > 0);
+  await page.waitForFunction(() =>
+    Array.from(document.fonts).some(
+      ({ family, status }) => family.includes("KaTeX_Math") && status === "loaded",
+    ),
+  );
+});
+
+test("a formula has its letters for eyes and its MathML for ears", async (t) => {
+  const { page } = await visit(t, app.url);
+  const element = await shown(page, "So \\(\\frac{a}{b}\\), and\n\n$$\n\\sqrt{2} \\ne 1\n$$", 2);
+  assert.equal(await element.locator("math mfrac").count(), 1);
+  assert.equal(await element.locator(".display math msqrt").count(), 1);
+  assert.equal(await element.locator(".katex-html[aria-hidden=true]").count(), 2);
+  assert.deepEqual(await findings(page), []);
+});
+
+test("a formula is announced as it is written, drawn or not", async (t) => {
+  const { page } = await visit(t, app.url);
+  await say(page, "Please calculate");
+  const call = await upstream.nextCall();
+  call.write(delta("So \\(\\frac{a}{b}\\), and\n\n$$\\sqrt{2}$$\n\n"));
+  await exchangeOn(page).answer.locator(".katex").nth(1).waitFor();
+  call.end(delta("or \\(\\nonsense\\)"), finish("stop"), done);
+  await exchangeOn(page).isDrawn();
+  const words = await page.locator("#announcer").textContent();
+  assert.equal(words, "So \\frac{a}{b}, and\n\\sqrt{2}\nor \\nonsense");
+});
+
+test("a wrong formula shows its source", async (t) => {
+  const { page } = await visit(t, app.url);
+  for (const source of [
+    "\\(\\frac{a}\\)",
+    "\\(\\nonsense\\)",
+    "$$\\begin{x}$$",
+    "\\(}{\\)",
+    "\\(\\def\\a{b}\\a\\)",
+  ]) {
+    await t.test(source, async () => {
+      const element = await shown(page, `a ${source} b \\(c\\)`);
+      assert.equal(await element.locator("code.formula").textContent(), source);
+    });
+  }
+});
+
+/** Formulas that would leave, load, run or swell if they were drawn as they ask. */
+const HOSTILE = [
+  "\\href{javascript:window.hurt=1}{click}",
+  "\\url{javascript:window.hurt=1}",
+  "\\href{https://evil.example/}{click}",
+  "\\includegraphics{https://evil.example/pixel.png}",
+  "\\htmlClass{unseen}{x} \\htmlId{message}{x} \\htmlStyle{position:fixed}{x} \\htmlData{a=b}{x}",
+  "\\text{<script>window.hurt=1</script><img src=x onerror=window.hurt=1>}",
+  "\\rule{99999em}{99999em}",
+  "\\hspace{99999em} x \\kern{-99999em} y",
+  "\\raisebox{99999em}{x}",
+  "\\def\\a{\\a\\a}\\a",
+  "\\newcommand{\\a}{xxxxxxxxxx}\\a",
+  "\\gdef\\x{hurt}\\x",
+  "\\fcolorbox{red}{blue}{x} \\pmb{y}",
+  "\\color{red} x \\colorbox{url(https://evil.example/)}{x}",
+  `${"{".repeat(1000)}x${"}".repeat(1000)}`,
+  `${"x^{".repeat(500)}x${"}".repeat(500)}`,
+  `${"\\sqrt".repeat(400)} x`,
+  `${"\\frac1".repeat(400)} x`,
+  `${"\\left(".repeat(200)}x${"\\right)".repeat(200)}`,
+  `\\begin{matrix}${"&".repeat(2500)}\\end{matrix}`,
+];
+
+test("a hostile formula is harmless", async (t) => {
+  const { page, faults } = await visit(t, app.url);
+  for (const source of HOSTILE) {
+    await t.test(source.slice(0, 60), async () => {
+      const element = await shown(page, `\\(${source}\\)\n\n\\(x\\)`);
+      const found = await element.evaluate((node) => ({
+        links: node.querySelectorAll("a, img, script, iframe, [onerror]").length,
+        names: Array.from(
+          node.querySelectorAll("[id], [data-a], .unseen"),
+          (each) => each.outerHTML,
+        ),
+        widest: Math.max(
+          ...Array.from(node.querySelectorAll("*"), (each) => each.getBoundingClientRect().width),
+        ),
+        tallest: node.getBoundingClientRect().height,
+        hurt: window.hurt,
+      }));
+      assert.equal(found.links, 0);
+      assert.deepEqual(found.names, []);
+      assert.ok(found.tallest < 5000, `${found.tallest} px high`);
+      assert.equal(found.hurt, undefined);
+      assert.deepEqual(faults, []);
+      const { scrollWidth, clientWidth } = await page.evaluate(() => document.documentElement);
+      assert.equal(scrollWidth, clientWidth);
+    });
+  }
+});
+
+test("a command that one formula defines is unknown to the next", async (t) => {
+  const { page } = await visit(t, app.url);
+  const element = await shown(page, "\\(\\gdef\\x{y}\\x\\) \\(\\x\\) \\(z\\)");
+  assert.equal(await element.locator("code.formula").count(), 2);
+});
+
+test("formulas that grow letter by letter look the same as in one piece", async (t) => {
+  const { page } = await visit(t, app.url);
+  const text =
+    "So \\(a_1*b\\) and $c$ hold:\n\n\\[\nx\n=\n\\frac{1}{2}\n\\]\n\n- it is $5\n- or $$y_1$$";
+  const html = (element) =>
+    element.evaluate((node) =>
+      Array.from(node.querySelectorAll(".blocks"), (blocks) => blocks.innerHTML)
+        .join("")
+        .replace(/>\s+</g, "><"),
+    );
+  const whole = await html(await shown(page, text, 4));
+  await say(page, "Please calculate slowly");
+  const call = await upstream.nextCall();
+  for (const letter of text) {
+    call.write(delta(letter));
+    await page.evaluate(() => new Promise(requestAnimationFrame));
+  }
+  call.end(finish("stop"), done);
+  const exchange = exchangeOn(page);
+  await exchange.is("done");
+  await exchange.answer.locator(".katex").nth(3).waitFor();
+  await exchange.isDrawn();
+  assert.equal(await html(exchange.answer), whole);
+});
+
+test("many formulas take their turns", async (t) => {
+  const { page } = await visit(t, app.url);
+  await shown(page, "\\(x\\)");
+  await page.evaluate(() => {
+    window.mostAtOnce = 0;
+    const count = (nodes) =>
+      nodes.reduce((sum, each) => sum + (each.querySelectorAll?.(".katex").length ?? 0), 0);
+    new MutationObserver((records) => {
+      const drawn = records.flatMap(({ addedNodes }) => Array.from(addedNodes));
+      window.mostAtOnce = Math.max(window.mostAtOnce, count(drawn));
+    }).observe(document.body, { childList: true, subtree: true });
+  });
+  const text = Array.from({ length: 100 }, (_, n) => `\\(x_{${n}}\\)`).join(" ");
+  await shown(page, text, 100);
+  const most = await page.evaluate(() => window.mostAtOnce);
+  assert.ok(most > 0 && most <= 10, `${most} at once`);
+});

@@ -1,0 +1,95 @@
+/** How much work an answer makes in one animation frame, and how long frames take on a slow phone. */
+import assert from "node:assert/strict";
+import test from "node:test";
+import { exchangeOn, say, visit } from "../support/browser.mjs";
+import { startWorker } from "../support/harness.mjs";
+import { delta, done, finish, startUpstream } from "../support/upstream.mjs";
+
+const upstream = await startUpstream();
+const app = await startWorker({ OPENAI_BASE_URL: upstream.url }, { pages: true });
+
+/** How much slower than this machine. */
+const THROTTLING = 6;
+
+const CODE = Array.from(
+  { length: 40 },
+  (_, n) => `  const value${n} = await load("part ${n}", { retries: ${n} }); // the next part`,
+).join("\n");
+const PART = `## A heading
+
+The energy of a body is \\(E = mc^2\\), where *m* is its mass and \\(c\\) the speed of light. The sum of **all** of them is
+written as \\(\\sum_{i=1}^{n} x_i\\), and costs $5, not $10. See [the page](https://example.com/) for \`more\` of it.
+
+\\[
+\\int_0^\\infty e^{-x^2}\\,dx = \\frac{\\sqrt{\\pi}}{2}
+\\]
+
+1. First, *gather* what there is, with \\(a_1 \\le b_1\\).
+2. Then look at each \`item\` of it:
+   - the small ones,
+   - and the **large** ones, as \\(\\frac{a}{b} > 1\\).
+
+| what | how much | why |
+|------|---------:|-----|
+| one  | \\(x_1\\)  | for the first |
+| two  | 22       | for *the second* |
+
+\`\`\`js
+async function gather() {
+${CODE}
+}
+\`\`\`
+
+`;
+
+/** An answer of about 3 000 tokens. */
+const ANSWER = PART.repeat(3);
+/** What comes at a time: about ten tokens. */
+const PIECES = ANSWER.match(/[\s\S]{1,40}/g);
+
+test("a long answer with code and formulas makes little work at a time", async (t) => {
+  const { page } = await visit(t, app.url);
+  const session = await page.context().newCDPSession(page);
+  await session.send("Emulation.setCPUThrottlingRate", { rate: THROTTLING });
+  await page.evaluate(watch);
+  await say(page, "Please write at length");
+  const call = await upstream.nextCall();
+  for (const piece of PIECES) {
+    call.write(delta(piece));
+    await page.evaluate(() => new Promise(requestAnimationFrame));
+  }
+  call.end(finish("stop"), done);
+  await exchangeOn(page).is("done");
+  await exchangeOn(page).answer.locator(".code").nth(2).locator(".c-keyword").nth(40).waitFor();
+  const { frames, mostNodes, codeNodes } = await page.evaluate(() => window.work);
+  frames.sort((a, b) => a - b);
+  const share = (part) => Math.round(frames[Math.floor((frames.length - 1) * part)]);
+  t.diagnostic(
+    `${frames.length} frames at ${THROTTLING}x: median ${share(0.5)} ms, p99 ${share(0.99)} ms, longest ${share(1)} ms; ` +
+      `most nodes in one: ${mostNodes}`,
+  );
+  assert.ok(mostNodes <= 1500, `${mostNodes} nodes in one frame`);
+  assert.equal(codeNodes, 3, "a code block is drawn once, however much it grows");
+});
+
+/** Records, in the page, how long frames take and how many nodes each of them adds. */
+function watch() {
+  window.work = { frames: [], mostNodes: 0, codeNodes: 0 };
+  const size = (node) => 1 + (node.querySelectorAll?.("*").length ?? 0);
+  let nodes = 0;
+  new MutationObserver((records) => {
+    for (const node of records.flatMap(({ addedNodes }) => Array.from(addedNodes))) {
+      nodes += size(node);
+      if (node.matches?.(".code")) window.work.codeNodes += 1;
+    }
+  }).observe(document.querySelector("#exchanges"), { childList: true, subtree: true });
+  let last = performance.now();
+  const next = (now) => {
+    window.work.frames.push(now - last);
+    window.work.mostNodes = Math.max(window.work.mostNodes, nodes);
+    nodes = 0;
+    last = now;
+    requestAnimationFrame(next);
+  };
+  requestAnimationFrame(next);
+}
