@@ -267,7 +267,7 @@ test("the environment's key comes first, with the rest of the environment", asyn
 });
 
 test("an answer is bought only when asked for, once, and is a short one", async () => {
-  const upstream = await startUpstream(answerWell);
+  const upstream = await startUpstream(answerWell, { turnsQuestionsAway: true });
   const vars = {
     OPENAI_API_KEY: KEY,
     OPENAI_BASE_URL: upstream.url,

@@ -11,7 +11,7 @@ import { answer, delta, done, finish, startUpstream } from "../support/upstream.
 import { within } from "../support/within.mjs";
 import { assertFits, unwrapped } from "../support/words.mjs";
 
-const upstream = await startUpstream();
+const upstream = await startUpstream(undefined, { turnsQuestionsAway: true });
 
 const USUAL = usualEnv(upstream);
 const serve = (env) => serveFor(upstream, env);

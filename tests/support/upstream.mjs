@@ -135,8 +135,8 @@ const NOTHING = "[]";
 class Upstream {
   /** Every request for an answer so far. @type {Call[]} */
   calls = [];
-  /** What was asked about the server itself, which it does not tell. @type {string[]} */
-  questions = [];
+  /** Whether what scripts ask about the server itself is no call, and gets a 404. */
+  turnsQuestionsAway = false;
   #server = createServer((request, response) => this.#accept(request, response));
   #otherwise;
   #scripts = [];
@@ -173,7 +173,6 @@ class Upstream {
   /** Forgets what an earlier test left behind. */
   reset() {
     this.calls = [];
-    this.questions = [];
     this.#scripts = [];
     this.#unanswered = [];
     this.#waiting = [];
@@ -197,8 +196,7 @@ class Upstream {
       return; // The worker left while it was sending, so nobody waits for an answer.
     }
     const body = Buffer.concat(chunks).toString();
-    if (request.method === "GET" || body === NOTHING) {
-      this.questions.push(`${request.method} ${request.url}`);
+    if (this.turnsQuestionsAway && (request.method === "GET" || body === NOTHING)) {
       response.writeHead(404).end();
       return;
     }
@@ -217,9 +215,11 @@ class Upstream {
  * Starts a fake upstream, which ends with the test or the file that started it.
  *
  * @param {(call: Call) => void} [otherwise] Answers calls that no script answers; without it they wait for the test.
+ * @param {{ turnsQuestionsAway?: boolean }} [options]
  */
-export async function startUpstream(otherwise) {
+export async function startUpstream(otherwise, { turnsQuestionsAway = false } = {}) {
   const upstream = await launchUpstream(otherwise);
+  upstream.turnsQuestionsAway = turnsQuestionsAway;
   after(() => upstream.stop());
   return upstream;
 }
