@@ -152,7 +152,8 @@ export class Page extends EventTarget {
       }),
       takeBack: onShown((it, exchange) => {
         it.takeBack(exchange);
-        if (this.#composer.text === "") this.#composer.write(exchange.question);
+        const { text } = this.#composer;
+        this.#composer.write(text === "" ? exchange.question : `${exchange.question}\n\n${text}`);
       }),
       signIn: onShown(async (it, exchange) => {
         if (!(await this.#api.signIn())) return;
