@@ -45,6 +45,8 @@ export class Conversation {
   #keeper;
   #observer;
   #isClosed = false;
+  /** Ids of answers that are asked for no more. @type {Set<string>} */
+  #unwanted = new Set();
   /** Stops reading an answer. @type {Map<Exchange, AbortController>} */
   #reading = new Map();
 
@@ -115,6 +117,7 @@ export class Conversation {
   /** Asks a question again. What has arrived of its answer stays, as another version. */
   retry(exchange) {
     if (isUnkept(exchange)) {
+      this.#unwanted.add(exchange.answerId);
       Object.assign(exchange, newExchange(exchange.question, exchange.parent));
       this.send(exchange);
       return;
@@ -136,11 +139,30 @@ export class Conversation {
 
   /** Takes back a question that waits. */
   takeBack(exchange) {
+    this.#unwanted.add(exchange.answerId);
+    this.#remove(exchange);
+    this.#save();
+    this.#observer.onPath();
+  }
+
+  #remove(exchange) {
     this.exchanges = this.exchanges.filter((each) => each !== exchange);
     for (const each of this.exchanges) if (each.parent === exchange) each.parent = exchange.parent;
     if (this.tip === exchange) this.tip = exchange.parent;
-    this.#save();
+  }
+
+  /** Takes in which questions wait in another tab, and which do no more: those were taken back, or sent. */
+  async takeInAsks() {
+    const saved = new Set(loadAsks(this.id).map(({ answerId }) => answerId));
+    const gone = this.exchanges.filter(
+      ({ state, answerId }) => state === "queued" && !saved.has(answerId),
+    );
+    for (const exchange of gone) this.#remove(exchange);
+    const followed = this.tip === this.#newest();
+    this.#restoreAsks(({ state }) => state === "queued");
+    if (followed) this.tip = this.#newest();
     this.#observer.onPath();
+    if (gone.length > 0) await this.load().catch(() => {});
   }
 
   /** Stops the answer that is running, through any number of lost connections. */
@@ -338,16 +360,20 @@ export class Conversation {
       const isOurs = exchange.turnId === undefined || this.#reading.has(exchange);
       if (!kept.has(exchange.answerId) && isOurs) this.exchanges.push(exchange);
     }
+    this.#restoreAsks();
+    this.#save();
+  }
+
+  #restoreAsks(isMeant = (_) => true) {
     const all = new Map(this.exchanges.map((each) => [each.answerId, each]));
-    for (const ask of loadAsks(this.id)) {
-      if (all.has(ask.answerId)) continue;
+    for (const ask of loadAsks(this.id).filter(isMeant)) {
+      if (all.has(ask.answerId) || this.#unwanted.has(ask.answerId)) continue;
       const exchange = { ...newExchange(ask.message, all.get(ask.parentId)), ...ask };
       exchange.parent ??= this.exchanges.find(({ turnId }) => turnId === ask.sent?.after);
       all.set(ask.answerId, exchange);
       this.exchanges.push(exchange);
       this.title ||= titleOf(ask.message);
     }
-    this.#save();
   }
 
   /** Reads an answer that runs somewhere, and sends a question that was not sent. */
@@ -363,7 +389,7 @@ export class Conversation {
   }
 
   #save() {
-    if (!this.#isClosed) saveAsks(this.id, this.exchanges);
+    if (!this.#isClosed) saveAsks(this.id, this.exchanges, this.#unwanted);
   }
 }
 

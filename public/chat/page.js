@@ -1,5 +1,5 @@
 import { newId } from "./api.js";
-import { forgetAsks, loadDraft, saveDraft } from "./asks.js";
+import { forgetAsks, loadDraft, onAsksElsewhere, saveDraft } from "./asks.js";
 import { Conversation } from "./conversation.js";
 import { historyOf, requestFor } from "./history.js";
 import { chooseKeeper } from "./keep/choose.js";
@@ -70,6 +70,7 @@ export class Page extends EventTarget {
     this.#standardModel = standardModel;
     this.addEventListener("changed", ({ detail }) => this.#renamed(detail.summary));
     this.addEventListener("removed", ({ detail }) => this.#forget(detail.id));
+    onAsksElsewhere((id) => this.#conversations.get(id)?.takeInAsks());
     addEventListener("online", () => this.#look());
     addEventListener("pageshow", ({ persisted }) => persisted && this.#look());
     addEventListener("focus", () => this.#lookSoon());
