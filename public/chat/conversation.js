@@ -11,6 +11,9 @@ const CONTINUE = "Continue where you stopped.";
 /** How long an answer that should be running, and is not, may take to show up. */
 const RACE_MS = 1000;
 
+/** Failures that leave open whether the question has arrived. Under the same id, no second answer is bought. */
+const LEFT_OPEN = ["invalid_answer", "unauthorized"];
+
 const GONE = {
   error: "This answer is gone",
   detail: "Its conversation may have been deleted on another device.",
@@ -117,13 +120,22 @@ export class Conversation {
   /** Asks a question again. What has arrived of its answer stays, as another version. */
   retry(exchange) {
     if (isUnkept(exchange)) {
-      this.#unwanted.add(exchange.answerId);
-      Object.assign(exchange, newExchange(exchange.question, exchange.parent));
+      const { question, parent, answerId, sent, problem } = exchange;
+      const same = LEFT_OPEN.includes(problem?.code) ? { answerId, sent } : {};
+      if (!same.answerId) this.#unwanted.add(answerId);
+      Object.assign(exchange, newExchange(question, parent), same);
       this.send(exchange);
       return;
     }
     const version = this.#ask(exchange.question, exchange.parent);
     this.#adopt(exchange, version);
+  }
+
+  /** Goes on where the access token was missing: an answer that had begun is read on. */
+  signedIn(exchange) {
+    if (isUnkept(exchange)) return this.retry(exchange);
+    Object.assign(exchange, { state: "streaming", problem: undefined });
+    this.#follow(exchange);
   }
 
   /** Has the model go on with an answer that reached the limit. */
@@ -208,6 +220,11 @@ export class Conversation {
       exchange.firstWordMs = performance.now() - started;
     };
     this.#read(exchange, (keeper, options) => keeper.ask(ask, options), onFirst);
+  }
+
+  /** Reads an answer that was asked for before. */
+  #follow(exchange) {
+    this.#read(exchange, (keeper, options) => keeper.read(exchange.answerId, options));
   }
 
   async #read(exchange, framesOf, onFirst = () => {}) {
@@ -380,7 +397,7 @@ export class Conversation {
   #resume(exchange) {
     if (this.#reading.has(exchange) || this.isCopy) return;
     if (exchange.state === "streaming" && exchange.turnId !== undefined) {
-      this.#read(exchange, (keeper, options) => keeper.read(exchange.answerId, options));
+      this.#follow(exchange);
     } else if (exchange.state === "streaming") {
       this.send(exchange);
     } else if (exchange.state === "queued" && isOver(exchange.parent)) {

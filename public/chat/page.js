@@ -158,7 +158,7 @@ export class Page extends EventTarget {
       }),
       signIn: onShown(async (it, exchange) => {
         if (!(await this.#api.signIn())) return;
-        it.retry(exchange);
+        it.signedIn(exchange);
       }),
     };
   }
