@@ -69,9 +69,9 @@ export class Conversation {
     return pathTo(this.tip);
   }
 
-  /** The answer on the path that is not over. @returns {Exchange | undefined} */
+  /** The answer on the path that is being read: a copy of one that ran cannot be stopped. @returns {Exchange | undefined} */
   get running() {
-    return this.path.findLast(({ state }) => state === "streaming");
+    return this.path.findLast((each) => this.#reading.has(each));
   }
 
   /** Whether some answer is being read, shown or not. */
@@ -84,8 +84,10 @@ export class Conversation {
     const keeper = await this.#keeper();
     const kept = await keeper.open(this.id).catch((error) => {
       // A conversation whose first question is still on its way does not exist yet.
-      const isComing = this.isBusy || loadAsks(this.id).length > 0;
-      if (error.status === 404 && isComing) return { turns: [] };
+      const asks = loadAsks(this.id);
+      const isComing = this.isBusy || asks.length > 0;
+      const begins = error.problem?.code === "no_connection" && asks[0]?.sent?.after === null;
+      if ((error.status === 404 && isComing) || begins) return { turns: [] };
       throw error;
     });
     // What this page knows is newer than a copy.

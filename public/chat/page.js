@@ -54,6 +54,8 @@ export class Page extends EventTarget {
   #shown;
   /** Whether the conversation that is being opened is there. @type {Promise<boolean> | undefined} */
   #opening;
+  /** Whether the open conversation is not shown for want of a connection. */
+  #isUnreachable = false;
   #lookedAt = 0;
 
   /**
@@ -71,7 +73,9 @@ export class Page extends EventTarget {
     this.addEventListener("changed", ({ detail }) => this.#renamed(detail.summary));
     this.addEventListener("removed", ({ detail }) => this.#forget(detail.id));
     onAsksElsewhere((id) => this.#conversations.get(id)?.takeInAsks());
-    addEventListener("online", () => this.#look());
+    addEventListener("online", () =>
+      this.#isUnreachable ? this.#show(this.openId) : this.#look(),
+    );
     addEventListener("pageshow", ({ persisted }) => persisted && this.#look());
     addEventListener("focus", () => this.#lookSoon());
     document.addEventListener("visibilitychange", () => document.hidden || this.#lookSoon());
@@ -174,6 +178,7 @@ export class Page extends EventTarget {
   }
 
   #begin() {
+    this.#isUnreachable = false;
     const id = newId();
     const conversation = this.#conversation(id);
     this.#router.go(id, { replace: true });
@@ -208,6 +213,7 @@ export class Page extends EventTarget {
   }
 
   #show(id) {
+    this.#isUnreachable = false;
     const left = this.#shown;
     this.#shown = undefined;
     this.#opening = undefined;
@@ -271,6 +277,7 @@ export class Page extends EventTarget {
     if (status === 401) {
       return this.#transcript.notice({ ...LOCKED, onAction: () => this.#api.signIn() });
     }
+    this.#isUnreachable = true;
     this.#transcript.notice({ ...UNREACHABLE, text, onAction: () => this.#show(id) });
   }
 
