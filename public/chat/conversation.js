@@ -28,6 +28,7 @@ const GONE = {
  * @property {(exchange: Exchange) => void} onState
  * @property {(exchange: Exchange) => void} onEnd an answer that this page was reading has ended
  * @property {() => void} onSummary
+ * @property {() => void} onGone the conversation was deleted elsewhere while an answer was being read
  * @property {() => string | undefined} standardModel the model that answers when none is chosen
  * @property {() => Promise<boolean>} isKeeperNew the service keeps nothing any more: whether somebody else does
  *
@@ -247,6 +248,9 @@ export class Conversation {
     }
     if (this.#reading.get(exchange) === abort) this.#reading.delete(exchange);
     if (this.#isClosed) return;
+    // Whoever deletes a conversation on another device stops its answer, too.
+    const mayBeGone = exchange.state === "stopped" && !exchange.isStopping;
+    if (mayBeGone && (await this.#isGone())) return this.#observer.onGone();
     Object.assign(exchange, { isLost: false, isStopping: false });
     this.#save();
     // It may be waiting or running again.
@@ -255,6 +259,14 @@ export class Conversation {
     this.#observer.onSummary();
     this.#copy();
     if (exchange.state === "done" || exchange.state === "stopped") this.#sendNext(exchange);
+  }
+
+  async #isGone() {
+    const keeper = await this.#keeper();
+    return keeper.open(this.id).then(
+      () => false,
+      ({ status }) => status === 404,
+    );
   }
 
   /** Has the conversation at hand offline. */

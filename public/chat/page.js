@@ -202,6 +202,7 @@ export class Page extends EventTarget {
         this.#transcript.end(exchange);
       },
       onSummary: () => this.#tell("changed", { summary: summaryOf(conversation) }),
+      onGone: () => this.#gone(conversation),
       standardModel: this.#standardModel,
       isKeeperNew: async () => {
         this.#choose();
@@ -292,9 +293,16 @@ export class Page extends EventTarget {
     try {
       await conversation?.load();
     } catch (error) {
-      // Another device has deleted it.
-      if (error.status === 404 && conversation === this.#shown) this.#close(this.#missing);
+      if (error.status === 404) this.#gone(conversation);
     }
+  }
+
+  /** Another device has deleted a conversation. */
+  #gone(conversation) {
+    conversation.close();
+    forgetAsks(conversation.id);
+    if (conversation === this.#shown) this.#close(this.#missing);
+    this.#conversations.delete(conversation.id);
   }
 
   /** Shows something in the place of the open conversation. What is sent now begins a new one. */
