@@ -46,7 +46,7 @@ async function serve() {
 
   const address = `${urlHost(host)}:${port}`;
   const open = new OpenRequests();
-  const examined = examine(patientIn(env));
+  tell(examine(patientIn(env)));
   await supervise({
     start: () =>
       new Workerd(
@@ -56,10 +56,7 @@ async function serve() {
     open,
     isStopping,
     log: printRecord,
-    onListening: () => {
-      say(greeting(address, env, data?.path));
-      tell(examined);
-    },
+    onListening: () => say(greeting(address, env, data?.path)),
   });
 
   function hear(line) {

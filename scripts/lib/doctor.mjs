@@ -18,7 +18,7 @@ export const PATIENCE_MS = 5000;
 /** Most bytes of a list of models that are read. Servers that resell models list thousands. */
 const MAX_LIST_BYTES = 16 * 1024 * 1024;
 
-/** Longest shutdown date, with a time and a zone. */
+/** A date as servers write it, with or without a time. */
 const DATE = /^\d{4}-\d{2}-\d{2}(?:$|T[\d:.]+(?:Z|[+-]\d{2}:?\d{2})?$)/;
 
 /** The fields by which servers tell when a model is shut down. */

@@ -36,7 +36,7 @@ test("an answer streams, and standard output has the log lines as JSON and nothi
   assertFits(server.script.words);
   assert.match(
     unwrapped(server.script.words.join("\n")),
-    / answered by from-the-environment at 127\.0\.0\.1:\d+\. Its log lines follow\.$/,
+    / answered by from-the-environment at 127\.0\.0\.1:\d+\. Its log lines follow\./,
   );
 });
 
