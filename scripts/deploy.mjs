@@ -2,6 +2,8 @@ import { readFileSync } from "node:fs";
 import { parseArgs } from "node:util";
 import { problemsWith } from "./lib/assistant.mjs";
 import { build } from "./lib/build.mjs";
+import { devVars } from "./lib/dev-vars.mjs";
+import { examine, lines, patientIn } from "./lib/doctor.mjs";
 import { variablesIn } from "./lib/env-file.mjs";
 import { main, say } from "./lib/main.mjs";
 import { Failure, run } from "./lib/process.mjs";
@@ -22,10 +24,13 @@ await main(() => deploy(process.argv.slice(2)));
 async function deploy(args) {
   const options = optionsIn(args);
   await build();
-  const needed = await ensureValid(wranglerVars(options));
+  const vars = wranglerVars(options);
+  const needed = await ensureValid(vars);
   if (!options["dry-run"]) {
     await ensureLoggedIn();
     await ensureSecrets(needed, options);
+    const findings = await examine({ ...patientIn(vars), key: keyFor(vars, options) });
+    for (const line of lines(findings)) say(line);
   }
   const [program, programArgs, env] = wrangler(["deploy", ...args]);
   await run(program, programArgs, { env, asks: true, name: "wrangler deploy" });
@@ -86,7 +91,7 @@ async function ensureSecrets(needed, { config, env, name, "secrets-file": file }
   const target = Object.entries({ config, env, name }).flatMap(([option, value]) =>
     value ? [`--${option}`, value] : [],
   );
-  const given = file ? namesIn(file) : [];
+  const given = file ? Object.keys(secretsIn(file)) : [];
   const wanted = needed.filter((each) => !given.includes(each));
   if (wanted.length === 0) return;
   const stored = await secretsOf(target);
@@ -114,13 +119,21 @@ async function secretsOf(target) {
   }
 }
 
-/** The names in a file of secrets, which is JSON or has the form of an `.env` file. */
-function namesIn(file) {
+/** The key that the deployment gets, as far as this machine knows it: nobody can read a stored secret. */
+function keyFor(vars, { "secrets-file": file }) {
+  if (file) return secretsIn(file).OPENAI_API_KEY;
+  const { all } = devVars();
+  const isSameServer = patientIn(all).baseUrl === patientIn(vars).baseUrl;
+  return isSameServer ? all.OPENAI_API_KEY : undefined;
+}
+
+/** What is in a file of secrets, which is JSON or has the form of an `.env` file. */
+function secretsIn(file) {
   let text;
   try {
     text = readFileSync(file, "utf8");
   } catch (error) {
     throw new Failure(`The secrets file cannot be read: ${error.message}`);
   }
-  return Object.keys(text.trimStart().startsWith("{") ? JSON.parse(text) : variablesIn(text));
+  return text.trimStart().startsWith("{") ? JSON.parse(text) : variablesIn(text);
 }

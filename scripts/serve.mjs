@@ -3,6 +3,7 @@ import { isIPv6 } from "node:net";
 import { join } from "node:path";
 import { ASSISTANT, assistantWithPages, keepingIn, problemsWith } from "./lib/assistant.mjs";
 import { build } from "./lib/build.mjs";
+import { examine, lines, patientIn } from "./lib/doctor.mjs";
 import { logPrinter } from "./lib/log-format.mjs";
 import { endsBySignal, main } from "./lib/main.mjs";
 import { modelOf } from "./lib/model.mjs";
@@ -45,6 +46,7 @@ async function serve() {
 
   const address = `${urlHost(host)}:${port}`;
   const open = new OpenRequests();
+  tell(examine(patientIn(env)));
   await supervise({
     start: () =>
       new Workerd(
@@ -63,6 +65,11 @@ async function serve() {
     else console.error(line);
     for (const last of open.hear(line)) printRecord(last);
   }
+}
+
+/** Says how the model's server is, once that is known: the assistant does not wait for it. */
+async function tell(examined) {
+  for (const line of lines(await examined)) say(line);
 }
 
 function greeting(address, env, conversations) {

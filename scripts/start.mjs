@@ -4,6 +4,7 @@ import { problemsWith } from "./lib/assistant.mjs";
 import { build } from "./lib/build.mjs";
 import { DevServer } from "./lib/dev-server.mjs";
 import { devVars } from "./lib/dev-vars.mjs";
+import { examine, lines, patientIn } from "./lib/doctor.mjs";
 import { lockFile } from "./lib/lock.mjs";
 import { logPrinter } from "./lib/log-format.mjs";
 import { endsBySignal, main, say } from "./lib/main.mjs";
@@ -33,8 +34,11 @@ async function start() {
   const server = new DevServer(port, given, state, printRecord);
   // The bare runtime tells what is wrong seconds before wrangler is ready.
   await ensureReady({ ...all, ...given });
+  // By the time that the worker has started, it is done.
+  const examined = standIn ? [] : examine(patientIn(all));
   await step("Starting the worker", () => server.ready());
   endsBySignal();
+  for (const line of lines(await examined)) say(line);
   say(greeting(server.address, standIn ? "the stand-in" : modelOf(all), own));
   server.showLogs();
   await server.ended;

@@ -12,7 +12,7 @@ import { READY, TOKEN, usualEnv } from "../support/serve.mjs";
 import { answer, delta, startUpstream } from "../support/upstream.mjs";
 
 const read = (path) => readFileSync(join(ROOT, path), "utf8");
-const upstream = await startUpstream();
+const upstream = await startUpstream(undefined, { turnsQuestionsAway: true });
 const image = makeTemporary("image-");
 execFileSync(join(ROOT, "docker", "collect.sh"), [image]);
 

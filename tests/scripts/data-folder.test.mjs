@@ -24,7 +24,7 @@ import { smallDisk } from "../support/small-disk.mjs";
 import { startUpstream } from "../support/upstream.mjs";
 import { assertFits, unwrapped } from "../support/words.mjs";
 
-const upstream = await startUpstream();
+const upstream = await startUpstream(undefined, { turnsQuestionsAway: true });
 const serve = (env) => serveFor(upstream, env);
 
 const NOBODY = 65_534;

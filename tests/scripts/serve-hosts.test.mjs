@@ -5,7 +5,7 @@ import { errorBody } from "../support/errors.mjs";
 import { serve as serveFor, wire } from "../support/serve.mjs";
 import { answerWell, startUpstream } from "../support/upstream.mjs";
 
-const upstream = await startUpstream(answerWell);
+const upstream = await startUpstream(answerWell, { turnsQuestionsAway: true });
 const closed = await serveFor(upstream);
 const anonymous = await serve();
 

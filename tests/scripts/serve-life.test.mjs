@@ -7,7 +7,7 @@ import { processes, READY, serve as serveFor } from "../support/serve.mjs";
 import { answer, answerWell, delta, startUpstream } from "../support/upstream.mjs";
 import { within } from "../support/within.mjs";
 
-const upstream = await startUpstream();
+const upstream = await startUpstream(undefined, { turnsQuestionsAway: true });
 const serve = (env) => serveFor(upstream, env);
 
 /** Opens a stream that goes on until it is cut off. */

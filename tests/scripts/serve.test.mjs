@@ -11,7 +11,7 @@ import { answer, delta, done, finish, startUpstream } from "../support/upstream.
 import { within } from "../support/within.mjs";
 import { assertFits, unwrapped } from "../support/words.mjs";
 
-const upstream = await startUpstream();
+const upstream = await startUpstream(undefined, { turnsQuestionsAway: true });
 
 const USUAL = usualEnv(upstream);
 const serve = (env) => serveFor(upstream, env);
@@ -36,7 +36,7 @@ test("an answer streams, and standard output has the log lines as JSON and nothi
   assertFits(server.script.words);
   assert.match(
     unwrapped(server.script.words.join("\n")),
-    / answered by from-the-environment at 127\.0\.0\.1:\d+\. Its log lines follow\.$/,
+    / answered by from-the-environment at 127\.0\.0\.1:\d+\. Its log lines follow\./,
   );
 });
 

@@ -10,7 +10,7 @@ import { answerWell, startUpstream } from "../support/upstream.mjs";
 import { assertFits, unwrapped } from "../support/words.mjs";
 
 const KEY = "sk-test-0123456789abcdefghij";
-const upstream = await startUpstream(answerWell);
+const upstream = await startUpstream(answerWell, { turnsQuestionsAway: true });
 
 beforeEach(() => upstream.reset());
 

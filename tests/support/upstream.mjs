@@ -129,9 +129,14 @@ export class Call {
   }
 }
 
+/** A request that asks for nothing, by which scripts learn whether a path exists. */
+const NOTHING = "[]";
+
 class Upstream {
-  /** Every request so far. @type {Call[]} */
+  /** Every request for an answer so far. @type {Call[]} */
   calls = [];
+  /** Whether what scripts ask about the server itself is no call, and gets a 404. */
+  turnsQuestionsAway = false;
   #server = createServer((request, response) => this.#accept(request, response));
   #otherwise;
   #scripts = [];
@@ -190,7 +195,12 @@ class Upstream {
     if (chunks === null) {
       return; // The worker left while it was sending, so nobody waits for an answer.
     }
-    const call = new Call(request, response, Buffer.concat(chunks).toString());
+    const body = Buffer.concat(chunks).toString();
+    if (this.turnsQuestionsAway && (request.method === "GET" || body === NOTHING)) {
+      response.writeHead(404).end();
+      return;
+    }
+    const call = new Call(request, response, body);
     this.calls.push(call);
     const taker = this.#scripts.shift() ?? this.#waiting.shift() ?? this.#otherwise;
     if (taker === undefined) {
@@ -205,9 +215,11 @@ class Upstream {
  * Starts a fake upstream, which ends with the test or the file that started it.
  *
  * @param {(call: Call) => void} [otherwise] Answers calls that no script answers; without it they wait for the test.
+ * @param {{ turnsQuestionsAway?: boolean }} [options]
  */
-export async function startUpstream(otherwise) {
+export async function startUpstream(otherwise, { turnsQuestionsAway = false } = {}) {
   const upstream = await launchUpstream(otherwise);
+  upstream.turnsQuestionsAway = turnsQuestionsAway;
   after(() => upstream.stop());
   return upstream;
 }
