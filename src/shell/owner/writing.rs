@@ -270,7 +270,8 @@ impl Writing<'_> {
             ttft_ms: relay
                 .first_text_ms()
                 .map(|first_ms| first_ms.saturating_sub(exchange.started_ms)),
-            chunk_count: relay.text_frame_count(),
+            // Frames that could not be kept were never shown.
+            chunk_count: self.answer.pieces().count(),
             finish_reason: self.answer.finish_reason(),
             usage: relay.usage(),
             ..exchange.completion(None, end_reason)
