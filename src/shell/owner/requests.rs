@@ -100,6 +100,9 @@ async fn run(
     // before, or the object is ended, the worker writes the last line.
     if object.storage.confirmed(&mut waiting).await {
         exchange.log_complete(Level::Info, &completion);
+    } else if !waiting.is_client_gone() {
+        // The worker waits for the response, and would write no line if it came.
+        return;
     }
     open.respond(response);
 }
