@@ -10,7 +10,7 @@ use super::sql::{Database, Row, Statement, rows};
 use super::store::{State, Store};
 use crate::telemetry::record::cut;
 
-/// As much of a text is searched. `SQLite` holds the index of a text in memory until it is written.
+/// Only this much of a text is searched. `SQLite` holds the index of a text in memory until it is written.
 const MAX_INDEXED_CHARACTERS: usize = 200_000;
 
 /// How an answer ended.

@@ -53,7 +53,7 @@ impl fmt::Display for Cursor {
 /// Up to here a search goes from its matches to their conversations. With more it is quicker the other way round.
 const FEW_MATCHES: u64 = 4_000;
 
-/// As many of the newest matches usually fill a page whose words are in very many texts.
+/// When the words are in very many texts, this many of the newest matches usually fill a page.
 const NEWEST_MATCHES: u64 = 4_000;
 
 /// What a page says of each conversation that an inner query has chosen.
@@ -146,7 +146,7 @@ impl<D: Database> Store<D> {
             END AS found
             FROM conversations c WHERE (c.updated_ms, c.number) < (?1, ?2) AND found IS NOT NULL
             ORDER BY c.updated_ms DESC, c.number DESC LIMIT ?3";
-        // A frequent word is seen to be one without joining lists.
+        // `words` joins no lists, so this sees cheaply that a word is frequent.
         let words = self.finds_few(&query.words)?;
         let beginnings = match words {
             Some(true) => self.finds_few(&query.beginnings)?,
@@ -177,8 +177,8 @@ impl<D: Database> Store<D> {
         let most = FEW_MATCHES.saturating_add(1);
         match rows(&self.database, COUNT, &[query.into(), most.into()]) {
             Ok(mut count) => Ok(count.next().map(|mut row| row.number() <= FEW_MATCHES)),
-            // A letter that FTS5 does not know makes two words of one, which it cannot search for. A store that has failed
-            // fails here again.
+            // FTS5 splits a word at a letter that it does not know, and refuses the phrase (`detail = none`). Any other
+            // failure shows again in this query.
             Err(_) => rows(&self.database, ANY, &[]).map(|_| None),
         }
     }

@@ -1,7 +1,7 @@
-//! What a store does when it opens.
+//! How a store opens, and how it ends what an earlier instance left unfinished.
 //!
-//! An answer that is unfinished then belonged to an instance that is gone: it ends here, with the text that was kept and
-//! one honest final frame. The model is not asked again.
+//! An answer that is unfinished then belonged to an instance that is gone. [`Store::recover`] ends it before a new one
+//! may begin, with the text that was kept and one honest final frame. The model is not asked again.
 
 use super::answer::Ended;
 use super::interrupted;
@@ -33,8 +33,8 @@ impl<D: Database> Store<D> {
         Ok(Self::of(database)?)
     }
 
-    /// Ends the answers that an earlier instance left unfinished, and adds them to `interrupted`. Readers are told that
-    /// ending before.
+    /// Ends the answers that an earlier instance left unfinished, and adds them to `interrupted`. Readers get that ending
+    /// before it is stored; see [`Store::exchange`].
     ///
     /// # Errors
     ///

@@ -85,7 +85,7 @@ impl<D: Database> Store<D> {
 
 /// The smallest number that is given at a time.
 pub(super) fn first_number_at(ms: u64) -> u64 {
-    // That is the year 2109. From then on numbers go on one by one, and half of all are still to come.
+    // The cap is reached in 2109. From then on numbers count up one by one, with half of them still to come.
     ms.saturating_mul(1024).min(1 << 52)
 }
 

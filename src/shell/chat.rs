@@ -50,7 +50,7 @@ impl Chat {
         let begun = self.begin(&request, &mut waiting).await;
         // The stream may be open for long, and needs nothing more of the request.
         drop(request);
-        // Either arm writes the one `response_complete`, but for a kept answer: its object writes that.
+        // Each arm writes the one `response_complete`, but for a kept answer, whose object writes it.
         match begun {
             Ok(Begun::Stream(source, relay)) => self.stream(source, relay, waiting).await,
             Ok(Begun::Kept(response)) => self.open.respond(response),

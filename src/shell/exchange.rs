@@ -122,9 +122,9 @@ impl Exchange {
         self.log_failure(&failure, "connection_broken_off");
     }
 
-    /// The last line of this request. Each request has exactly one `response_complete`, unless its instance is lost: a
-    /// chat's is written in one of the arms of `Chat::run`, that of a forwarded request by the object that answers it
-    /// (see `forward.rs`), any other in `routes.rs`.
+    /// The last line of this request. Each request has exactly one, unless its instance is lost. It is written where the
+    /// response is decided: `chat.rs`, `models.rs`, `routes.rs` and `early_end.rs`; for what is kept, in the object
+    /// (`owner/requests.rs`, `reader.rs`, `download.rs`), see `forward.rs`.
     pub(super) fn log_complete(&self, level: Level, completion: &Completion) {
         self.log(level, "response_complete", |record| {
             completion.write(record);

@@ -19,8 +19,8 @@ use crate::shell::exchange::Exchange;
 use crate::shell::runtime::js;
 use crate::shell::runtime::task;
 
-/// When a client may try again whose owner has too many answers running, in seconds. When one of them ends is not known;
-/// most take less than half a minute.
+/// `Retry-After` for an owner with too many answers running, in seconds. Nobody knows when the next one ends; most take
+/// less than half a minute.
 const RETRY_AFTER_SECONDS: u64 = 10;
 
 /// What a client wants to read: an answer, and the sequence of the last frame that it has.
@@ -50,16 +50,15 @@ pub(super) fn ask(
         });
     }
     let id = key.unwrap_or_else(|| AnswerId::fresh(fresh_id()));
+    // Nothing is awaited from the look-up to the end of `begin`, so of two requests with one key, only one can begin.
     let answer = match find(keeper, &id)? {
-        Some(answer)
-            if chat
-                .kept
-                .as_ref()
-                .is_some_and(|place| place.fingerprint == answer.fingerprint) =>
-        {
+        Some(answer) => {
+            let fingerprint = chat.kept.as_ref().map(|place| &place.fingerprint);
+            if fingerprint != Some(&answer.fingerprint) {
+                return Err(ErrorCode::IdempotencyConflict.into());
+            }
             answer
         }
-        Some(_) => return Err(ErrorCode::IdempotencyConflict.into()),
         None => begin(keeper, exchange, chat, id, config)?,
     };
     Ok(Wanted {
@@ -176,7 +175,7 @@ fn key_of(request: &Request) -> Result<Option<AnswerId>, EarlyEnd> {
     })
 }
 
-/// An empty header is none: it is what a client has that has read no frame.
+/// An empty header counts as none: a client that has read no frame may send one.
 fn last_frame(request: &Request) -> Result<Option<FrameId>, EarlyEnd> {
     let header = js::header(&request.headers(), "last-event-id");
     let Some(id) = header.filter(|id| !id.is_empty()) else {

@@ -1,4 +1,4 @@
-//! Who keeps an owner's answers: those that are being written, and the alarm that watches over them.
+//! Looks after an owner's object: the answers in motion, the alarm that watches over them, and what has grown too old.
 
 use std::cell::{Cell, RefCell};
 use std::rc::{Rc, Weak};
@@ -129,8 +129,8 @@ impl Keeper {
         answers.retain(|answer| answer.id != *id || answer.is_running());
     }
 
-    /// Sees to it, before a request is answered, that nothing is left undone: the alarm may not be set, and the
-    /// configuration may be another one than when it was.
+    /// Runs before each request: saves what could not be saved, and does what is overdue, since the alarm may have failed
+    /// or the configuration changed.
     pub(super) fn attend(self: &Rc<Self>) {
         let Ok(store) = self.object.store() else {
             return;

@@ -58,8 +58,8 @@ impl Object {
         }
     }
 
-    /// The store. Nothing is written to one that was made before: a write that a full disk refuses ends the object, and
-    /// what is kept has to be readable then.
+    /// The store. Opening one that exists writes nothing: a write that a full disk refuses would end the object, and what
+    /// is kept must stay readable.
     pub(super) fn store(&self) -> Result<Rc<Store<Storage>>, EarlyEnd> {
         let opened = self.store.borrow().clone();
         opened.map_or_else(|| self.open(), Ok)
