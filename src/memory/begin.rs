@@ -66,10 +66,7 @@ impl<D: Database> Store<D> {
     ///
     /// See [`BeginError`]; then nothing was stored.
     pub fn begin(&self, beginning: &Beginning<'_>) -> Result<Begun, BeginError<D::Error>> {
-        const FIND: &str = "SELECT number FROM conversations WHERE id = ?1";
-        let id = [beginning.conversation.into()];
-        let mut found = rows(&self.database, FIND, &id)?;
-        let known = found.next().map(|mut row| row.number());
+        let known = self.number_of(beginning.conversation)?;
         let parent = self.parent(known, beginning.after)?;
         let history = match &parent {
             Some(parent) => history::before(&self.database, parent)?,

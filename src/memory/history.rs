@@ -1,8 +1,8 @@
 //! What the model gets to read before a message: the newest whole turns that fit.
 
-use super::pieces::Pieces;
 use super::sql::{Database, Row, rows};
 use crate::api::request::{MAX_HISTORY_CHARACTERS, MAX_HISTORY_TURNS, Role, Turn};
+use crate::stream::pieces::Pieces;
 
 /// An answer of more bytes has more than [`MAX_HISTORY_CHARACTERS`], and is not read: each piece has a character at
 /// least, whose longest form is two escapes of six bytes, in quotes, behind its length.

@@ -2,8 +2,8 @@
 //!
 //! Growing a row costs one written row, whatever its size. Adding one costs two, since it has to be deleted again.
 
-use super::pieces::Pieces;
 use super::sql::{Database, Statement, Value, rows};
+use crate::stream::pieces::Pieces;
 
 /// A row grows up to this many bytes; a single larger write has a row of its own. Each write copies the whole row.
 const MAX_ROW_BYTES: usize = 64 * 1024;

@@ -147,18 +147,16 @@ impl<D: Database> Store<D> {
             FROM conversations c WHERE (c.updated_ms, c.number) < (?1, ?2) AND found IS NOT NULL
             ORDER BY c.updated_ms DESC, c.number DESC LIMIT ?3";
         // `words` joins no lists, so this sees cheaply that a word is frequent.
-        let words = self.finds_few(&query.words)?;
-        let beginnings = match words {
+        let is_few = match self.finds_few(&query.words)? {
             Some(true) => self.finds_few(&query.beginnings)?,
-            _ => words,
-        };
-        let Some(is_few) = beginnings else {
-            return Ok(Vec::new());
+            other => other,
         };
         let mut values = place.to_vec();
         values.push(query.beginnings.as_str().into());
-        if is_few {
-            return self.entries(FEW, &values);
+        match is_few {
+            None => return Ok(Vec::new()),
+            Some(true) => return self.entries(FEW, &values),
+            Some(false) => {}
         }
         let last = store::first_number_at(before_ms.saturating_add(1));
         let bounds = [last, NEWEST_MATCHES].map(Value::from);
@@ -183,6 +181,7 @@ impl<D: Database> Store<D> {
         }
     }
 
+    /// The conversations that an inner query chooses. The first values, ?1 to ?4, are always `place`.
     fn entries(&self, chosen: &str, values: &[Value]) -> Result<Vec<Entry>, D::Error> {
         let sql = format!(
             "{SHOWN} FROM ({chosen}) chosen JOIN conversations c ON c.number = chosen.number

@@ -21,5 +21,3 @@ pub mod store;
 mod title;
 mod turns;
 mod views;
-
-pub use crate::stream::pieces;

@@ -2,11 +2,11 @@
 
 use super::interrupted;
 use super::journal;
-use super::pieces::MAX_BYTES;
 use super::sql::{Database, MAX_INTEGER, Value, rows};
 use super::store::{State, Store};
 use super::turns::{Exchange, Head};
 use super::views::View;
+use crate::stream::pieces::MAX_BYTES;
 
 /// About as many bytes of answers make a page.
 const PAGE_BYTES: u64 = 256 * 1024;
@@ -62,24 +62,19 @@ impl<D: Database> Store<D> {
     ///
     /// The database's.
     pub fn conversation(&self, id: &str, format: Format) -> Result<Option<Reading>, D::Error> {
-        const FIND: &str = "SELECT number FROM conversations WHERE id = ?1";
-        let mut found = rows(&self.database, FIND, &[id.into()])?;
-        let reading = found.next().map(|mut row| {
-            let conversation = row.number();
-            Reading {
-                place: Place {
-                    conversation,
-                    exchange: 0,
-                },
-                last: conversation,
-                view: match format {
-                    Format::Json => View::json(),
-                    Format::Markdown => View::markdown(),
-                },
-                is_done: false,
-            }
-        });
-        Ok(reading)
+        let found = self.number_of(id)?;
+        Ok(found.map(|conversation| Reading {
+            place: Place {
+                conversation,
+                exchange: 0,
+            },
+            last: conversation,
+            view: match format {
+                Format::Json => View::json(),
+                Format::Markdown => View::markdown(),
+            },
+            is_done: false,
+        }))
     }
 
     /// The next part of a text; `None` behind its end. What is written or forgotten meanwhile may be in it or not.

@@ -73,6 +73,13 @@ impl<D: Database> Store<D> {
         exchange <= self.last_of_others
     }
 
+    /// The number of a conversation.
+    pub(super) fn number_of(&self, id: &str) -> Result<Option<u64>, D::Error> {
+        const FIND: &str = "SELECT number FROM conversations WHERE id = ?1";
+        let mut found = rows(&self.database, FIND, &[id.into()])?;
+        Ok(found.next().map(|mut row| row.number()))
+    }
+
     /// A number for a new conversation or exchange: larger than all before, and larger than those of a moment ago that
     /// are deleted and that somebody may still hold.
     pub(super) fn next_number(&self, now_ms: u64) -> u64 {

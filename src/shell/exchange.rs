@@ -15,7 +15,7 @@ use crate::api::ending::{Completion, EndReason};
 use crate::api::error::ErrorCode;
 use crate::api::host::ends_as_host;
 use crate::openai::failure::Failure;
-use crate::stream::relay::SentFrame;
+use crate::stream::relay::{Relay, SentFrame};
 use crate::telemetry::record::{Level, Record};
 
 /// Longest path that a log line repeats, in characters.
@@ -129,6 +129,32 @@ impl Exchange {
         self.log(level, "response_complete", |record| {
             completion.write(record);
         });
+    }
+
+    /// A line about a finish reason that is none of the known ones, if upstream gave one.
+    pub(super) fn log_unknown_finish_reason(&self, relay: &Relay) {
+        if let Some(reason) = relay.unknown_finish_reason() {
+            self.log(Level::Warning, "unknown_finish_reason", |record| {
+                record.text("reason", reason);
+            });
+        }
+    }
+
+    /// The facts of an answer that was streamed.
+    pub(super) fn completion_of(
+        &self,
+        relay: &Relay,
+        http_status: Option<u16>,
+        end_reason: EndReason,
+    ) -> Completion {
+        let first_ms = relay.first_text_ms();
+        Completion {
+            ttft_ms: first_ms.map(|first_ms| first_ms.saturating_sub(self.started_ms)),
+            chunk_count: relay.text_frame_count(),
+            finish_reason: relay.finish_reason(),
+            usage: relay.usage(),
+            ..self.completion(http_status, end_reason)
+        }
     }
 
     /// The facts of an answer that ends here and streams nothing.

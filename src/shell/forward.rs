@@ -72,15 +72,9 @@ async fn answer(
     request: &Request,
     waiting: &mut Waiting,
 ) -> Result<Relayed, EarlyEnd> {
-    let config = exchange.isolate.config.as_ref().map_err(|error| {
-        exchange.log_received(Level::Info, None, None);
-        EarlyEnd::from(error)
-    })?;
+    let config = admission::config_of(exchange)?;
     let client = admission::authorize(request, config);
-    let name = client
-        .as_ref()
-        .ok()
-        .and_then(|client| client.map(|client| client.name.as_str()));
+    let name = admission::name_of(&client);
     let body = match (&client, has_body) {
         (Ok(_), true) => admission::read(exchange, request, config, waiting)
             .await

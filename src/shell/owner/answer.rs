@@ -256,7 +256,7 @@ impl Answer {
             now_ms: js::now_ms(),
         };
         let stored = object.store()?.end(self.number, &ended);
-        stored.map_err(|error| store_failed(&error))?;
+        stored.map_err(store_failed)?;
         *self.text.borrow_mut() = Text {
             stored: pieces,
             pending: Vec::new(),

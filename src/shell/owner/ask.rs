@@ -73,7 +73,7 @@ pub(super) fn find(keeper: &Keeper, id: &AnswerId) -> Result<Option<Rc<Answer>>,
         return Ok(Some(answer));
     }
     let stored = keeper.object.store()?.exchange(id.as_str());
-    let Some(stored) = stored.map_err(|error| store_failed(&error))? else {
+    let Some(stored) = stored.map_err(store_failed)? else {
         return Ok(None);
     };
     // Its ending is not stored yet.
@@ -145,7 +145,7 @@ fn begin(
     let begun = store.begin(&beginning).map_err(|error| match error {
         BeginError::UnknownTurn => EarlyEnd::Invalid(Invalid::unknown_turn()),
         BeginError::AnswerRunning => ErrorCode::AnswerRunning.into(),
-        BeginError::Database(error) => store_failed(&error),
+        BeginError::Database(error) => store_failed(error),
     })?;
     let answer = Rc::new(Answer::begin(
         id,

@@ -1,7 +1,5 @@
 //! Texts that a client takes with it: a conversation, or everything.
 
-use wasm_bindgen::JsValue;
-
 use super::object::{Object, store_failed};
 use crate::api::ending::EndReason;
 use crate::memory::reading::Reading;
@@ -30,8 +28,7 @@ pub(super) async fn run(
     let config = exchange.isolate.config.as_ref().map_err(EarlyEnd::from)?;
     let last_ms = js::now_ms().saturating_add(config.limits.total_ms());
     let store = object.store()?;
-    let failed = |error: JsValue| store_failed(&error);
-    let mut part = store.read(&mut reading).map_err(failed)?;
+    let mut part = store.read(&mut reading).map_err(store_failed)?;
     let (mut outlet, body) = Outlet::open(waiting);
     let context = exchange.response_context();
     open.respond(response::download(media_type, &body, &context));
@@ -56,7 +53,7 @@ pub(super) async fn run(
         match store.read(&mut reading) {
             Ok(next) => part = next,
             Err(error) => {
-                if let EarlyEnd::Failed(failure) = store_failed(&error) {
+                if let EarlyEnd::Failed(failure) = store_failed(error) {
                     exchange.log_failure(&failure, "connection_broken_off");
                 }
                 break EndReason::Interrupted;

@@ -3,8 +3,6 @@
 use std::cell::{Cell, RefCell};
 use std::rc::{Rc, Weak};
 
-use wasm_bindgen::JsValue;
-
 use super::answer::Answer;
 use super::object::{Object, store_failed};
 use super::storage::Storage;
@@ -193,7 +191,7 @@ impl Keeper {
                 return;
             };
             keeper.due_ms.set(0);
-            keeper.tell(store_failed(&error));
+            keeper.tell(store_failed(error));
             let again_ms = js::now_ms().saturating_add(ALARM_AGAIN_MS);
             waiting.pause_until(again_ms).await;
             keeper.attend();
@@ -225,18 +223,17 @@ impl Keeper {
         };
         let age_ms = DAY_MS.saturating_mul(u64::from(days));
         let soon_ms = now_ms.saturating_add(EXPIRE_AGAIN_MS);
-        let failed = |error: JsValue| store_failed(&error);
         let due_ms = |oldest_ms: u64| oldest_ms.saturating_add(age_ms);
-        let next_ms = store.oldest_update().map_err(failed)?.map(due_ms);
+        let next_ms = store.oldest_update().map_err(store_failed)?.map(due_ms);
         if next_ms.is_none_or(|next_ms| next_ms >= now_ms) {
             return Ok(next_ms);
         }
         self.object.storage.note_try(now_ms);
         let expired = store.expire(now_ms.saturating_sub(age_ms), MAX_EXPIRED);
-        if expired.map_err(failed)? == MAX_EXPIRED {
+        if expired.map_err(store_failed)? == MAX_EXPIRED {
             return Ok(Some(soon_ms));
         }
-        let next_ms = store.oldest_update().map_err(failed)?.map(due_ms);
+        let next_ms = store.oldest_update().map_err(store_failed)?.map(due_ms);
         Ok(next_ms.map(|next_ms| next_ms.max(soon_ms)))
     }
 }

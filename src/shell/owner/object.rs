@@ -68,11 +68,10 @@ impl Object {
     /// The store, once it has the ending of every answer that does not run any more. Until then none may begin.
     pub(super) fn store_with_endings(&self) -> Result<Rc<Store<Storage>>, EarlyEnd> {
         let store = self.store()?;
-        let failed = |error: JsValue| store_failed(&error);
         if !self.is_recovered.get() {
-            self.recover(&store).map_err(failed)?;
+            self.recover(&store).map_err(store_failed)?;
         }
-        self.save(&store).map_err(failed)?;
+        self.save(&store).map_err(store_failed)?;
         Ok(store)
     }
 
@@ -95,7 +94,7 @@ impl Object {
     fn open(&self) -> Result<Rc<Store<Storage>>, EarlyEnd> {
         let opened = Store::open(self.storage.clone());
         let store = opened.map_err(|error| match error {
-            OpenError::Database(error) => store_failed(&error),
+            OpenError::Database(error) => store_failed(error),
             OpenError::Newer { .. } => EarlyEnd::Failed(Failure::new(
                 ErrorCode::StoreUnavailable,
                 "a newer version of this program has written the conversations",
@@ -165,10 +164,10 @@ impl Unsaved {
 }
 
 /// A failure of the store.
-pub(super) fn store_failed(error: &JsValue) -> EarlyEnd {
+pub(super) fn store_failed(error: impl AsRef<JsValue>) -> EarlyEnd {
     EarlyEnd::Failed(Failure::new(
         ErrorCode::StoreUnavailable,
-        js::error_text(error),
+        js::error_text(error.as_ref()),
     ))
 }
 

@@ -77,8 +77,8 @@ export function setAlarm({ storage }, atMs) {
 }
 
 /**
- * The words of a search: runs of letters, digits and marks. The runtime has tables of these for all scripts, which
- * WebAssembly would have to bring along.
+ * The words of a search: runs of letters, digits and marks, the categories of the index (`SEARCH` of `memory/schema.rs`).
+ * The runtime has tables of these for all scripts, which WebAssembly would have to bring along.
  *
  * @param {string} text
  * @returns {string[]}

@@ -211,7 +211,7 @@ impl Writing<'_> {
         let pending = self.answer.take_pending();
         let store = self.object.store()?;
         let appended = store.append(self.answer.number, &mut self.row, &pending);
-        appended.map_err(|error| store_failed(&error))?;
+        appended.map_err(store_failed)?;
         self.answer.show(&pending);
         Ok(())
     }
@@ -226,11 +226,10 @@ impl Writing<'_> {
         self.answer.abort();
         self.exchange.log_failure(&failure, "error_response");
         let number = self.answer.number;
-        let forgotten = self.object.store().and_then(|store| {
-            store
-                .forget_exchange(number)
-                .map_err(|error| store_failed(&error))
-        });
+        let forgotten = self
+            .object
+            .store()
+            .and_then(|store| store.forget_exchange(number).map_err(store_failed));
         if let Err(EarlyEnd::Failed(failure)) = forgotten {
             self.exchange.log_failure(&failure, "answer_not_forgotten");
             self.object
@@ -252,11 +251,7 @@ impl Writing<'_> {
         let Self {
             exchange, relay, ..
         } = self;
-        if let Some(reason) = relay.unknown_finish_reason() {
-            exchange.log(Level::Warning, "unknown_finish_reason", |record| {
-                record.text("reason", reason);
-            });
-        }
+        exchange.log_unknown_finish_reason(relay);
         let outcome = relay.outcome();
         if let Some(failure) = outcome.and_then(|outcome| outcome.failure.as_ref()) {
             exchange.log_failure(failure, "error_frame");
@@ -267,14 +262,10 @@ impl Writing<'_> {
             Progress::Opening | Progress::Streaming => EndReason::Interrupted,
         };
         let completion = Completion {
-            ttft_ms: relay
-                .first_text_ms()
-                .map(|first_ms| first_ms.saturating_sub(exchange.started_ms)),
             // Frames that could not be kept were never shown.
             chunk_count: self.answer.pieces().count(),
             finish_reason: self.answer.finish_reason(),
-            usage: relay.usage(),
-            ..exchange.completion(None, end_reason)
+            ..exchange.completion_of(relay, None, end_reason)
         };
         exchange.log(Level::Info, "answer_complete", |record| {
             record.text("answer_id", self.answer.id.as_str());

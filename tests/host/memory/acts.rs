@@ -6,9 +6,9 @@ use proptest::prelude::Strategy;
 use personal_ai_assistant::memory::answer::Ended;
 use personal_ai_assistant::memory::begin::{BeginError, Beginning};
 use personal_ai_assistant::memory::journal::JournalRow;
-use personal_ai_assistant::memory::pieces::Pieces;
 use personal_ai_assistant::memory::reading::Reading;
 use personal_ai_assistant::memory::store::Store;
+use personal_ai_assistant::stream::pieces::Pieces;
 
 use super::database::{NOW, Sqlite, message, open, read};
 use super::properties::{complete, for_any, of};
@@ -49,7 +49,7 @@ fn happen(store: &Store<Sqlite>, act: Act, now_ms: u64) -> Result<(), rusqlite::
     | Act::Delete(id)) = act
     else {
         return match act {
-            Act::DeleteAll => store.delete_all().map(drop),
+            Act::DeleteAll => store.delete_all(),
             _ => store.expire(now_ms - 5, 1).map(drop),
         };
     };

@@ -10,10 +10,10 @@ use personal_ai_assistant::api::request::After;
 use personal_ai_assistant::memory::answer::Ended;
 use personal_ai_assistant::memory::begin::{BeginError, Beginning, Begun};
 use personal_ai_assistant::memory::journal::JournalRow;
-use personal_ai_assistant::memory::pieces::Pieces;
 use personal_ai_assistant::memory::reading::{Format, Reading};
 use personal_ai_assistant::memory::sql::{Database, Statement, Value};
 use personal_ai_assistant::memory::store::{State, Store};
+use personal_ai_assistant::stream::pieces::Pieces;
 
 /// A moment in 2026, in milliseconds.
 pub const NOW: u64 = 1_795_000_000_000;

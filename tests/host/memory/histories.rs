@@ -4,9 +4,9 @@ use personal_ai_assistant::api::request::{After, Role, Turn};
 use personal_ai_assistant::memory::answer::Ended;
 use personal_ai_assistant::memory::begin::{BeginError, Beginning};
 use personal_ai_assistant::memory::journal::JournalRow;
-use personal_ai_assistant::memory::pieces::Pieces;
 use personal_ai_assistant::memory::sql::Database;
 use personal_ai_assistant::memory::store::{State, Store};
+use personal_ai_assistant::stream::pieces::Pieces;
 
 use super::database::{
     NOW, Sqlite, begin, end, exchange, json, message, open, refused, store, turn,
