@@ -2,7 +2,7 @@
 
 use super::object::{Object, store_failed};
 use crate::api::ending::EndReason;
-use crate::memory::reading::Reading;
+use crate::memory::transcript::Transcript;
 use crate::shell::early_end::EarlyEnd;
 use crate::shell::exchange::Exchange;
 use crate::shell::response;
@@ -20,7 +20,7 @@ pub(super) async fn run(
     open: &OpenChat,
     waiting: &mut Waiting,
     media_type: &str,
-    mut reading: Reading,
+    mut transcript: Transcript,
 ) -> Result<(), EarlyEnd> {
     if waiting.is_client_gone() {
         return Err(EarlyEnd::ClientGone);
@@ -28,7 +28,7 @@ pub(super) async fn run(
     let config = exchange.isolate.config.as_ref().map_err(EarlyEnd::from)?;
     let last_ms = js::now_ms().saturating_add(config.limits.total_ms());
     let store = object.store()?;
-    let mut part = store.read(&mut reading).map_err(store_failed)?;
+    let mut part = store.next_part(&mut transcript).map_err(store_failed)?;
     let (mut outlet, body) = Outlet::open(waiting);
     let context = exchange.response_context();
     open.respond(response::download(media_type, &body, &context));
@@ -50,7 +50,7 @@ pub(super) async fn run(
                 Err(_) => EndReason::ClientGone,
             };
         }
-        match store.read(&mut reading) {
+        match store.next_part(&mut transcript) {
             Ok(next) => part = next,
             Err(error) => {
                 if let EarlyEnd::Failed(failure) = store_failed(error) {

@@ -14,8 +14,8 @@ use crate::api::request::{ConversationId, Invalid, title};
 use crate::api::route::KeptRoute;
 use crate::json;
 use crate::memory::list::{Cursor, Listing};
-use crate::memory::reading::{Format, Reading};
 use crate::memory::store::{State, Store};
+use crate::memory::transcript::{Format, Transcript};
 use crate::shell::early_end::EarlyEnd;
 use crate::shell::runtime::js;
 
@@ -25,7 +25,7 @@ pub(super) enum Reply {
     Nothing,
     Stream(Wanted),
     /// A text of this media type, which is made as it is read.
-    Text(&'static str, Reading),
+    Text(&'static str, Transcript),
 }
 
 /// Does what a request asks for.
@@ -44,7 +44,7 @@ pub(super) fn reply(
         KeptRoute::DeleteAll => delete_all(keeper, &store, request),
         KeptRoute::Answer(id) => answer(keeper, request, id),
         KeptRoute::Stop(id) => stop(keeper, id),
-        KeptRoute::Export => Ok(Reply::Text("application/jsonl", Reading::export())),
+        KeptRoute::Export => Ok(Reply::Text("application/jsonl", Transcript::export())),
     }
 }
 
@@ -68,11 +68,11 @@ fn conversation(store: &Store<Storage>, request: &Request, id: &str) -> Result<R
     } else {
         (Format::Json, "application/json")
     };
-    let reading = store
-        .conversation(id.as_str(), format)
+    let transcript = store
+        .transcript(id.as_str(), format)
         .map_err(store_failed)?;
-    let reading = reading.ok_or_else(no_conversation)?;
-    Ok(Reply::Text(media_type, reading))
+    let transcript = transcript.ok_or_else(no_conversation)?;
+    Ok(Reply::Text(media_type, transcript))
 }
 
 fn rename(store: &Store<Storage>, id: &str, body: &[u8]) -> Result<Reply, EarlyEnd> {

@@ -55,11 +55,16 @@ async fn run(
     let context = exchange.response_context();
     let answered = match reply {
         Ok(Reply::Stream(wanted)) => stream(&exchange, wanted, &open, &mut waiting).await,
-        Ok(Reply::Text(media_type, reading)) => {
-            download::run(object, &exchange, &open, &mut waiting, media_type, reading)
-                .await
-                .map(|()| None)
-        }
+        Ok(Reply::Text(media_type, transcript)) => download::run(
+            object,
+            &exchange,
+            &open,
+            &mut waiting,
+            media_type,
+            transcript,
+        )
+        .await
+        .map(|()| None),
         Ok(Reply::Json(body)) => Ok(Some((200, response::json(200, &body, &context, &[])))),
         Ok(Reply::Nothing) => Ok(Some((204, response::no_content(&context)))),
         Err(end) => Err(end),

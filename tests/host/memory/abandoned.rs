@@ -7,8 +7,8 @@ use personal_ai_assistant::api::request::After;
 use personal_ai_assistant::memory::answer::Stored;
 use personal_ai_assistant::memory::begin::Beginning;
 use personal_ai_assistant::memory::journal::JournalRow;
-use personal_ai_assistant::memory::reading::{Format, Reading};
 use personal_ai_assistant::memory::store::{State, Store};
+use personal_ai_assistant::memory::transcript::{Format, Transcript};
 
 use super::database::{
     NOW, Sqlite, append, begin, conversation, exchange, is_full, message, open, pieces, read,
@@ -34,7 +34,7 @@ fn told(store: &Store<Sqlite>) -> Told {
             .map(|format| conversation(store, "c", format))
             .to_vec(),
         list: list(store, None, None, 30),
-        export: read(store, Reading::export()),
+        export: read(store, Transcript::export()),
     }
 }
 

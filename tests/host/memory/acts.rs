@@ -6,8 +6,8 @@ use proptest::prelude::Strategy;
 use personal_ai_assistant::memory::answer::Ended;
 use personal_ai_assistant::memory::begin::{BeginError, Beginning};
 use personal_ai_assistant::memory::journal::JournalRow;
-use personal_ai_assistant::memory::reading::Reading;
 use personal_ai_assistant::memory::store::Store;
+use personal_ai_assistant::memory::transcript::Transcript;
 use personal_ai_assistant::stream::pieces::Pieces;
 
 use super::database::{NOW, Sqlite, message, open, read};
@@ -162,7 +162,7 @@ fn each_act_happens_whole_or_not_at_all_whenever_the_process_dies() {
             is_whole(&database);
         }
         database.revive();
-        for line in read(&store, Reading::export()).split_terminator('\n') {
+        for line in read(&store, Transcript::export()).split_terminator('\n') {
             serde_json::from_str::<serde_json::Value>(line).expect("a line of JSON");
         }
         store.delete_all().expect("a deletion");

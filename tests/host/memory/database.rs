@@ -10,9 +10,9 @@ use personal_ai_assistant::api::request::After;
 use personal_ai_assistant::memory::answer::Ended;
 use personal_ai_assistant::memory::begin::{BeginError, Beginning, Begun};
 use personal_ai_assistant::memory::journal::JournalRow;
-use personal_ai_assistant::memory::reading::{Format, Reading};
 use personal_ai_assistant::memory::sql::{Database, Statement, Value};
 use personal_ai_assistant::memory::store::{State, Store};
+use personal_ai_assistant::memory::transcript::{Format, Transcript};
 use personal_ai_assistant::stream::pieces::Pieces;
 
 /// A moment in 2026, in milliseconds.
@@ -240,19 +240,22 @@ pub fn append(store: &Store<Sqlite>, exchange: u64, row: &mut JournalRow, pieces
 }
 
 /// All of a text.
-pub fn read(store: &Store<Sqlite>, mut reading: Reading) -> String {
+pub fn read(store: &Store<Sqlite>, mut transcript: Transcript) -> String {
     let mut text = String::new();
-    while let Some(part) = store.read(&mut reading).expect("a part") {
+    while let Some(part) = store.next_part(&mut transcript).expect("a part") {
         assert!(!part.is_empty());
         text.push_str(&part);
     }
-    assert_eq!(store.read(&mut reading).expect("nothing more"), None);
+    assert_eq!(
+        store.next_part(&mut transcript).expect("nothing more"),
+        None
+    );
     text
 }
 
 pub fn conversation(store: &Store<Sqlite>, id: &str, format: Format) -> Option<String> {
-    let reading = store.conversation(id, format).expect("a query");
-    reading.map(|reading| read(store, reading))
+    let transcript = store.transcript(id, format).expect("a query");
+    transcript.map(|transcript| read(store, transcript))
 }
 
 pub fn json(store: &Store<Sqlite>, id: &str) -> serde_json::Value {

@@ -4,8 +4,8 @@ use personal_ai_assistant::api::request::After;
 use personal_ai_assistant::memory::answer::Ended;
 use personal_ai_assistant::memory::begin::Beginning;
 use personal_ai_assistant::memory::journal::JournalRow;
-use personal_ai_assistant::memory::reading::Format;
 use personal_ai_assistant::memory::store::{State, Store};
+use personal_ai_assistant::memory::transcript::Format;
 
 use super::database::{
     NOW, STOP, Sqlite, append, begin, end, exchange, json, message, open, pieces,
@@ -112,7 +112,7 @@ fn forgetting_needs_no_room_and_makes_some() {
         forgotten.expect("room");
         assert!(
             store
-                .conversation("c", Format::Json)
+                .transcript("c", Format::Json)
                 .expect("a query")
                 .is_none(),
             "{act}"

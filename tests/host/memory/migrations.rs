@@ -5,7 +5,7 @@ use personal_ai_assistant::memory::store::{State, Store};
 
 use super::database::{Sqlite, conversation, exchange, message, open, pieces};
 use super::lists::{ids, search};
-use personal_ai_assistant::memory::reading::Format;
+use personal_ai_assistant::memory::transcript::Format;
 
 /// A file of version 1, as that version wrote it. It never changes.
 const VERSION_1: &str = include_str!("version_1.sql");

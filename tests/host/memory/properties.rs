@@ -9,8 +9,8 @@ use rusqlite::Connection;
 
 use personal_ai_assistant::memory::answer::{Ended, Stored};
 use personal_ai_assistant::memory::journal::JournalRow;
-use personal_ai_assistant::memory::reading::Format;
 use personal_ai_assistant::memory::store::{State, Store};
+use personal_ai_assistant::memory::transcript::Format;
 use personal_ai_assistant::stream::pieces::Pieces;
 
 use super::database::{NOW, Sqlite, begin, conversation, exchange, json, message, open};

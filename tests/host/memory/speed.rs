@@ -9,8 +9,8 @@ use rusqlite::Connection;
 
 use personal_ai_assistant::memory::begin::Beginning;
 use personal_ai_assistant::memory::list::{Cursor, Listing};
-use personal_ai_assistant::memory::reading::Format;
 use personal_ai_assistant::memory::store::Store;
+use personal_ai_assistant::memory::transcript::Format;
 
 use super::database::{NOW, Sqlite, begin, conversation, exchange, message, open};
 use super::lists::words;
