@@ -12,7 +12,7 @@ use super::store::{State, Store};
 
 /// An answer that was ended because the instance that wrote it is gone.
 #[derive(Clone, Debug, Eq, PartialEq)]
-pub struct Interrupted {
+pub struct Recovered {
     /// Its id.
     pub answer_id: String,
     /// The correlation id of the request that asked for it.
@@ -39,7 +39,7 @@ impl<D: Database> Store<D> {
     /// # Errors
     ///
     /// The database's; then some may be left, and what is stored can be read all the same.
-    pub fn recover(&self, now_ms: u64, interrupted: &mut Vec<Interrupted>) -> Result<(), D::Error> {
+    pub fn recover(&self, now_ms: u64, interrupted: &mut Vec<Recovered>) -> Result<(), D::Error> {
         const UNFINISHED: &str =
             "SELECT number, answer_turn, history_turns, id, correlation_id FROM exchanges
             WHERE state = 'streaming' AND number <= ?1";
@@ -54,7 +54,7 @@ impl<D: Database> Store<D> {
                 now_ms,
             };
             self.end(exchange, &ended)?;
-            interrupted.push(Interrupted {
+            interrupted.push(Recovered {
                 answer_id: row.text(),
                 correlation_id: row.text(),
                 piece_count: pieces.count(),

@@ -10,7 +10,7 @@ use worker::worker_sys::Context;
 use super::storage::Storage;
 use crate::api::error::ErrorCode;
 use crate::memory::answer::Ended;
-use crate::memory::recovery::Interrupted;
+use crate::memory::recovery::Recovered;
 use crate::memory::schema::OpenError;
 use crate::memory::store::{State, Store};
 use crate::openai::failure::Failure;
@@ -118,7 +118,7 @@ impl Object {
 
     /// Writes the last line of answers that a dead instance left unfinished, once their endings are safe: otherwise the
     /// next instance writes it.
-    fn log_interrupted(&self, interrupted: Vec<Interrupted>) {
+    fn log_interrupted(&self, interrupted: Vec<Recovered>) {
         let (storage, isolate) = (self.storage.clone(), Rc::clone(&self.isolate));
         task::spawn(|inbox| async move {
             if !storage.confirmed(&mut Waiting::without_client(inbox)).await {
