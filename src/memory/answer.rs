@@ -32,7 +32,7 @@ pub struct Stored {
     pub conversation: String,
     /// How it stands.
     pub state: State,
-    /// What the request that asked for it said; see `Beginning::fingerprint`.
+    /// What the request that asked for it said; see `NewExchange::fingerprint`.
     pub fingerprint: String,
     /// The correlation id of the request that asked for it.
     pub correlation_id: String,

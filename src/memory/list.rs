@@ -93,7 +93,7 @@ impl<D: Database> Store<D> {
         // The text of each row is known: to find the word in it, its beginning is enough.
         if let Some(Some(query)) = &query {
             for entry in &mut found {
-                entry.snippet = Some(self.snippet(entry.found, &query.short_beginnings)?);
+                entry.snippet = Some(self.snippet(entry.found, &query.short_prefixes)?);
             }
         }
         let last = found.last().filter(|_| has_more);
@@ -148,11 +148,11 @@ impl<D: Database> Store<D> {
             ORDER BY c.updated_ms DESC, c.number DESC LIMIT ?3";
         // `words` joins no lists, so this sees cheaply that a word is frequent.
         let is_few = match self.finds_few(&query.words)? {
-            Some(true) => self.finds_few(&query.beginnings)?,
+            Some(true) => self.finds_few(&query.prefixes)?,
             other => other,
         };
         let mut values = place.to_vec();
-        values.push(query.beginnings.as_str().into());
+        values.push(query.prefixes.as_str().into());
         match is_few {
             None => return Ok(Vec::new()),
             Some(true) => return self.entries(FEW, &values),

@@ -37,11 +37,11 @@ pub(super) fn unindex_exchanges(conversation: u64) -> Statement {
 #[derive(Debug, Default)]
 pub(super) struct Query {
     /// Finds texts with all of the words or beginnings of words.
-    pub(super) beginnings: String,
+    pub(super) prefixes: String,
     /// Finds only a part of them, those with the words themselves, but never joins lists.
     pub(super) words: String,
     /// Finds more, texts with words that begin alike, but never joins lists.
-    pub(super) short_beginnings: String,
+    pub(super) short_prefixes: String,
 }
 
 impl Query {
@@ -50,10 +50,10 @@ impl Query {
     pub(super) fn of(words: &[String]) -> Option<Self> {
         let mut queries = Self::default();
         for word in words.iter().take(MAX_WORDS) {
-            add(&mut queries.beginnings, word, "\"* ");
+            add(&mut queries.prefixes, word, "\"* ");
             add(&mut queries.words, word, "\" ");
             add(
-                &mut queries.short_beginnings,
+                &mut queries.short_prefixes,
                 cut(word, INDEXED_LETTERS),
                 "\"* ",
             );

@@ -12,7 +12,7 @@ use crate::api::answer_id::{AnswerId, FrameId};
 use crate::api::error::{ApiError, ErrorCode};
 use crate::api::request::{ChatRequest, Invalid};
 use crate::config::Config;
-use crate::memory::begin::{BeginError, Beginning};
+use crate::memory::begin::{BeginError, NewExchange};
 use crate::memory::store::State;
 use crate::shell::early_end::EarlyEnd;
 use crate::shell::exchange::Exchange;
@@ -130,7 +130,7 @@ fn begin(
     }
     let asker = &exchange.correlation_id;
     let answer_turn = fresh_id();
-    let beginning = Beginning {
+    let new = NewExchange {
         conversation: place.conversation_id.as_str(),
         after: &place.after,
         answer_id: id.as_str(),
@@ -142,7 +142,7 @@ fn begin(
         message: &chat.message,
         now_ms: js::now_ms(),
     };
-    let begun = store.begin(&beginning).map_err(|error| match error {
+    let begun = store.begin(&new).map_err(|error| match error {
         BeginError::UnknownTurn => EarlyEnd::Invalid(Invalid::unknown_turn()),
         BeginError::AnswerRunning => ErrorCode::AnswerRunning.into(),
         BeginError::Database(error) => store_failed(error),

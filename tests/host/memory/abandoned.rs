@@ -5,7 +5,7 @@ use proptest::prelude::any;
 
 use personal_ai_assistant::api::request::After;
 use personal_ai_assistant::memory::answer::Stored;
-use personal_ai_assistant::memory::begin::Beginning;
+use personal_ai_assistant::memory::begin::NewExchange;
 use personal_ai_assistant::memory::journal::JournalRow;
 use personal_ai_assistant::memory::store::{State, Store};
 use personal_ai_assistant::memory::transcript::{Format, Transcript};
@@ -58,7 +58,7 @@ fn abandoned(texts: &[&str]) -> Sqlite {
     );
     begin(
         &store,
-        &Beginning {
+        &NewExchange {
             after: &After::Beginning,
             ..message("c", "k2", "Anew")
         },

@@ -4,7 +4,7 @@ use proptest::collection::vec;
 use proptest::prelude::Strategy;
 
 use personal_ai_assistant::memory::answer::Ended;
-use personal_ai_assistant::memory::begin::{BeginError, Beginning};
+use personal_ai_assistant::memory::begin::{BeginError, NewExchange};
 use personal_ai_assistant::memory::journal::JournalRow;
 use personal_ai_assistant::memory::store::Store;
 use personal_ai_assistant::memory::transcript::Transcript;
@@ -62,7 +62,7 @@ fn happen(store: &Store<Sqlite>, act: Act, now_ms: u64) -> Result<(), rusqlite::
         .map_or_else(Pieces::default, |stored| stored.pieces.clone());
     match act {
         Act::Begin(_) if found.is_none() => {
-            let beginning = Beginning {
+            let beginning = NewExchange {
                 now_ms,
                 ..message(&id, &answer_id, "word")
             };

@@ -8,7 +8,7 @@ use rusqlite::{Connection, Error, ErrorCode, params_from_iter};
 
 use personal_ai_assistant::api::request::After;
 use personal_ai_assistant::memory::answer::Ended;
-use personal_ai_assistant::memory::begin::{BeginError, Beginning, Begun};
+use personal_ai_assistant::memory::begin::{BeginError, Begun, NewExchange};
 use personal_ai_assistant::memory::journal::JournalRow;
 use personal_ai_assistant::memory::sql::{Database, Statement, Value};
 use personal_ai_assistant::memory::store::{State, Store};
@@ -172,9 +172,9 @@ pub fn open(database: &Sqlite) -> Store<Sqlite> {
 }
 
 /// A message with ids that are made of the answer's.
-pub fn message<'a>(conversation: &'a str, id: &'a str, text: &'a str) -> Beginning<'a> {
+pub fn message<'a>(conversation: &'a str, id: &'a str, text: &'a str) -> NewExchange<'a> {
     let turn = |kind: &str| -> &'a str { Box::leak(format!("{kind}-{id}").into_boxed_str()) };
-    Beginning {
+    NewExchange {
         conversation,
         after: &After::Newest,
         answer_id: id,
@@ -193,12 +193,12 @@ pub fn turn(id: &str) -> &'static After {
     Box::leak(Box::new(After::Turn(id.to_owned())))
 }
 
-pub fn begin(store: &Store<Sqlite>, beginning: &Beginning<'_>) -> Begun {
+pub fn begin(store: &Store<Sqlite>, beginning: &NewExchange<'_>) -> Begun {
     store.begin(beginning).expect("an exchange that begins")
 }
 
 /// What keeps an exchange from beginning.
-pub fn refused(store: &Store<Sqlite>, beginning: &Beginning<'_>) -> BeginError<()> {
+pub fn refused(store: &Store<Sqlite>, beginning: &NewExchange<'_>) -> BeginError<()> {
     match store.begin(beginning) {
         Ok(begun) => panic!("{begun:?}"),
         Err(BeginError::UnknownTurn) => BeginError::UnknownTurn,
@@ -227,7 +227,7 @@ pub fn end(store: &Store<Sqlite>, exchange: u64, text: &str) {
 }
 
 /// A message with its complete answer.
-pub fn exchange(store: &Store<Sqlite>, beginning: &Beginning<'_>, answer: &str) -> Begun {
+pub fn exchange(store: &Store<Sqlite>, beginning: &NewExchange<'_>, answer: &str) -> Begun {
     let begun = begin(store, beginning);
     end(store, begun.exchange, answer);
     begun

@@ -2,7 +2,7 @@
 
 use personal_ai_assistant::api::request::After;
 use personal_ai_assistant::memory::answer::Ended;
-use personal_ai_assistant::memory::begin::Beginning;
+use personal_ai_assistant::memory::begin::NewExchange;
 use personal_ai_assistant::memory::journal::JournalRow;
 use personal_ai_assistant::memory::store::{State, Store};
 use personal_ai_assistant::memory::transcript::Format;
@@ -133,7 +133,7 @@ fn numbers_are_not_used_again() {
     store.delete_all().expect("a deletion");
     let third = begin(
         &store,
-        &Beginning {
+        &NewExchange {
             now_ms: 0,
             ..message("c", "k1", "Hello")
         },
@@ -143,7 +143,7 @@ fn numbers_are_not_used_again() {
     let store = open(&database);
     let fourth = begin(
         &store,
-        &Beginning {
+        &NewExchange {
             now_ms: 0,
             ..message("d", "k2", "Hello")
         },
@@ -151,7 +151,7 @@ fn numbers_are_not_used_again() {
     assert!(fourth.exchange > third.exchange);
     let late = begin(
         &store,
-        &Beginning {
+        &NewExchange {
             now_ms: u64::MAX,
             ..message("e", "k3", "Hello")
         },
@@ -185,7 +185,7 @@ fn conversations_expire_the_oldest_first_unless_their_answer_is_running() {
     let database = Sqlite::new();
     let store = open(&database);
     assert_eq!(store.oldest_update().expect("a query"), None);
-    let at = |ms, id| Beginning {
+    let at = |ms, id| NewExchange {
         now_ms: NOW + ms,
         ..message(id, id, "Hello")
     };
@@ -214,19 +214,19 @@ fn an_exchange_whose_answer_never_began_leaves_nothing() {
     exchange(&store, &message("d", "k2", "Other"), "Hi");
     let before = database.dump();
     for beginning in [
-        Beginning {
+        NewExchange {
             now_ms: NOW + 10,
             ..message("c", "k3", "Failed")
         },
-        Beginning {
+        NewExchange {
             now_ms: NOW + 10,
             ..message("d", "k3", "Failed")
         },
-        Beginning {
+        NewExchange {
             now_ms: NOW + 10,
             ..message("e", "k3", "Failed")
         },
-        Beginning {
+        NewExchange {
             after: &After::Beginning,
             ..message("c", "k3", "Failed")
         },
@@ -237,7 +237,7 @@ fn an_exchange_whose_answer_never_began_leaves_nothing() {
     }
     // A conversation whose title is that of the exchange, but which has got another one meanwhile.
     let first = begin(&store, &message("f", "k4", "First words"));
-    let second = Beginning {
+    let second = NewExchange {
         after: &After::Beginning,
         ..message("f", "k5", "Second words")
     };

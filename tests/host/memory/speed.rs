@@ -7,7 +7,7 @@ use std::time::Instant;
 
 use rusqlite::Connection;
 
-use personal_ai_assistant::memory::begin::Beginning;
+use personal_ai_assistant::memory::begin::NewExchange;
 use personal_ai_assistant::memory::list::{Cursor, Listing};
 use personal_ai_assistant::memory::store::Store;
 use personal_ai_assistant::memory::transcript::Format;
@@ -127,7 +127,7 @@ fn fill(store: &Store<Sqlite>) {
         for part in 0..=number % 3 {
             let key = format!("k{number}-{part}");
             let question = text(10);
-            let beginning = Beginning {
+            let beginning = NewExchange {
                 now_ms: NOW + number,
                 ..message(&id, &key, &question)
             };

@@ -2,7 +2,7 @@
 
 use personal_ai_assistant::api::request::After;
 use personal_ai_assistant::memory::answer::Ended;
-use personal_ai_assistant::memory::begin::Beginning;
+use personal_ai_assistant::memory::begin::NewExchange;
 use personal_ai_assistant::memory::journal::JournalRow;
 use personal_ai_assistant::memory::store::{State, Store};
 use personal_ai_assistant::memory::transcript::{Format, Transcript};
@@ -17,7 +17,7 @@ fn varied() -> Store<Sqlite> {
     let ask = |id, text, after, text_so_far: &[&str], state, ending| {
         let begun = begin(
             &store,
-            &Beginning {
+            &NewExchange {
                 after,
                 ..message("c", id, text)
             },
