@@ -25,11 +25,11 @@ pub struct Ended<'a> {
 
 /// An answer as it is stored.
 #[derive(Clone, Debug, Eq, PartialEq)]
-pub struct Stored {
+pub struct StoredAnswer {
     /// Its exchange.
     pub exchange: u64,
     /// The conversation's id.
-    pub conversation: String,
+    pub conversation_id: String,
     /// How it stands.
     pub state: State,
     /// What the request that asked for it said; see `NewExchange::fingerprint`.
@@ -105,7 +105,7 @@ impl<D: Database> Store<D> {
     /// # Errors
     ///
     /// The database's.
-    pub fn exchange(&self, answer_id: &str) -> Result<Option<Stored>, D::Error> {
+    pub fn answer(&self, answer_id: &str) -> Result<Option<StoredAnswer>, D::Error> {
         const FIND: &str =
             "SELECT e.number, c.id, e.state, e.request, e.correlation_id, e.answer_turn,
             e.history_turns, e.ending, e.pieces
@@ -126,10 +126,10 @@ impl<D: Database> Store<D> {
     }
 }
 
-fn stored(row: &mut Row) -> Stored {
-    Stored {
+fn stored(row: &mut Row) -> StoredAnswer {
+    StoredAnswer {
         exchange: row.number(),
-        conversation: row.text(),
+        conversation_id: row.text(),
         state: State::parse(&row.text()),
         fingerprint: row.text(),
         correlation_id: row.text(),

@@ -13,7 +13,7 @@ pub struct NewExchange<'a> {
     pub conversation: &'a str,
     /// The turn that the message follows.
     pub after: &'a After,
-    /// The answer's id. No other answer may have it: see [`Store::exchange`].
+    /// The answer's id. No other answer may have it: see [`Store::answer`].
     pub answer_id: &'a str,
     /// A fresh id for the person's turn.
     pub question_turn: &'a str,

@@ -34,7 +34,7 @@ impl<D: Database> Store<D> {
     }
 
     /// Ends the answers that an earlier instance left unfinished, and adds them to `interrupted`. Readers get that ending
-    /// before it is stored; see [`Store::exchange`].
+    /// before it is stored; see [`Store::answer`].
     ///
     /// # Errors
     ///

@@ -72,7 +72,7 @@ pub(super) fn find(keeper: &Keeper, id: &AnswerId) -> Result<Option<Rc<Answer>>,
     if let Some(answer) = keeper.running(id) {
         return Ok(Some(answer));
     }
-    let stored = keeper.object.store()?.exchange(id.as_str());
+    let stored = keeper.object.store()?.answer(id.as_str());
     let Some(stored) = stored.map_err(store_failed)? else {
         return Ok(None);
     };

@@ -55,7 +55,7 @@ fn happen(store: &Store<Sqlite>, act: Act, now_ms: u64) -> Result<(), rusqlite::
     };
     let answer_id = format!("k{id}");
     let id = format!("c{}", id / 2);
-    let found = store.exchange(&answer_id)?;
+    let found = store.answer(&answer_id)?;
     let exchange = found.as_ref().map_or(0, |stored| stored.exchange);
     let mut text = found
         .as_ref()

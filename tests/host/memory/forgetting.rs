@@ -55,7 +55,7 @@ fn a_deleted_conversation_is_forgotten_whole() {
     store.rename("c", "Title", NOW).expect("a title");
     assert!(store.delete("c").expect("a deletion"));
     assert!(!store.delete("c").expect("no conversation"));
-    assert_eq!(store.exchange("k1").expect("a query"), None);
+    assert_eq!(store.answer("k1").expect("a query"), None);
     assert_eq!(ids(&search(&store, "title")), [""; 0]);
     assert_eq!(ids(&search(&store, "hello")), ["d"]);
     // Whoever still writes the answer finds nothing to write to.
@@ -76,7 +76,7 @@ fn fill_up(store: &Store<Sqlite>) {
         {
             return;
         }
-        let begun = store.exchange(id).expect("a query").expect("an answer");
+        let begun = store.answer(id).expect("a query").expect("an answer");
         let ended = Ended {
             state: State::Complete,
             ending: STOP,

@@ -97,7 +97,7 @@ fn a_turn_of_another_conversation_is_unknown() {
         ..after("a-k1", "k4", "x")
     };
     assert_eq!(refused(&store, &unknown), BeginError::UnknownTurn);
-    assert!(store.exchange("k4").expect("a query").is_none());
+    assert!(store.answer("k4").expect("a query").is_none());
 }
 
 #[test]

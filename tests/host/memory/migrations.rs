@@ -38,10 +38,10 @@ fn a_file_of_version_1_is_read_and_written_on() {
     open(&fresh);
     assert_eq!(tables(&database), tables(&fresh));
 
-    let complete = store.exchange("k1").expect("a query").expect("an answer");
+    let complete = store.answer("k1").expect("a query").expect("an answer");
     assert_eq!(complete.state, State::Complete);
     assert_eq!(complete.pieces, pieces(["Hi", " you"]));
-    let crashed = store.exchange("k2").expect("a query").expect("an answer");
+    let crashed = store.answer("k2").expect("a query").expect("an answer");
     assert_eq!(crashed.state, State::Interrupted);
     assert_eq!(crashed.pieces, pieces(["So f", "ar"]));
     let begun = exchange(&store, &message("c", "k3", "Next"), "Last");
