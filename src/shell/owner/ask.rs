@@ -156,11 +156,11 @@ fn begin(
     ));
     chat.history = begun.history;
     keeper.add(&answer);
-    let (writer, keeper, exchange) = (Rc::clone(&answer), Rc::clone(keeper), Rc::clone(exchange));
+    let (written, keeper, exchange) = (Rc::clone(&answer), Rc::clone(keeper), Rc::clone(exchange));
     task::spawn(move |inbox| async move {
         let object = Rc::clone(&keeper.object);
-        writing::write(Rc::clone(&writer), object, exchange, chat, inbox).await;
-        keeper.remove(&writer.id);
+        writing::write(Rc::clone(&written), object, exchange, chat, inbox).await;
+        keeper.remove(&written.id);
     });
     Ok(answer)
 }

@@ -36,7 +36,7 @@ use crate::telemetry::record::Level;
 const WRITE_EVERY_MS: u64 = 100;
 
 /// An answer that is being written.
-struct Writing<'a> {
+struct Writer<'a> {
     answer: &'a Answer,
     object: &'a Object,
     /// The request that asked for it.
@@ -68,7 +68,7 @@ pub(super) async fn write(
         return;
     };
     let opened = upstream::open(&exchange, config, &chat, signal.as_ref(), &mut waiting).await;
-    let mut writer = Writing {
+    let mut writer = Writer {
         answer: &answer,
         object: &object,
         exchange: &exchange,
@@ -111,7 +111,7 @@ fn relay(config: &Config, chat: &ChatRequest, exchange: &Exchange) -> Relay {
     )
 }
 
-impl Writing<'_> {
+impl Writer<'_> {
     /// Writes the answer to its end. Gives upstream's body when only its end may still come.
     async fn pump(&mut self, upstream: Upstream, waiting: &mut Waiting) -> Option<Source> {
         let mut source = upstream.source;
