@@ -80,7 +80,7 @@ impl<D: Database> Store<D> {
         let Cursor { updated_ms, number } = listing.before.unwrap_or(last);
         // One more than the page has tells whether there are more.
         let limit_and_one = limit.saturating_add(1);
-        let place = [updated_ms, number, limit_and_one, self.last_of_others].map(Value::from);
+        let place = [updated_ms, number, limit_and_one, self.last_at_opening].map(Value::from);
         let query = listing.words.map(Query::of);
         let mut found = match &query {
             None => self.entries(NEWEST, &place)?,

@@ -43,7 +43,7 @@ impl<D: Database> Store<D> {
         const UNFINISHED: &str =
             "SELECT number, answer_turn, history_turns, id, correlation_id FROM exchanges
             WHERE state = 'streaming' AND number <= ?1";
-        for mut row in rows(&self.database, UNFINISHED, &[self.last_of_others.into()])? {
+        for mut row in rows(&self.database, UNFINISHED, &[self.last_at_opening.into()])? {
             let exchange = row.number();
             let ending = interrupted::ending(&row.text(), row.number());
             let pieces = journal::read(&self.database, exchange)?;

@@ -11,7 +11,7 @@ pub struct Store<D> {
     /// The last number that a conversation or an exchange got. Numbers never repeat, also when rows were deleted.
     last_number: Cell<u64>,
     /// The last number that was in use when the store was opened.
-    pub(super) last_of_others: u64,
+    pub(super) last_at_opening: u64,
 }
 
 /// How an answer stands.
@@ -63,14 +63,14 @@ impl<D: Database> Store<D> {
         let last_number = last_number(&database)?;
         Ok(Self {
             last_number: Cell::new(last_number),
-            last_of_others: last_number,
+            last_at_opening: last_number,
             database,
         })
     }
 
     /// Whether an answer that is unfinished will stay so: the instance that wrote it is gone.
     pub(super) fn is_abandoned(&self, exchange: u64) -> bool {
-        exchange <= self.last_of_others
+        exchange <= self.last_at_opening
     }
 
     /// The number of a conversation.
