@@ -22,21 +22,24 @@ const DAY_MS: u64 = 86_400_000;
 /// Most conversations that are forgotten in one go.
 const MAX_EXPIRED: u64 = 100;
 
-/// How soon the store is tried again when it has failed, in milliseconds.
-const RETRY_MS: u64 = 600_000;
+/// How soon the store is tried again after it has failed, in milliseconds.
+const AFTER_FAILURE_MS: u64 = 600_000;
+
+/// How soon a trouble that lasts is logged again, in milliseconds.
+const LOG_AGAIN_MS: u64 = 600_000;
 
 /// How soon the next ones are forgotten, in milliseconds.
-const EXPIRE_AGAIN_MS: u64 = 1_000;
+const BETWEEN_EXPIRIES_MS: u64 = 1_000;
 
 /// How soon an alarm that could not be set is tried again, in milliseconds.
-const ALARM_AGAIN_MS: u64 = 10_000;
+const AFTER_LOST_ALARM_MS: u64 = 10_000;
 
 /// How soon an object writes of its own accord again when that was not known to be safe, in milliseconds.
-const TRY_AGAIN_MS: u64 = 60_000;
+const AFTER_UNSAFE_WRITE_MS: u64 = 60_000;
 
 /// How long after a request the store is put in order, in milliseconds: if a full disk then ends the object, the request
 /// was answered.
-const LATER_MS: u64 = 1_000;
+const AFTER_REQUEST_MS: u64 = 1_000;
 
 /// The keeper of one object.
 pub(super) struct Keeper {
@@ -140,8 +143,12 @@ impl Keeper {
             return;
         }
         // A full disk ends the object that writes. The next one leaves that alone for a while, so that it lives to be read.
-        let again_ms = self.object.storage.tried_ms().saturating_add(TRY_AGAIN_MS);
-        let wake_ms = now_ms.saturating_add(LATER_MS).max(again_ms);
+        let again_ms = self
+            .object
+            .storage
+            .tried_ms()
+            .saturating_add(AFTER_UNSAFE_WRITE_MS);
+        let wake_ms = now_ms.saturating_add(AFTER_REQUEST_MS).max(again_ms);
         let keeper = Rc::clone(self);
         task::spawn(|inbox| async move {
             let mut waiting = Waiting::without_client(inbox);
@@ -164,7 +171,7 @@ impl Keeper {
             Ok(next_ms) => next_ms,
             Err(end) => {
                 self.tell(end);
-                Some(now_ms.saturating_add(RETRY_MS))
+                Some(now_ms.saturating_add(AFTER_FAILURE_MS))
             }
         };
         let is_running = self.running_count() > 0;
@@ -192,7 +199,7 @@ impl Keeper {
             };
             keeper.due_ms.set(0);
             keeper.tell(store_failed(error));
-            let again_ms = js::now_ms().saturating_add(ALARM_AGAIN_MS);
+            let again_ms = js::now_ms().saturating_add(AFTER_LOST_ALARM_MS);
             waiting.pause_until(again_ms).await;
             keeper.attend();
         });
@@ -205,7 +212,7 @@ impl Keeper {
         };
         let now_ms = js::now_ms();
         let mut told = self.told.borrow_mut();
-        if told.cause != failure.cause || now_ms >= told.at_ms.saturating_add(RETRY_MS) {
+        if told.cause != failure.cause || now_ms >= told.at_ms.saturating_add(LOG_AGAIN_MS) {
             let log = &self.object.isolate.log;
             log.write_failure(None, &failure, "try_again_later");
             *told = Told {
@@ -222,7 +229,7 @@ impl Keeper {
             return Ok(None);
         };
         let age_ms = DAY_MS.saturating_mul(u64::from(days));
-        let soon_ms = now_ms.saturating_add(EXPIRE_AGAIN_MS);
+        let soon_ms = now_ms.saturating_add(BETWEEN_EXPIRIES_MS);
         let due_ms = |oldest_ms: u64| oldest_ms.saturating_add(age_ms);
         let next_ms = store.oldest_update().map_err(store_failed)?.map(due_ms);
         if next_ms.is_none_or(|next_ms| next_ms >= now_ms) {
