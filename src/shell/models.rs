@@ -159,23 +159,23 @@ async fn ask(
     waiting: &mut Waiting,
 ) -> Result<Vec<String>, String> {
     let deadline_ms = js::now_ms().saturating_add(wait_ms(config));
-    let told = |interrupted| match interrupted {
+    let cause_of = |interrupted| match interrupted {
         Interrupted::Failed(error) => {
             format!("upstream cannot be reached: {}", js::error_text(&error))
         }
         _ => "upstream did not answer in time".to_owned(),
     };
-    let failed = |error| told(Interrupted::Failed(error));
+    let failed = |error| cause_of(Interrupted::Failed(error));
     let endpoint = Endpoint::models(&config.target).map_err(failed)?;
     let called = endpoint.call(None, exchange.correlation_id.as_str(), None);
     let response = waiting.settle(&called.map_err(failed)?, deadline_ms).await;
-    let response: Response = response.map_err(told)?.unchecked_into();
+    let response: Response = response.map_err(cause_of)?.unchecked_into();
     let body = response.body().map(|body| Source::of(&body, waiting));
     let Some(mut source) = body.filter(|_| response.ok()) else {
         return Err(format!("upstream status {}", response.status()));
     };
     let read = source.read_until_over(MAX_LIST_BYTES, waiting, deadline_ms);
-    let bytes = read.await.map_err(told)?;
+    let bytes = read.await.map_err(cause_of)?;
     if bytes.len() > MAX_LIST_BYTES {
         return Err("upstream's list of models is larger than 2 MiB".to_owned());
     }

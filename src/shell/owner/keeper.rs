@@ -53,12 +53,12 @@ pub(super) struct Keeper {
     due_ms: Cell<u64>,
     /// Whether [`Keeper::wake`] runs in a moment, whatever the alarm does.
     is_about_to_wake: Cell<bool>,
-    told: RefCell<Told>,
+    last_trouble: RefCell<LastTrouble>,
 }
 
 /// The trouble with the store that was logged last.
 #[derive(Default)]
-struct Told {
+struct LastTrouble {
     cause: String,
     at_ms: u64,
 }
@@ -71,7 +71,7 @@ impl Keeper {
             shared: RefCell::default(),
             due_ms: Cell::new(0),
             is_about_to_wake: Cell::new(false),
-            told: RefCell::default(),
+            last_trouble: RefCell::default(),
         }
     }
 
@@ -170,7 +170,7 @@ impl Keeper {
         let next_ms = match store.and_then(|store| self.expire(&store, now_ms)) {
             Ok(next_ms) => next_ms,
             Err(end) => {
-                self.tell(end);
+                self.log_trouble(end);
                 Some(now_ms.saturating_add(AFTER_FAILURE_MS))
             }
         };
@@ -198,7 +198,7 @@ impl Keeper {
                 return;
             };
             keeper.due_ms.set(0);
-            keeper.tell(store_failed(error));
+            keeper.log_trouble(store_failed(error));
             let again_ms = js::now_ms().saturating_add(AFTER_LOST_ALARM_MS);
             waiting.pause_until(again_ms).await;
             keeper.attend();
@@ -206,16 +206,16 @@ impl Keeper {
     }
 
     /// Logs why the store cannot be kept in order; a cause that lasts, once in a while.
-    fn tell(&self, end: EarlyEnd) {
+    fn log_trouble(&self, end: EarlyEnd) {
         let EarlyEnd::Failed(failure) = end else {
             return;
         };
         let now_ms = js::now_ms();
-        let mut told = self.told.borrow_mut();
-        if told.cause != failure.cause || now_ms >= told.at_ms.saturating_add(LOG_AGAIN_MS) {
+        let mut last = self.last_trouble.borrow_mut();
+        if last.cause != failure.cause || now_ms >= last.at_ms.saturating_add(LOG_AGAIN_MS) {
             let log = &self.object.isolate.log;
             log.write_failure(None, &failure, "try_again_later");
-            *told = Told {
+            *last = LastTrouble {
                 cause: failure.cause,
                 at_ms: now_ms,
             };
