@@ -11,7 +11,7 @@ use super::exchange::Exchange;
 use super::forward::{self, Relayed};
 use super::pump::{Delivery, Pump};
 use super::response;
-use super::runtime::instance::OpenChat;
+use super::runtime::instance::OpenWork;
 use super::runtime::js;
 use super::runtime::streams::{Outlet, Source};
 use super::runtime::task::Inbox;
@@ -27,7 +27,7 @@ use crate::telemetry::record::Level;
 /// One chat.
 pub(super) struct Chat {
     exchange: Exchange,
-    open: OpenChat,
+    open: OpenWork,
 }
 
 /// How a chat goes on once it is let in.
@@ -40,7 +40,7 @@ enum Begun {
 }
 
 impl Chat {
-    pub(super) fn new(exchange: Exchange, open: OpenChat) -> Self {
+    pub(super) fn new(exchange: Exchange, open: OpenWork) -> Self {
         Self { exchange, open }
     }
 

@@ -16,7 +16,7 @@ use super::admission;
 use super::early_end::EarlyEnd;
 use super::exchange::{Exchange, target_of};
 use super::response;
-use super::runtime::instance::OpenChat;
+use super::runtime::instance::OpenWork;
 use super::runtime::js::{self, HeaderMap};
 use super::runtime::task::Inbox;
 use super::runtime::wait::{Interrupted, Waiting};
@@ -54,7 +54,7 @@ pub(super) async fn run(
     exchange: Exchange,
     has_body: bool,
     request: Request,
-    open: OpenChat,
+    open: OpenWork,
     inbox: Rc<Inbox>,
 ) {
     let mut waiting = Waiting::of(&request, inbox);

@@ -16,7 +16,7 @@ use super::early_end::EarlyEnd;
 use super::endpoint::Endpoint;
 use super::exchange::Exchange;
 use super::response;
-use super::runtime::instance::OpenChat;
+use super::runtime::instance::OpenWork;
 use super::runtime::js;
 use super::runtime::streams::Source;
 use super::runtime::task::{self, Inbox};
@@ -57,7 +57,7 @@ pub(super) async fn run(
     exchange: Exchange,
     context: Context,
     request: Request,
-    open: OpenChat,
+    open: OpenWork,
     inbox: Rc<Inbox>,
 ) {
     let exchange = Rc::new(exchange);
@@ -112,7 +112,7 @@ fn load(exchange: &Rc<Exchange>, context: &Context, config: &Config) -> Option<P
     task::spawn(|inbox| {
         let id = exchange.correlation_id.as_str();
         let logged_id = exchange.isolate.log.scrubbed(id);
-        let open = OpenChat::begin(context, inbox.task, id, &logged_id);
+        let open = OpenWork::begin(context, inbox.task, id, &logged_id);
         call = Some(open.done());
         know(Vec::new(), config, 0, call.clone());
         let exchange = Rc::clone(exchange);

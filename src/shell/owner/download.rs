@@ -6,7 +6,7 @@ use crate::memory::transcript::Transcript;
 use crate::shell::early_end::EarlyEnd;
 use crate::shell::exchange::Exchange;
 use crate::shell::response;
-use crate::shell::runtime::instance::OpenChat;
+use crate::shell::runtime::instance::OpenWork;
 use crate::shell::runtime::js;
 use crate::shell::runtime::streams::Outlet;
 use crate::shell::runtime::wait::{Interrupted, Waiting};
@@ -17,7 +17,7 @@ use crate::telemetry::record::Level;
 pub(super) async fn run(
     object: &Object,
     exchange: &Exchange,
-    open: &OpenChat,
+    open: &OpenWork,
     waiting: &mut Waiting,
     media_type: &str,
     mut transcript: Transcript,

@@ -18,7 +18,7 @@ use crate::config::Config;
 use crate::shell::early_end::EarlyEnd;
 use crate::shell::exchange::Exchange;
 use crate::shell::response;
-use crate::shell::runtime::instance::OpenChat;
+use crate::shell::runtime::instance::OpenWork;
 use crate::shell::runtime::js;
 use crate::shell::runtime::task;
 use crate::shell::runtime::wait::{Interrupted, Waiting};
@@ -34,7 +34,7 @@ pub(super) fn respond(keeper: Rc<Keeper>, request: Request) -> JsValue {
     task::spawn(|inbox| {
         let id = exchange.correlation_id.as_str();
         let logged_id = exchange.isolate.log.scrubbed(id);
-        let open = OpenChat::begin(&keeper.object.context, inbox.task, id, &logged_id);
+        let open = OpenWork::begin(&keeper.object.context, inbox.task, id, &logged_id);
         response = open.response().into();
         let waiting = Waiting::of(&request, inbox);
         run(keeper, exchange, request, open, waiting)
@@ -46,7 +46,7 @@ async fn run(
     keeper: Rc<Keeper>,
     exchange: Rc<Exchange>,
     request: Request,
-    open: OpenChat,
+    open: OpenWork,
     mut waiting: Waiting,
 ) {
     let reply = handle(&keeper, &exchange, &request, &mut waiting).await;
@@ -135,7 +135,7 @@ async fn body(
 async fn stream(
     exchange: &Exchange,
     wanted: Wanted,
-    open: &OpenChat,
+    open: &OpenWork,
     waiting: &mut Waiting,
 ) -> Result<Option<Whole>, EarlyEnd> {
     let config = exchange.isolate.config.as_ref().map_err(EarlyEnd::from)?;

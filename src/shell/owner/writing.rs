@@ -22,7 +22,7 @@ use crate::shell::attempt::{Opening, Upstream};
 use crate::shell::early_end::EarlyEnd;
 use crate::shell::exchange::Exchange;
 use crate::shell::pump;
-use crate::shell::runtime::instance::OpenChat;
+use crate::shell::runtime::instance::OpenWork;
 use crate::shell::runtime::js;
 use crate::shell::runtime::streams::Source;
 use crate::shell::runtime::task::{Inbox, Read};
@@ -59,7 +59,7 @@ pub(super) async fn write(
     let id = exchange.correlation_id.as_str();
     let logged_id = exchange.isolate.log.scrubbed(id);
     // The runtime lets the object live as long as this does.
-    let open = OpenChat::begin(&object.context, inbox.task, id, &logged_id);
+    let open = OpenWork::begin(&object.context, inbox.task, id, &logged_id);
     let abort = open.aborter();
     let signal = abort.as_ref().map(AbortController::signal);
     answer.set_writer(inbox.task, abort);
