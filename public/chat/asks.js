@@ -22,9 +22,18 @@ export function loadAsks(conversationId) {
   return Array.isArray(asks) ? asks : [];
 }
 
-/** @param {import("./turns.js").Exchange[]} exchanges */
-export function saveAsks(conversationId, exchanges) {
-  const asks = exchanges.filter(isUnkept).map((exchange) => ({
+/**
+ * Saves those of some exchanges. What another tab has saved stays as it is.
+ *
+ * @param {import("./turns.js").Exchange[]} exchanges
+ * @param {Set<string>} [unwanted] ids of answers that nobody wants any more
+ */
+export function saveAsks(conversationId, exchanges, unwanted = new Set()) {
+  const known = new Set(exchanges.map(({ answerId }) => answerId));
+  const others = loadAsks(conversationId).filter(
+    ({ answerId }) => !known.has(answerId) && !unwanted.has(answerId),
+  );
+  const own = exchanges.filter(isUnkept).map((exchange) => ({
     answerId: exchange.answerId,
     parentId: exchange.parent?.answerId,
     message: exchange.question,
@@ -32,7 +41,15 @@ export function saveAsks(conversationId, exchanges) {
     sent: exchange.sent,
     problem: exchange.problem,
   }));
+  const asks = [...others, ...own];
   save(ASKS + conversationId, asks.length > 0 ? asks : undefined);
+}
+
+/** Tells when another tab has saved the questions of a conversation. @param {(conversationId: string) => void} act */
+export function onAsksElsewhere(act) {
+  addEventListener("storage", ({ key }) => {
+    if (key?.startsWith(ASKS)) act(key.slice(ASKS.length));
+  });
 }
 
 /** Whether nobody else keeps an exchange. @param {import("./turns.js").Exchange} exchange */

@@ -11,6 +11,9 @@ const CONTINUE = "Continue where you stopped.";
 /** How long an answer that should be running, and is not, may take to show up. */
 const RACE_MS = 1000;
 
+/** Failures that leave open whether the question has arrived. Under the same id, no second answer is bought. */
+const LEFT_OPEN = ["invalid_answer", "unauthorized"];
+
 const GONE = {
   error: "This answer is gone",
   detail: "Its conversation may have been deleted on another device.",
@@ -25,6 +28,7 @@ const GONE = {
  * @property {(exchange: Exchange) => void} onState
  * @property {(exchange: Exchange) => void} onEnd an answer that this page was reading has ended
  * @property {() => void} onSummary
+ * @property {() => void} onGone the conversation was deleted elsewhere while an answer was being read
  * @property {() => string | undefined} standardModel the model that answers when none is chosen
  * @property {() => Promise<boolean>} isKeeperNew the service keeps nothing any more: whether somebody else does
  *
@@ -45,6 +49,8 @@ export class Conversation {
   #keeper;
   #observer;
   #isClosed = false;
+  /** Ids of answers that are asked for no more. @type {Set<string>} */
+  #unwanted = new Set();
   /** Stops reading an answer. @type {Map<Exchange, AbortController>} */
   #reading = new Map();
 
@@ -64,9 +70,9 @@ export class Conversation {
     return pathTo(this.tip);
   }
 
-  /** The answer on the path that is not over. @returns {Exchange | undefined} */
+  /** The answer on the path that is being read: a copy of one that ran cannot be stopped. @returns {Exchange | undefined} */
   get running() {
-    return this.path.findLast(({ state }) => state === "streaming");
+    return this.path.findLast((each) => this.#reading.has(each));
   }
 
   /** Whether some answer is being read, shown or not. */
@@ -79,8 +85,10 @@ export class Conversation {
     const keeper = await this.#keeper();
     const kept = await keeper.open(this.id).catch((error) => {
       // A conversation whose first question is still on its way does not exist yet.
-      const isComing = this.isBusy || loadAsks(this.id).length > 0;
-      if (error.status === 404 && isComing) return { turns: [] };
+      const asks = loadAsks(this.id);
+      const isComing = this.isBusy || asks.length > 0;
+      const begins = error.problem?.code === "no_connection" && asks[0]?.sent?.after === null;
+      if ((error.status === 404 && isComing) || begins) return { turns: [] };
       throw error;
     });
     // What this page knows is newer than a copy.
@@ -115,12 +123,22 @@ export class Conversation {
   /** Asks a question again. What has arrived of its answer stays, as another version. */
   retry(exchange) {
     if (isUnkept(exchange)) {
-      Object.assign(exchange, newExchange(exchange.question, exchange.parent));
+      const { question, parent, answerId, sent, problem } = exchange;
+      const same = LEFT_OPEN.includes(problem?.code) ? { answerId, sent } : {};
+      if (!same.answerId) this.#unwanted.add(answerId);
+      Object.assign(exchange, newExchange(question, parent), same);
       this.send(exchange);
       return;
     }
     const version = this.#ask(exchange.question, exchange.parent);
     this.#adopt(exchange, version);
+  }
+
+  /** Goes on where the access token was missing: an answer that had begun is read on. */
+  signedIn(exchange) {
+    if (isUnkept(exchange)) return this.retry(exchange);
+    Object.assign(exchange, { state: "streaming", problem: undefined });
+    this.#follow(exchange);
   }
 
   /** Has the model go on with an answer that reached the limit. */
@@ -136,11 +154,30 @@ export class Conversation {
 
   /** Takes back a question that waits. */
   takeBack(exchange) {
+    this.#unwanted.add(exchange.answerId);
+    this.#remove(exchange);
+    this.#save();
+    this.#observer.onPath();
+  }
+
+  #remove(exchange) {
     this.exchanges = this.exchanges.filter((each) => each !== exchange);
     for (const each of this.exchanges) if (each.parent === exchange) each.parent = exchange.parent;
     if (this.tip === exchange) this.tip = exchange.parent;
-    this.#save();
+  }
+
+  /** Takes in which questions wait in another tab, and which do no more: those were taken back, or sent. */
+  async takeInAsks() {
+    const saved = new Set(loadAsks(this.id).map(({ answerId }) => answerId));
+    const gone = this.exchanges.filter(
+      ({ state, answerId }) => state === "queued" && !saved.has(answerId),
+    );
+    for (const exchange of gone) this.#remove(exchange);
+    const followed = this.tip === this.#newest();
+    this.#restoreAsks(({ state }) => state === "queued");
+    if (followed) this.tip = this.#newest();
     this.#observer.onPath();
+    if (gone.length > 0) await this.load().catch(() => {});
   }
 
   /** Stops the answer that is running, through any number of lost connections. */
@@ -188,6 +225,11 @@ export class Conversation {
     this.#read(exchange, (keeper, options) => keeper.ask(ask, options), onFirst);
   }
 
+  /** Reads an answer that was asked for before. */
+  #follow(exchange) {
+    this.#read(exchange, (keeper, options) => keeper.read(exchange.answerId, options));
+  }
+
   async #read(exchange, framesOf, onFirst = () => {}) {
     const abort = new AbortController();
     this.#reading.set(exchange, abort);
@@ -206,6 +248,9 @@ export class Conversation {
     }
     if (this.#reading.get(exchange) === abort) this.#reading.delete(exchange);
     if (this.#isClosed) return;
+    // Whoever deletes a conversation on another device stops its answer, too.
+    const mayBeGone = exchange.state === "stopped" && !exchange.isStopping;
+    if (mayBeGone && (await this.#isGone())) return this.#observer.onGone();
     Object.assign(exchange, { isLost: false, isStopping: false });
     this.#save();
     // It may be waiting or running again.
@@ -214,6 +259,14 @@ export class Conversation {
     this.#observer.onSummary();
     this.#copy();
     if (exchange.state === "done" || exchange.state === "stopped") this.#sendNext(exchange);
+  }
+
+  async #isGone() {
+    const keeper = await this.#keeper();
+    return keeper.open(this.id).then(
+      () => false,
+      ({ status }) => status === 404,
+    );
   }
 
   /** Has the conversation at hand offline. */
@@ -338,23 +391,27 @@ export class Conversation {
       const isOurs = exchange.turnId === undefined || this.#reading.has(exchange);
       if (!kept.has(exchange.answerId) && isOurs) this.exchanges.push(exchange);
     }
+    this.#restoreAsks();
+    this.#save();
+  }
+
+  #restoreAsks(isMeant = (_) => true) {
     const all = new Map(this.exchanges.map((each) => [each.answerId, each]));
-    for (const ask of loadAsks(this.id)) {
-      if (all.has(ask.answerId)) continue;
+    for (const ask of loadAsks(this.id).filter(isMeant)) {
+      if (all.has(ask.answerId) || this.#unwanted.has(ask.answerId)) continue;
       const exchange = { ...newExchange(ask.message, all.get(ask.parentId)), ...ask };
       exchange.parent ??= this.exchanges.find(({ turnId }) => turnId === ask.sent?.after);
       all.set(ask.answerId, exchange);
       this.exchanges.push(exchange);
       this.title ||= titleOf(ask.message);
     }
-    this.#save();
   }
 
   /** Reads an answer that runs somewhere, and sends a question that was not sent. */
   #resume(exchange) {
     if (this.#reading.has(exchange) || this.isCopy) return;
     if (exchange.state === "streaming" && exchange.turnId !== undefined) {
-      this.#read(exchange, (keeper, options) => keeper.read(exchange.answerId, options));
+      this.#follow(exchange);
     } else if (exchange.state === "streaming") {
       this.send(exchange);
     } else if (exchange.state === "queued" && isOver(exchange.parent)) {
@@ -363,7 +420,7 @@ export class Conversation {
   }
 
   #save() {
-    if (!this.#isClosed) saveAsks(this.id, this.exchanges);
+    if (!this.#isClosed) saveAsks(this.id, this.exchanges, this.#unwanted);
   }
 }
 

@@ -34,6 +34,8 @@ export class ExchangeView {
   /** The text that the view has, drawn or not. */
   #length = 0;
   #answerId;
+  /** Whether the text has been drawn as a whole one, to which nothing can be added. */
+  #isEnded = false;
   #busyTimer = 0;
   #isSlow = false;
 
@@ -73,7 +75,8 @@ export class ExchangeView {
 
   /** @returns {boolean} whether all of it is drawn */
   draw() {
-    return this.#answer.draw(this.#exchange.state !== "streaming");
+    this.#isEnded ||= this.#exchange.state !== "streaming";
+    return this.#answer.draw(this.#isEnded);
   }
 
   /** Lets the person leaf through the versions. @param {Versions} versions */
@@ -91,8 +94,9 @@ export class ExchangeView {
   /** Shows the exchange's state. */
   update() {
     const { state, answer, answerId, problem } = this.#exchange;
-    // It is tried again, or another text than the one that was followed.
-    if (answerId !== this.#answerId || answer.length !== this.#length) this.#restart();
+    // It is tried again or goes on after an end, or has another text than the one that was followed.
+    const goesOn = this.#isEnded && state === "streaming";
+    if (goesOn || answerId !== this.#answerId || answer.length !== this.#length) this.#restart();
     this.#watch();
     this.element.dataset.state = state;
     this.element.dataset.finish = this.#exchange.finishReason ?? "";
@@ -133,6 +137,7 @@ export class ExchangeView {
     this.#answer.append(this.#exchange.answer, { isKept: true });
     this.#length = this.#exchange.answer.length;
     this.#answerId = this.#exchange.answerId;
+    this.#isEnded = false;
     this.#isSlow = false;
     clearTimeout(this.#busyTimer);
     this.#busyTimer = 0;

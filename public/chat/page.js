@@ -1,5 +1,5 @@
 import { newId } from "./api.js";
-import { forgetAsks, loadDraft, saveDraft } from "./asks.js";
+import { forgetAsks, loadDraft, onAsksElsewhere, saveDraft } from "./asks.js";
 import { Conversation } from "./conversation.js";
 import { historyOf, requestFor } from "./history.js";
 import { chooseKeeper } from "./keep/choose.js";
@@ -54,6 +54,8 @@ export class Page extends EventTarget {
   #shown;
   /** Whether the conversation that is being opened is there. @type {Promise<boolean> | undefined} */
   #opening;
+  /** Whether the open conversation is not shown for want of a connection. */
+  #isUnreachable = false;
   #lookedAt = 0;
 
   /**
@@ -70,7 +72,10 @@ export class Page extends EventTarget {
     this.#standardModel = standardModel;
     this.addEventListener("changed", ({ detail }) => this.#renamed(detail.summary));
     this.addEventListener("removed", ({ detail }) => this.#forget(detail.id));
-    addEventListener("online", () => this.#look());
+    onAsksElsewhere((id) => this.#conversations.get(id)?.takeInAsks());
+    addEventListener("online", () =>
+      this.#isUnreachable ? this.#show(this.openId) : this.#look(),
+    );
     addEventListener("pageshow", ({ persisted }) => persisted && this.#look());
     addEventListener("focus", () => this.#lookSoon());
     document.addEventListener("visibilitychange", () => document.hidden || this.#lookSoon());
@@ -152,11 +157,12 @@ export class Page extends EventTarget {
       }),
       takeBack: onShown((it, exchange) => {
         it.takeBack(exchange);
-        if (this.#composer.text === "") this.#composer.write(exchange.question);
+        const { text } = this.#composer;
+        this.#composer.write(text === "" ? exchange.question : `${exchange.question}\n\n${text}`);
       }),
       signIn: onShown(async (it, exchange) => {
         if (!(await this.#api.signIn())) return;
-        it.retry(exchange);
+        it.signedIn(exchange);
       }),
     };
   }
@@ -172,6 +178,7 @@ export class Page extends EventTarget {
   }
 
   #begin() {
+    this.#isUnreachable = false;
     const id = newId();
     const conversation = this.#conversation(id);
     this.#router.go(id, { replace: true });
@@ -195,6 +202,7 @@ export class Page extends EventTarget {
         this.#transcript.end(exchange);
       },
       onSummary: () => this.#tell("changed", { summary: summaryOf(conversation) }),
+      onGone: () => this.#gone(conversation),
       standardModel: this.#standardModel,
       isKeeperNew: async () => {
         this.#choose();
@@ -206,6 +214,7 @@ export class Page extends EventTarget {
   }
 
   #show(id) {
+    this.#isUnreachable = false;
     const left = this.#shown;
     this.#shown = undefined;
     this.#opening = undefined;
@@ -269,6 +278,7 @@ export class Page extends EventTarget {
     if (status === 401) {
       return this.#transcript.notice({ ...LOCKED, onAction: () => this.#api.signIn() });
     }
+    this.#isUnreachable = true;
     this.#transcript.notice({ ...UNREACHABLE, text, onAction: () => this.#show(id) });
   }
 
@@ -283,9 +293,16 @@ export class Page extends EventTarget {
     try {
       await conversation?.load();
     } catch (error) {
-      // Another device has deleted it.
-      if (error.status === 404 && conversation === this.#shown) this.#close(this.#missing);
+      if (error.status === 404) this.#gone(conversation);
     }
+  }
+
+  /** Another device has deleted a conversation. */
+  #gone(conversation) {
+    conversation.close();
+    forgetAsks(conversation.id);
+    if (conversation === this.#shown) this.#close(this.#missing);
+    this.#conversations.delete(conversation.id);
   }
 
   /** Shows something in the place of the open conversation. What is sent now begins a new one. */

@@ -133,7 +133,8 @@ impl<D: Database> Store<D> {
         // The same with the newest matches alone. A conversation that may have others, because it has older or newer texts,
         // is found with 0.
         const NEWEST: &str = "WITH newest AS MATERIALIZED (
-                SELECT rowid AS n FROM search WHERE search MATCH ?5 AND rowid <= ?6 ORDER BY rowid DESC LIMIT ?7
+                SELECT rowid AS n FROM search WHERE search MATCH ?5 AND rowid <= CAST(?6 AS INTEGER)
+                ORDER BY rowid DESC LIMIT ?7
             )
             SELECT c.number, CASE
                 WHEN EXISTS (SELECT 1 FROM exchanges e WHERE e.conversation = c.number AND e.number > ?6) THEN 0
@@ -193,8 +194,9 @@ impl<D: Database> Store<D> {
 
     /// The part of a text that shows why a search has found it, on one line.
     fn snippet(&self, number: u64, query: &str) -> Result<String, D::Error> {
+        // The runtime gives numbers as doubles, and FTS5 goes straight to an integer alone: past a double it walks all matches.
         const SNIPPET: &str = "SELECT snippet(search, 0, '', '', '…', 20) FROM search
-            WHERE search MATCH ?1 AND rowid = ?2";
+            WHERE search MATCH ?1 AND rowid = CAST(?2 AS INTEGER)";
         let mut found = rows(&self.database, SNIPPET, &[query.into(), number.into()])?;
         let text = found.next().map(|mut row| row.text());
         Ok(one_line(&text.unwrap_or_default()))

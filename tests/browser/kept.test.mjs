@@ -3,7 +3,7 @@ import assert from "node:assert/strict";
 import test, { beforeEach } from "node:test";
 import { exchangeOn, openTab, say, visit } from "../support/browser.mjs";
 import { startKeptPage } from "../support/kept-page.mjs";
-import { answer, startUpstream } from "../support/upstream.mjs";
+import { answer, delta, startUpstream } from "../support/upstream.mjs";
 
 const upstream = await startUpstream();
 const TOKEN = "owner-token-0123456789";
@@ -112,6 +112,21 @@ test("a conversation that another device has deleted is gone when the page is lo
   await page.getByRole("heading", { name: "There is no such conversation" }).waitFor();
   await converse(page, "Then another one", "Gladly");
   assert.notEqual(pathOf(page).slice("/c/".length), id);
+});
+
+test("a conversation that is deleted elsewhere while its answer runs is gone, and nothing more is asked in it", async (t) => {
+  const { page } = await visit(t, server.url, { expected });
+  await say(page, "Shall this be deleted?");
+  const call = await upstream.nextCall();
+  call.write(delta("Perhaps"));
+  await exchangeOn(page).shows("Perhaps");
+  await say(page, "This waits in vain");
+  const id = page.url().split("/").at(-1);
+  await fetch(`${server.url}/conversations/${id}`, { method: "DELETE" });
+  await page.getByRole("heading", { name: "There is no such conversation" }).waitFor();
+  await page.reload();
+  await page.getByRole("heading", { name: "There is no such conversation" }).waitFor();
+  assert.equal(upstream.calls.length, 1);
 });
 
 test("a message that is sent while its conversation is still loading follows what is there", async (t) => {

@@ -7,7 +7,7 @@ import { PUBLIC } from "../../scripts/lib/pages.mjs";
 import { exchangeOn, say, visit } from "../support/browser.mjs";
 import { startKeptPage } from "../support/kept-page.mjs";
 import { isNext, nextBuild, startSite } from "../support/site.mjs";
-import { answer, startUpstream } from "../support/upstream.mjs";
+import { answer, delta, startUpstream } from "../support/upstream.mjs";
 import { within } from "../support/within.mjs";
 
 /** What the browser says about a site that is gone. */
@@ -342,3 +342,57 @@ function sizeOf(path) {
   const png = readFileSync(join(PUBLIC, path));
   return `${png.readUInt32BE(16)}x${png.readUInt32BE(20)}`;
 }
+
+test("a question that begins a conversation offline survives a reload, and is sent once there is a network", async (t) => {
+  const upstream = await startUpstream();
+  const server = await startKeptPage(upstream);
+  const { page } = await visit(t, server.url, { expected });
+  await isKept(page);
+  await page.context().setOffline(true);
+  await say(page, "Written on the train");
+  await page.reload();
+  await exchangeOn(page).question.filter({ hasText: "Written on the train" }).waitFor();
+  await page.context().setOffline(false);
+  (await upstream.nextCall()).end(...answer("Read at the station"));
+  await exchangeOn(page).shows("Read at the station");
+  assert.equal(upstream.calls.length, 1);
+});
+
+test("a conversation that cannot be opened offline is opened once there is a network", async (t) => {
+  const upstream = await startUpstream();
+  const server = await startKeptPage(upstream);
+  const { page: other } = await visit(t, server.url, { expected });
+  await say(other, "Written on the laptop");
+  (await upstream.nextCall()).end(...answer("Read on the phone"));
+  await exchangeOn(other).is("done");
+  const { page } = await visit(t, server.url, { expected });
+  await isKept(page);
+  await page.context().setOffline(true);
+  await page.goto(other.url());
+  await page.getByRole("heading", { name: "This conversation could not be opened" }).waitFor();
+  await page.context().setOffline(false);
+  await exchangeOn(page).shows("Read on the phone");
+});
+
+test("a copy of an answer that was running has no button that stops it", async (t) => {
+  const upstream = await startUpstream();
+  const server = await startKeptPage(upstream);
+  const { page } = await visit(t, server.url, { expected });
+  await isKept(page);
+  await say(page, "How tall are larches?");
+  const call = await upstream.nextCall();
+  call.write(delta("Up to"));
+  await exchangeOn(page).shows("Up to");
+  await page.reload();
+  await exchangeOn(page).shows("Up to");
+  await isCopied(page, "Up to");
+  await page.context().setOffline(true);
+  await page.reload();
+  await exchangeOn(page).shows("Up to");
+  await page.locator("#copy-note").waitFor();
+  assert.equal(await page.getByRole("button", { name: "Stop" }).isVisible(), false);
+  await page.context().setOffline(false);
+  await page.getByRole("button", { name: "Stop" }).waitFor();
+  call.end(...answer(" 50 metres"));
+  await exchangeOn(page).shows("Up to 50 metres");
+});

@@ -316,6 +316,7 @@ test("a conversation that could not be deleted comes back, and the page says why
   await sidebar.toast
     .filter({ hasText: "The conversation could not be deleted. No connection." })
     .waitFor();
+  await sidebar.has(1);
   assert.deepEqual(await titlesOf(sidebar), ["Tell me about bridges"]);
 });
 

@@ -9,6 +9,8 @@ import { within } from "../support/within.mjs";
 
 const upstream = await startUpstream();
 const server = await startKeptPage(upstream);
+const TOKEN = "token-of-the-test-0123456789";
+const locked = await startKeptPage(upstream, { ACCESS_TOKENS: `me:${TOKEN}` });
 /** Browsers log every connection that fails. */
 const expected = /^Failed to load resource|error occurred when fetching the script/;
 
@@ -228,4 +230,52 @@ test("a connection that stays silent for 35 s is lost", async (t) => {
   await page.clock.fastForward(1_000);
   await page.waitForRequest(/\/answers\/[^/]+\?after=0$/).catch(() => {});
   assert.equal(requests.filter((path) => path.startsWith("/answers/")).length, 1);
+});
+
+test("a question that a gateway gave up on is not bought twice by Retry", async (t) => {
+  const { page } = await visit(t, server.url, { expected });
+  const asked = Promise.withResolvers();
+  await page.route(
+    "**/chat",
+    async (route) => {
+      // The gateway has passed it on, and does not wait for the answer.
+      route.fetch().catch(() => {});
+      await asked.promise;
+      await route.fulfill({ status: 504, contentType: "text/html", body: "Gateway timeout" });
+    },
+    { times: 1 },
+  );
+  await say(page, "Are you still there?");
+  const call = await upstream.nextCall();
+  asked.resolve();
+  await exchangeOn(page).is("failed");
+  await exchangeOn(page).retry.click();
+  await exchangeOn(page).is("streaming");
+  call.end(...answer("I am"));
+  await assertShows(page, "I am");
+  assert.equal(upstream.calls.length, 1);
+});
+
+test("an answer whose access token was changed meanwhile is read on with the new one", async (t) => {
+  const { page } = await visit(t, locked.url, { expected });
+  const enter = async (token) => {
+    await page.getByLabel("Your token").fill(token);
+    await page.keyboard.press("Enter");
+    await page.getByRole("dialog").waitFor({ state: "hidden" });
+  };
+  await enter(TOKEN);
+  const call = await begin(page, "Count while the lock is changed", "One");
+  await page.evaluate(() => sessionStorage.setItem("access-token", '"not-the-token-any-more"'));
+  await page.context().setOffline(true);
+  await exchangeOn(page).status.filter({ hasText: "You are offline" }).waitFor();
+  await page.context().setOffline(false);
+  await page.getByRole("button", { name: "Not now" }).click();
+  await exchangeOn(page).is("failed");
+  call.write(delta(", two"));
+  await exchangeOn(page).failure.getByRole("button", { name: "Enter your access token" }).click();
+  await enter(TOKEN);
+  await exchangeOn(page).shows("One, two");
+  call.end(delta(", three"), finish("stop"), done);
+  await assertShows(page, "One, two, three");
+  assert.equal(upstream.calls.length, 1);
 });

@@ -171,6 +171,19 @@ test("a question that waits survives a reload, and can be taken back", async (t)
   await exchangeOn(page).is("done");
 });
 
+test("a question that is taken back takes nothing away of what is being written", async (t) => {
+  const { page } = await visit(t, server.url);
+  await say(page, "The first of two");
+  const call = await upstream.nextCall();
+  await say(page, "A second thought");
+  await page.getByLabel("Message", { exact: true }).fill("A third one");
+  await exchangeOn(page).element.getByRole("button", { name: "Take back" }).click();
+  const text = await page.getByLabel("Message", { exact: true }).inputValue();
+  assert.equal(text, "A second thought\n\nA third one");
+  call.end(...answer("Yes"));
+  await exchangeOn(page).is("done");
+});
+
 test("what waits for an answer that failed is sent when the person says so", async (t) => {
   const { page } = await visit(t, server.url, { expected });
   await say(page, "This will fail");

@@ -17,6 +17,12 @@ const NOT_FOUND = {
   code: "not_found",
 };
 
+const UNANSWERED = {
+  error: "There is no answer",
+  detail: "The question was asked in another tab, and failed there. Try again.",
+  code: "unanswered",
+};
+
 /**
  * Conversations that this browser keeps, for a service that keeps none. The interface is that of `ServerKeeper`, but an
  * answer lasts only as long as the tab that asked for it.
@@ -129,6 +135,26 @@ export class BrowserKeeper {
   /** @param {import("./server.js").Ask} ask @param {{ signal: AbortSignal }} options */
   async *ask(ask, { signal }) {
     const { answerId, conversationId } = ask;
+    this.#places.set(answerId, conversationId);
+    const stopped = await this.#presence.enter(answerId, signal);
+    if (stopped && !(await this.#isAsked(ask))) return yield* this.#get(ask, stopped);
+    // Another tab has asked the same, and there is one answer to both.
+    if (stopped) this.#presence.leave(answerId);
+    while (!(await this.#isAsked(ask)) && (await this.#presence.has(answerId))) {
+      await this.#presence.heard(answerId, LOOK_MS, signal);
+    }
+    if (!(await this.#isAsked(ask))) throw new ChatError(UNANSWERED, newId());
+    yield* this.read(answerId, { signal });
+  }
+
+  async #isAsked({ answerId, conversationId }) {
+    const { turns = [] } = (await this.#shelf.get(conversationId)) ?? {};
+    return turns.some(({ answer_id }) => answer_id === answerId);
+  }
+
+  /** Has the service answer. @param {AbortSignal} stopped is aborted when the answer is to stop */
+  async *#get(ask, stopped) {
+    const { answerId, conversationId } = ask;
     const conversation = (await this.#shelf.get(conversationId)) ?? emptyConversation(ask);
     const earlier = pathTo(exchangeOf(conversation, (each) => each.turnId === ask.after));
     const { body, since } = requestFor(earlier, ask.message, ask);
@@ -136,8 +162,6 @@ export class BrowserKeeper {
     const [, answer] = turns;
     conversation.turns.push(...turns);
     conversation.updated_at = answer.created_at;
-    this.#places.set(answerId, conversationId);
-    const stopped = await this.#presence.enter(answerId, signal);
     const saving = new Saving(() => {
       this.#shelf.putPartial(answerId, answer.content);
       this.#presence.tell(answerId);

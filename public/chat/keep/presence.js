@@ -14,25 +14,26 @@ export class Presence {
   }
 
   /**
-   * This tab begins to get an answer.
+   * This tab begins to get an answer, unless another one is getting it.
    *
    * @param {string} answerId
    * @param {AbortSignal} signal stops it, too
-   * @returns {Promise<AbortSignal>} is aborted when the answer is to stop
+   * @returns {Promise<AbortSignal | undefined>} is aborted when the answer is to stop
    */
   async enter(answerId, signal) {
+    const { promise, resolve } = withResolvers();
+    const isFree = await new Promise((entered) => {
+      if (!navigator.locks) return entered(true);
+      navigator.locks.request(nameOf(answerId), { ifAvailable: true }, (lock) => {
+        entered(lock !== null);
+        return lock && promise;
+      });
+    });
+    if (!isFree) return undefined;
     const abort = new AbortController();
     if (signal.aborted) abort.abort();
     signal.addEventListener("abort", () => abort.abort());
-    const { promise, resolve } = withResolvers();
     this.#own.set(answerId, { abort, release: resolve });
-    await new Promise((entered) => {
-      if (!navigator.locks) return entered();
-      navigator.locks.request(nameOf(answerId), () => {
-        entered();
-        return promise;
-      });
-    });
     return abort.signal;
   }
 

@@ -69,6 +69,8 @@ export class ServerKeeper {
       copies.keep(conversation);
       return conversation;
     } catch (error) {
+      // What was deleted on another device leaves nothing to read on this one.
+      if (error.status === 404) await copies.remove(id);
       const copy = isOffline(error) ? await copies.get(id) : undefined;
       if (!copy) throw error;
       return { ...copy, isCopy: true };
