@@ -55,6 +55,20 @@ async function begin(content) {
   return { ...begun, reply };
 }
 
+test("a clock that is set back holds up no words", async () => {
+  const { key, asker, call, reply } = await begin("a");
+  await pass(app, -10);
+  let frame;
+  reply.next().then((next) => {
+    frame = next;
+  });
+  call.write(delta("b"));
+  for (let turn = 0; turn < 50 && frame === undefined; turn += 1) await pass(app, 0.1);
+  assert.equal(frame, keptFrame(key, asker, 1, "b"));
+  call.end(finish("stop"), done);
+  await reply.text();
+});
+
 test("every reader has heartbeats of its own while the answer is silent", async () => {
   const { key, asker, call, reply } = await begin("a");
   await pass(app, 5);

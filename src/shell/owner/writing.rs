@@ -194,6 +194,8 @@ impl Writer<'_> {
                 .store_ending(self.object, &ending, state, end_reason);
         }
         let now_ms = js::now_ms();
+        // The clock may have been set back.
+        self.written_ms = self.written_ms.min(now_ms);
         if self.answer.has_pending() && now_ms >= self.next_write_ms() {
             self.written_ms = now_ms;
             self.write_journal()?;

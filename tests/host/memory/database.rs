@@ -4,7 +4,7 @@ use std::cell::{Cell, RefCell};
 use std::rc::Rc;
 
 use rusqlite::types::{Value as Native, ValueRef};
-use rusqlite::{Connection, Error, ErrorCode, params_from_iter};
+use rusqlite::{Connection, Error, ErrorCode, StatementStatus, params_from_iter};
 
 use personal_ai_assistant::api::request::After;
 use personal_ai_assistant::memory::answer::Ended;
@@ -31,6 +31,8 @@ struct Inner {
     written: RefCell<Vec<Statement>>,
     /// Statements that are still written before the process dies.
     life: Cell<Option<usize>>,
+    /// What queries have cost so far, in instructions of `SQLite`'s machine.
+    steps: Cell<i32>,
 }
 
 impl Sqlite {
@@ -43,6 +45,7 @@ impl Sqlite {
             connection: RefCell::new(connection),
             written: RefCell::default(),
             life: Cell::default(),
+            steps: Cell::default(),
         }))
     }
 
@@ -91,6 +94,11 @@ impl Sqlite {
         dump
     }
 
+    /// What the queries since the last call have cost, in instructions of `SQLite`'s machine.
+    pub fn take_steps(&self) -> i32 {
+        self.0.steps.take()
+    }
+
     /// The statements written since the last call.
     pub fn take_written(&self) -> Vec<Statement> {
         self.0.written.take()
@@ -110,6 +118,9 @@ impl Database for Sqlite {
             let row = (0..columns).map(|at| Ok(value(row.get_ref(at)?)));
             found.push(row.collect::<Result<_, Error>>()?);
         }
+        drop(rows);
+        let steps = statement.get_status(StatementStatus::VmStep);
+        self.0.steps.set(self.0.steps.get() + steps);
         Ok(found)
     }
 
@@ -135,7 +146,9 @@ fn native(value: &Value) -> Native {
         Value::Null => Native::Null,
         Value::Integer(number) => {
             assert!(number.unsigned_abs() <= 1 << 53, "{number} is no double");
-            Native::Integer(*number)
+            // As the runtime does.
+            #[allow(clippy::cast_precision_loss, reason = "it was looked at")]
+            Native::Real(*number as f64)
         }
         Value::Text(text) => Native::Text(text.clone()),
         Value::Blob(bytes) => Native::Blob(bytes.clone()),
@@ -146,7 +159,11 @@ fn value(value: ValueRef<'_>) -> Value {
     match value {
         ValueRef::Null => Value::Null,
         ValueRef::Integer(number) => Value::Integer(number),
-        ValueRef::Real(number) => panic!("{number} is not whole"),
+        ValueRef::Real(number) => {
+            assert!(number.fract() == 0.0, "{number} is not whole");
+            #[allow(clippy::cast_possible_truncation, reason = "it was an integer")]
+            Value::Integer(number as i64)
+        }
         ValueRef::Text(text) => {
             // JavaScript would replace what is no UTF-8.
             Value::Text(String::from_utf8(text.to_owned()).expect("a text"))

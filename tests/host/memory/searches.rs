@@ -4,7 +4,7 @@ use proptest::char::range;
 use proptest::collection::vec;
 use proptest::prelude::{Strategy, prop_oneof};
 
-use super::database::{NOW, exchange, message, store};
+use super::database::{NOW, Sqlite, exchange, message, open, store};
 use super::lists::{at, ids, list, search};
 use super::properties::for_any;
 
@@ -45,6 +45,28 @@ fn a_search_finds_words_and_their_beginnings_in_messages_answers_and_titles() {
     ] {
         assert_eq!(ids(&search(&store, q)), found, "{q}");
     }
+}
+
+#[test]
+fn a_word_that_is_everywhere_costs_no_more_for_each_conversation_that_is_shown() {
+    let database = Sqlite::new();
+    let store = open(&database);
+    for number in 0..500 {
+        let id = format!("c{number}");
+        exchange(&store, &at(number, &id, &id, "a common word"), "");
+    }
+    let cost = |limit| {
+        database.take_steps();
+        let found = list(&store, Some("common"), None, limit);
+        assert_eq!(ids(&found).len() as u64, limit);
+        database.take_steps()
+    };
+    let (one, many) = (cost(1), cost(30));
+    // What a conversation adds is a small part of what it takes to go through all matches once.
+    assert!(
+        (many - one) / 29 < one / 100,
+        "{one} for one, {many} for 30"
+    );
 }
 
 #[test]
