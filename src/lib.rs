@@ -1,4 +1,4 @@
-//! A streaming chat API for one person's AI assistant, on Cloudflare Workers.
+//! A streaming chat API for one person's AI assistant or a small team's, on Cloudflare Workers or workerd.
 //!
 //! ```text
 //! client ──POST /chat──► shell ──► api (route, access, request) ──► openai (request body) ──fetch──► upstream

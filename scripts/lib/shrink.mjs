@@ -103,7 +103,7 @@ function sorted(module) {
   const functions = parts
     .filter(isFunction)
     .map((part) => [part.replace(/\$[^\s()]+/g, ""), part])
-    .sort(([one], [other]) => (one < other ? -1 : 1))
+    .sort(([one], [other]) => (one < other ? -1 : Number(one > other)))
     .map(([, part]) => part);
   const ordered = parts.map((part) => (isFunction(part) ? functions.shift() : part));
   return ordered.join("") + module.slice(end);
@@ -119,7 +119,10 @@ function renamedInGlue(glue, { imports, exports }) {
     .replace(/(?<=\bwasm\.)\w+/g, (name) => exports.get(name) ?? name);
 }
 
-/** Leaves out what has no effect unless it is used: the bindings do not tell esbuild so. */
+/**
+ * Bundles and minifies the glue. Marks what has no side effects as pure, which the bindings do not, so that esbuild drops
+ * what is unused.
+ */
 async function minify(folder, glue) {
   const source = readFileSync(glue, "utf8")
     .replace(/\bnew (?=(?:Proxy|FinalizationRegistry)\()/g, "/* @__PURE__ */ $&")

@@ -9,7 +9,8 @@ pub struct Keeping {
     pub has_anonymous_owner: bool,
     /// `MAX_ANSWERS_AT_ONCE`: most answers of one owner that run at the same time.
     pub max_answers_at_once: u32,
-    /// `CONVERSATION_DAYS`: after how many days without a new message a conversation is forgotten; unset for never.
+    /// `CONVERSATION_DAYS`: after how many days without a new message or title a conversation is forgotten; unset for
+    /// never.
     pub days: Option<u32>,
 }
 

@@ -5,13 +5,10 @@
 
 use super::interrupted;
 use super::journal::{self, JournalRow};
-use super::pieces::Pieces;
+use super::search;
 use super::sql::{Database, Row, Statement, rows};
 use super::store::{State, Store};
-use crate::telemetry::record::cut;
-
-/// As much of a text is searched. `SQLite` holds the index of a text in memory until it is written.
-const MAX_INDEXED_CHARACTERS: usize = 200_000;
+use crate::stream::pieces::Pieces;
 
 /// How an answer ended.
 #[derive(Clone, Copy, Debug)]
@@ -28,27 +25,21 @@ pub struct Ended<'a> {
 
 /// An answer as it is stored.
 #[derive(Clone, Debug, Eq, PartialEq)]
-pub struct Stored {
+pub struct StoredAnswer {
     /// Its exchange.
     pub exchange: u64,
     /// The conversation's id.
-    pub conversation: String,
+    pub conversation_id: String,
     /// How it stands.
     pub state: State,
-    /// What the request that asked for it said; see `Beginning::fingerprint`.
+    /// What the request that asked for it said; see `NewExchange::fingerprint`.
     pub fingerprint: String,
     /// The correlation id of the request that asked for it.
     pub correlation_id: String,
-    /// The model that was asked.
-    pub model: String,
-    /// The id of the person's turn.
-    pub question_turn: String,
     /// The id of the answer's turn.
     pub answer_turn: String,
     /// How many earlier turns the model saw.
     pub history_turns: u64,
-    /// When it was asked for.
-    pub created_ms: u64,
     /// The text so far.
     pub pieces: Pieces,
     /// The final frame's own fields, once it has ended.
@@ -83,7 +74,6 @@ impl<D: Database> Store<D> {
         const MESSAGE: &str =
             "SELECT message FROM exchanges WHERE number = ?1 AND state = 'streaming'";
         const END: &str = "UPDATE exchanges SET state = ?2, ending = ?3, pieces = ?4, ended_ms = ?5 WHERE number = ?1";
-        const INDEX: &str = "INSERT INTO search (rowid, text) VALUES (?1, ?2)";
         let mut found = rows(&self.database, MESSAGE, &[exchange.into()])?;
         let Some(message) = found.next().map(|mut row| row.text()) else {
             return Ok(false);
@@ -94,9 +84,7 @@ impl<D: Database> Store<D> {
             pieces,
             now_ms,
         } = *ended;
-        // SQLite's functions for texts stop at NUL.
-        let text = format!("{message}\n{}", pieces.text()).replace('\0', " ");
-        let text = cut(&text, MAX_INDEXED_CHARACTERS);
+        let text = format!("{message}\n{}", pieces.text());
         let values = [
             exchange.into(),
             state.name().into(),
@@ -107,7 +95,7 @@ impl<D: Database> Store<D> {
         self.database.write(&[
             Statement::new(END, values),
             Statement::new(journal::DELETE, [exchange.into()]),
-            Statement::new(INDEX, [exchange.into(), text.into()]),
+            search::index(exchange, &text),
         ])?;
         Ok(true)
     }
@@ -117,10 +105,10 @@ impl<D: Database> Store<D> {
     /// # Errors
     ///
     /// The database's.
-    pub fn exchange(&self, answer_id: &str) -> Result<Option<Stored>, D::Error> {
+    pub fn answer(&self, answer_id: &str) -> Result<Option<StoredAnswer>, D::Error> {
         const FIND: &str =
-            "SELECT e.number, c.id, e.state, e.request, e.correlation_id, e.model, e.question_turn,
-            e.answer_turn, e.history_turns, e.created_ms, e.ending, e.pieces
+            "SELECT e.number, c.id, e.state, e.request, e.correlation_id, e.answer_turn,
+            e.history_turns, e.ending, e.pieces
             FROM exchanges e JOIN conversations c ON c.number = e.conversation WHERE e.id = ?1";
         let mut found = rows(&self.database, FIND, &[answer_id.into()])?;
         let Some(mut stored) = found.next().map(|mut row| stored(&mut row)) else {
@@ -138,18 +126,15 @@ impl<D: Database> Store<D> {
     }
 }
 
-fn stored(row: &mut Row) -> Stored {
-    Stored {
+fn stored(row: &mut Row) -> StoredAnswer {
+    StoredAnswer {
         exchange: row.number(),
-        conversation: row.text(),
+        conversation_id: row.text(),
         state: State::parse(&row.text()),
         fingerprint: row.text(),
         correlation_id: row.text(),
-        model: row.text(),
-        question_turn: row.text(),
         answer_turn: row.text(),
         history_turns: row.number(),
-        created_ms: row.number(),
         ending: row.optional_text(),
         pieces: Pieces::from_bytes(row.blob().unwrap_or_default()),
     }

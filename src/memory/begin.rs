@@ -8,12 +8,12 @@ use crate::api::request::{After, Turn};
 
 /// A message that wants an answer.
 #[derive(Clone, Copy, Debug)]
-pub struct Beginning<'a> {
+pub struct NewExchange<'a> {
     /// The conversation's id; an unknown one is created.
     pub conversation: &'a str,
     /// The turn that the message follows.
     pub after: &'a After,
-    /// The answer's id. No other answer may have it: see [`Store::exchange`].
+    /// The answer's id. No other answer may have it: see [`Store::answer`].
     pub answer_id: &'a str,
     /// A fresh id for the person's turn.
     pub question_turn: &'a str,
@@ -65,23 +65,20 @@ impl<D: Database> Store<D> {
     /// # Errors
     ///
     /// See [`BeginError`]; then nothing was stored.
-    pub fn begin(&self, beginning: &Beginning<'_>) -> Result<Begun, BeginError<D::Error>> {
-        const FIND: &str = "SELECT number FROM conversations WHERE id = ?1";
-        let id = [beginning.conversation.into()];
-        let mut found = rows(&self.database, FIND, &id)?;
-        let known = found.next().map(|mut row| row.number());
-        let parent = self.parent(known, beginning.after)?;
+    pub fn begin(&self, new: &NewExchange<'_>) -> Result<Begun, BeginError<D::Error>> {
+        let known = self.number_of(new.conversation)?;
+        let parent = self.parent(known, new.after)?;
         let history = match &parent {
             Some(parent) => history::before(&self.database, parent)?,
             None => Vec::new(),
         };
-        let now_ms = beginning.now_ms;
+        let now_ms = new.now_ms;
         let conversation = known.unwrap_or_else(|| self.next_number(now_ms));
         let exchange = self.next_number(now_ms);
         let history_turns = u64::try_from(history.len()).unwrap_or(u64::MAX);
         let place = match known {
             Some(number) => touch(number, now_ms),
-            None => create(conversation, beginning),
+            None => create(conversation, new),
         };
         let (parent_exchange, parent_turn) = parent.map(Parent::into_parts).unzip();
         self.database.write(&[
@@ -91,17 +88,17 @@ impl<D: Database> Store<D> {
                 [
                     exchange.into(),
                     conversation.into(),
-                    beginning.answer_id.into(),
+                    new.answer_id.into(),
                     parent_turn.into(),
                     parent_exchange.into(),
-                    beginning.question_turn.into(),
-                    beginning.answer_turn.into(),
-                    beginning.fingerprint.into(),
-                    beginning.correlation_id.into(),
-                    beginning.model.into(),
+                    new.question_turn.into(),
+                    new.answer_turn.into(),
+                    new.fingerprint.into(),
+                    new.correlation_id.into(),
+                    new.model.into(),
                     history_turns.into(),
                     now_ms.into(),
-                    beginning.message.into(),
+                    new.message.into(),
                 ],
             ),
         ])?;
@@ -156,14 +153,14 @@ const INSERT: &str = "INSERT INTO exchanges (number, conversation, id, state, pa
     VALUES (?1, ?2, ?3, 'streaming', ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13)";
 
 /// A new conversation. Its title is the beginning of its first message.
-fn create(number: u64, beginning: &Beginning<'_>) -> Statement {
+fn create(number: u64, new: &NewExchange<'_>) -> Statement {
     const CREATE: &str = "INSERT INTO conversations (number, id, title, created_ms, updated_ms)
         VALUES (?1, ?2, ?3, ?4, ?4)";
     let values = [
         number.into(),
-        beginning.conversation.into(),
-        title::of(beginning.message).into(),
-        beginning.now_ms.into(),
+        new.conversation.into(),
+        title::of(new.message).into(),
+        new.now_ms.into(),
     ];
     Statement::new(CREATE, values)
 }

@@ -2,7 +2,8 @@
 
 use super::journal;
 use super::schema;
-use super::sql::{Database, Row, Statement, Value, rows};
+use super::search;
+use super::sql::{Database, Row, Statement, rows};
 use super::store::Store;
 use super::title;
 
@@ -15,49 +16,41 @@ impl<D: Database> Store<D> {
     pub fn rename(&self, id: &str, title: &str, now_ms: u64) -> Result<bool, D::Error> {
         const RENAME: &str = "UPDATE conversations SET title = ?2, renamed_ms = ?3,
             updated_ms = max(updated_ms, ?3) WHERE number = ?1";
-        const INDEX: &str = "INSERT INTO search (rowid, text) VALUES (?1, ?2)";
         let Some(conversation) = self.find(id)? else {
             return Ok(false);
         };
         let number = conversation.number;
         let mut statements = Vec::new();
         if conversation.is_renamed {
-            statements.push(Statement::new(UNINDEX, [number.into()]));
+            statements.push(search::unindex(number));
         }
         let rename = [number.into(), title.into(), now_ms.into()];
         statements.push(Statement::new(RENAME, rename));
-        let text = title.replace('\0', " ");
-        statements.push(Statement::new(INDEX, [number.into(), text.into()]));
+        statements.push(search::index(number, title));
         self.database.write(&statements)?;
         Ok(true)
     }
 
-    /// Forgets a conversation, and returns the exchanges whose answers were running. `None` when there is none of this id.
+    /// Forgets a conversation. False when there is none of this id.
     ///
     /// # Errors
     ///
     /// The database's; then nothing was forgotten.
-    pub fn delete(&self, id: &str) -> Result<Option<Vec<u64>>, D::Error> {
-        const RUNNING: &str =
-            "SELECT number FROM exchanges WHERE conversation = ?1 AND state = 'streaming'";
+    pub fn delete(&self, id: &str) -> Result<bool, D::Error> {
         let Some(conversation) = self.find(id)? else {
-            return Ok(None);
+            return Ok(false);
         };
-        let running = numbers(&self.database, RUNNING, &[conversation.number.into()])?;
         self.database.write(&forget(&conversation))?;
-        Ok(Some(running))
+        Ok(true)
     }
 
-    /// Forgets everything, and returns the exchanges whose answers were running.
+    /// Forgets everything.
     ///
     /// # Errors
     ///
     /// The database's; then nothing was forgotten.
-    pub fn delete_all(&self) -> Result<Vec<u64>, D::Error> {
-        const RUNNING: &str = "SELECT number FROM exchanges WHERE state = 'streaming'";
-        let running = numbers(&self.database, RUNNING, &[])?;
-        self.database.write(&schema::clear(schema::STEPS))?;
-        Ok(running)
+    pub fn delete_all(&self) -> Result<(), D::Error> {
+        self.database.write(&schema::clear(schema::STEPS))
     }
 
     /// Forgets conversations that were not touched since `before_ms`, the oldest first and at most `limit`, and returns
@@ -129,13 +122,6 @@ impl<D: Database> Store<D> {
     }
 }
 
-/// The numbers that a query finds.
-fn numbers<D: Database>(database: &D, sql: &str, values: &[Value]) -> Result<Vec<u64>, D::Error> {
-    Ok(rows(database, sql, values)?
-        .map(|mut row| row.number())
-        .collect())
-}
-
 /// A conversation that changes.
 struct Conversation {
     number: u64,
@@ -152,21 +138,14 @@ impl Conversation {
     }
 }
 
-/// Takes a title out of the search index.
-const UNINDEX: &str = "DELETE FROM search WHERE rowid = ?1";
-
 /// The statements that forget a conversation. The search index goes first: it is found by the exchanges.
 fn forget(conversation: &Conversation) -> Vec<Statement> {
-    const TEXTS: &str =
-        "DELETE FROM search WHERE rowid IN (SELECT number FROM exchanges WHERE conversation = ?1)";
     const JOURNAL: &str = "DELETE FROM journal WHERE exchange IN (SELECT number FROM exchanges WHERE conversation = ?1)";
     const EXCHANGES: &str = "DELETE FROM exchanges WHERE conversation = ?1";
     const CONVERSATION: &str = "DELETE FROM conversations WHERE number = ?1";
-    let title = conversation.is_renamed.then_some(UNINDEX);
-    let statements = title
-        .into_iter()
-        .chain([TEXTS, JOURNAL, EXCHANGES, CONVERSATION]);
-    statements
-        .map(|sql| Statement::new(sql, [conversation.number.into()]))
-        .collect()
+    let number = conversation.number;
+    let title = conversation.is_renamed.then(|| search::unindex(number));
+    let rest = [JOURNAL, EXCHANGES, CONVERSATION].map(|sql| Statement::new(sql, [number.into()]));
+    let texts = search::unindex_exchanges(number);
+    title.into_iter().chain([texts]).chain(rest).collect()
 }

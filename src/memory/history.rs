@@ -1,12 +1,12 @@
 //! What the model gets to read before a message: the newest whole turns that fit.
 
-use super::pieces::Pieces;
 use super::sql::{Database, Row, rows};
 use crate::api::request::{MAX_HISTORY_CHARACTERS, MAX_HISTORY_TURNS, Role, Turn};
+use crate::stream::pieces::Pieces;
 
 /// An answer of more bytes has more than [`MAX_HISTORY_CHARACTERS`], and is not read: each piece has a character at
 /// least, whose longest form is two escapes of six bytes, in quotes, behind its length.
-const MAX_BYTES: usize = MAX_HISTORY_CHARACTERS * 15;
+const MAX_ANSWER_BYTES: usize = MAX_HISTORY_CHARACTERS * 15;
 
 /// The turn that a message follows.
 #[derive(Clone, Debug, Eq, PartialEq)]
@@ -40,7 +40,8 @@ pub(super) fn before<D: Database>(database: &D, parent: &Parent) -> Result<Vec<T
     let mut next = Some(parent.clone());
     // Answers without text do not count, so one query may not be enough.
     while let Some(parent) = next.take() {
-        let limits = [MAX_HISTORY_TURNS, MAX_BYTES].map(|limit| u64::try_from(limit).ok().into());
+        let limits =
+            [MAX_HISTORY_TURNS, MAX_ANSWER_BYTES].map(|limit| u64::try_from(limit).ok().into());
         let [turns, bytes] = limits;
         let mut turn = parent.turn;
         for mut row in rows(database, PATH, &[parent.exchange.into(), turns, bytes])? {

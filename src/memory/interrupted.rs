@@ -1,7 +1,6 @@
-//! How an answer ends whose instance is gone: with the text that was kept, and one honest final frame.
+//! How an answer ends when its instance is gone: with the text that was kept, and one honest final frame.
 //!
-//! The ending follows from what is stored. So a reader gets it before it is stored as well, and on a disk where it cannot
-//! be.
+//! The ending follows from what is stored, so readers get it even before it is stored, or where the disk is full.
 
 use crate::api::error::{ApiError, ErrorCode};
 use crate::api::frame::{Ending, kept_fields};

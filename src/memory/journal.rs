@@ -1,11 +1,11 @@
 //! The journal: what an answer has said so far, while it grows.
 //!
-//! Growing a row costs one written row whatever its size, adding one costs two, since it has to be deleted again.
+//! Growing a row costs one written row, whatever its size. Adding one costs two, since it has to be deleted again.
 
-use super::pieces::Pieces;
 use super::sql::{Database, Statement, Value, rows};
+use crate::stream::pieces::Pieces;
 
-/// Most bytes of a row. Each write copies the whole row.
+/// A row grows up to this many bytes; a single larger write has a row of its own. Each write copies the whole row.
 const MAX_ROW_BYTES: usize = 64 * 1024;
 
 /// Deletes the journal of an exchange.
@@ -23,7 +23,7 @@ impl JournalRow {
     pub(super) fn append(self, exchange: u64, pieces: &[u8]) -> (Self, Statement) {
         const ADD: &str = "INSERT INTO journal (exchange, number, pieces)
             SELECT ?1, ?2, ?3 FROM exchanges WHERE number = ?1 AND state = 'streaming'";
-        // Joined bytes count as a text, and JavaScript would read them as one.
+        // `||` yields TEXT, which JavaScript would get as a string.
         const GROW: &str = "UPDATE journal SET pieces = CAST(pieces || ?3 AS BLOB)
             WHERE exchange = ?1 AND number = ?2";
         let bytes = self.bytes.saturating_add(pieces.len());

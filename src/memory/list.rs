@@ -53,7 +53,7 @@ impl fmt::Display for Cursor {
 /// Up to here a search goes from its matches to their conversations. With more it is quicker the other way round.
 const FEW_MATCHES: u64 = 4_000;
 
-/// As many of the newest matches usually fill a page whose words are in very many texts.
+/// When the words are in very many texts, this many of the newest matches usually fill a page.
 const NEWEST_MATCHES: u64 = 4_000;
 
 /// What a page says of each conversation that an inner query has chosen.
@@ -80,7 +80,7 @@ impl<D: Database> Store<D> {
         let Cursor { updated_ms, number } = listing.before.unwrap_or(last);
         // One more than the page has tells whether there are more.
         let limit_and_one = limit.saturating_add(1);
-        let place = [updated_ms, number, limit_and_one, self.last_of_others].map(Value::from);
+        let place = [updated_ms, number, limit_and_one, self.last_at_opening].map(Value::from);
         let query = listing.words.map(Query::of);
         let mut found = match &query {
             None => self.entries(NEWEST, &place)?,
@@ -93,7 +93,7 @@ impl<D: Database> Store<D> {
         // The text of each row is known: to find the word in it, its beginning is enough.
         if let Some(Some(query)) = &query {
             for entry in &mut found {
-                entry.snippet = Some(self.snippet(entry.found, &query.short_beginnings)?);
+                entry.snippet = Some(self.snippet(entry.found, &query.short_prefixes)?);
             }
         }
         let last = found.last().filter(|_| has_more);
@@ -147,19 +147,17 @@ impl<D: Database> Store<D> {
             END AS found
             FROM conversations c WHERE (c.updated_ms, c.number) < (?1, ?2) AND found IS NOT NULL
             ORDER BY c.updated_ms DESC, c.number DESC LIMIT ?3";
-        // A frequent word is seen to be one without joining lists.
-        let words = self.finds_few(&query.words)?;
-        let beginnings = match words {
-            Some(true) => self.finds_few(&query.beginnings)?,
-            _ => words,
-        };
-        let Some(is_few) = beginnings else {
-            return Ok(Vec::new());
+        // `words` joins no lists, so this sees cheaply that a word is frequent.
+        let is_few = match self.finds_few(&query.words)? {
+            Some(true) => self.finds_few(&query.prefixes)?,
+            other => other,
         };
         let mut values = place.to_vec();
-        values.push(query.beginnings.as_str().into());
-        if is_few {
-            return self.entries(FEW, &values);
+        values.push(query.prefixes.as_str().into());
+        match is_few {
+            None => return Ok(Vec::new()),
+            Some(true) => return self.entries(FEW, &values),
+            Some(false) => {}
         }
         let last = store::first_number_at(before_ms.saturating_add(1));
         let bounds = [last, NEWEST_MATCHES].map(Value::from);
@@ -178,12 +176,13 @@ impl<D: Database> Store<D> {
         let most = FEW_MATCHES.saturating_add(1);
         match rows(&self.database, COUNT, &[query.into(), most.into()]) {
             Ok(mut count) => Ok(count.next().map(|mut row| row.number() <= FEW_MATCHES)),
-            // A letter that FTS5 does not know makes two words of one, which it cannot search for. A store that has failed
-            // fails here again.
+            // FTS5 splits a word at a letter that it does not know, and refuses the phrase (`detail = none`). Any other
+            // failure shows again in this query.
             Err(_) => rows(&self.database, ANY, &[]).map(|_| None),
         }
     }
 
+    /// The conversations that an inner query chooses. The first values, ?1 to ?4, are always `place`.
     fn entries(&self, chosen: &str, values: &[Value]) -> Result<Vec<Entry>, D::Error> {
         let sql = format!(
             "{SHOWN} FROM ({chosen}) chosen JOIN conversations c ON c.number = chosen.number

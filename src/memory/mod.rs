@@ -11,7 +11,6 @@ mod interrupted;
 pub mod journal;
 pub mod list;
 mod markdown;
-pub mod reading;
 pub mod recovery;
 pub mod replay;
 pub mod schema;
@@ -19,7 +18,6 @@ mod search;
 pub mod sql;
 pub mod store;
 mod title;
+pub mod transcript;
 mod turns;
 mod views;
-
-pub use crate::stream::pieces;

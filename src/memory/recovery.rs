@@ -1,7 +1,7 @@
-//! What a store does when it opens.
+//! How a store opens, and how it ends what an earlier instance left unfinished.
 //!
-//! An answer that is unfinished then belonged to an instance that is gone: it ends here, with the text that was kept and
-//! one honest final frame. The model is not asked again.
+//! An answer that is unfinished then belonged to an instance that is gone. [`Store::recover`] ends it before a new one
+//! may begin, with the text that was kept and one honest final frame. The model is not asked again.
 
 use super::answer::Ended;
 use super::interrupted;
@@ -12,7 +12,7 @@ use super::store::{State, Store};
 
 /// An answer that was ended because the instance that wrote it is gone.
 #[derive(Clone, Debug, Eq, PartialEq)]
-pub struct Interrupted {
+pub struct Recovered {
     /// Its id.
     pub answer_id: String,
     /// The correlation id of the request that asked for it.
@@ -33,17 +33,17 @@ impl<D: Database> Store<D> {
         Ok(Self::of(database)?)
     }
 
-    /// Ends the answers that an earlier instance left unfinished, and adds them to `interrupted`. Readers are told that
-    /// ending before.
+    /// Ends the answers that an earlier instance left unfinished, and adds them to `interrupted`. Readers get that ending
+    /// before it is stored; see [`Store::answer`].
     ///
     /// # Errors
     ///
     /// The database's; then some may be left, and what is stored can be read all the same.
-    pub fn recover(&self, now_ms: u64, interrupted: &mut Vec<Interrupted>) -> Result<(), D::Error> {
+    pub fn recover(&self, now_ms: u64, interrupted: &mut Vec<Recovered>) -> Result<(), D::Error> {
         const UNFINISHED: &str =
             "SELECT number, answer_turn, history_turns, id, correlation_id FROM exchanges
             WHERE state = 'streaming' AND number <= ?1";
-        for mut row in rows(&self.database, UNFINISHED, &[self.last_of_others.into()])? {
+        for mut row in rows(&self.database, UNFINISHED, &[self.last_at_opening.into()])? {
             let exchange = row.number();
             let ending = interrupted::ending(&row.text(), row.number());
             let pieces = journal::read(&self.database, exchange)?;
@@ -54,7 +54,7 @@ impl<D: Database> Store<D> {
                 now_ms,
             };
             self.end(exchange, &ended)?;
-            interrupted.push(Interrupted {
+            interrupted.push(Recovered {
                 answer_id: row.text(),
                 correlation_id: row.text(),
                 piece_count: pieces.count(),

@@ -11,7 +11,7 @@ pub struct Store<D> {
     /// The last number that a conversation or an exchange got. Numbers never repeat, also when rows were deleted.
     last_number: Cell<u64>,
     /// The last number that was in use when the store was opened.
-    pub(super) last_of_others: u64,
+    pub(super) last_at_opening: u64,
 }
 
 /// How an answer stands.
@@ -63,14 +63,21 @@ impl<D: Database> Store<D> {
         let last_number = last_number(&database)?;
         Ok(Self {
             last_number: Cell::new(last_number),
-            last_of_others: last_number,
+            last_at_opening: last_number,
             database,
         })
     }
 
     /// Whether an answer that is unfinished will stay so: the instance that wrote it is gone.
     pub(super) fn is_abandoned(&self, exchange: u64) -> bool {
-        exchange <= self.last_of_others
+        exchange <= self.last_at_opening
+    }
+
+    /// The number of a conversation.
+    pub(super) fn number_of(&self, id: &str) -> Result<Option<u64>, D::Error> {
+        const FIND: &str = "SELECT number FROM conversations WHERE id = ?1";
+        let mut found = rows(&self.database, FIND, &[id.into()])?;
+        Ok(found.next().map(|mut row| row.number()))
     }
 
     /// A number for a new conversation or exchange: larger than all before, and larger than those of a moment ago that
@@ -85,7 +92,7 @@ impl<D: Database> Store<D> {
 
 /// The smallest number that is given at a time.
 pub(super) fn first_number_at(ms: u64) -> u64 {
-    // That is the year 2109. From then on numbers go on one by one, and half of all are still to come.
+    // The cap is reached in 2109. From then on numbers count up one by one, with half of them still to come.
     ms.saturating_mul(1024).min(1 << 52)
 }
 

@@ -58,7 +58,7 @@ fn ends_letter(before: &str, after: &str) -> bool {
     !is_joined && !after.starts_with(joins)
 }
 
-/// Marks that belong to the letter before them: accents, joiners, variants, skin tones, vowel signs.
+/// Marks that belong to the letter before them: accents, joiners, variants, skin tones, Thai vowel signs.
 fn joins(letter: char) -> bool {
     matches!(letter,
         '\u{300}'..='\u{36F}' | '\u{200D}' | '\u{20D0}'..='\u{20FF}' | '\u{3099}'..='\u{309A}'

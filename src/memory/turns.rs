@@ -1,8 +1,8 @@
 //! A conversation and its turns, as the store has them.
 
-use super::pieces::Pieces;
 use super::sql::Row;
 use super::store::State;
+use crate::stream::pieces::Pieces;
 
 /// What is said of a conversation as a whole.
 #[derive(Clone, Debug)]

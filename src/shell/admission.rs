@@ -39,6 +39,20 @@ pub(super) struct Admitted<'c> {
     pub(super) body: Vec<u8>,
 }
 
+/// The configuration. A request that comes without one gets no further than its first line.
+pub(super) fn config_of(exchange: &Exchange) -> Result<&Config, EarlyEnd> {
+    exchange.isolate.config.as_ref().map_err(|error| {
+        exchange.log_received(Level::Info, None, None);
+        EarlyEnd::from(error)
+    })
+}
+
+/// The name of the client that was let in, if it has one.
+pub(super) fn name_of<'c>(client: &Result<Option<&'c Client>, EarlyEnd>) -> Option<&'c str> {
+    let client = client.as_ref().ok().copied().flatten();
+    client.map(|client| client.name.as_str())
+}
+
 /// The chat that a request asks for, if it may.
 pub(super) async fn admit<'c>(
     exchange: &Exchange,

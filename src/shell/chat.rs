@@ -11,13 +11,13 @@ use super::exchange::Exchange;
 use super::forward::{self, Relayed};
 use super::pump::{Delivery, Pump};
 use super::response;
-use super::runtime::instance::OpenChat;
+use super::runtime::instance::OpenWork;
 use super::runtime::js;
 use super::runtime::streams::{Outlet, Source};
 use super::runtime::task::Inbox;
 use super::runtime::wait::Waiting;
 use super::upstream;
-use crate::api::ending::{Completion, EndReason};
+use crate::api::ending::EndReason;
 use crate::api::frame::FrameEncoder;
 use crate::config::Config;
 use crate::openai::EventParser;
@@ -27,7 +27,7 @@ use crate::telemetry::record::Level;
 /// One chat.
 pub(super) struct Chat {
     exchange: Exchange,
-    open: OpenChat,
+    open: OpenWork,
 }
 
 /// How a chat goes on once it is let in.
@@ -40,7 +40,7 @@ enum Begun {
 }
 
 impl Chat {
-    pub(super) fn new(exchange: Exchange, open: OpenChat) -> Self {
+    pub(super) fn new(exchange: Exchange, open: OpenWork) -> Self {
         Self { exchange, open }
     }
 
@@ -50,7 +50,7 @@ impl Chat {
         let begun = self.begin(&request, &mut waiting).await;
         // The stream may be open for long, and needs nothing more of the request.
         drop(request);
-        // Either arm writes the one `response_complete`, but for a kept answer: its object writes that.
+        // Each arm writes the one `response_complete`, but for a kept answer, whose object writes it.
         match begun {
             Ok(Begun::Stream(source, relay)) => self.stream(source, relay, waiting).await,
             Ok(Begun::Kept(response)) => self.open.respond(response),
@@ -61,10 +61,7 @@ impl Chat {
     /// Lets the request in and asks upstream, or has the owner's object do that. From then on the answer is a stream.
     async fn begin(&self, request: &Request, waiting: &mut Waiting) -> Result<Begun, EarlyEnd> {
         let exchange = &self.exchange;
-        let config = exchange.isolate.config.as_ref().map_err(|error| {
-            exchange.log_received(Level::Info, None, None);
-            EarlyEnd::from(error)
-        })?;
+        let config = admission::config_of(exchange)?;
         let Admitted { chat, owner, body } =
             admission::admit(exchange, request, config, waiting).await?;
         if chat.kept.is_some() {
@@ -108,11 +105,7 @@ impl Chat {
     /// Writes the last lines of a stream.
     fn log_end(&self, relay: &Relay, delivery: Delivery) {
         let exchange = &self.exchange;
-        if let Some(reason) = relay.unknown_finish_reason() {
-            exchange.log(Level::Warning, "unknown_finish_reason", |record| {
-                record.text("reason", reason);
-            });
-        }
+        exchange.log_unknown_finish_reason(relay);
         let outcome = relay.outcome();
         let end_reason = if delivery == Delivery::Stalled {
             exchange.log_stalled();
@@ -123,15 +116,7 @@ impl Chat {
             }
             outcome.map_or(EndReason::ClientGone, |outcome| outcome.end_reason)
         };
-        let completion = Completion {
-            ttft_ms: relay
-                .first_text_ms()
-                .map(|first_ms| first_ms.saturating_sub(exchange.started_ms)),
-            chunk_count: relay.text_frame_count(),
-            finish_reason: relay.finish_reason(),
-            usage: relay.usage(),
-            ..exchange.completion(Some(200), end_reason)
-        };
+        let completion = exchange.completion_of(relay, Some(200), end_reason);
         exchange.log_complete(Level::Info, &completion);
     }
 }

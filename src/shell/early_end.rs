@@ -5,7 +5,7 @@ use web_sys::Response;
 
 use super::exchange::Exchange;
 use super::response;
-use super::runtime::instance::OpenChat;
+use super::runtime::instance::OpenWork;
 use crate::api::ending::{Completion, EndReason};
 use crate::api::error::{ApiError, ErrorCode};
 use crate::api::request::Invalid;
@@ -43,7 +43,7 @@ impl From<&ConfigError> for EarlyEnd {
 
 impl EarlyEnd {
     /// Writes the last lines of the request, and responds.
-    pub(super) fn respond(self, exchange: &Exchange, open: &OpenChat) {
+    pub(super) fn respond(self, exchange: &Exchange, open: &OpenWork) {
         let (response, completion) = self.resolve(exchange);
         exchange.log_complete(Level::Info, &completion);
         open.respond(response);

@@ -15,7 +15,7 @@ use crate::api::ending::{Completion, EndReason};
 use crate::api::error::ErrorCode;
 use crate::api::host::ends_as_host;
 use crate::openai::failure::Failure;
-use crate::stream::relay::SentFrame;
+use crate::stream::relay::{Relay, SentFrame};
 use crate::telemetry::record::{Level, Record};
 
 /// Longest path that a log line repeats, in characters.
@@ -122,13 +122,39 @@ impl Exchange {
         self.log_failure(&failure, "connection_broken_off");
     }
 
-    /// The last line of this request. Each request has exactly one `response_complete`, unless its instance is lost: a
-    /// chat's is written in one of the arms of `Chat::run`, that of a forwarded request by the object that answers it
-    /// (see `forward.rs`), any other in `routes.rs`.
+    /// The last line of this request. Each request has exactly one, unless its instance is lost. It is written where the
+    /// response is decided: `chat.rs`, `models.rs`, `routes.rs` and `early_end.rs`; for what is kept, in the object
+    /// (`owner/requests.rs`, `reader.rs`, `download.rs`), see `forward.rs`.
     pub(super) fn log_complete(&self, level: Level, completion: &Completion) {
         self.log(level, "response_complete", |record| {
             completion.write(record);
         });
+    }
+
+    /// A line about a finish reason that is none of the known ones, if upstream gave one.
+    pub(super) fn log_unknown_finish_reason(&self, relay: &Relay) {
+        if let Some(reason) = relay.unknown_finish_reason() {
+            self.log(Level::Warning, "unknown_finish_reason", |record| {
+                record.text("reason", reason);
+            });
+        }
+    }
+
+    /// The facts of an answer that was streamed.
+    pub(super) fn completion_of(
+        &self,
+        relay: &Relay,
+        http_status: Option<u16>,
+        end_reason: EndReason,
+    ) -> Completion {
+        let first_ms = relay.first_text_ms();
+        Completion {
+            ttft_ms: first_ms.map(|first_ms| first_ms.saturating_sub(self.started_ms)),
+            chunk_count: relay.text_frame_count(),
+            finish_reason: relay.finish_reason(),
+            usage: relay.usage(),
+            ..self.completion(http_status, end_reason)
+        }
     }
 
     /// The facts of an answer that ends here and streams nothing.

@@ -3,7 +3,7 @@
 //! The worker lets the request in and adds the headers of every response. The body is the object's own, which the runtime
 //! passes on by itself: a token is paid for once.
 //!
-//! A request's last log line is written by who answers it: by the object, if its response arrives here, else by the
+//! A request's last log line is written by whoever answers it: by the object, if its response arrives here, else by the
 //! worker. Each knows: the worker waits for the response, and the end of its wait tells the object that nobody does.
 
 use std::rc::Rc;
@@ -16,7 +16,7 @@ use super::admission;
 use super::early_end::EarlyEnd;
 use super::exchange::{Exchange, target_of};
 use super::response;
-use super::runtime::instance::OpenChat;
+use super::runtime::instance::OpenWork;
 use super::runtime::js::{self, HeaderMap};
 use super::runtime::task::Inbox;
 use super::runtime::wait::{Interrupted, Waiting};
@@ -29,8 +29,8 @@ use crate::telemetry::record::Level;
 /// How much longer than upstream an object may take to answer, in milliseconds.
 const SLACK_MS: u64 = 10_000;
 
-/// How long a request lives on when its client has left, in milliseconds, so that it reaches the object: what was asked
-/// for is bought.
+/// How long a request lives on after its client has left, in milliseconds, so that it still reaches the object: a question
+/// that was sent is answered.
 const ARRIVAL_MS: u64 = 1_000;
 
 /// What a client is told that belongs to nobody, so that nothing can be kept for it.
@@ -54,7 +54,7 @@ pub(super) async fn run(
     exchange: Exchange,
     has_body: bool,
     request: Request,
-    open: OpenChat,
+    open: OpenWork,
     inbox: Rc<Inbox>,
 ) {
     let mut waiting = Waiting::of(&request, inbox);
@@ -72,15 +72,9 @@ async fn answer(
     request: &Request,
     waiting: &mut Waiting,
 ) -> Result<Relayed, EarlyEnd> {
-    let config = exchange.isolate.config.as_ref().map_err(|error| {
-        exchange.log_received(Level::Info, None, None);
-        EarlyEnd::from(error)
-    })?;
+    let config = admission::config_of(exchange)?;
     let client = admission::authorize(request, config);
-    let name = client
-        .as_ref()
-        .ok()
-        .and_then(|client| client.map(|client| client.name.as_str()));
+    let name = admission::name_of(&client);
     let body = match (&client, has_body) {
         (Ok(_), true) => admission::read(exchange, request, config, waiting)
             .await
@@ -113,7 +107,8 @@ pub(super) async fn forward(
     )];
     for name in FORWARDED_HEADERS {
         if let Some(value) = js::header(&headers, name) {
-            // What is no plain text could change or fail on its way. Each header's rule refuses a question mark as well.
+            // Anything but plain text could change or fail on its way, so a question mark takes its place: ids and keys may
+            // not contain one, and no media type that matters has one.
             let plain = value.bytes().map(|byte| match byte {
                 b'\t' | b' '..=b'~' => char::from(byte),
                 _ => '?',

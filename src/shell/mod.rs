@@ -19,7 +19,7 @@ use worker::{Env, event};
 use self::chat::Chat;
 use self::exchange::Exchange;
 use self::isolate::Isolate;
-use self::runtime::instance::{self, OpenChat};
+use self::runtime::instance::{self, OpenWork};
 use self::runtime::task::Inbox;
 use self::runtime::{js, task};
 use crate::api::access::Denied;
@@ -124,13 +124,13 @@ fn open<F: Future<Output = ()> + 'static>(
     exchange: Exchange,
     request: Request,
     context: &Context,
-    run: impl FnOnce(Exchange, Request, OpenChat, Rc<Inbox>) -> F,
+    run: impl FnOnce(Exchange, Request, OpenWork, Rc<Inbox>) -> F,
 ) -> JsValue {
     let mut response = JsValue::UNDEFINED;
     task::spawn(|inbox| {
         let id = exchange.correlation_id.as_str();
         let logged_id = exchange.isolate.log.scrubbed(id);
-        let open = OpenChat::begin(context, inbox.task, id, &logged_id);
+        let open = OpenWork::begin(context, inbox.task, id, &logged_id);
         response = open.response().into();
         run(exchange, request, open, inbox)
     });

@@ -16,7 +16,7 @@ use super::early_end::EarlyEnd;
 use super::endpoint::Endpoint;
 use super::exchange::Exchange;
 use super::response;
-use super::runtime::instance::OpenChat;
+use super::runtime::instance::OpenWork;
 use super::runtime::js;
 use super::runtime::streams::Source;
 use super::runtime::task::{self, Inbox};
@@ -57,7 +57,7 @@ pub(super) async fn run(
     exchange: Exchange,
     context: Context,
     request: Request,
-    open: OpenChat,
+    open: OpenWork,
     inbox: Rc<Inbox>,
 ) {
     let exchange = Rc::new(exchange);
@@ -80,15 +80,9 @@ async fn answer(
     request: &Request,
     waiting: &mut Waiting,
 ) -> Result<Rc<str>, EarlyEnd> {
-    let config = exchange.isolate.config.as_ref().map_err(|error| {
-        exchange.log_received(Level::Info, None, None);
-        EarlyEnd::from(error)
-    })?;
+    let config = admission::config_of(exchange)?;
     let client = admission::authorize(request, config);
-    let name = client
-        .as_ref()
-        .ok()
-        .and_then(|client| client.map(|client| client.name.as_str()));
+    let name = admission::name_of(&client);
     exchange.log_received(Level::Info, None, name);
     client?;
     let allowed = models::allowed(&config.rules);
@@ -118,7 +112,7 @@ fn load(exchange: &Rc<Exchange>, context: &Context, config: &Config) -> Option<P
     task::spawn(|inbox| {
         let id = exchange.correlation_id.as_str();
         let logged_id = exchange.isolate.log.scrubbed(id);
-        let open = OpenChat::begin(context, inbox.task, id, &logged_id);
+        let open = OpenWork::begin(context, inbox.task, id, &logged_id);
         call = Some(open.done());
         know(Vec::new(), config, 0, call.clone());
         let exchange = Rc::clone(exchange);
@@ -165,23 +159,23 @@ async fn ask(
     waiting: &mut Waiting,
 ) -> Result<Vec<String>, String> {
     let deadline_ms = js::now_ms().saturating_add(wait_ms(config));
-    let told = |interrupted| match interrupted {
+    let cause_of = |interrupted| match interrupted {
         Interrupted::Failed(error) => {
             format!("upstream cannot be reached: {}", js::error_text(&error))
         }
         _ => "upstream did not answer in time".to_owned(),
     };
-    let failed = |error| told(Interrupted::Failed(error));
+    let failed = |error| cause_of(Interrupted::Failed(error));
     let endpoint = Endpoint::models(&config.target).map_err(failed)?;
     let called = endpoint.call(None, exchange.correlation_id.as_str(), None);
     let response = waiting.settle(&called.map_err(failed)?, deadline_ms).await;
-    let response: Response = response.map_err(told)?.unchecked_into();
+    let response: Response = response.map_err(cause_of)?.unchecked_into();
     let body = response.body().map(|body| Source::of(&body, waiting));
     let Some(mut source) = body.filter(|_| response.ok()) else {
         return Err(format!("upstream status {}", response.status()));
     };
     let read = source.read_until_over(MAX_LIST_BYTES, waiting, deadline_ms);
-    let bytes = read.await.map_err(told)?;
+    let bytes = read.await.map_err(cause_of)?;
     if bytes.len() > MAX_LIST_BYTES {
         return Err("upstream's list of models is larger than 2 MiB".to_owned());
     }

@@ -91,7 +91,7 @@ const CANNOT_THROW = [
   "end",
   "respond",
   "handle",
-  "new", // OpenChat
+  "new", // OpenWork
   "new", // Outlet
   "response",
   "resolve",

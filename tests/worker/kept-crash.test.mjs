@@ -124,8 +124,9 @@ class Answer {
   /** Has upstream say some more. */
   async say(count = 1 + random.below(12)) {
     const more = Array.from({ length: count }, () => random.pick(WORDS));
-    this.said.push(...more);
+    // A question that did not arrive has no call: then nothing was said.
     const call = await this.call;
+    this.said.push(...more);
     call.write(...more.map(delta));
   }
 

@@ -86,6 +86,7 @@ test("an answer without end is stopped when the store is full, and upstream with
   await assertKept(answered, Array(count).fill(piece), { finish_reason: "length" });
   const { record } = await server.log("answer_complete", answered.asker);
   assert.partialDeepStrictEqual(record, {
+    chunk_count: count,
     end_reason: "done",
     finish_reason: "length",
     status: "success",

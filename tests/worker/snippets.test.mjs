@@ -169,7 +169,7 @@ test("README.md: curl sends the history along", { skip: skipCurl }, async () => 
   const [, code] = readFileSync(join(ROOT, "README.md"), "utf8").match(/^\$ (curl -N .*?\}')$/ms);
   const program = run(forHere(code));
   const call = await upstream.nextCall();
-  call.end(...answer("Also", " then. 🌲"));
+  call.end(...answer("Then", " too. 🌲"));
   const { messages } = call.body;
   assert.deepEqual(messages.map(({ role, content }) => [role, content]).slice(1), [
     ["user", "Are spruces green in summer?"],
@@ -177,7 +177,7 @@ test("README.md: curl sends the history along", { skip: skipCurl }, async () => 
     ["user", "And in winter?"],
   ]);
   const { stdout } = await program.ended();
-  assert.equal(stdout, frames("ID", ["Also", " then. 🌲"], { finish_reason: "stop" }));
+  assert.equal(stdout, frames("ID", ["Then", " too. 🌲"], { finish_reason: "stop" }));
 });
 
 /** A command of README.md, which is for `npm start`: here the worker is elsewhere and wants a token. */

@@ -13,7 +13,7 @@ use crate::api::ending::{EndReason, FinishReason};
 use crate::api::error::{ApiError, ErrorCode};
 use crate::api::frame::{Ending, kept_fields};
 use crate::api::request::{ConversationId, Place};
-use crate::memory::answer::{Ended, Stored};
+use crate::memory::answer::{Ended, StoredAnswer};
 use crate::memory::begin::Begun;
 use crate::memory::store::State;
 use crate::shell::early_end::EarlyEnd;
@@ -94,7 +94,7 @@ impl Answer {
     }
 
     /// An answer that has ended; `None` when what is stored of it is damaged.
-    pub(super) fn stored(id: AnswerId, stored: Stored) -> Option<Self> {
+    pub(super) fn stored(id: AnswerId, stored: StoredAnswer) -> Option<Self> {
         let fields = stored.ending.unwrap_or_default();
         let end_reason = match stored.state {
             State::Complete => EndReason::Done,
@@ -104,7 +104,7 @@ impl Answer {
         };
         Some(Self {
             id,
-            conversation_id: ConversationId::parse(&stored.conversation)?,
+            conversation_id: ConversationId::parse(&stored.conversation_id)?,
             asker: CorrelationId::parse(&stored.correlation_id)?,
             fingerprint: stored.fingerprint,
             number: stored.exchange,
@@ -256,7 +256,7 @@ impl Answer {
             now_ms: js::now_ms(),
         };
         let stored = object.store()?.end(self.number, &ended);
-        stored.map_err(|error| store_failed(&error))?;
+        stored.map_err(store_failed)?;
         *self.text.borrow_mut() = Text {
             stored: pieces,
             pending: Vec::new(),

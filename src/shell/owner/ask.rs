@@ -12,15 +12,15 @@ use crate::api::answer_id::{AnswerId, FrameId};
 use crate::api::error::{ApiError, ErrorCode};
 use crate::api::request::{ChatRequest, Invalid};
 use crate::config::Config;
-use crate::memory::begin::{BeginError, Beginning};
+use crate::memory::begin::{BeginError, NewExchange};
 use crate::memory::store::State;
 use crate::shell::early_end::EarlyEnd;
 use crate::shell::exchange::Exchange;
 use crate::shell::runtime::js;
 use crate::shell::runtime::task;
 
-/// When a client may try again whose owner has too many answers running, in seconds. When one of them ends is not known;
-/// most take less than half a minute.
+/// `Retry-After` for an owner with too many answers running, in seconds. Nobody knows when the next one ends; most take
+/// less than half a minute.
 const RETRY_AFTER_SECONDS: u64 = 10;
 
 /// What a client wants to read: an answer, and the sequence of the last frame that it has.
@@ -50,16 +50,15 @@ pub(super) fn ask(
         });
     }
     let id = key.unwrap_or_else(|| AnswerId::fresh(fresh_id()));
+    // Nothing is awaited from the look-up to the end of `begin`, so of two requests with one key, only one can begin.
     let answer = match find(keeper, &id)? {
-        Some(answer)
-            if chat
-                .kept
-                .as_ref()
-                .is_some_and(|place| place.fingerprint == answer.fingerprint) =>
-        {
+        Some(answer) => {
+            let fingerprint = chat.kept.as_ref().map(|place| &place.fingerprint);
+            if fingerprint != Some(&answer.fingerprint) {
+                return Err(ErrorCode::IdempotencyConflict.into());
+            }
             answer
         }
-        Some(_) => return Err(ErrorCode::IdempotencyConflict.into()),
         None => begin(keeper, exchange, chat, id, config)?,
     };
     Ok(Wanted {
@@ -73,8 +72,8 @@ pub(super) fn find(keeper: &Keeper, id: &AnswerId) -> Result<Option<Rc<Answer>>,
     if let Some(answer) = keeper.running(id) {
         return Ok(Some(answer));
     }
-    let stored = keeper.object.store()?.exchange(id.as_str());
-    let Some(stored) = stored.map_err(|error| store_failed(&error))? else {
+    let stored = keeper.object.store()?.answer(id.as_str());
+    let Some(stored) = stored.map_err(store_failed)? else {
         return Ok(None);
     };
     // Its ending is not stored yet.
@@ -131,7 +130,7 @@ fn begin(
     }
     let asker = &exchange.correlation_id;
     let answer_turn = fresh_id();
-    let beginning = Beginning {
+    let new = NewExchange {
         conversation: place.conversation_id.as_str(),
         after: &place.after,
         answer_id: id.as_str(),
@@ -143,10 +142,10 @@ fn begin(
         message: &chat.message,
         now_ms: js::now_ms(),
     };
-    let begun = store.begin(&beginning).map_err(|error| match error {
+    let begun = store.begin(&new).map_err(|error| match error {
         BeginError::UnknownTurn => EarlyEnd::Invalid(Invalid::unknown_turn()),
         BeginError::AnswerRunning => ErrorCode::AnswerRunning.into(),
-        BeginError::Database(error) => store_failed(&error),
+        BeginError::Database(error) => store_failed(error),
     })?;
     let answer = Rc::new(Answer::begin(
         id,
@@ -157,11 +156,11 @@ fn begin(
     ));
     chat.history = begun.history;
     keeper.add(&answer);
-    let (writer, keeper, exchange) = (Rc::clone(&answer), Rc::clone(keeper), Rc::clone(exchange));
+    let (written, keeper, exchange) = (Rc::clone(&answer), Rc::clone(keeper), Rc::clone(exchange));
     task::spawn(move |inbox| async move {
         let object = Rc::clone(&keeper.object);
-        writing::write(Rc::clone(&writer), object, exchange, chat, inbox).await;
-        keeper.remove(&writer.id);
+        writing::write(Rc::clone(&written), object, exchange, chat, inbox).await;
+        keeper.remove(&written.id);
     });
     Ok(answer)
 }
@@ -176,7 +175,7 @@ fn key_of(request: &Request) -> Result<Option<AnswerId>, EarlyEnd> {
     })
 }
 
-/// An empty header is none: it is what a client has that has read no frame.
+/// An empty header counts as none: a client that has read no frame may send one.
 fn last_frame(request: &Request) -> Result<Option<FrameId>, EarlyEnd> {
     let header = js::header(&request.headers(), "last-event-id");
     let Some(id) = header.filter(|id| !id.is_empty()) else {

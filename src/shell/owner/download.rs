@@ -1,14 +1,12 @@
 //! Texts that a client takes with it: a conversation, or everything.
 
-use wasm_bindgen::JsValue;
-
 use super::object::{Object, store_failed};
 use crate::api::ending::EndReason;
-use crate::memory::reading::Reading;
+use crate::memory::transcript::Transcript;
 use crate::shell::early_end::EarlyEnd;
 use crate::shell::exchange::Exchange;
 use crate::shell::response;
-use crate::shell::runtime::instance::OpenChat;
+use crate::shell::runtime::instance::OpenWork;
 use crate::shell::runtime::js;
 use crate::shell::runtime::streams::Outlet;
 use crate::shell::runtime::wait::{Interrupted, Waiting};
@@ -19,10 +17,10 @@ use crate::telemetry::record::Level;
 pub(super) async fn run(
     object: &Object,
     exchange: &Exchange,
-    open: &OpenChat,
+    open: &OpenWork,
     waiting: &mut Waiting,
     media_type: &str,
-    mut reading: Reading,
+    mut transcript: Transcript,
 ) -> Result<(), EarlyEnd> {
     if waiting.is_client_gone() {
         return Err(EarlyEnd::ClientGone);
@@ -30,8 +28,7 @@ pub(super) async fn run(
     let config = exchange.isolate.config.as_ref().map_err(EarlyEnd::from)?;
     let last_ms = js::now_ms().saturating_add(config.limits.total_ms());
     let store = object.store()?;
-    let failed = |error: JsValue| store_failed(&error);
-    let mut part = store.read(&mut reading).map_err(failed)?;
+    let mut part = store.next_part(&mut transcript).map_err(store_failed)?;
     let (mut outlet, body) = Outlet::open(waiting);
     let context = exchange.response_context();
     open.respond(response::download(media_type, &body, &context));
@@ -53,10 +50,10 @@ pub(super) async fn run(
                 Err(_) => EndReason::ClientGone,
             };
         }
-        match store.read(&mut reading) {
+        match store.next_part(&mut transcript) {
             Ok(next) => part = next,
             Err(error) => {
-                if let EarlyEnd::Failed(failure) = store_failed(&error) {
+                if let EarlyEnd::Failed(failure) = store_failed(error) {
                     exchange.log_failure(&failure, "connection_broken_off");
                 }
                 break EndReason::Interrupted;

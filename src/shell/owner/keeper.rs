@@ -1,9 +1,7 @@
-//! Who keeps an owner's answers: those that are being written, and the alarm that watches over them.
+//! Looks after an owner's object: the answers in motion, the alarm that watches over them, and what has grown too old.
 
 use std::cell::{Cell, RefCell};
 use std::rc::{Rc, Weak};
-
-use wasm_bindgen::JsValue;
 
 use super::answer::Answer;
 use super::object::{Object, store_failed};
@@ -24,21 +22,24 @@ const DAY_MS: u64 = 86_400_000;
 /// Most conversations that are forgotten in one go.
 const MAX_EXPIRED: u64 = 100;
 
-/// How soon the store is tried again when it has failed, in milliseconds.
-const RETRY_MS: u64 = 600_000;
+/// How soon the store is tried again after it has failed, in milliseconds.
+const AFTER_FAILURE_MS: u64 = 600_000;
+
+/// How soon a trouble that lasts is logged again, in milliseconds.
+const LOG_AGAIN_MS: u64 = 600_000;
 
 /// How soon the next ones are forgotten, in milliseconds.
-const EXPIRE_AGAIN_MS: u64 = 1_000;
+const BETWEEN_EXPIRIES_MS: u64 = 1_000;
 
 /// How soon an alarm that could not be set is tried again, in milliseconds.
-const ALARM_AGAIN_MS: u64 = 10_000;
+const AFTER_LOST_ALARM_MS: u64 = 10_000;
 
 /// How soon an object writes of its own accord again when that was not known to be safe, in milliseconds.
-const TRY_AGAIN_MS: u64 = 60_000;
+const AFTER_UNSAFE_WRITE_MS: u64 = 60_000;
 
 /// How long after a request the store is put in order, in milliseconds: if a full disk then ends the object, the request
 /// was answered.
-const LATER_MS: u64 = 1_000;
+const AFTER_REQUEST_MS: u64 = 1_000;
 
 /// The keeper of one object.
 pub(super) struct Keeper {
@@ -52,12 +53,12 @@ pub(super) struct Keeper {
     due_ms: Cell<u64>,
     /// Whether [`Keeper::wake`] runs in a moment, whatever the alarm does.
     is_about_to_wake: Cell<bool>,
-    told: RefCell<Told>,
+    last_trouble: RefCell<LastTrouble>,
 }
 
 /// The trouble with the store that was logged last.
 #[derive(Default)]
-struct Told {
+struct LastTrouble {
     cause: String,
     at_ms: u64,
 }
@@ -70,7 +71,7 @@ impl Keeper {
             shared: RefCell::default(),
             due_ms: Cell::new(0),
             is_about_to_wake: Cell::new(false),
-            told: RefCell::default(),
+            last_trouble: RefCell::default(),
         }
     }
 
@@ -129,8 +130,8 @@ impl Keeper {
         answers.retain(|answer| answer.id != *id || answer.is_running());
     }
 
-    /// Sees to it, before a request is answered, that nothing is left undone: the alarm may not be set, and the
-    /// configuration may be another one than when it was.
+    /// Runs before each request: saves what could not be saved, and does what is overdue, since the alarm may have failed
+    /// or the configuration changed.
     pub(super) fn attend(self: &Rc<Self>) {
         let Ok(store) = self.object.store() else {
             return;
@@ -142,8 +143,12 @@ impl Keeper {
             return;
         }
         // A full disk ends the object that writes. The next one leaves that alone for a while, so that it lives to be read.
-        let again_ms = self.object.storage.tried_ms().saturating_add(TRY_AGAIN_MS);
-        let wake_ms = now_ms.saturating_add(LATER_MS).max(again_ms);
+        let again_ms = self
+            .object
+            .storage
+            .tried_ms()
+            .saturating_add(AFTER_UNSAFE_WRITE_MS);
+        let wake_ms = now_ms.saturating_add(AFTER_REQUEST_MS).max(again_ms);
         let keeper = Rc::clone(self);
         task::spawn(|inbox| async move {
             let mut waiting = Waiting::without_client(inbox);
@@ -165,8 +170,8 @@ impl Keeper {
         let next_ms = match store.and_then(|store| self.expire(&store, now_ms)) {
             Ok(next_ms) => next_ms,
             Err(end) => {
-                self.tell(end);
-                Some(now_ms.saturating_add(RETRY_MS))
+                self.log_trouble(end);
+                Some(now_ms.saturating_add(AFTER_FAILURE_MS))
             }
         };
         let is_running = self.running_count() > 0;
@@ -193,24 +198,24 @@ impl Keeper {
                 return;
             };
             keeper.due_ms.set(0);
-            keeper.tell(store_failed(&error));
-            let again_ms = js::now_ms().saturating_add(ALARM_AGAIN_MS);
+            keeper.log_trouble(store_failed(error));
+            let again_ms = js::now_ms().saturating_add(AFTER_LOST_ALARM_MS);
             waiting.pause_until(again_ms).await;
             keeper.attend();
         });
     }
 
     /// Logs why the store cannot be kept in order; a cause that lasts, once in a while.
-    fn tell(&self, end: EarlyEnd) {
+    fn log_trouble(&self, end: EarlyEnd) {
         let EarlyEnd::Failed(failure) = end else {
             return;
         };
         let now_ms = js::now_ms();
-        let mut told = self.told.borrow_mut();
-        if told.cause != failure.cause || now_ms >= told.at_ms.saturating_add(RETRY_MS) {
+        let mut last = self.last_trouble.borrow_mut();
+        if last.cause != failure.cause || now_ms >= last.at_ms.saturating_add(LOG_AGAIN_MS) {
             let log = &self.object.isolate.log;
             log.write_failure(None, &failure, "try_again_later");
-            *told = Told {
+            *last = LastTrouble {
                 cause: failure.cause,
                 at_ms: now_ms,
             };
@@ -224,19 +229,18 @@ impl Keeper {
             return Ok(None);
         };
         let age_ms = DAY_MS.saturating_mul(u64::from(days));
-        let soon_ms = now_ms.saturating_add(EXPIRE_AGAIN_MS);
-        let failed = |error: JsValue| store_failed(&error);
+        let soon_ms = now_ms.saturating_add(BETWEEN_EXPIRIES_MS);
         let due_ms = |oldest_ms: u64| oldest_ms.saturating_add(age_ms);
-        let next_ms = store.oldest_update().map_err(failed)?.map(due_ms);
+        let next_ms = store.oldest_update().map_err(store_failed)?.map(due_ms);
         if next_ms.is_none_or(|next_ms| next_ms >= now_ms) {
             return Ok(next_ms);
         }
         self.object.storage.note_try(now_ms);
         let expired = store.expire(now_ms.saturating_sub(age_ms), MAX_EXPIRED);
-        if expired.map_err(failed)? == MAX_EXPIRED {
+        if expired.map_err(store_failed)? == MAX_EXPIRED {
             return Ok(Some(soon_ms));
         }
-        let next_ms = store.oldest_update().map_err(failed)?.map(due_ms);
+        let next_ms = store.oldest_update().map_err(store_failed)?.map(due_ms);
         Ok(next_ms.map(|next_ms| next_ms.max(soon_ms)))
     }
 }

@@ -1,9 +1,9 @@
 //! The Durable Object that keeps what belongs to one owner: conversations, and answers that are being written.
 //!
 //! ```text
-//! worker ──forwards──► object: route ─► requests: list, open, rename, delete, search, export, stop
-//!                                     └► ask ─► writing: upstream → relay → journal
-//!                                               reader: journal → frames → the client, one for each
+//! worker ──forwards──► object: requests ─► kept: list, open, rename, delete, search, export, stop
+//!                                        └► ask ─► writing: upstream → relay → journal
+//!                                                  reader: journal → frames → the client, one for each
 //! ```
 //!
 //! An answer does not depend on its readers: it is written to the journal first, and each reader takes it from there.
@@ -26,6 +26,7 @@ mod answer;
 mod ask;
 mod download;
 mod keeper;
+mod kept;
 mod object;
 mod reader;
 mod requests;

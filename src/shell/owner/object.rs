@@ -10,7 +10,7 @@ use worker::worker_sys::Context;
 use super::storage::Storage;
 use crate::api::error::ErrorCode;
 use crate::memory::answer::Ended;
-use crate::memory::recovery::Interrupted;
+use crate::memory::recovery::Recovered;
 use crate::memory::schema::OpenError;
 use crate::memory::store::{State, Store};
 use crate::openai::failure::Failure;
@@ -58,8 +58,8 @@ impl Object {
         }
     }
 
-    /// The store. Nothing is written to one that was made before: a write that a full disk refuses ends the object, and
-    /// what is kept has to be readable then.
+    /// The store. Opening one that exists writes nothing: a write that a full disk refuses would end the object, and what
+    /// is kept must stay readable.
     pub(super) fn store(&self) -> Result<Rc<Store<Storage>>, EarlyEnd> {
         let opened = self.store.borrow().clone();
         opened.map_or_else(|| self.open(), Ok)
@@ -68,11 +68,10 @@ impl Object {
     /// The store, once it has the ending of every answer that does not run any more. Until then none may begin.
     pub(super) fn store_with_endings(&self) -> Result<Rc<Store<Storage>>, EarlyEnd> {
         let store = self.store()?;
-        let failed = |error: JsValue| store_failed(&error);
         if !self.is_recovered.get() {
-            self.recover(&store).map_err(failed)?;
+            self.recover(&store).map_err(store_failed)?;
         }
-        self.save(&store).map_err(failed)?;
+        self.save(&store).map_err(store_failed)?;
         Ok(store)
     }
 
@@ -95,7 +94,7 @@ impl Object {
     fn open(&self) -> Result<Rc<Store<Storage>>, EarlyEnd> {
         let opened = Store::open(self.storage.clone());
         let store = opened.map_err(|error| match error {
-            OpenError::Database(error) => store_failed(&error),
+            OpenError::Database(error) => store_failed(error),
             OpenError::Newer { .. } => EarlyEnd::Failed(Failure::new(
                 ErrorCode::StoreUnavailable,
                 "a newer version of this program has written the conversations",
@@ -119,7 +118,7 @@ impl Object {
 
     /// Writes the last line of answers that a dead instance left unfinished, once their endings are safe: otherwise the
     /// next instance writes it.
-    fn log_interrupted(&self, interrupted: Vec<Interrupted>) {
+    fn log_interrupted(&self, interrupted: Vec<Recovered>) {
         let (storage, isolate) = (self.storage.clone(), Rc::clone(&self.isolate));
         task::spawn(|inbox| async move {
             if !storage.confirmed(&mut Waiting::without_client(inbox)).await {
@@ -165,10 +164,10 @@ impl Unsaved {
 }
 
 /// A failure of the store.
-pub(super) fn store_failed(error: &JsValue) -> EarlyEnd {
+pub(super) fn store_failed(error: impl AsRef<JsValue>) -> EarlyEnd {
     EarlyEnd::Failed(Failure::new(
         ErrorCode::StoreUnavailable,
-        js::error_text(error),
+        js::error_text(error.as_ref()),
     ))
 }
 

@@ -10,7 +10,7 @@ use crate::memory::replay::Replay;
 use crate::shell::early_end::EarlyEnd;
 use crate::shell::exchange::Exchange;
 use crate::shell::response;
-use crate::shell::runtime::instance::OpenChat;
+use crate::shell::runtime::instance::OpenWork;
 use crate::shell::runtime::js;
 use crate::shell::runtime::streams::Outlet;
 use crate::shell::runtime::wait::{Interrupted, Waiting};
@@ -48,7 +48,7 @@ impl Reader<'_> {
     /// them all, there is nothing to send: then false comes back, and nothing was done.
     pub(super) async fn run(
         self,
-        open: &OpenChat,
+        open: &OpenWork,
         after: Option<u64>,
         waiting: &mut Waiting,
     ) -> Result<bool, EarlyEnd> {
@@ -61,7 +61,7 @@ impl Reader<'_> {
 
     async fn read(
         &self,
-        open: &OpenChat,
+        open: &OpenWork,
         after: Option<u64>,
         waiting: &mut Waiting,
     ) -> Result<bool, EarlyEnd> {

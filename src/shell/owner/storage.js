@@ -47,7 +47,10 @@ export function confirm({ storage }) {
  */
 const tries = new Map();
 
-/** When the object, or the one before it, began to write and it was not safe since; 0 when there is no such time. */
+/**
+ * When this object, or the one that it replaced, last began a write of its own that is not known to be safe yet; 0 if there
+ * is none.
+ */
 export function triedMs({ id }) {
   return tries.get(`${id}`) ?? 0;
 }
@@ -74,8 +77,8 @@ export function setAlarm({ storage }, atMs) {
 }
 
 /**
- * The words of a search: runs of letters, digits and marks. The runtime has tables of these for all scripts, which
- * WebAssembly would have to bring along.
+ * The words of a search: runs of letters, digits and marks, the categories of the index (`SEARCH` of `memory/schema.rs`).
+ * The runtime has tables of these for all scripts, which WebAssembly would have to bring along.
  *
  * @param {string} text
  * @returns {string[]}

@@ -37,8 +37,7 @@ extern "C" {
     fn set_alarm(context: &JsValue, at_ms: f64) -> Result<Promise, JsValue>;
 }
 
-/// How long the disk may take, in milliseconds. It takes less than one, unless it is in trouble. Then nobody waits any
-/// longer than this for a response.
+/// How long the disk may take, in milliseconds; a healthy one takes less than 1 ms.
 const CONFIRM_MS: u64 = 600_000;
 
 /// The storage of one object.
@@ -57,8 +56,8 @@ impl Storage {
         settled(confirm(&self.0), waiting).await.is_ok()
     }
 
-    /// When this object, or the one before it, began to write of its own accord without being known to be safe since; 0
-    /// when there is no such time.
+    /// When this object, or the one that it replaced, last began a write of its own that is not known to be safe yet; 0 if
+    /// there is none.
     pub(super) fn tried_ms(&self) -> u64 {
         #[allow(
             clippy::cast_possible_truncation,

@@ -22,7 +22,7 @@ use crate::shell::attempt::{Opening, Upstream};
 use crate::shell::early_end::EarlyEnd;
 use crate::shell::exchange::Exchange;
 use crate::shell::pump;
-use crate::shell::runtime::instance::OpenChat;
+use crate::shell::runtime::instance::OpenWork;
 use crate::shell::runtime::js;
 use crate::shell::runtime::streams::Source;
 use crate::shell::runtime::task::{Inbox, Read};
@@ -36,7 +36,7 @@ use crate::telemetry::record::Level;
 const WRITE_EVERY_MS: u64 = 100;
 
 /// An answer that is being written.
-struct Writing<'a> {
+struct Writer<'a> {
     answer: &'a Answer,
     object: &'a Object,
     /// The request that asked for it.
@@ -59,7 +59,7 @@ pub(super) async fn write(
     let id = exchange.correlation_id.as_str();
     let logged_id = exchange.isolate.log.scrubbed(id);
     // The runtime lets the object live as long as this does.
-    let open = OpenChat::begin(&object.context, inbox.task, id, &logged_id);
+    let open = OpenWork::begin(&object.context, inbox.task, id, &logged_id);
     let abort = open.aborter();
     let signal = abort.as_ref().map(AbortController::signal);
     answer.set_writer(inbox.task, abort);
@@ -68,7 +68,7 @@ pub(super) async fn write(
         return;
     };
     let opened = upstream::open(&exchange, config, &chat, signal.as_ref(), &mut waiting).await;
-    let mut writer = Writing {
+    let mut writer = Writer {
         answer: &answer,
         object: &object,
         exchange: &exchange,
@@ -111,7 +111,7 @@ fn relay(config: &Config, chat: &ChatRequest, exchange: &Exchange) -> Relay {
     )
 }
 
-impl Writing<'_> {
+impl Writer<'_> {
     /// Writes the answer to its end. Gives upstream's body when only its end may still come.
     async fn pump(&mut self, upstream: Upstream, waiting: &mut Waiting) -> Option<Source> {
         let mut source = upstream.source;
@@ -213,7 +213,7 @@ impl Writing<'_> {
         let pending = self.answer.take_pending();
         let store = self.object.store()?;
         let appended = store.append(self.answer.number, &mut self.row, &pending);
-        appended.map_err(|error| store_failed(&error))?;
+        appended.map_err(store_failed)?;
         self.answer.show(&pending);
         Ok(())
     }
@@ -228,11 +228,10 @@ impl Writing<'_> {
         self.answer.abort();
         self.exchange.log_failure(&failure, "error_response");
         let number = self.answer.number;
-        let forgotten = self.object.store().and_then(|store| {
-            store
-                .forget_exchange(number)
-                .map_err(|error| store_failed(&error))
-        });
+        let forgotten = self
+            .object
+            .store()
+            .and_then(|store| store.forget_exchange(number).map_err(store_failed));
         if let Err(EarlyEnd::Failed(failure)) = forgotten {
             self.exchange.log_failure(&failure, "answer_not_forgotten");
             self.object
@@ -254,11 +253,7 @@ impl Writing<'_> {
         let Self {
             exchange, relay, ..
         } = self;
-        if let Some(reason) = relay.unknown_finish_reason() {
-            exchange.log(Level::Warning, "unknown_finish_reason", |record| {
-                record.text("reason", reason);
-            });
-        }
+        exchange.log_unknown_finish_reason(relay);
         let outcome = relay.outcome();
         if let Some(failure) = outcome.and_then(|outcome| outcome.failure.as_ref()) {
             exchange.log_failure(failure, "error_frame");
@@ -269,13 +264,10 @@ impl Writing<'_> {
             Progress::Opening | Progress::Streaming => EndReason::Interrupted,
         };
         let completion = Completion {
-            ttft_ms: relay
-                .first_text_ms()
-                .map(|first_ms| first_ms.saturating_sub(exchange.started_ms)),
-            chunk_count: relay.text_frame_count(),
+            // Frames that could not be kept were never shown.
+            chunk_count: self.answer.pieces().count(),
             finish_reason: self.answer.finish_reason(),
-            usage: relay.usage(),
-            ..exchange.completion(None, end_reason)
+            ..exchange.completion_of(relay, None, end_reason)
         };
         exchange.log(Level::Info, "answer_complete", |record| {
             record.text("answer_id", self.answer.id.as_str());

@@ -1,17 +1,17 @@
 /**
- * The border: the WebAssembly instance that JavaScript calls, and the chats that are open on it.
+ * The border: the WebAssembly instance that JavaScript calls, and the work that is open on it.
  *
  * An exception that leaves WebAssembly ends its instance: the bindings make a new one for the next request, and what
  * waits on the old one is never woken. Rust is written so that none leaves it: it does not panic, and catches what its
  * imports throw (`mod.rs`). For one that leaves it all the same, every call goes through a guard. When a call fails,
- * every chat that is open on the instance is broken off at once, and one line of the log says so.
+ * all work that is open on the instance is broken off at once, and one line of the log says so.
  */
 
 /** The instance that answers now. A new one takes its place once it is lost. @type {Instance} */
 export let instance;
 
 /**
- * What an instance is told, one function for each thing that can happen. `task` is the number of a chat's task.
+ * What an instance is told, one function for each thing that can happen. `task` is the number of a task.
  *
  * @typedef {object} Callbacks
  * @property {(request: Request, env: object, context: object) => Response | Promise<Response>} onRequest
@@ -26,8 +26,8 @@ export let instance;
  */
 
 class Instance {
-  /** Open chats by task. @type {Map<number, OpenChat>} */
-  chats = new Map();
+  /** Open work by task. @type {Map<number, OpenWork>} */
+  open = new Map();
   #isLost = false;
 
   /** @param {Callbacks} callbacks */
@@ -48,18 +48,18 @@ class Instance {
     };
   }
 
-  /** Breaks off every open chat. @param {unknown} [error] what left WebAssembly */
+  /** Breaks off all open work. @param {unknown} [error] what left WebAssembly */
   lose(error) {
     if (this.#isLost) return;
     this.#isLost = true;
-    const chats = [...this.chats.values()];
-    logLoss(error, chats);
-    for (const chat of chats) chat.abandon();
+    const open = [...this.open.values()];
+    logLoss(error, open);
+    for (const work of open) work.abandon();
   }
 }
 
-/** A chat that is open on an instance: its response, its work, and what it reads, writes and calls. */
-export class OpenChat {
+/** A piece of work that is open on an instance: its response, its end, and what it reads, writes and calls. */
+export class OpenWork {
   #instance = instance;
   #response = Promise.withResolvers();
   #work = Promise.withResolvers();
@@ -77,7 +77,7 @@ export class OpenChat {
     this.#task = task;
     this.correlationId = correlationId;
     this.loggedId = loggedId;
-    this.#instance.chats.set(task, this);
+    this.#instance.open.set(task, this);
     // Whichever request loses the instance, this continuation runs as a part of its own request: the runtime lets no
     // other one touch these streams.
     context.waitUntil(this.#work.promise.then((isAbandoned) => isAbandoned && this.#breakOff()));
@@ -105,23 +105,23 @@ export class OpenChat {
 
   /** Says that the work is done. */
   end() {
-    this.#instance.chats.delete(this.#task);
+    this.#instance.open.delete(this.#task);
     this.#work.resolve(false);
   }
 
-  /** Has a stream broken off when the chat is abandoned. */
+  /** Has a stream broken off when the work is abandoned. */
   holds(stream) {
     this.#held.push(stream);
   }
 
-  /** What closes a call of the chat's. It does so by itself when the chat is abandoned. @returns {AbortController} */
+  /** What closes a call of the work's. It does so by itself when the work is abandoned. @returns {AbortController} */
   aborter() {
     const aborter = new AbortController();
     this.#held.push({ breakOff: () => aborter.abort() });
     return aborter;
   }
 
-  /** Ends a chat whose instance is lost. */
+  /** Ends work whose instance is lost. */
   abandon() {
     this.#work.resolve(true);
   }
@@ -205,13 +205,13 @@ function internalError(correlationId) {
  * The line names the kind of the exception, whose message might quote anything, and the requests that it cost. The ids
  * need no escapes: each is a UUID, or the client's own of at most 128 characters of `[A-Za-z0-9._:-]`, without secrets.
  */
-function logLoss(error, chats) {
+function logLoss(error, open) {
   const line = {
     timestamp: new Date().toISOString().replace("Z", "000+00:00"),
     level: "ERROR",
     event: "instance_lost",
     cause: error instanceof Error ? error.constructor.name : "unknown",
-    correlation_ids: chats.map((chat) => chat.loggedId),
+    correlation_ids: open.map((work) => work.loggedId),
   };
   console.error(JSON.stringify(line));
 }

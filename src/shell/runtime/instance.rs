@@ -32,11 +32,11 @@ extern "C" {
     #[wasm_bindgen(js_name = handleAlarm)]
     pub(in crate::shell) fn handle_alarm(owner: u32) -> JsValue;
 
-    #[wasm_bindgen(js_name = OpenChat)]
+    #[wasm_bindgen(js_name = OpenWork)]
     type Handle;
 
     /// Cannot throw: the runtime takes work for a request that it is giving us.
-    #[wasm_bindgen(constructor, js_class = "OpenChat")]
+    #[wasm_bindgen(constructor, js_class = "OpenWork")]
     fn new(context: &Context, task: u32, correlation_id: &str, logged_id: &str) -> Handle;
 
     /// Cannot throw: it is a field.
@@ -113,11 +113,11 @@ pub(in crate::shell) fn start(
     ]);
 }
 
-/// A chat that JavaScript waits for: first for its response, then for its end, which is when this is dropped.
-pub(in crate::shell) struct OpenChat(Handle);
+/// A piece of work that JavaScript waits for: first for its response, then for its end, which is when this is dropped.
+pub(in crate::shell) struct OpenWork(Handle);
 
-impl OpenChat {
-    /// Has the runtime go on with the chat when its client has left (`waitUntil`), so that its last line is logged.
+impl OpenWork {
+    /// Has the runtime go on with the work when its client has left (`waitUntil`), so that its last line is logged.
     /// `logged_id` is the correlation id as the log may have it: a client can choose a secret for one.
     pub(in crate::shell) fn begin(
         context: &Context,
@@ -133,7 +133,7 @@ impl OpenChat {
         self.0.response()
     }
 
-    /// What closes a call of the chat's, whose response has not come. It does so by itself when this instance is lost.
+    /// What closes a call of the work's, whose response has not come. It does so by itself when this instance is lost.
     pub(in crate::shell) fn aborter(&self) -> Option<AbortController> {
         self.0.aborter().ok()
     }
@@ -148,13 +148,13 @@ impl OpenChat {
         match response {
             Ok(response) => self.0.respond(&response),
             // The runtime could not build the response. If it cannot build that of a failure either, the client gets
-            // none, and is disconnected when the chat ends.
+            // none, and is disconnected when the work ends.
             Err(_) => self.0.fail().unwrap_or_default(),
         }
     }
 }
 
-impl Drop for OpenChat {
+impl Drop for OpenWork {
     fn drop(&mut self) {
         self.0.end();
     }

@@ -54,7 +54,7 @@ export class Source {
       this.#hasEnded = true;
       if (!this.#isCancelled) onRead(task);
     };
-    instance.chats.get(task)?.holds(this);
+    instance.open.get(task)?.holds(this);
   }
 
   /**
@@ -121,7 +121,7 @@ export class Outlet {
     );
     this.body = readable;
     this.#writer = writable.getWriter();
-    instance.chats.get(task)?.holds(this);
+    instance.open.get(task)?.holds(this);
   }
 
   /**

@@ -4,11 +4,11 @@ use proptest::collection::vec;
 use proptest::prelude::any;
 
 use personal_ai_assistant::api::request::After;
-use personal_ai_assistant::memory::answer::Stored;
-use personal_ai_assistant::memory::begin::Beginning;
+use personal_ai_assistant::memory::answer::StoredAnswer;
+use personal_ai_assistant::memory::begin::NewExchange;
 use personal_ai_assistant::memory::journal::JournalRow;
-use personal_ai_assistant::memory::reading::{Format, Reading};
 use personal_ai_assistant::memory::store::{State, Store};
+use personal_ai_assistant::memory::transcript::{Format, Transcript};
 
 use super::database::{
     NOW, Sqlite, append, begin, conversation, exchange, is_full, message, open, pieces, read,
@@ -19,14 +19,14 @@ use super::properties::for_any_of;
 /// All that readers get of an owner's conversations.
 #[derive(Debug, PartialEq)]
 struct Told {
-    answers: Vec<Option<Stored>>,
+    answers: Vec<Option<StoredAnswer>>,
     conversations: Vec<Option<String>>,
     list: serde_json::Value,
     export: String,
 }
 
 fn told(store: &Store<Sqlite>) -> Told {
-    let answer = |id| store.exchange(id).expect("a query");
+    let answer = |id| store.answer(id).expect("a query");
     let formats = [Format::Json, Format::Markdown];
     Told {
         answers: ["k0", "k1", "k2"].map(answer).to_vec(),
@@ -34,7 +34,7 @@ fn told(store: &Store<Sqlite>) -> Told {
             .map(|format| conversation(store, "c", format))
             .to_vec(),
         list: list(store, None, None, 30),
-        export: read(store, Reading::export()),
+        export: read(store, Transcript::export()),
     }
 }
 
@@ -58,7 +58,7 @@ fn abandoned(texts: &[&str]) -> Sqlite {
     );
     begin(
         &store,
-        &Beginning {
+        &NewExchange {
             after: &After::Beginning,
             ..message("c", "k2", "Anew")
         },
@@ -116,7 +116,7 @@ fn an_answer_of_this_instance_is_running() {
         &mut JournalRow::default(),
         &pieces(["x"]),
     );
-    let stored = store.exchange("k3").expect("a query").expect("an answer");
+    let stored = store.answer("k3").expect("a query").expect("an answer");
     assert_eq!((stored.state, stored.ending), (State::Streaming, None));
     let listing = list(&store, None, None, 30);
     assert_eq!(listing["conversations"][0]["state"], "streaming");

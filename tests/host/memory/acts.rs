@@ -4,11 +4,11 @@ use proptest::collection::vec;
 use proptest::prelude::Strategy;
 
 use personal_ai_assistant::memory::answer::Ended;
-use personal_ai_assistant::memory::begin::{BeginError, Beginning};
+use personal_ai_assistant::memory::begin::{BeginError, NewExchange};
 use personal_ai_assistant::memory::journal::JournalRow;
-use personal_ai_assistant::memory::pieces::Pieces;
-use personal_ai_assistant::memory::reading::Reading;
 use personal_ai_assistant::memory::store::Store;
+use personal_ai_assistant::memory::transcript::Transcript;
+use personal_ai_assistant::stream::pieces::Pieces;
 
 use super::database::{NOW, Sqlite, message, open, read};
 use super::properties::{complete, for_any, of};
@@ -49,20 +49,20 @@ fn happen(store: &Store<Sqlite>, act: Act, now_ms: u64) -> Result<(), rusqlite::
     | Act::Delete(id)) = act
     else {
         return match act {
-            Act::DeleteAll => store.delete_all().map(drop),
+            Act::DeleteAll => store.delete_all(),
             _ => store.expire(now_ms - 5, 1).map(drop),
         };
     };
     let answer_id = format!("k{id}");
     let id = format!("c{}", id / 2);
-    let found = store.exchange(&answer_id)?;
+    let found = store.answer(&answer_id)?;
     let exchange = found.as_ref().map_or(0, |stored| stored.exchange);
     let mut text = found
         .as_ref()
         .map_or_else(Pieces::default, |stored| stored.pieces.clone());
     match act {
         Act::Begin(_) if found.is_none() => {
-            let beginning = Beginning {
+            let beginning = NewExchange {
                 now_ms,
                 ..message(&id, &answer_id, "word")
             };
@@ -162,7 +162,7 @@ fn each_act_happens_whole_or_not_at_all_whenever_the_process_dies() {
             is_whole(&database);
         }
         database.revive();
-        for line in read(&store, Reading::export()).split_terminator('\n') {
+        for line in read(&store, Transcript::export()).split_terminator('\n') {
             serde_json::from_str::<serde_json::Value>(line).expect("a line of JSON");
         }
         store.delete_all().expect("a deletion");

@@ -2,9 +2,9 @@
 
 use personal_ai_assistant::memory::answer::Ended;
 use personal_ai_assistant::memory::journal::JournalRow;
-use personal_ai_assistant::memory::pieces::{MAX_BYTES, Pieces};
 use personal_ai_assistant::memory::sql::Database;
 use personal_ai_assistant::memory::store::State;
+use personal_ai_assistant::stream::pieces::{MAX_BYTES, Pieces};
 
 use super::database::{
     NOW, STOP, Sqlite, append, begin, end, exchange, is_full, json, message, open, pieces, store,
@@ -13,19 +13,16 @@ use super::database::{
 #[test]
 fn an_answer_is_there_from_its_beginning_on() {
     let store = store();
-    assert_eq!(store.exchange("k1").expect("a query"), None);
+    assert_eq!(store.answer("k1").expect("a query"), None);
     let begun = begin(&store, &message("c", "k1", "Hello"));
-    let stored = store.exchange("k1").expect("a query").expect("an answer");
+    let stored = store.answer("k1").expect("a query").expect("an answer");
     assert_eq!(stored.exchange, begun.exchange);
-    assert_eq!(stored.conversation, "c");
+    assert_eq!(stored.conversation_id, "c");
     assert_eq!(stored.state, State::Streaming);
     assert_eq!(stored.fingerprint, "{}");
     assert_eq!(stored.correlation_id, "abc-123");
-    assert_eq!(stored.model, "gpt-4");
-    assert_eq!(stored.question_turn, "q-k1");
     assert_eq!(stored.answer_turn, "a-k1");
     assert_eq!(stored.history_turns, 0);
-    assert_eq!(stored.created_ms, NOW);
     assert_eq!(stored.pieces, Pieces::default());
     assert_eq!(stored.ending, None);
 }
@@ -37,7 +34,7 @@ fn what_is_in_the_journal_is_read_while_the_answer_grows() {
     let mut row = JournalRow::default();
     append(&store, begun.exchange, &mut row, &pieces(["Hi", " there"]));
     append(&store, begun.exchange, &mut row, &pieces(["."]));
-    let stored = store.exchange("k1").expect("a query").expect("an answer");
+    let stored = store.answer("k1").expect("a query").expect("an answer");
     assert_eq!(stored.pieces, pieces(["Hi", " there", "."]));
     assert_eq!(json(&store, "c")["turns"][1]["content"], "Hi there.");
     assert_eq!(json(&store, "c")["turns"][1]["state"], "streaming");
@@ -62,7 +59,7 @@ fn a_long_journal_takes_several_rows_and_comes_back_whole() {
         database.shown(sizes),
         ["[Integer(1), Integer(3), Text(\"blob\")]"]
     );
-    let stored = store.exchange("k1").expect("a query").expect("an answer");
+    let stored = store.answer("k1").expect("a query").expect("an answer");
     assert_eq!(stored.pieces, all);
 }
 
@@ -81,7 +78,7 @@ fn the_end_moves_the_text_out_of_the_journal() {
     };
     assert!(store.end(begun.exchange, &ended).expect("an end"));
     assert_eq!(database.shown("SELECT * FROM journal"), [""; 0]);
-    let stored = store.exchange("k1").expect("a query").expect("an answer");
+    let stored = store.answer("k1").expect("a query").expect("an answer");
     assert_eq!(stored.state, State::Stopped);
     assert_eq!(stored.pieces, text);
     assert_eq!(
@@ -128,7 +125,7 @@ fn an_instance_that_opens_ends_what_an_earlier_one_left() {
     begin(&earlier, &message("d", "k2", "Silence"));
 
     let store = open(&database);
-    let stored = store.exchange("k1").expect("a query").expect("an answer");
+    let stored = store.answer("k1").expect("a query").expect("an answer");
     assert_eq!(stored.state, State::Interrupted);
     assert_eq!(stored.pieces, pieces(["Hi", " th"]));
     assert_eq!(
@@ -139,10 +136,10 @@ fn an_instance_that_opens_ends_what_an_earlier_one_left() {
              \"turn_id\":\"a-k1\",\"history_turns\":2"
         )
     );
-    let silent = store.exchange("k2").expect("a query").expect("an answer");
+    let silent = store.answer("k2").expect("a query").expect("an answer");
     assert_eq!(silent.state, State::Interrupted);
     assert_eq!(silent.pieces.count(), 0);
-    let complete = store.exchange("k0").expect("a query").expect("an answer");
+    let complete = store.answer("k0").expect("a query").expect("an answer");
     assert_eq!(complete.state, State::Complete);
 
     // The earlier instance may still be at work for a moment.
@@ -157,7 +154,7 @@ fn an_instance_that_opens_ends_what_an_earlier_one_left() {
     let before = database.dump();
     open(&database);
     assert_eq!(database.dump(), before);
-    assert_eq!(store.exchange("k1").expect("a query"), Some(stored));
+    assert_eq!(store.answer("k1").expect("a query"), Some(stored));
 }
 
 #[test]
@@ -197,7 +194,7 @@ fn the_longest_answer_fits_into_a_row() {
         now_ms: NOW,
     };
     assert!(store.end(begun.exchange, &ended).expect("an end"));
-    let stored = store.exchange("k1").expect("a query").expect("an answer");
+    let stored = store.answer("k1").expect("a query").expect("an answer");
     assert_eq!(stored.pieces, all);
     let row =
         "SELECT length(pieces) + octet_length(message) + length(request) < 2000000 FROM exchanges";
@@ -238,7 +235,7 @@ fn a_write_that_fails_changes_nothing_and_can_be_repeated() {
 
     database.limit_pages(1_000_000);
     append(&store, begun.exchange, &mut row, &long);
-    let stored = store.exchange("k1").expect("a query").expect("an answer");
+    let stored = store.answer("k1").expect("a query").expect("an answer");
     assert_eq!(stored.pieces, all);
     assert!(store.end(begun.exchange, &ended).expect("an end"));
 }

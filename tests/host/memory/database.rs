@@ -8,12 +8,12 @@ use rusqlite::{Connection, Error, ErrorCode, StatementStatus, params_from_iter};
 
 use personal_ai_assistant::api::request::After;
 use personal_ai_assistant::memory::answer::Ended;
-use personal_ai_assistant::memory::begin::{BeginError, Beginning, Begun};
+use personal_ai_assistant::memory::begin::{BeginError, Begun, NewExchange};
 use personal_ai_assistant::memory::journal::JournalRow;
-use personal_ai_assistant::memory::pieces::Pieces;
-use personal_ai_assistant::memory::reading::{Format, Reading};
 use personal_ai_assistant::memory::sql::{Database, Statement, Value};
 use personal_ai_assistant::memory::store::{State, Store};
+use personal_ai_assistant::memory::transcript::{Format, Transcript};
+use personal_ai_assistant::stream::pieces::Pieces;
 
 /// A moment in 2026, in milliseconds.
 pub const NOW: u64 = 1_795_000_000_000;
@@ -189,9 +189,9 @@ pub fn open(database: &Sqlite) -> Store<Sqlite> {
 }
 
 /// A message with ids that are made of the answer's.
-pub fn message<'a>(conversation: &'a str, id: &'a str, text: &'a str) -> Beginning<'a> {
+pub fn message<'a>(conversation: &'a str, id: &'a str, text: &'a str) -> NewExchange<'a> {
     let turn = |kind: &str| -> &'a str { Box::leak(format!("{kind}-{id}").into_boxed_str()) };
-    Beginning {
+    NewExchange {
         conversation,
         after: &After::Newest,
         answer_id: id,
@@ -210,12 +210,12 @@ pub fn turn(id: &str) -> &'static After {
     Box::leak(Box::new(After::Turn(id.to_owned())))
 }
 
-pub fn begin(store: &Store<Sqlite>, beginning: &Beginning<'_>) -> Begun {
+pub fn begin(store: &Store<Sqlite>, beginning: &NewExchange<'_>) -> Begun {
     store.begin(beginning).expect("an exchange that begins")
 }
 
 /// What keeps an exchange from beginning.
-pub fn refused(store: &Store<Sqlite>, beginning: &Beginning<'_>) -> BeginError<()> {
+pub fn refused(store: &Store<Sqlite>, beginning: &NewExchange<'_>) -> BeginError<()> {
     match store.begin(beginning) {
         Ok(begun) => panic!("{begun:?}"),
         Err(BeginError::UnknownTurn) => BeginError::UnknownTurn,
@@ -244,7 +244,7 @@ pub fn end(store: &Store<Sqlite>, exchange: u64, text: &str) {
 }
 
 /// A message with its complete answer.
-pub fn exchange(store: &Store<Sqlite>, beginning: &Beginning<'_>, answer: &str) -> Begun {
+pub fn exchange(store: &Store<Sqlite>, beginning: &NewExchange<'_>, answer: &str) -> Begun {
     let begun = begin(store, beginning);
     end(store, begun.exchange, answer);
     begun
@@ -257,19 +257,22 @@ pub fn append(store: &Store<Sqlite>, exchange: u64, row: &mut JournalRow, pieces
 }
 
 /// All of a text.
-pub fn read(store: &Store<Sqlite>, mut reading: Reading) -> String {
+pub fn read(store: &Store<Sqlite>, mut transcript: Transcript) -> String {
     let mut text = String::new();
-    while let Some(part) = store.read(&mut reading).expect("a part") {
+    while let Some(part) = store.next_part(&mut transcript).expect("a part") {
         assert!(!part.is_empty());
         text.push_str(&part);
     }
-    assert_eq!(store.read(&mut reading).expect("nothing more"), None);
+    assert_eq!(
+        store.next_part(&mut transcript).expect("nothing more"),
+        None
+    );
     text
 }
 
 pub fn conversation(store: &Store<Sqlite>, id: &str, format: Format) -> Option<String> {
-    let reading = store.conversation(id, format).expect("a query");
-    reading.map(|reading| read(store, reading))
+    let transcript = store.transcript(id, format).expect("a query");
+    transcript.map(|transcript| read(store, transcript))
 }
 
 pub fn json(store: &Store<Sqlite>, id: &str) -> serde_json::Value {

@@ -2,10 +2,10 @@
 
 use personal_ai_assistant::api::request::After;
 use personal_ai_assistant::memory::answer::Ended;
-use personal_ai_assistant::memory::begin::Beginning;
+use personal_ai_assistant::memory::begin::NewExchange;
 use personal_ai_assistant::memory::journal::JournalRow;
-use personal_ai_assistant::memory::reading::Format;
 use personal_ai_assistant::memory::store::{State, Store};
+use personal_ai_assistant::memory::transcript::Format;
 
 use super::database::{
     NOW, STOP, Sqlite, append, begin, end, exchange, json, message, open, pieces,
@@ -53,19 +53,16 @@ fn a_deleted_conversation_is_forgotten_whole() {
         &pieces(["x"]),
     );
     store.rename("c", "Title", NOW).expect("a title");
-    assert_eq!(
-        store.delete("c").expect("a deletion"),
-        Some(vec![begun.exchange])
-    );
-    assert_eq!(store.delete("c").expect("no conversation"), None);
-    assert_eq!(store.exchange("k1").expect("a query"), None);
+    assert!(store.delete("c").expect("a deletion"));
+    assert!(!store.delete("c").expect("no conversation"));
+    assert_eq!(store.answer("k1").expect("a query"), None);
     assert_eq!(ids(&search(&store, "title")), [""; 0]);
     assert_eq!(ids(&search(&store, "hello")), ["d"]);
     // Whoever still writes the answer finds nothing to write to.
     let mut row = JournalRow::default();
     append(&store, begun.exchange, &mut row, &pieces(["y"]));
     append(&store, begun.exchange, &mut row, &pieces(["z"]));
-    assert_eq!(store.delete("d").expect("a deletion"), Some(vec![]));
+    assert!(store.delete("d").expect("a deletion"));
     assert!(is_empty(&database));
 }
 
@@ -79,7 +76,7 @@ fn fill_up(store: &Store<Sqlite>) {
         {
             return;
         }
-        let begun = store.exchange(id).expect("a query").expect("an answer");
+        let begun = store.answer(id).expect("a query").expect("an answer");
         let ended = Ended {
             state: State::Complete,
             ending: STOP,
@@ -109,13 +106,13 @@ fn forgetting_needs_no_room_and_makes_some() {
         fill_up(&store);
         let forgotten = match act {
             "delete" => store.delete("c").map(|_| ()),
-            "delete all" => store.delete_all().map(|_| ()),
+            "delete all" => store.delete_all(),
             _ => store.expire(NOW + 1_000, 10).map(|_| ()),
         };
         forgotten.expect("room");
         assert!(
             store
-                .conversation("c", Format::Json)
+                .transcript("c", Format::Json)
                 .expect("a query")
                 .is_none(),
             "{act}"
@@ -136,7 +133,7 @@ fn numbers_are_not_used_again() {
     store.delete_all().expect("a deletion");
     let third = begin(
         &store,
-        &Beginning {
+        &NewExchange {
             now_ms: 0,
             ..message("c", "k1", "Hello")
         },
@@ -146,7 +143,7 @@ fn numbers_are_not_used_again() {
     let store = open(&database);
     let fourth = begin(
         &store,
-        &Beginning {
+        &NewExchange {
             now_ms: 0,
             ..message("d", "k2", "Hello")
         },
@@ -154,7 +151,7 @@ fn numbers_are_not_used_again() {
     assert!(fourth.exchange > third.exchange);
     let late = begin(
         &store,
-        &Beginning {
+        &NewExchange {
             now_ms: u64::MAX,
             ..message("e", "k3", "Hello")
         },
@@ -175,9 +172,9 @@ fn everything_can_be_forgotten_and_new_conversations_begin() {
         &mut JournalRow::default(),
         &pieces(["x"]),
     );
-    assert_eq!(store.delete_all().expect("a deletion"), [begun.exchange]);
+    store.delete_all().expect("a deletion");
     assert!(is_empty(&database));
-    assert_eq!(store.delete_all().expect("nothing to do"), [0; 0]);
+    store.delete_all().expect("nothing to do");
     exchange(&store, &message("c", "k1", "Hello again"), "Hi");
     assert_eq!(ids(&search(&store, "again")), ["c"]);
     open(&database);
@@ -188,7 +185,7 @@ fn conversations_expire_the_oldest_first_unless_their_answer_is_running() {
     let database = Sqlite::new();
     let store = open(&database);
     assert_eq!(store.oldest_update().expect("a query"), None);
-    let at = |ms, id| Beginning {
+    let at = |ms, id| NewExchange {
         now_ms: NOW + ms,
         ..message(id, id, "Hello")
     };
@@ -217,19 +214,19 @@ fn an_exchange_whose_answer_never_began_leaves_nothing() {
     exchange(&store, &message("d", "k2", "Other"), "Hi");
     let before = database.dump();
     for beginning in [
-        Beginning {
+        NewExchange {
             now_ms: NOW + 10,
             ..message("c", "k3", "Failed")
         },
-        Beginning {
+        NewExchange {
             now_ms: NOW + 10,
             ..message("d", "k3", "Failed")
         },
-        Beginning {
+        NewExchange {
             now_ms: NOW + 10,
             ..message("e", "k3", "Failed")
         },
-        Beginning {
+        NewExchange {
             after: &After::Beginning,
             ..message("c", "k3", "Failed")
         },
@@ -240,7 +237,7 @@ fn an_exchange_whose_answer_never_began_leaves_nothing() {
     }
     // A conversation whose title is that of the exchange, but which has got another one meanwhile.
     let first = begin(&store, &message("f", "k4", "First words"));
-    let second = Beginning {
+    let second = NewExchange {
         after: &After::Beginning,
         ..message("f", "k5", "Second words")
     };

@@ -2,11 +2,11 @@
 
 use personal_ai_assistant::api::request::{After, Role, Turn};
 use personal_ai_assistant::memory::answer::Ended;
-use personal_ai_assistant::memory::begin::{BeginError, Beginning};
+use personal_ai_assistant::memory::begin::{BeginError, NewExchange};
 use personal_ai_assistant::memory::journal::JournalRow;
-use personal_ai_assistant::memory::pieces::Pieces;
 use personal_ai_assistant::memory::sql::Database;
 use personal_ai_assistant::memory::store::{State, Store};
+use personal_ai_assistant::stream::pieces::Pieces;
 
 use super::database::{
     NOW, Sqlite, begin, end, exchange, json, message, open, refused, store, turn,
@@ -21,15 +21,15 @@ fn shown(history: &[Turn]) -> Vec<String> {
     history.iter().map(shown).collect()
 }
 
-fn after<'a>(parent: &str, id: &'a str, text: &'a str) -> Beginning<'a> {
-    Beginning {
+fn after<'a>(parent: &str, id: &'a str, text: &'a str) -> NewExchange<'a> {
+    NewExchange {
         after: turn(parent),
         ..message("c", id, text)
     }
 }
 
 /// What the model reads before a message, which is then forgotten.
-fn before(store: &Store<Sqlite>, beginning: &Beginning<'_>) -> Vec<String> {
+fn before(store: &Store<Sqlite>, beginning: &NewExchange<'_>) -> Vec<String> {
     let begun = begin(store, beginning);
     store.forget_exchange(begun.exchange).expect("a way back");
     assert_eq!(begun.history_turns, begun.history.len() as u64);
@@ -68,7 +68,7 @@ fn a_message_after_an_earlier_turn_sees_the_turns_before_that_one() {
             "{turn}"
         );
     }
-    let beginning = Beginning {
+    let beginning = NewExchange {
         after: &After::Beginning,
         ..message("c", "k4", "anew")
     };
@@ -92,12 +92,12 @@ fn a_turn_of_another_conversation_is_unknown() {
             BeginError::UnknownTurn
         );
     }
-    let unknown = Beginning {
+    let unknown = NewExchange {
         conversation: "new",
         ..after("a-k1", "k4", "x")
     };
     assert_eq!(refused(&store, &unknown), BeginError::UnknownTurn);
-    assert!(store.exchange("k4").expect("a query").is_none());
+    assert!(store.answer("k4").expect("a query").is_none());
 }
 
 #[test]
@@ -234,7 +234,7 @@ fn an_answer_that_is_too_long_ends_the_history_also_when_it_is_the_newest() {
     exchange(&store, &message("d", "k5", "one"), &"x".repeat(1_000_000));
     let history = before(
         &store,
-        &Beginning {
+        &NewExchange {
             after: turn("q-k5"),
             ..message("d", "k6", "two")
         },

@@ -3,7 +3,7 @@
 use serde_json::Value;
 
 use personal_ai_assistant::api::request::After;
-use personal_ai_assistant::memory::begin::Beginning;
+use personal_ai_assistant::memory::begin::NewExchange;
 use personal_ai_assistant::memory::list::{Cursor, Listing};
 use personal_ai_assistant::memory::store::Store;
 
@@ -42,8 +42,8 @@ pub fn ids(listing: &Value) -> Vec<&str> {
 }
 
 /// A message at a time after [`NOW`].
-pub fn at<'a>(ms: u64, conversation: &'a str, id: &'a str, text: &'a str) -> Beginning<'a> {
-    Beginning {
+pub fn at<'a>(ms: u64, conversation: &'a str, id: &'a str, text: &'a str) -> NewExchange<'a> {
+    NewExchange {
         now_ms: NOW + ms,
         ..message(conversation, id, text)
     }
@@ -163,7 +163,7 @@ fn the_state_is_that_of_the_newest_answer_and_every_turn_counts() {
     let store = store();
     let first = begin(&store, &at(0, "c", "k1", "one"));
     end(&store, first.exchange, "1");
-    let edit = Beginning {
+    let edit = NewExchange {
         after: &After::Beginning,
         ..at(1, "c", "k2", "one, edited")
     };

@@ -1,6 +1,6 @@
 //! The pieces of an answer and their encoding.
 
-use personal_ai_assistant::memory::pieces::Pieces;
+use personal_ai_assistant::stream::pieces::Pieces;
 
 fn of(json: &[&str]) -> Pieces {
     let mut pieces = Pieces::default();

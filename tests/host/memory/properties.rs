@@ -7,11 +7,11 @@ use proptest::collection::vec;
 use proptest::prelude::{Strategy, any};
 use rusqlite::Connection;
 
-use personal_ai_assistant::memory::answer::{Ended, Stored};
+use personal_ai_assistant::memory::answer::{Ended, StoredAnswer};
 use personal_ai_assistant::memory::journal::JournalRow;
-use personal_ai_assistant::memory::pieces::Pieces;
-use personal_ai_assistant::memory::reading::Format;
 use personal_ai_assistant::memory::store::{State, Store};
+use personal_ai_assistant::memory::transcript::Format;
+use personal_ai_assistant::stream::pieces::Pieces;
 
 use super::database::{NOW, Sqlite, begin, conversation, exchange, json, message, open};
 
@@ -37,8 +37,8 @@ pub fn of(json: &[String]) -> Pieces {
     pieces
 }
 
-fn stored(store: &Store<Sqlite>) -> Stored {
-    store.exchange("k").expect("a query").expect("an answer")
+fn stored(store: &Store<Sqlite>) -> StoredAnswer {
+    store.answer("k").expect("a query").expect("an answer")
 }
 
 /// Cuts an answer into writes of so many pieces.

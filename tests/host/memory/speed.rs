@@ -7,10 +7,10 @@ use std::time::Instant;
 
 use rusqlite::Connection;
 
-use personal_ai_assistant::memory::begin::Beginning;
+use personal_ai_assistant::memory::begin::NewExchange;
 use personal_ai_assistant::memory::list::{Cursor, Listing};
-use personal_ai_assistant::memory::reading::Format;
 use personal_ai_assistant::memory::store::Store;
+use personal_ai_assistant::memory::transcript::Format;
 
 use super::database::{NOW, Sqlite, begin, conversation, exchange, message, open};
 use super::lists::words;
@@ -78,7 +78,7 @@ fn a_hundred_thousand_conversations() {
     });
     time("delete a conversation", || {
         let id = format!("c{}", one_more.replace(one_more.get() + 1));
-        drop(store.delete(&id).expect("a deletion"));
+        store.delete(&id).expect("a deletion");
     });
     time("open the store again", || {
         let connection = Connection::open(&path).expect("a file");
@@ -127,7 +127,7 @@ fn fill(store: &Store<Sqlite>) {
         for part in 0..=number % 3 {
             let key = format!("k{number}-{part}");
             let question = text(10);
-            let beginning = Beginning {
+            let beginning = NewExchange {
                 now_ms: NOW + number,
                 ..message(&id, &key, &question)
             };

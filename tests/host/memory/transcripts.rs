@@ -2,10 +2,10 @@
 
 use personal_ai_assistant::api::request::After;
 use personal_ai_assistant::memory::answer::Ended;
-use personal_ai_assistant::memory::begin::Beginning;
+use personal_ai_assistant::memory::begin::NewExchange;
 use personal_ai_assistant::memory::journal::JournalRow;
-use personal_ai_assistant::memory::reading::{Format, Reading};
 use personal_ai_assistant::memory::store::{State, Store};
+use personal_ai_assistant::memory::transcript::{Format, Transcript};
 
 use super::database::{
     NOW, Sqlite, append, begin, conversation, exchange, message, pieces, read, store, turn,
@@ -17,7 +17,7 @@ fn varied() -> Store<Sqlite> {
     let ask = |id, text, after, text_so_far: &[&str], state, ending| {
         let begun = begin(
             &store,
-            &Beginning {
+            &NewExchange {
                 after,
                 ..message("c", id, text)
             },
@@ -85,7 +85,7 @@ fn a_conversation_in_json_has_exactly_these_fields() {
         conversation(&store, "c", Format::Json),
         Some(expected.clone())
     );
-    assert_eq!(read(&store, Reading::export()), expected + "\n");
+    assert_eq!(read(&store, Transcript::export()), expected + "\n");
 }
 
 #[test]
@@ -145,7 +145,7 @@ fn an_unknown_conversation_has_no_text() {
     }
     store.delete("c").expect("a deletion");
     assert_eq!(conversation(&store, "c", Format::Json), None);
-    assert_eq!(read(&store, Reading::export()), "");
+    assert_eq!(read(&store, Transcript::export()), "");
 }
 
 #[test]
@@ -183,7 +183,7 @@ fn an_export_has_one_conversation_a_line_the_oldest_first() {
             );
         }
     }
-    let export = read(&store, Reading::export());
+    let export = read(&store, Transcript::export());
     let lines: Vec<&str> = export.split_terminator('\n').collect();
     assert_eq!(lines.len(), 150);
     for (number, line) in lines.into_iter().enumerate() {
@@ -199,9 +199,9 @@ fn only_the_last_part_of_an_export_ends_with_a_line_end() {
         let id = format!("c{number}");
         exchange(&store, &message(&id, &id, "Hello\n"), "Hi\n");
     }
-    let mut reading = Reading::export();
+    let mut transcript = Transcript::export();
     let mut ends = Vec::new();
-    while let Some(part) = store.read(&mut reading).expect("a part") {
+    while let Some(part) = store.next_part(&mut transcript).expect("a part") {
         ends.push(part.ends_with('\n'));
     }
     let last = ends.pop();
@@ -217,10 +217,10 @@ fn a_long_conversation_is_read_in_parts_of_bounded_size() {
         exchange(&store, &message("c", &format!("k{number}"), "q"), &text);
     }
     for format in [Format::Json, Format::Markdown] {
-        let reading = store.conversation("c", format).expect("a query");
-        let mut reading = reading.expect("a conversation");
+        let transcript = store.transcript("c", format).expect("a query");
+        let mut transcript = transcript.expect("a conversation");
         let mut parts = Vec::new();
-        while let Some(part) = store.read(&mut reading).expect("a part") {
+        while let Some(part) = store.next_part(&mut transcript).expect("a part") {
             assert!(part.len() < 300 * 1024, "{}", part.len());
             parts.push(part);
         }
@@ -235,11 +235,14 @@ fn a_conversation_that_is_forgotten_while_it_is_read_still_ends_in_order() {
     for number in 0..3 {
         exchange(&store, &message("c", &format!("k{number}"), "q"), &text);
     }
-    let reading = store.conversation("c", Format::Json).expect("a query");
-    let mut reading = reading.expect("a conversation");
-    let first = store.read(&mut reading).expect("a part").expect("a part");
+    let transcript = store.transcript("c", Format::Json).expect("a query");
+    let mut transcript = transcript.expect("a conversation");
+    let first = store
+        .next_part(&mut transcript)
+        .expect("a part")
+        .expect("a part");
     store.delete("c").expect("a deletion");
-    let json = first + &read(&store, reading);
+    let json = first + &read(&store, transcript);
     let json: serde_json::Value = serde_json::from_str(&json).expect("JSON");
     assert_eq!(json["turns"].as_array().map(Vec::len), Some(2));
 }

@@ -2,11 +2,11 @@
 
 use super::interrupted;
 use super::journal;
-use super::pieces::MAX_BYTES;
 use super::sql::{Database, MAX_INTEGER, Value, rows};
 use super::store::{State, Store};
 use super::turns::{Exchange, Head};
 use super::views::View;
+use crate::stream::pieces::MAX_BYTES;
 
 /// About as many bytes of answers make a page.
 const PAGE_BYTES: u64 = 256 * 1024;
@@ -24,7 +24,7 @@ pub enum Format {
 
 /// A text that is being made.
 #[derive(Debug)]
-pub struct Reading {
+pub struct Transcript {
     /// The exchange that was read last.
     place: Place,
     /// The last conversation to read.
@@ -40,7 +40,7 @@ struct Place {
     exchange: u64,
 }
 
-impl Reading {
+impl Transcript {
     /// Everything as JSON lines: one conversation a line, the oldest first.
     pub fn export() -> Self {
         Self {
@@ -61,25 +61,20 @@ impl<D: Database> Store<D> {
     /// # Errors
     ///
     /// The database's.
-    pub fn conversation(&self, id: &str, format: Format) -> Result<Option<Reading>, D::Error> {
-        const FIND: &str = "SELECT number FROM conversations WHERE id = ?1";
-        let mut found = rows(&self.database, FIND, &[id.into()])?;
-        let reading = found.next().map(|mut row| {
-            let conversation = row.number();
-            Reading {
-                place: Place {
-                    conversation,
-                    exchange: 0,
-                },
-                last: conversation,
-                view: match format {
-                    Format::Json => View::json(),
-                    Format::Markdown => View::markdown(),
-                },
-                is_done: false,
-            }
-        });
-        Ok(reading)
+    pub fn transcript(&self, id: &str, format: Format) -> Result<Option<Transcript>, D::Error> {
+        let found = self.number_of(id)?;
+        Ok(found.map(|conversation| Transcript {
+            place: Place {
+                conversation,
+                exchange: 0,
+            },
+            last: conversation,
+            view: match format {
+                Format::Json => View::json(),
+                Format::Markdown => View::markdown(),
+            },
+            is_done: false,
+        }))
     }
 
     /// The next part of a text; `None` behind its end. What is written or forgotten meanwhile may be in it or not.
@@ -87,25 +82,25 @@ impl<D: Database> Store<D> {
     /// # Errors
     ///
     /// The database's; then the same part can be read again.
-    pub fn read(&self, reading: &mut Reading) -> Result<Option<String>, D::Error> {
-        if reading.is_done {
+    pub fn next_part(&self, transcript: &mut Transcript) -> Result<Option<String>, D::Error> {
+        if transcript.is_done {
             return Ok(None);
         }
         let mut text = String::new();
-        let Some(end) = self.page_end(reading)? else {
-            reading.is_done = true;
-            reading.view.finish(&mut text);
+        let Some(end) = self.page_end(transcript)? else {
+            transcript.is_done = true;
+            transcript.view.finish(&mut text);
             return Ok((!text.is_empty()).then_some(text));
         };
-        for (head, exchange) in self.page(reading.place, end)? {
-            reading.view.exchange(&head, &exchange, &mut text);
+        for (head, exchange) in self.page(transcript.place, end)? {
+            transcript.view.exchange(&head, &exchange, &mut text);
         }
-        reading.place = end;
+        transcript.place = end;
         Ok(Some(text))
     }
 
     /// The last exchange of the next page.
-    fn page_end(&self, reading: &Reading) -> Result<Option<Place>, D::Error> {
+    fn page_end(&self, transcript: &Transcript) -> Result<Option<Place>, D::Error> {
         const SIZES: &str =
             "SELECT conversation, number, coalesce(length(pieces), ?4) FROM exchanges
             WHERE (conversation, number) > (?1, ?2) AND conversation <= ?3
@@ -113,12 +108,12 @@ impl<D: Database> Store<D> {
         let Place {
             conversation,
             exchange,
-        } = reading.place;
+        } = transcript.place;
         let longest = u64::try_from(MAX_BYTES).unwrap_or(u64::MAX);
         let limits = [
             conversation,
             exchange,
-            reading.last,
+            transcript.last,
             longest,
             PAGE_EXCHANGES,
         ];
