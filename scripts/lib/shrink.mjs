@@ -34,7 +34,7 @@ export async function shrink(folder, env) {
   const names = shortNames(module);
   writeFileSync(text, sorted(renamedInModule(module, names)));
   // The first kilobyte of memory is the far end of the stack: no data lies there.
-  const options = ["-Os", "--low-memory-unused", "--skip-pass=reorder-functions"];
+  const options = ["-Os", "--converge", "--low-memory-unused", "--skip-pass=reorder-functions"];
   const strip = ["--strip-debug", "--strip-producers", "--strip-target-features"];
   await tool("wasm-opt", [text, ...features, ...options, ...strip, "-o", wasm]);
   writeFileSync(glue, renamedInGlue(readFileSync(glue, "utf8"), names));

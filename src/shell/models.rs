@@ -160,10 +160,8 @@ async fn ask(
 ) -> Result<Vec<String>, String> {
     let deadline_ms = js::now_ms().saturating_add(wait_ms(config));
     let cause_of = |interrupted| match interrupted {
-        Interrupted::Failed(error) => {
-            format!("upstream cannot be reached: {}", js::error_text(&error))
-        }
-        _ => "upstream did not answer in time".to_owned(),
+        Interrupted::Failed(error) => ["unreachable: ", &js::error_text(&error)].concat(),
+        _ => "no answer in time".to_owned(),
     };
     let failed = |error| cause_of(Interrupted::Failed(error));
     let endpoint = Endpoint::models(&config.target).map_err(failed)?;
@@ -177,7 +175,7 @@ async fn ask(
     let read = source.read_until_over(MAX_LIST_BYTES, waiting, deadline_ms);
     let bytes = read.await.map_err(cause_of)?;
     if bytes.len() > MAX_LIST_BYTES {
-        return Err("upstream's list of models is larger than 2 MiB".to_owned());
+        return Err("more than 2 MiB".to_owned());
     }
-    models::parse_list(&bytes).ok_or_else(|| "upstream's list of models cannot be read".to_owned())
+    models::parse_list(&bytes).ok_or_else(|| "no list of models".to_owned())
 }
