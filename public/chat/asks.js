@@ -89,8 +89,8 @@ export function saveEdit(conversationId, answerId, text) {
  */
 export function unkeptWords(conversationId, exchanges, draft = loadDraft(conversationId)) {
   return together(
-    ...exchanges.filter(isUnkept).map(({ question }) => question),
     ...loadAsks(conversationId).map(({ message }) => message),
+    ...exchanges.filter(isUnkept).map(({ question }) => question),
     ...exchanges.filter(isEdited).map(({ draft }) => draft),
     ...loadEdits(conversationId).values(),
     draft,

@@ -148,7 +148,8 @@ function update(exchange, kept, parent, { isRead, onText, onState }) {
   if (exchange !== kept && !isRunning) Object.assign(exchange, fields);
   if (exchange !== kept && isRunning) exchange.turnId = kept.turnId;
   // On the page, a question may stand below one that failed and is not kept.
-  if (turnBehind(exchange.parent) !== turnBehind(parent)) exchange.parent = parent;
+  const isElsewhere = turnBehind(exchange.parent) !== turnBehind(parent);
+  if (exchange === kept || isElsewhere) exchange.parent = parent;
   if (exchange.answer !== old && exchange.answer.startsWith(old)) {
     onText(exchange, exchange.answer.slice(old.length));
   }

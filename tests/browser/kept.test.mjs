@@ -174,7 +174,7 @@ test("questions and edits of a conversation that was deleted elsewhere come back
   await fieldOf(page).fill("And this at last");
   await fetch(`${server.url}/conversations/${id}`, { method: "DELETE" });
   await page.getByRole("heading", { name: "This conversation is gone" }).waitFor();
-  const words = "And then this\n\nSay nothing\n\nAnd this at last";
+  const words = "Say more\n\nAnd then this\n\nSay nothing\n\nAnd this at last";
   assert.equal(await fieldOf(page).inputValue(), words);
   call.cut();
 });
