@@ -1,5 +1,5 @@
 import { ASSISTANT } from "../lib/assistant.mjs";
-import { Failure } from "../lib/process.mjs";
+import { Failure, isStopping } from "../lib/process.mjs";
 import { Workerd } from "../lib/workerd.mjs";
 
 /** So short an answer every API may be asked for. */
@@ -39,7 +39,7 @@ export async function ask(vars) {
     const port = await runtime.listening();
     frame = await answerOf(`http://127.0.0.1:${port}/chat`);
   } catch (error) {
-    if (error instanceof Failure) throw error;
+    if (error instanceof Failure || isStopping()) throw error;
     return { verdict: "bad", text: "Streaming: the answer broke off." };
   } finally {
     // With its end, all that it logs is read.

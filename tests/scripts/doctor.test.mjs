@@ -1,56 +1,12 @@
 /** `npm run doctor`: what can be known about the model's server before anybody asks it anything. */
 import assert from "node:assert/strict";
-import { createServer } from "node:http";
-import { after, test } from "node:test";
+import { test } from "node:test";
 import { examine, lines, patientIn } from "../../scripts/lib/doctor.mjs";
 import { checkout } from "../support/checkout.mjs";
+import { findings, INVALID, KEY, MISSING, modelServer, WELL } from "../support/model-server.mjs";
 import { startScript } from "../support/script.mjs";
 import { answer, startUpstream, unreachableUrl } from "../support/upstream.mjs";
 import { assertFits, unwrapped } from "../support/words.mjs";
-
-const KEY = "sk-test-0123456789abcdefghij";
-const MISSING = { error: { message: "no such model", code: "model_not_found" } };
-const INVALID = { error: { message: "not an object", type: "invalid_request_error" } };
-
-/**
- * A server that answers these paths, each with a status and a body, and everything else with 404.
- *
- * @param {Record<string, [number, unknown]>} answers by method and path; a function never answers
- */
-async function server(answers) {
-  const asked = [];
-  const http = createServer(async (request, response) => {
-    const body = Buffer.concat(await Array.fromAsync(request)).toString();
-    const path = `${request.method} ${request.url}`;
-    asked.push({ path, body, key: request.headers.authorization });
-    const found = answers[path] ?? [404, ""];
-    if (found === "silence") return;
-    const [status, value] = found;
-    response.writeHead(status, { "content-type": "application/json" });
-    response.end(typeof value === "string" ? value : JSON.stringify(value));
-  });
-  await new Promise((resolve) => http.listen(0, "127.0.0.1", resolve));
-  after(() => {
-    http.closeAllConnections();
-    http.close();
-  });
-  const host = `127.0.0.1:${http.address().port}`;
-  return { host, url: `http://${host}/v1`, asked };
-}
-
-/** What is found, without the host, which is new each time. */
-async function findings(answers, vars = {}, patienceMs = 5000) {
-  const { host, url, asked } = await server(answers);
-  const all = { OPENAI_API_KEY: KEY, OPENAI_BASE_URL: url, OPENAI_MODEL: "luna", ...vars };
-  const found = lines(await examine(patientIn(all), patienceMs));
-  return { found: found.map((line) => line.replace(host, "HOST")), asked };
-}
-
-const WELL = {
-  "GET /v1/models": [200, { data: [{ id: "luna" }, { id: "sol" }] }],
-  "GET /v1/models/luna": [200, { id: "luna" }],
-  "POST /v1/chat/completions": [400, INVALID],
-};
 
 test("a server that has everything", async () => {
   const { found, asked } = await findings(WELL);
@@ -252,7 +208,7 @@ async function doctor(devVars, args = [], env = {}) {
 }
 
 test("the command says how things are, and fails when something is wrong", async () => {
-  const { url, asked } = await server(WELL);
+  const { url, asked } = await modelServer(WELL);
   const well = { OPENAI_API_KEY: KEY, OPENAI_BASE_URL: url, OPENAI_MODEL: "luna" };
   const { code, said } = await doctor(well);
   assert.equal(code, 0, said);
@@ -265,7 +221,7 @@ test("the command says how things are, and fails when something is wrong", async
 });
 
 test("the environment's key comes first, with the rest of the environment", async () => {
-  const { url } = await server(WELL);
+  const { url } = await modelServer(WELL);
   const env = { OPENAI_API_KEY: KEY, OPENAI_BASE_URL: url, OPENAI_MODEL: "luna" };
   const { code, said } = await doctor({}, [], env);
   assert.equal(code, 0, said);
