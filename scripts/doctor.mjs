@@ -50,7 +50,7 @@ function optionsIn(args) {
 function configured() {
   const { own, all } = devVars();
   if (process.env.OPENAI_API_KEY?.trim()) {
-    const aside = own.OPENAI_API_KEY ? ", which has a key; .dev.vars is left aside" : "";
+    const aside = own.OPENAI_API_KEY ? ". That in .dev.vars is left aside" : "";
     const set = Object.entries(process.env).filter(([, value]) => value?.trim());
     return {
       vars: { ...wranglerVars(), ...Object.fromEntries(set) },

@@ -203,6 +203,7 @@ test("nothing that a server says is shown, be it a key or an escape", async () =
   for (const answers of [
     everywhere(400, error),
     everywhere(404, error),
+    everywhere(500, error),
     everywhere(200, { ...entry, data: [entry] }),
     everywhere(302, hostile, { location: encodeURI(hostile) }),
   ]) {

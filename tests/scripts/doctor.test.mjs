@@ -223,9 +223,12 @@ test("the command says how things are, and fails when something is wrong", async
 test("the environment's key comes first, with the rest of the environment", async () => {
   const { url } = await modelServer(WELL);
   const env = { OPENAI_API_KEY: KEY, OPENAI_BASE_URL: url, OPENAI_MODEL: "luna" };
-  const { code, said } = await doctor({}, [], env);
+  const { code, said } = await doctor({ OPENAI_API_KEY: "sk-another" }, [], env);
   assert.equal(code, 0, said);
-  assert.match(said, /The configuration is that of the environment and wrangler\.toml\./);
+  assert.match(
+    said,
+    /is that of the environment and wrangler\.toml\. That in \.dev\.vars is left aside\./,
+  );
 });
 
 test("an answer is bought only when asked for, once, and is a short one", async () => {
