@@ -66,7 +66,7 @@ export async function examine({ baseUrl, key, api, models }, patienceMs = PATIEN
   ]);
   const { host } = new URL(baseUrl);
   if ([list, spoken, ...retrieved].every(({ failure }) => failure)) {
-    return [bad(`${host} cannot be reached: ${list.failure}.`)];
+    return [bad(`${host} does not answer: ${list.failure}.`)];
   }
   const spoke = apiFinding(spoken, api);
   return [

@@ -182,7 +182,7 @@ test("the model's server is asked with the key of the secrets file, and a fault 
   const { code, output } = await deploy(["--config", config, "--secrets-file", secrets], answers);
   assert.equal(code, 0);
   assert.ok(unwrapped(output).includes(`Asking the model's server, with the key of ${secrets}`));
-  assert.match(output, /^✗ nowhere\.invalid cannot be reached: .+\.\n(.+\n)?Deployed\.$/m);
+  assert.match(output, /^✗ nowhere\.invalid does not answer: .+\.\n(.+\n)?Deployed\.$/m);
 });
 
 test("a model's server on this machine is mentioned, for no deployment reaches it", async () => {

@@ -251,7 +251,7 @@ for (const [what, scheme, words, why] of [
   test(`not reached: ${what}`, async () => {
     const host = await speaking(words);
     const found = await examine(patientIn({ OPENAI_BASE_URL: `${scheme}://${host}/v1` }));
-    assert.deepEqual(lines(found), [`✗ ${host} cannot be reached: ${why}.`]);
+    assert.deepEqual(lines(found), [`✗ ${host} does not answer: ${why}.`]);
   });
 }
 
@@ -260,7 +260,7 @@ test("not reached: a name that does not exist, and an address that is none", asy
   const [line] = lines(await examine(unknown));
   assert.match(
     line,
-    /^✗ nowhere\.invalid cannot be reached: (there is no such host|its name cannot be looked up now)\.$/,
+    /^✗ nowhere\.invalid does not answer: (there is no such host|its name cannot be looked up now)\.$/,
   );
   const none = { baseUrl: "https://[", api: "responses", models: ["luna"] };
   assert.deepEqual(lines(await examine(none)), ["✗ OPENAI_BASE_URL is no address."]);

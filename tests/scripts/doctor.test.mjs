@@ -159,9 +159,15 @@ for (const [what, answers, vars, line] of [
   ],
   [
     "a server that fails",
+    { "POST /v1/chat/completions": [502, "<html>"] },
+    {},
+    "· OPENAI_API chat_completions: the server failed (status 502).",
+  ],
+  [
+    "a server that loads its model",
     { "POST /v1/chat/completions": [503, "busy"] },
     {},
-    "· OPENAI_API chat_completions: the server failed (status 503).",
+    "· OPENAI_API chat_completions: the server is overloaded, or still loading the model (status 503).",
   ],
   [
     "a server that sends elsewhere",
@@ -178,14 +184,14 @@ for (const [what, answers, vars, line] of [
 test("a slow server costs the patience once, and what is known by then is said", async () => {
   const silent = Object.fromEntries(Object.keys(WELL).map((path) => [path, "silence"]));
   const { found } = await findings(silent, {}, 50);
-  assert.deepEqual(found, ["✗ HOST cannot be reached: no answer within 0.05 s."]);
+  assert.deepEqual(found, ["✗ HOST does not answer: nothing came within 0.05 s."]);
   const { "POST /v1/chat/completions": _, ...rest } = silent;
   const half = await findings({ ...rest, "POST /v1/chat/completions": [400, INVALID] }, {}, 50);
   assert.deepEqual(half.found, [
     "✓ HOST answers.",
     "✓ It does not refuse the key.",
     "✓ OPENAI_API chat_completions: the server has it.",
-    "· Model luna: no answer within 0.05 s.",
+    "· Model luna: nothing came within 0.05 s.",
   ]);
 });
 
@@ -193,7 +199,7 @@ test("a dead port", async () => {
   const OPENAI_BASE_URL = await unreachableUrl();
   const found = await examine(patientIn({ OPENAI_BASE_URL }));
   assert.deepEqual(lines(found), [
-    `✗ ${new URL(OPENAI_BASE_URL).host} cannot be reached: the connection is refused: nothing listens there.`,
+    `✗ ${new URL(OPENAI_BASE_URL).host} does not answer: the connection is refused: nothing listens there.`,
   ]);
 });
 
@@ -217,7 +223,7 @@ test("the command says how things are, and fails when something is wrong", async
   assert.equal(asked.filter(({ path }) => path.startsWith("POST")).length, 1);
   const wrong = await doctor({ ...well, OPENAI_BASE_URL: await unreachableUrl() });
   assert.equal(wrong.code, 1);
-  assert.match(wrong.said, /✗ 127\.0\.0\.1:\d+ cannot be reached/);
+  assert.match(wrong.said, /✗ 127\.0\.0\.1:\d+ does not answer/);
 });
 
 test("the environment's key comes first, with the rest of the environment", async () => {

@@ -41,7 +41,7 @@ export async function answerTo(url, init, seconds) {
     // A redirect would carry the key to wherever it points.
     response = await fetch(url, { ...init, redirect: "manual" });
   } catch (error) {
-    return { failure: isTimeout(error) ? `no answer within ${seconds} s` : reason(error.cause) };
+    return { failure: isTimeout(error) ? `nothing came within ${seconds} s` : reason(error.cause) };
   }
   const { status } = response;
   try {

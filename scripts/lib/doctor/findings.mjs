@@ -67,6 +67,9 @@ export function apiFinding(answer, api) {
   if (status >= 300 && status < 400) {
     return bad(`${name}: the server sends elsewhere (status ${status}). Correct OPENAI_BASE_URL.`);
   }
+  if (status === 503) {
+    return open(`${name}: the server is overloaded, or still loading the model (status 503).`);
+  }
   if (status >= 500) return open(`${name}: the server failed (status ${status}).`);
   if (isPage || (status < 300 && body === undefined && !unread)) {
     return bad(
