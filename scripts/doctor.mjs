@@ -10,10 +10,10 @@ import { step } from "./lib/progress.mjs";
 import { list } from "./lib/voice.mjs";
 import { wranglerVars } from "./lib/wrangler-toml.mjs";
 
-const USAGE = `Usage: npm run doctor [-- --ask]
-
-It asks the model's server whether it is there, takes the key, and has the models. Nothing is bought, unless --ask
-has one short answer streamed through the worker.`;
+const USAGE =
+  "Usage: npm run doctor [-- --ask]\n\n" +
+  "It asks the model's server whether it is there, takes the key, and has the models. Nothing is bought, unless --ask " +
+  "has one short answer streamed through the worker.";
 
 await main(() => doctor(process.argv.slice(2)));
 
