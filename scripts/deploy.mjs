@@ -19,6 +19,9 @@ const SECRETS = {
   ACCESS_TOKENS: "me:TOKEN, with a TOKEN from 'openssl rand -hex 32'",
 };
 
+/** An address on the machine that asks for it. */
+const LOOPBACK = /^https?:\/\/(localhost|127\.[\d.]+|\[::1\])(?=[:/]|$)/i;
+
 await main(() => deploy(process.argv.slice(2)));
 
 /** @param {string[]} args the arguments of `wrangler deploy` */
@@ -122,7 +125,7 @@ async function secretsOf(target) {
 /** Says how the model's server is. It may be well again by the time that the deployment asks it, so nothing is stopped. */
 async function tellOfModel(vars, options) {
   const patient = patientIn(vars);
-  if (/^(localhost|127\.[\d.]+|\[::1\])$/.test(new URL(patient.baseUrl).hostname)) {
+  if (LOOPBACK.test(patient.baseUrl)) {
     return say("Note: OPENAI_BASE_URL is on this machine, where no deployment can reach it.");
   }
   const { key, from } = keyFor(patient, options);

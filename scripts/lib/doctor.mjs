@@ -53,7 +53,7 @@ export async function examine({ baseUrl, key, api, models }, patienceMs = PATIEN
   const headers = key ? { authorization: `Bearer ${key}` } : {};
   const call = (path, init) =>
     answerTo(`${baseUrl}${path}`, { headers, signal, ...init }, patienceMs / 1000);
-  const wrong = async (body) =>
+  const wrong = (body) =>
     call(PATHS[api], {
       method: "POST",
       headers: { ...headers, "content-type": "application/json" },
