@@ -36,6 +36,11 @@ function configOf(toml) {
   return path;
 }
 
+/** A configuration whose server is not asked how it is, and no test reaches the internet. */
+const HERE = configOf(
+  '[vars]\nOPENAI_BASE_URL = "http://127.0.0.1:8000/v1"\nREQUIRE_AUTH = "true"\n',
+);
+
 test("a dry run of the shipped configuration needs no account, and prints sizes, bindings and secrets", async () => {
   const { code, output, words } = await deploy(["--dry-run"]);
   assert.equal(code, 0, words);
@@ -62,12 +67,13 @@ test("without a login, it says how to log in", async () => {
 
 test("with its secrets, it is deployed, and wrangler gets the arguments", async () => {
   const answers = { ...LOGGED_IN, ...listed(...OUR_SECRETS), ...DEPLOYS };
-  const { code, calls, output } = await deploy(["--name", "other", "--message", "a b"], answers);
+  const args = ["--config", HERE, "--name", "other", "--message", "a b"];
+  const { code, calls, output } = await deploy(args, answers);
   assert.equal(code, 0);
   assert.deepEqual(calls, [
     "whoami --json",
-    "secret list --format json --name other",
-    "deploy --name other --message a b",
+    `secret list --format json --config ${HERE} --name other`,
+    `deploy --config ${HERE} --name other --message a b`,
   ]);
   assert.match(output, /^Deployed\.$/m);
 });
@@ -107,13 +113,15 @@ test("secrets that are uploaded with the deployment need not be stored already",
   ]) {
     const path = join(folder, name);
     writeFileSync(path, text);
-    const { code, words } = await deploy(["--secrets-file", path], answers);
+    const { code, words } = await deploy(["--config", HERE, "--secrets-file", path], answers);
     assert.equal(code, 0, words);
   }
 });
 
 test("an open deployment needs no tokens", async () => {
-  const config = configOf('[vars]\nREQUIRE_AUTH = "false"\n');
+  const config = configOf(
+    '[vars]\nOPENAI_BASE_URL = "http://127.0.0.1:8000/v1"\nREQUIRE_AUTH = "false"\n',
+  );
   const answers = { ...LOGGED_IN, ...listed(OUR_SECRETS[0]), ...DEPLOYS };
   const { code, words } = await deploy(["--config", config], answers);
   assert.equal(code, 0, words);
