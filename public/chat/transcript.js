@@ -111,6 +111,7 @@ export class Transcript {
       view.update();
     }
     if (since > 0) this.#list.children[since]?.before(this.#note);
+    this.#showBusy();
   }
 
   /** Scrolls to the end, and stays there as the conversation grows. */
@@ -136,6 +137,7 @@ export class Transcript {
     const view = this.#views.get(exchange);
     if (!view) return;
     view.update();
+    this.#showBusy();
     this.#drawSoon(view);
   }
 
@@ -144,6 +146,7 @@ export class Transcript {
     const view = this.#views.get(exchange);
     if (!view) return;
     view.update();
+    this.#showBusy();
     this.#unspoken.add(view);
     this.#drawSoon(view);
   }
@@ -151,6 +154,12 @@ export class Transcript {
   /** Has screen readers say something. */
   announce(text) {
     this.#announcer.textContent = text;
+  }
+
+  /** Whether an answer is coming. A class tells it: `:has()` would be matched again whenever something is drawn. */
+  #showBusy() {
+    const isBusy = Array.from(this.#views.keys()).some(({ state }) => state === "streaming");
+    this.#list.classList.toggle("busy", isBusy);
   }
 
   #add(exchange) {
@@ -185,7 +194,6 @@ export class Transcript {
       }
       if (performance.now() > deadline) break;
     }
-    this.#follower.follow();
     if (this.#undrawn.size > 0) this.#frame = requestAnimationFrame(() => this.#draw());
   }
 }
