@@ -24,7 +24,8 @@ export class Follower {
 
   toEnd() {
     this.#follows = true;
-    this.#follow();
+    // What is about to be shown is there by then.
+    requestAnimationFrame(() => this.#follow());
   }
 
   #follow() {

@@ -29,7 +29,7 @@ function startOf(answer) {
   let text = "";
   for (const group of answer.children) {
     text += textOf(group);
-    if (text.length > 4 * MAX_LENGTH) break;
+    if (text.length > 2 * MAX_LENGTH) break;
   }
   return text;
 }
@@ -43,6 +43,8 @@ function textOf(node) {
 }
 
 function contentOf(node) {
+  // The colours of code are of no matter.
+  if (node.tagName === "PRE") return node.textContent;
   return Array.from(node.childNodes, textOf).join("");
 }
 
