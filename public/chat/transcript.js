@@ -1,10 +1,11 @@
+import { Drawing } from "./drawing.js";
 import { ExchangeView } from "./exchange-view.js";
 import { Follower } from "./scroll.js";
 
 const FORGOTTEN = "The conversation is long: the assistant no longer sees what is above this line";
 
-/** Longest time that drawing may take in an animation frame. The rest is for scrolling and typing. */
-const BUDGET_MS = 8;
+/** So many exchanges at the end are there at once. Those before them come when they are near what is in sight. */
+const AT_ONCE = 4;
 
 /**
  * What a person can do with an exchange.
@@ -21,7 +22,7 @@ const BUDGET_MS = 8;
  * @typedef {import("./turns.js").Exchange} Exchange
  */
 
-/** The conversation on the page. Its exchanges are drawn piece by piece, in animation frames. */
+/** The conversation on the page. */
 export class Transcript {
   #list = document.querySelector("#exchanges");
   #welcome = document.querySelector("#welcome");
@@ -29,13 +30,13 @@ export class Transcript {
   #loading = document.querySelector("#loading");
   #copyNote = document.querySelector("#copy-note");
   #announcer = document.querySelector("#announcer");
-  #follower = new Follower(document.querySelector("#scroller"), document.querySelector("#jump"));
+  #scroller = document.querySelector("#scroller");
+  #follower = new Follower(this.#scroller, document.querySelector("#jump"));
+  #drawing = new Drawing(this.#scroller, (view) => this.#drawn(view));
   #note = document.createElement("li");
   /** @type {Map<Exchange, ExchangeView>} */
   #views = new Map();
-  #undrawn = new Set();
   #unspoken = new Set();
-  #frame = 0;
   #actions;
 
   /** @param {Actions} actions */
@@ -48,7 +49,7 @@ export class Transcript {
   /** Shows nothing: not even that there is nothing. */
   clear() {
     this.#views.clear();
-    this.#undrawn.clear();
+    this.#drawing.clear();
     this.#unspoken.clear();
     this.#list.replaceChildren();
     this.#welcome.hidden = true;
@@ -100,14 +101,16 @@ export class Transcript {
     this.#notice.hidden = true;
     this.#loading.hidden = true;
     this.#note.remove();
+    const shown = new Set(path);
     for (const [exchange, view] of this.#views) {
-      if (!path.includes(exchange)) this.#remove(exchange, view);
+      if (!shown.has(exchange)) this.#remove(exchange, view);
     }
     for (const [at, exchange] of path.entries()) {
-      const view = this.#views.get(exchange) ?? this.#add(exchange);
+      const isLate = at >= path.length - AT_ONCE;
+      const view = this.#views.get(exchange) ?? this.#add(exchange, isLate);
       const there = this.#list.children[at];
       if (there !== view.element) this.#list.insertBefore(view.element, there ?? null);
-      view.setVersions(versionsOf(exchange));
+      view.setVersions(() => versionsOf(exchange));
       view.update();
     }
     if (since > 0) this.#list.children[since]?.before(this.#note);
@@ -129,7 +132,7 @@ export class Transcript {
     // There is no view while another conversation or version is shown.
     if (!view) return;
     view.append(text);
-    this.#drawSoon(view);
+    this.#drawing.soon(view);
   }
 
   /** Shows what has become of an exchange. */
@@ -138,7 +141,7 @@ export class Transcript {
     if (!view) return;
     view.update();
     this.#showBusy();
-    this.#drawSoon(view);
+    this.#drawing.soon(view);
   }
 
   /** Shows how an exchange ended, and announces it once it is drawn. */
@@ -148,7 +151,7 @@ export class Transcript {
     view.update();
     this.#showBusy();
     this.#unspoken.add(view);
-    this.#drawSoon(view);
+    this.#drawing.soon(view);
   }
 
   /** Has screen readers say something. */
@@ -162,10 +165,11 @@ export class Transcript {
     this.#list.classList.toggle("busy", isBusy);
   }
 
-  #add(exchange) {
+  #add(exchange, isLate) {
     const view = new ExchangeView(exchange, this.#actions);
+    if (isLate) view.fill();
     this.#views.set(exchange, view);
-    this.#drawSoon(view);
+    this.#drawing.add(view, isLate);
     // Screen readers announce the same words again only if they were cleared in between.
     this.#announcer.textContent = "";
     return view;
@@ -174,26 +178,11 @@ export class Transcript {
   #remove(exchange, view) {
     view.element.remove();
     this.#views.delete(exchange);
-    this.#undrawn.delete(view);
+    this.#drawing.remove(view);
     this.#unspoken.delete(view);
   }
 
-  #drawSoon(view) {
-    this.#undrawn.add(view);
-    this.#frame ||= requestAnimationFrame(() => this.#draw());
-  }
-
-  /** Draws as many views as the budget allows, the latest first: it is the one in sight. */
-  #draw() {
-    this.#frame = 0;
-    const deadline = performance.now() + BUDGET_MS;
-    for (const view of Array.from(this.#undrawn).reverse()) {
-      if (view.draw()) {
-        this.#undrawn.delete(view);
-        if (this.#unspoken.delete(view)) this.#announcer.textContent = view.spoken();
-      }
-      if (performance.now() > deadline) break;
-    }
-    if (this.#undrawn.size > 0) this.#frame = requestAnimationFrame(() => this.#draw());
+  #drawn(view) {
+    if (this.#unspoken.delete(view)) this.#announcer.textContent = view.spoken();
   }
 }
