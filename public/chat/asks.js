@@ -17,6 +17,16 @@ const ASKS = "asks ";
 const DRAFT = "draft ";
 const EDITS = "edits ";
 
+/** A draft that is much longer than what can be sent is saved when the typing pauses: that takes a while. */
+const LONG_DRAFT = 50_000;
+const PAUSE_MS = 500;
+
+/** Saves the draft that is not saved yet. @type {(() => void) | undefined} */
+let saveLate;
+let lateTimer = 0;
+let lateId = "";
+globalThis.addEventListener?.("pagehide", () => saveLate?.());
+
 /** @returns {SavedAsk[]} */
 export function loadAsks(conversationId) {
   const asks = load(ASKS + conversationId);
@@ -60,11 +70,22 @@ export function isUnkept(exchange) {
 
 /** What the person has begun to write. @returns {string} */
 export function loadDraft(conversationId = "") {
+  saveLate?.();
   return load(DRAFT + conversationId) ?? "";
 }
 
 export function saveDraft(conversationId = "", text) {
-  save(DRAFT + conversationId, text || undefined);
+  if (lateId !== conversationId) saveLate?.();
+  clearTimeout(lateTimer);
+  const write = () => {
+    saveLate = undefined;
+    clearTimeout(lateTimer);
+    save(DRAFT + conversationId, text || undefined);
+  };
+  if (text.length <= LONG_DRAFT) return write();
+  saveLate = write;
+  lateId = conversationId;
+  lateTimer = setTimeout(write, PAUSE_MS);
 }
 
 /** The questions that the person has begun to edit, by the ids of their answers. @returns {Map<string, string>} */
@@ -109,6 +130,7 @@ function isEdited({ draft, question }) {
 
 /** Forgets what was to be asked in a conversation, or in all. @param {string} [conversationId] */
 export function forgetAsks(conversationId) {
+  saveLate?.();
   for (const key of savedKeys()) {
     const isMeant = [ASKS, DRAFT, EDITS].some((kind) =>
       conversationId === undefined ? key.startsWith(kind) : key === kind + conversationId,

@@ -69,7 +69,11 @@ async function open(t, { isIdle = true, hasReader } = {}) {
 }
 
 const drawn = (page) => page.locator(".exchange:has(table)").count();
-const allDrawn = (page) => page.locator(".exchange:has(table)").nth(COUNT - 1).waitFor();
+const allDrawn = (page) =>
+  page
+    .locator(".exchange:has(table)")
+    .nth(COUNT - 1)
+    .waitFor();
 const scrollTo = (page, top) =>
   page.locator("#scroller").evaluate((it, top) => it.scrollTo(0, top), top);
 

@@ -16,7 +16,11 @@ beforeEach(() => upstream.reset());
 /** What a splitter makes of a text that comes in these pieces. */
 function split(pieces) {
   const splitter = new ThinkingSplitter();
-  const parts = [...pieces.map((piece) => splitter.take(piece)), splitter.end()];
+  let parts = [];
+  for (const part of [...pieces.map((piece) => splitter.take(piece)), splitter.end()]) {
+    if (part.takesBack) parts = parts.map(({ thinking }) => ({ thinking, answer: "" }));
+    parts.push(part);
+  }
   const joined = (name) => parts.map((part) => part[name]).join("");
   return [joined("thinking"), joined("answer")];
 }
@@ -30,6 +34,19 @@ const TEXTS = [
   ["<think>Hm</thi", "Hm</thi", ""],
   ["<think></think>Yes", "", "Yes"],
   ["<think>a</think><think>b</think>", "a", "<think>b</think>"],
+  // The first tag is in the prompt.
+  ["Hm\n</think>\n\nYes", "Hm\n", "\n\nYes"],
+  ["Hm.</THINK>Yes", "Hm.", "Yes"],
+  ["</think>Yes", "", "Yes"],
+  ["Hm `a` b</think>Yes", "Hm `a` b", "Yes"],
+  ["a ` b\n</think>Yes", "a ` b\n", "Yes"],
+  ["```\n</think>\n```\nHm\n</think>Yes", "```\n</think>\n```\nHm\n", "Yes"],
+  ["Hm</think>a</think>b", "Hm", "a</think>b"],
+  // No thinking: the tag is code.
+  ["Use `</think>` here", "", "Use `</think>` here"],
+  ["```html\n</think>\n```\n", "", "```html\n</think>\n```\n"],
+  ["~~~\na\n</think>", "", "~~~\na\n</think>"],
+  ["Code:\n\n    </think>\n", "", "Code:\n\n    </think>\n"],
   // No thinking: the tag is not at the start, not complete or another one.
   ["Yes <think>Hm</think>", "", "Yes <think>Hm</think>"],
   ["<thin", "", "<thin"],
@@ -74,6 +91,30 @@ test("thinking is folded while it comes, and says how long it took", async (t) =
   call.end(finish("stop"), done);
   await page.clock.runFor(1000);
   await exchangeOn(page).is("done");
+});
+
+test("what turns out to be thinking moves into the fold, with the time it took", async (t) => {
+  const { page } = await visit(t, app.url);
+  await page.clock.install();
+  await say(page, "Please think about it");
+  const call = await upstream.nextCall();
+  call.write(delta("First, **this**."));
+  const { answer: shown } = exchangeOn(page);
+  await shown.locator(":scope > .blocks").getByText("First, this.").waitFor();
+  await page.clock.runFor(12_000);
+  call.write(delta("\n</think>\n\nThe *answer*"));
+  await page.clock.runFor(1000);
+  await shown.getByText(/^Thought for 1\d s$/).waitFor();
+  call.end(finish("stop"), done);
+  await page.clock.runFor(1000);
+  await exchangeOn(page).is("done");
+  assert.equal(
+    (await shown.locator(":scope > .blocks").allTextContents()).join("").trim(),
+    "The answer",
+  );
+  await shown.locator("summary").click();
+  await page.clock.runFor(1000);
+  assert.equal(await shown.locator(".thought strong").textContent(), "this");
 });
 
 test("after a reload in its middle nobody knows how long it took", async (t) => {

@@ -11,6 +11,8 @@ export class AnswerText {
   #fold;
   #text = "";
   #endsWithReturn = false;
+  /** When the first text came, if this page was there. */
+  #began = Number.NaN;
 
   /** @param {HTMLElement} element */
   constructor(element) {
@@ -33,6 +35,7 @@ export class AnswerText {
     // The two halves of a CRLF may come in different frames.
     const rest = this.#endsWithReturn && text.startsWith("\n") ? text.slice(1) : text;
     this.#endsWithReturn = text.endsWith("\r");
+    if (this.#text === "" && !isKept && Number.isNaN(this.#began)) this.#began = performance.now();
     this.#take(this.#splitter.take(rest.replace(/\r\n?/g, "\n")), isKept);
   }
 
@@ -44,15 +47,23 @@ export class AnswerText {
     this.#take({ thinking: text.replace(/\r\n?/g, "\n"), answer: "" }, isKept);
   }
 
-  #take({ thinking, answer }, isKept) {
+  #take({ thinking, answer, takesBack }, isKept) {
+    if (takesBack) this.#takeBack();
     if (thinking !== "") {
       this.#fold ??= new ThinkingFold(this.#element);
-      this.#fold.append(thinking, isKept);
+      this.#fold.append(thinking, { isKept, began: takesBack ? this.#began : undefined });
     }
     if (answer === "") return;
     this.#fold?.end();
     this.#text += answer;
     this.#body.append(answer);
+  }
+
+  /** What was shown as the answer was none. */
+  #takeBack() {
+    for (const group of this.#element.querySelectorAll(":scope > .blocks")) group.remove();
+    this.#body = new GrowingText(this.#element);
+    this.#text = "";
   }
 
   /**

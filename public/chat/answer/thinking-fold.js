@@ -28,11 +28,12 @@ export class ThinkingFold {
 
   /**
    * @param {string} text
-   * @param {boolean} isKept whether it came before, at a time that nobody knows
+   * @param {{ isKept: boolean, began?: number }} options `isKept`: it came before, at a time that nobody knows; `began`:
+   *   when its first part came, if not just now
    */
-  append(text, isKept) {
+  append(text, { isKept, began }) {
     const now = isKept ? Number.NaN : performance.now();
-    if (this.#text.length === 0) this.#began = now;
+    if (this.#text.length === 0) this.#began = began ?? now;
     this.#went = now;
     this.#text.append(text);
     this.#drawSoon();

@@ -1,5 +1,8 @@
+import { LoneTag } from "./lone-tag.js";
+
 /**
- * Tells what a model thinks from what it answers. Some models write it at the start of their answer, between tags.
+ * Tells what a model thinks from what it answers. Some models write it at the start of their answer, between tags. Of
+ * others, only the tag at its end is seen: their prompt has the first one.
  */
 const NAMES = ["think", "thinking", "reasoning"];
 const OPENING = new RegExp(`^\\s*<(${NAMES.join("|")})>`, "i");
@@ -11,13 +14,15 @@ export class ThinkingSplitter {
   /** The tag that ends the thinking. */
   #closing = "";
   #isAnswer = false;
+  #lone = new LoneTag();
 
   /**
    * @param {string} text
-   * @returns {{ thinking: string, answer: string }} what is told apart by now
+   * @returns {{ thinking: string, answer: string, takesBack?: boolean }} what is told apart by now; `takesBack`: what
+   *   was taken for the answer is what the model thought, and is the thinking's start now
    */
   take(text) {
-    if (this.#isAnswer) return { thinking: "", answer: text };
+    if (this.#isAnswer) return this.#takeAnswer(text);
     this.#held += text;
     if (this.#closing === "") {
       if (mayOpen(this.#held)) return { thinking: "", answer: "" };
@@ -27,6 +32,13 @@ export class ThinkingSplitter {
       this.#held = this.#held.slice(opening.length);
     }
     return this.#takeThinking();
+  }
+
+  #takeAnswer(text) {
+    const found = this.#closing === "" ? this.#lone.look(text) : undefined;
+    if (!found) return { thinking: "", answer: text };
+    this.#closing = "</think>";
+    return { thinking: found.before, answer: found.after, takesBack: true };
   }
 
   #takeThinking() {
@@ -46,8 +58,9 @@ export class ThinkingSplitter {
   end() {
     const text = this.#held;
     this.#held = "";
+    if (this.#closing && !this.#isAnswer) return { thinking: text, answer: "" };
     this.#isAnswer = true;
-    return this.#closing ? { thinking: text, answer: "" } : { thinking: "", answer: text };
+    return this.#takeAnswer(text);
   }
 }
 
