@@ -55,3 +55,24 @@ fn the_text_is_what_the_pieces_say() {
         assert_eq!(of(json).text(), text, "{json:?}");
     }
 }
+
+#[test]
+fn reasoning_is_a_piece_of_its_own_and_no_part_of_the_text() {
+    let pieces = [
+        Piece::Reasoning("\"~a\""),
+        Piece::Text("\"~b\""),
+        Piece::Reasoning("\"c\""),
+        Piece::Text("\"d\""),
+    ];
+    let mut all = Pieces::default();
+    for piece in pieces {
+        all.push(piece);
+    }
+    let kept = Pieces::from_bytes(all.as_bytes().to_owned());
+    assert_eq!(kept.iter().collect::<Vec<_>>(), pieces);
+    assert_eq!((kept.count(), kept.text_count()), (4, 2));
+    assert_eq!(
+        (kept.text(), kept.reasoning()),
+        ("~bd".to_owned(), "~ac".to_owned())
+    );
+}
