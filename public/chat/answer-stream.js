@@ -1,7 +1,19 @@
 import { createParser } from "eventsource-parser";
 import { ChatError, CONNECTION_LOST, INVALID_ANSWER, parseObject } from "./api.js";
+import {
+  isBusy,
+  isPassing,
+  LOST,
+  MOST_REFUSALS,
+  onWake,
+  pause,
+  pauseMs,
+  waitOut,
+} from "./patience.js";
 
 /**
+ * @typedef {import("./patience.js").OnTrouble} OnTrouble
+ *
  * @typedef {object} Frame One event of an answer; openapi.json describes its fields.
  * @property {string} content
  * @property {number} sequence
@@ -21,21 +33,6 @@ export const SILENCE_MS = 35_000;
 
 /** A connection that says nothing while the device comes back online is given up sooner. */
 const SUSPECT_MS = 3_000;
-
-const FIRST_PAUSE_MS = 500;
-const LONGEST_PAUSE_MS = 30_000;
-
-/** What another try may mend, once an answer may have begun. An error in our shape with another code is the answer's end. */
-const PASSING = ["no_connection", "connection_lost", "invalid_answer", "rate_limited"];
-const ALSO_PASSING = ["store_unavailable", "internal_error"];
-
-/** Events after which the network may be there again. */
-const wakes = new EventTarget();
-
-/** Has every answer that waits for its connection try again at once. */
-export function tryNow() {
-  wakes.dispatchEvent(new Event("wake"));
-}
 
 /**
  * Reads the frames of one response, up to the final one.
@@ -81,13 +78,13 @@ export async function* framesIn(response, onBytes = () => {}) {
  *
  * @param {(after: number | undefined, signal: AbortSignal) => Promise<Response>} connect asks for the frames after a
  *   sequence; all of them, if there is none yet
- * @param {{ after?: number, signal: AbortSignal, onTrouble?: (isLost: boolean) => void }} options
- *   `onTrouble(true)`: the connection is lost, and is being tried again; `false`: it is back
+ * @param {{ after?: number, signal: AbortSignal, onTrouble?: OnTrouble }} options
  * @returns {AsyncGenerator<Frame, void, void>}
  * @throws {ChatError} when the answer cannot be had
  */
 export async function* readAnswer(connect, { after, signal, onTrouble = () => {} }) {
   let failures = 0;
+  let refusals = 0;
   for (;;) {
     const attempt = new Attempt(signal);
     try {
@@ -96,7 +93,7 @@ export async function* readAnswer(connect, { after, signal, onTrouble = () => {}
       if (response.status === 204) return;
       for await (const frame of framesIn(response, () => attempt.hear())) {
         failures = 0;
-        onTrouble(false);
+        onTrouble();
         after = frame.sequence;
         yield frame;
         if (frame.is_final) return;
@@ -104,77 +101,21 @@ export async function* readAnswer(connect, { after, signal, onTrouble = () => {}
     } catch (error) {
       if (signal.aborted) throw error;
       const isSilent = attempt.signal.aborted && error.status === undefined;
+      if (isBusy(error) && refusals < MOST_REFUSALS) {
+        refusals += 1;
+        await waitOut(error, signal, onTrouble);
+        continue;
+      }
       if (!isSilent && !isPassing(error, failures > 0 || after !== undefined)) throw error;
       failures += 1;
       // Nothing is sent until the model's server answers. So a silence before the first word may be in good order.
       if (isSilent && !attempt.hasHeard) continue;
-      onTrouble(true);
+      onTrouble(LOST);
       await pause(error.retryAfterMs ?? pauseMs(failures), signal);
     } finally {
       attempt.end();
     }
   }
-}
-
-/**
- * Does something through any number of lost connections.
- *
- * @template T
- * @param {() => Promise<T>} act
- * @param {AbortSignal} signal
- * @returns {Promise<T>}
- */
-export async function persist(act, signal) {
-  for (let failures = 1; ; failures += 1) {
-    try {
-      return await act();
-    } catch (error) {
-      if (signal.aborted || !isPassing(error, true)) throw error;
-      await pause(error.retryAfterMs ?? pauseMs(failures), signal);
-    }
-  }
-}
-
-/** Whether another try may have the answer. @param {boolean} mayHaveBegun whether an earlier try may have reached it */
-function isPassing(error, mayHaveBegun) {
-  if (!(error instanceof ChatError)) return false;
-  const { code } = error.problem;
-  if (code === "no_connection" || code === "connection_lost") return true;
-  return mayHaveBegun && (PASSING.includes(code) || ALSO_PASSING.includes(code));
-}
-
-/** Twice as long each time, and never the same for all clients of a service that comes back. */
-function pauseMs(failures) {
-  const longest = Math.min(LONGEST_PAUSE_MS, FIRST_PAUSE_MS * 2 ** (failures - 1));
-  return longest * (0.5 + Math.random() / 2);
-}
-
-/** Waits, but no longer than until the network may be there again. */
-function pause(ms, signal) {
-  return new Promise((resolve, reject) => {
-    const over = new AbortController();
-    const end = (act) => {
-      over.abort();
-      clearTimeout(timer);
-      act();
-    };
-    const timer = setTimeout(() => end(resolve), ms);
-    onWake(() => end(resolve), over.signal);
-    signal.addEventListener("abort", () => end(() => reject(signal.reason)), {
-      signal: over.signal,
-    });
-    if (signal.aborted) end(() => reject(signal.reason));
-  });
-}
-
-/** @param {(type: string) => void} act @param {AbortSignal} signal ends it */
-function onWake(act, signal) {
-  wakes.addEventListener("wake", () => act("wake"), { signal });
-  addEventListener("online", () => act("online"), { signal });
-  addEventListener("pageshow", () => act("pageshow"), { signal });
-  document.addEventListener("visibilitychange", () => document.hidden || act("visible"), {
-    signal,
-  });
 }
 
 /** One connection, which is given up when it stays silent. */

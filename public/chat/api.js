@@ -6,6 +6,7 @@ import { loadToken, saveToken } from "./store.js";
  * @property {string} detail Why, and what to do.
  * @property {string} code
  * @property {string} [correlationId]
+ * @property {number} [retryAt] before this time it will not work, in milliseconds of the clock
  */
 
 /** What goes wrong between the page and the API. */
@@ -50,6 +51,7 @@ export class ChatError extends Error {
     this.status = response.status;
     /** How long the service asks to wait. */
     this.retryAfterMs = response.retryAfterMs;
+    if (this.retryAfterMs) this.problem.retryAt = Date.now() + this.retryAfterMs;
   }
 }
 
@@ -147,16 +149,26 @@ async function errorIn(response, correlationId) {
   const body = parseObject(await response.text().catch(() => ""));
   const problem = body?.error ? body : { ...INVALID_ANSWER };
   const seconds = Number(response.headers.get("retry-after"));
-  if (seconds > 0) problem.detail += ` It should work ${inTime(seconds)}.`;
   const retryAfterMs = seconds > 0 ? seconds * 1000 : undefined;
   return new ChatError(problem, correlationId, { status: response.status, retryAfterMs });
 }
 
-/** @param {number} seconds */
-function inTime(seconds) {
+/** What went wrong and what to do, in a sentence or two. @param {Problem} problem */
+export function sentencesOf({ error, detail, retryAt }) {
+  return [`${error}.`, detail, whenAgain(retryAt)].filter(Boolean).join(" ");
+}
+
+/** When it should work. @param {number | undefined} retryAt @returns {string} nothing if that is not known */
+export function whenAgain(retryAt) {
+  if (retryAt === undefined) return "";
+  return retryAt > Date.now() ? `It should work ${inTime(retryAt)}.` : "It should work now.";
+}
+
+/** How long it is until then, or what time it will be. @param {number} time in milliseconds of the clock */
+export function inTime(time) {
+  const seconds = Math.max(1, Math.ceil((time - Date.now()) / 1000));
   if (seconds < 120) return `in ${seconds} ${seconds === 1 ? "second" : "seconds"}`;
-  const at = new Date(Date.now() + seconds * 1000);
-  return `at ${at.toLocaleTimeString([], { hour: "2-digit", minute: "2-digit" })}`;
+  return `at ${new Date(time).toLocaleTimeString([], { hour: "2-digit", minute: "2-digit" })}`;
 }
 
 /** @returns {any} the JSON object in a text, or `undefined` if there is none */

@@ -15,6 +15,7 @@ import { load, save, savedKeys } from "./store.js";
 
 const ASKS = "asks ";
 const DRAFT = "draft ";
+const EDITS = "edits ";
 
 /** @returns {SavedAsk[]} */
 export function loadAsks(conversationId) {
@@ -66,10 +67,50 @@ export function saveDraft(conversationId = "", text) {
   save(DRAFT + conversationId, text || undefined);
 }
 
+/** The questions that the person has begun to edit, by the ids of their answers. @returns {Map<string, string>} */
+export function loadEdits(conversationId) {
+  return new Map(Object.entries(load(EDITS + conversationId) ?? {}));
+}
+
+/** @param {string | undefined} text `undefined` forgets it */
+export function saveEdit(conversationId, answerId, text) {
+  const edits = loadEdits(conversationId);
+  if (text === undefined) edits.delete(answerId);
+  else edits.set(answerId, text);
+  save(EDITS + conversationId, edits.size > 0 ? Object.fromEntries(edits) : undefined);
+}
+
+/**
+ * What the person has written in a conversation and nobody keeps, in one text.
+ *
+ * @param {string} conversationId
+ * @param {import("./turns.js").Exchange[]} exchanges what the page knows of it
+ * @param {string} [draft] what is in the field, if the conversation is shown
+ */
+export function unkeptWords(conversationId, exchanges, draft = loadDraft(conversationId)) {
+  return together(
+    ...loadAsks(conversationId).map(({ message }) => message),
+    ...exchanges.filter(isUnkept).map(({ question }) => question),
+    ...exchanges.filter(isEdited).map(({ draft }) => draft),
+    ...loadEdits(conversationId).values(),
+    draft,
+  );
+}
+
+/** Texts in one, each of them once. @param {string[]} texts */
+export function together(...texts) {
+  return [...new Set(texts)].filter((text) => text.trim() !== "").join("\n\n");
+}
+
+/** Whether the person has changed a question and not sent it. @param {import("./turns.js").Exchange} exchange */
+function isEdited({ draft, question }) {
+  return draft !== undefined && draft !== question;
+}
+
 /** Forgets what was to be asked in a conversation, or in all. @param {string} [conversationId] */
 export function forgetAsks(conversationId) {
   for (const key of savedKeys()) {
-    const isMeant = [ASKS, DRAFT].some((kind) =>
+    const isMeant = [ASKS, DRAFT, EDITS].some((kind) =>
       conversationId === undefined ? key.startsWith(kind) : key === kind + conversationId,
     );
     if (isMeant) save(key, undefined);

@@ -1,3 +1,4 @@
+import { together } from "./asks.js";
 import { characters, LIMITS } from "./history.js";
 import { isTouch, sendsByEnter } from "./keys.js";
 
@@ -63,6 +64,12 @@ export class Composer {
     this.text = text;
     this.#handlers.onDraft(text);
     this.focus();
+  }
+
+  /** Gives back what was sent and is not asked. It stands before what has been written since. @param {string[]} texts */
+  giveBack(...texts) {
+    this.text = together(...texts, this.text);
+    this.#handlers.onDraft(this.text);
   }
 
   /** While an answer is coming, it can be stopped, and what is sent waits. @param {boolean} busy */

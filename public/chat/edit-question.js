@@ -5,18 +5,22 @@ import { sendsByEnter } from "./keys.js";
  * Lets the person edit a question where it stands.
  *
  * @param {HTMLElement} place what the form replaces meanwhile
- * @param {string} question
- * @param {(message: string) => void} onSend
+ * @param {string} text what the edit begins with
+ * @param {object} handlers
+ * @param {(text: string) => void} handlers.onDraft is told whatever is in the field
+ * @param {(message: string | undefined) => void} handlers.onEnd the message is to be sent; none: the edit is given up
+ * @returns {HTMLTextAreaElement} the field
  */
-export function editQuestion(place, question, onSend) {
+export function editQuestion(place, text, { onDraft, onEnd }) {
   const { content } = document.querySelector("#edit-question");
   const form = document.importNode(content, true).firstElementChild;
   const field = form.querySelector("textarea");
   const send = form.querySelector("[type=submit]");
-  const close = () => {
+  const end = (message) => {
     form.remove();
     place.hidden = false;
     place.querySelector(".edit").focus();
+    onEnd(message);
   };
   const message = () => field.value.trim().toWellFormed();
   const isValid = () => message() !== "" && characters(message()) <= LIMITS.messageCharacters;
@@ -25,27 +29,28 @@ export function editQuestion(place, question, onSend) {
     field.style.height = `${field.scrollHeight + 2}px`;
     send.disabled = !isValid();
   };
-  field.value = question;
-  field.addEventListener("input", fit);
+  field.value = text;
+  field.addEventListener("input", () => {
+    fit();
+    onDraft(field.value);
+  });
   field.addEventListener("keydown", (event) => {
     if (event.key === "Escape" && !event.isComposing) {
       // It must not stop an answer, too.
       event.preventDefault();
-      close();
+      end();
     }
     if (!sendsByEnter(event)) return;
     event.preventDefault();
     form.requestSubmit();
   });
-  form.querySelector("[type=button]").addEventListener("click", close);
+  form.querySelector("[type=button]").addEventListener("click", () => end());
   form.addEventListener("submit", (event) => {
     event.preventDefault();
-    if (!isValid()) return;
-    close();
-    onSend(message());
+    if (isValid()) end(message());
   });
   place.before(form);
   place.hidden = true;
   fit();
-  field.focus();
+  return field;
 }

@@ -1,8 +1,9 @@
 import { AnswerText } from "./answer/answer.js";
 import { copyOnClick } from "./answer/copy.js";
 import { spokenText } from "./answer/spoken.js";
-import { tryNow } from "./answer-stream.js";
+import { inTime, sentencesOf, whenAgain } from "./api.js";
 import { editQuestion } from "./edit-question.js";
+import { tryNow } from "./patience.js";
 import { showVersions } from "./versions.js";
 
 /** How an answer ended, by its finish reason or its state. */
@@ -19,10 +20,13 @@ const UNKNOWN_ENDING = "Ended for an unknown reason";
 
 const LOST = "Connection lost, trying again…";
 const OFFLINE = "You are offline. The answer goes on when you are back.";
-const BUSY = "This takes longer than usual. Still trying…";
+/** All that is known: that nothing has come. The service sends nothing either while it tries again. */
+const WAITING = "No answer yet. Still waiting…";
 
 /** From now on, the wait for the first word is worth a word. */
-const BUSY_MS = 8000;
+const WAITING_MS = 8000;
+
+const TICK_MS = 1000;
 
 /** @typedef {ReturnType<import("./turns.js").versionsOf>} Versions */
 
@@ -36,8 +40,11 @@ export class ExchangeView {
   #answerId;
   /** Whether the text has been drawn as a whole one, to which nothing can be added. */
   #isEnded = false;
-  #busyTimer = 0;
+  #waitTimer = 0;
   #isSlow = false;
+  #ticker = 0;
+  /** Where the question is being edited. @type {HTMLTextAreaElement | undefined} */
+  field;
 
   /**
    * @param {import("./turns.js").Exchange} exchange
@@ -57,7 +64,11 @@ export class ExchangeView {
       "send-now": () => actions.send(exchange),
       "sign-in": () => actions.signIn(exchange),
       "try-now": tryNow,
-      edit: () => this.#edit(),
+      edit: () => {
+        actions.draft(exchange, exchange.question);
+        this.#edit();
+        this.field.focus();
+      },
     })) {
       this.#find(`.${name}`).addEventListener("click", act);
     }
@@ -98,6 +109,8 @@ export class ExchangeView {
     const goesOn = this.#isEnded && state === "streaming";
     if (goesOn || answerId !== this.#answerId || answer.length !== this.#length) this.#restart();
     this.#watch();
+    this.#tick();
+    if (this.#exchange.draft !== undefined && !this.field) this.#edit();
     this.element.dataset.state = state;
     this.element.dataset.finish = this.#exchange.finishReason ?? "";
     this.element.classList.toggle("silent", answer === "");
@@ -106,13 +119,14 @@ export class ExchangeView {
     this.#find(".ending").textContent = this.ending();
     this.#find(".status").hidden = this.#status() === "";
     this.#find(".status span").textContent = this.#status();
-    this.#find(".try-now").hidden = !this.#exchange.isLost;
+    this.#find(".try-now").hidden = !this.#exchange.trouble;
     this.#showFigures();
     this.#find(".failure").hidden = !problem || state === "streaming";
     this.#find(".sign-in").hidden = problem?.code !== "unauthorized";
     for (const name of ["error", "detail", "code", "correlationId"]) {
       this.#find(`[data-problem=${name}]`).textContent = problem?.[name] ?? "";
     }
+    this.#find("[data-problem=again]").textContent = whenAgain(problem?.retryAt);
     this.#find(".request").hidden = !problem?.correlationId;
   }
 
@@ -128,7 +142,7 @@ export class ExchangeView {
   /** What screen readers announce when the answer has ended. */
   spoken() {
     const { problem } = this.#exchange;
-    const ending = problem ? `${problem.error}. ${problem.detail}` : this.ending();
+    const ending = problem ? sentencesOf(problem) : this.ending();
     return [spokenText(this.#find(".answer")), ending].filter(Boolean).join("\n");
   }
 
@@ -139,28 +153,38 @@ export class ExchangeView {
     this.#answerId = this.#exchange.answerId;
     this.#isEnded = false;
     this.#isSlow = false;
-    clearTimeout(this.#busyTimer);
-    this.#busyTimer = 0;
+    clearTimeout(this.#waitTimer);
+    this.#waitTimer = 0;
   }
 
   #status() {
-    const { state, isLost, answer } = this.#exchange;
+    const { state, trouble, answer } = this.#exchange;
     if (state !== "streaming") return "";
-    if (isLost) return navigator.onLine ? LOST : OFFLINE;
-    return this.#isSlow && answer === "" ? BUSY : "";
+    if (trouble?.kind === "busy")
+      return `${trouble.reason}. Trying again ${inTime(trouble.until)}…`;
+    if (trouble) return navigator.onLine ? LOST : OFFLINE;
+    return this.#isSlow && answer === "" ? WAITING : "";
   }
 
   /** Notices when the first word takes long. */
   #watch() {
     const { state, answer } = this.#exchange;
     const isWaiting = state === "streaming" && answer === "";
-    if (isWaiting && !this.#busyTimer) {
-      this.#busyTimer = setTimeout(() => {
+    if (isWaiting && !this.#waitTimer) {
+      this.#waitTimer = setTimeout(() => {
         this.#isSlow = true;
         this.update();
-      }, BUSY_MS);
+      }, WAITING_MS);
     }
-    if (!isWaiting) clearTimeout(this.#busyTimer);
+    if (!isWaiting) clearTimeout(this.#waitTimer);
+  }
+
+  /** Counts the seconds until something can be tried again, or is. */
+  #tick() {
+    const { trouble, problem } = this.#exchange;
+    clearTimeout(this.#ticker);
+    if (!((trouble?.until ?? problem?.retryAt) > Date.now())) return;
+    this.#ticker = setTimeout(() => this.element.isConnected && this.update(), TICK_MS);
   }
 
   #showFigures() {
@@ -170,9 +194,16 @@ export class ExchangeView {
   }
 
   #edit() {
-    editQuestion(this.#find(".asked"), this.#exchange.question, (message) =>
-      this.#actions.edit(this.#exchange, message),
-    );
+    const exchange = this.#exchange;
+    const { draft, edit } = this.#actions;
+    this.field = editQuestion(this.#find(".asked"), exchange.draft, {
+      onDraft: (text) => draft(exchange, text),
+      onEnd: (message) => {
+        this.field = undefined;
+        if (message === undefined) draft(exchange, undefined);
+        else edit(exchange, message);
+      },
+    });
   }
 
   /** @returns {HTMLElement} */

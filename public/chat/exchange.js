@@ -21,7 +21,7 @@ export function newExchange(question, parent) {
     usage: undefined,
     problem: undefined,
     firstWordMs: undefined,
-    isLost: false,
+    trouble: undefined,
     isStopping: false,
   };
 }

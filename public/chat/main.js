@@ -21,7 +21,10 @@ const settings = new SettingsDialog(page, {
   onRemovedAll: () => sidebar.reset(),
   beforeSignOut: () => sidebar.settle(),
 });
-const models = new ModelPicker(api, (canChoose) => settings.offerModel(!canChoose));
+const models = new ModelPicker(api, ({ canChoose, instructions }) => {
+  settings.offerModel(!canChoose);
+  settings.showInstructions(instructions);
+});
 
 tokenDialog.addEventListener("given", () => {
   models.load();

@@ -1,33 +1,17 @@
+import { actionsOn } from "./actions.js";
 import { newId } from "./api.js";
-import { forgetAsks, loadDraft, onAsksElsewhere, saveDraft } from "./asks.js";
+import { loadDraft, saveDraft, together, unkeptWords } from "./asks.js";
 import { Conversation } from "./conversation.js";
-import { historyOf, requestFor } from "./history.js";
+import { Conversations } from "./conversations.js";
 import { chooseKeeper } from "./keep/choose.js";
 import { copies } from "./keep/copies.js";
-import { Router } from "./router.js";
-import { load, loadSettings, save } from "./store.js";
+import { Lookout } from "./lookout.js";
+import { Notices } from "./notices.js";
+import { isId, Router } from "./router.js";
+import { seenSince } from "./seen.js";
+import { save } from "./store.js";
 import { Transcript } from "./transcript.js";
 import { versionsOf } from "./turns.js";
-
-const MISSING = {
-  title: "There is no such conversation",
-  text: "It may have been deleted, or it belongs to another access token.",
-  textHere:
-    "It may have been deleted. Each browser keeps its own conversations: it may also be in another one.",
-  action: "New conversation",
-};
-const UNREACHABLE = { title: "This conversation could not be opened", action: "Try again" };
-
-const LOCKED = {
-  title: "This conversation needs your access token",
-  text: "Enter it, and the conversation is shown.",
-  action: "Enter your access token",
-};
-
-const VALID_ID = /^[\w-]{1,64}$/;
-
-/** The open conversation is not looked at again sooner than this. */
-const LOOK_MS = 2000;
 
 /**
  * What the page shows, and what its parts know of each other. Events:
@@ -44,19 +28,19 @@ export class Page extends EventTarget {
   keeper;
   #api;
   #transcript;
+  #notices;
   #composer;
   #isKeeperKnown = true;
   #standardModel;
   #router = new Router((id) => this.#show(id));
-  /** Those that are shown, or whose answers are being read. @type {Map<string, Conversation>} */
-  #conversations = new Map();
+  #conversations = new Conversations();
   /** @type {Conversation | undefined} */
   #shown;
   /** Whether the conversation that is being opened is there. @type {Promise<boolean> | undefined} */
   #opening;
   /** Whether the open conversation is not shown for want of a connection. */
   #isUnreachable = false;
-  #lookedAt = 0;
+  #lookout = new Lookout(() => (this.#isUnreachable ? this.#show(this.openId) : this.#look()));
 
   /**
    * @param {object} parts
@@ -67,18 +51,19 @@ export class Page extends EventTarget {
   constructor({ api, composer, standardModel }) {
     super();
     this.#api = api;
-    this.#transcript = new Transcript(this.#actions());
+    const transcript = () => this.#transcript;
+    this.#transcript = new Transcript(
+      actionsOn({ shown: () => this.#shown, transcript, composer, api }),
+    );
+    this.#notices = new Notices((notice) => this.#transcript.notice(notice), {
+      onBegin: () => this.#beginHere(),
+      onRetry: () => this.#show(this.openId),
+      onSignIn: () => api.signIn(),
+    });
     this.#composer = composer;
     this.#standardModel = standardModel;
     this.addEventListener("changed", ({ detail }) => this.#renamed(detail.summary));
     this.addEventListener("removed", ({ detail }) => this.#forget(detail.id));
-    onAsksElsewhere((id) => this.#conversations.get(id)?.takeInAsks());
-    addEventListener("online", () =>
-      this.#isUnreachable ? this.#show(this.openId) : this.#look(),
-    );
-    addEventListener("pageshow", ({ persisted }) => persisted && this.#look());
-    addEventListener("focus", () => this.#lookSoon());
-    document.addEventListener("visibilitychange", () => document.hidden || this.#lookSoon());
   }
 
   /** Begins: finds out who keeps the conversations, and shows the one in the address. */
@@ -94,13 +79,13 @@ export class Page extends EventTarget {
 
   /** Whether no answer is being read. */
   get isAtRest() {
-    return Array.from(this.#conversations.values()).every(({ isBusy }) => !isBusy);
+    return this.#conversations.areAtRest;
   }
 
-  /** Shows a conversation, or a new one. @param {string} [id] */
+  /** Shows a conversation that is in the list, or a new one. @param {string} [id] */
   open(id) {
     this.#router.go(id);
-    this.#show(id);
+    this.#show(id, { isListed: true });
   }
 
   /** Shows what could not be shown without the access token, now that there is one. */
@@ -114,7 +99,7 @@ export class Page extends EventTarget {
     const conversation = this.#shown ?? this.#begin();
     this.#shown = conversation;
     this.#transcript.toEnd();
-    if (this.#opening && !(await this.#opening)) return this.#composer.write(message);
+    if (this.#opening && !(await this.#opening)) return this.#composer.giveBack(message);
     conversation.ask(message);
     this.#transcript.toEnd();
   }
@@ -131,40 +116,9 @@ export class Page extends EventTarget {
 
   /** Leaves nothing in this browser of conversations that somebody else keeps. */
   async forgetAll() {
-    for (const conversation of this.#conversations.values()) conversation.close();
-    forgetAsks();
+    this.#conversations.forgetAll();
     save("kept-by", undefined);
     await copies.clear();
-  }
-
-  /** What a person can do with an exchange. @returns {import("./transcript.js").Actions} */
-  #actions() {
-    const onShown = (act) => (exchange, more) => act(this.#shown, exchange, more);
-    // What was clicked may be gone then.
-    const asking = (act) =>
-      onShown((...args) => {
-        act(...args);
-        this.#composer.focusUnlessTouch();
-      });
-    return {
-      retry: asking((it, exchange) => it.retry(exchange)),
-      goOn: asking((it, exchange) => it.goOn(exchange)),
-      edit: asking((it, exchange, message) => it.edit(exchange, message)),
-      send: asking((it, exchange) => it.send(exchange)),
-      choose: onShown((it, exchange) => {
-        it.choose(exchange);
-        this.#transcript.reveal(exchange);
-      }),
-      takeBack: onShown((it, exchange) => {
-        it.takeBack(exchange);
-        const { text } = this.#composer;
-        this.#composer.write(text === "" ? exchange.question : `${exchange.question}\n\n${text}`);
-      }),
-      signIn: onShown(async (it, exchange) => {
-        if (!(await this.#api.signIn())) return;
-        it.signedIn(exchange);
-      }),
-    };
   }
 
   #choose() {
@@ -197,98 +151,100 @@ export class Page extends EventTarget {
         this.#composer.setBusy(conversation.running !== undefined);
       },
       onEnd: (exchange) => {
-        if (!isShown()) return this.#drop(conversation);
+        if (!isShown()) return this.#conversations.leave(conversation);
         this.#showPath();
         this.#transcript.end(exchange);
       },
-      onSummary: () => this.#tell("changed", { summary: summaryOf(conversation) }),
+      onSummary: () => this.#tell("changed", { summary: conversation.summary }),
       onGone: () => this.#gone(conversation),
+      onUnasked: (questions) => this.#giveBack(id, questions),
       standardModel: this.#standardModel,
       isKeeperNew: async () => {
         this.#choose();
         return (await this.keeper).kind === "browser";
       },
     });
-    this.#conversations.set(id, conversation);
+    this.#conversations.add(conversation);
     return conversation;
   }
 
-  #show(id) {
+  #show(id, { isListed = false } = {}) {
     this.#isUnreachable = false;
     const left = this.#shown;
     this.#shown = undefined;
     this.#opening = undefined;
-    if (left) this.#drop(left);
+    if (left) this.#conversations.leave(left);
     this.#transcript.clear();
     this.#composer.text = loadDraft(id);
     this.#composer.setBusy(false);
     this.#router.title();
     this.#tell("opened", { id });
     if (id === undefined) this.#transcript.welcome();
-    else if (VALID_ID.test(id)) this.#openKept(id);
-    else this.#missing();
+    else if (isId(id)) this.#openKept(id, isListed);
+    else this.#notices.missing(false);
   }
 
-  #openKept(id) {
+  #openKept(id, isListed) {
     const conversation = this.#conversations.get(id) ?? this.#conversation(id);
     this.#shown = conversation;
     if (conversation.exchanges.length > 0) this.#showPath();
-    else this.#opening = this.#load(conversation);
-    if (!this.#opening) this.#look();
-    this.#transcript.toEnd();
+    else this.#opening = this.#load(conversation, isListed);
+    if (!this.#opening) this.#lookout.look();
+    this.#transcript.goOn();
   }
 
   /** @returns {Promise<boolean>} whether there is something to show, or another conversation is shown by now */
-  async #load(conversation) {
+  async #load(conversation, isListed) {
     this.#transcript.loading();
     try {
       await conversation.load();
     } catch (error) {
       if (this.#shown !== conversation) return true;
-      const isMissing = error.status === 404;
-      this.#close(isMissing ? this.#missing : () => this.#unreachable(conversation.id, error));
+      if (error.status === 404) this.#gone(conversation, isListed);
+      else this.#failed(error);
       return false;
     }
     if (this.#shown !== conversation) return true;
     this.#opening = undefined;
-    this.#transcript.toEnd();
+    this.#transcript.goOn();
     return true;
   }
 
+  #failed(error) {
+    this.#close();
+    if (error.status === 401) return this.#notices.locked();
+    this.#isUnreachable = true;
+    this.#notices.unreachable(error);
+  }
+
   #showPath() {
-    const { path, exchanges, title, running, isCopy } = this.#shown;
-    const earlier = path.slice(0, -1);
-    const since = isKeptHere() ? sinceHere(earlier, path) : historyOf(earlier).since;
+    const { path, exchanges, title, running, isCopy, hasNews } = this.#shown;
     this.#transcript.show(path, {
-      since,
+      since: seenSince(path),
       isCopy,
+      hasNews,
       versionsOf: (exchange) => versionsOf(exchange, exchanges),
     });
     this.#composer.setBusy(running !== undefined);
     this.#router.title(title);
   }
 
-  #missing() {
-    const text = isKeptHere() ? MISSING.textHere : MISSING.text;
-    this.#transcript.notice({ ...MISSING, text, onAction: () => this.open() });
+  /** Shows a new conversation, with what is written in the place of this one. */
+  #beginHere() {
+    const words = this.#composer.text;
+    this.draft("");
+    this.open();
+    this.#composer.giveBack(words);
   }
 
-  #unreachable(id, { problem, status }) {
-    const text = problem ? `${problem.error}. ${problem.detail}` : "Reload the page.";
-    if (status === 401) {
-      return this.#transcript.notice({ ...LOCKED, onAction: () => this.#api.signIn() });
-    }
-    this.#isUnreachable = true;
-    this.#transcript.notice({ ...UNREACHABLE, text, onAction: () => this.#show(id) });
-  }
-
-  #lookSoon() {
-    if (Date.now() - this.#lookedAt >= LOOK_MS) this.#look();
+  /** Gives the person back what is not asked in a conversation. @param {string[]} words */
+  #giveBack(id, words) {
+    if (id === this.openId) this.#composer.giveBack(...words);
+    else saveDraft(id, together(...words, loadDraft(id)));
   }
 
   /** Takes in what has happened to the open conversation elsewhere. */
   async #look() {
-    this.#lookedAt = Date.now();
     const conversation = this.#shown;
     try {
       await conversation?.load();
@@ -297,21 +253,31 @@ export class Page extends EventTarget {
     }
   }
 
-  /** Another device has deleted a conversation. */
-  #gone(conversation) {
+  /**
+   * A conversation does not exist, or not any more. What the person has written in it is not lost.
+   *
+   * @param {Conversation} conversation
+   * @param {boolean} [wasThere]
+   */
+  #gone(conversation, wasThere = true) {
+    const { id, exchanges } = conversation;
+    const isShown = conversation === this.#shown;
+    const words = unkeptWords(id, exchanges, isShown ? this.#composer.text : undefined);
     conversation.close();
-    forgetAsks(conversation.id);
-    if (conversation === this.#shown) this.#close(this.#missing);
-    this.#conversations.delete(conversation.id);
+    if (isShown) this.#close();
+    this.#tell("removed", { id });
+    if (!isShown) return this.#giveBack(undefined, [words]);
+    this.#composer.text = words;
+    this.draft(words);
+    this.#notices[wasThere ? "gone" : "missing"](words !== "");
   }
 
-  /** Shows something in the place of the open conversation. What is sent now begins a new one. */
-  #close(show) {
-    this.#conversations.delete(this.#shown.id);
+  /** Shows the open conversation no more. What is sent now begins a new one. */
+  #close() {
+    this.#conversations.drop(this.#shown.id);
     this.#shown = undefined;
     this.#opening = undefined;
     this.#composer.setBusy(false);
-    show.call(this);
   }
 
   #renamed({ id, title }) {
@@ -322,40 +288,11 @@ export class Page extends EventTarget {
   }
 
   #forget(id) {
-    this.#conversations.get(id)?.close();
-    this.#conversations.delete(id);
-    forgetAsks(id);
-    if (id === this.openId) this.open();
-  }
-
-  /** A conversation that is left goes on only as long as an answer is being read. */
-  #drop(conversation) {
-    if (!conversation.isBusy) this.#conversations.delete(conversation.id);
+    this.#conversations.forget(id);
+    if (id === this.#shown?.id) this.open();
   }
 
   #tell(type, detail) {
     this.dispatchEvent(new CustomEvent(type, { detail }));
   }
-}
-
-/** Whether it is this browser that keeps the conversations. */
-function isKeptHere() {
-  return load("kept-by") === "browser";
-}
-
-/** From which exchange on the model sees a conversation that the browser keeps. */
-function sinceHere(earlier, path) {
-  return requestFor(earlier, path.at(-1)?.question ?? "", loadSettings()).since;
-}
-
-/** @param {Conversation} conversation */
-function summaryOf({ id, title, updatedAt, exchanges }) {
-  const { state } = exchanges.at(-1);
-  return {
-    id,
-    title,
-    updated_at: updatedAt,
-    turn_count: 2 * exchanges.length,
-    state: { done: "complete", queued: "streaming" }[state] ?? state,
-  };
 }

@@ -1,4 +1,4 @@
-/** Where the page is: `/` is a new conversation, `/c/ID` a kept one. */
+/** Where the page is: `/` is a new conversation, and so is `/c/`; `/c/ID` is a kept one. */
 
 const NAME = "Assistant";
 const KEPT = /^\/c\/(.*?)\/?$/;
@@ -7,12 +7,13 @@ export class Router {
   /** @param {(id: string | undefined) => void} onMove the person went back or forward */
   constructor(onMove) {
     addEventListener("popstate", () => onMove(this.id));
+    if (this.id === undefined) this.go(undefined, { replace: true });
   }
 
   /** The id of the conversation in the address, which need not exist. @returns {string | undefined} */
   get id() {
     const [, id] = location.pathname.match(KEPT) ?? [];
-    return id;
+    return id || undefined;
   }
 
   /**
@@ -28,7 +29,13 @@ export class Router {
   /** @param {string} [title] of the conversation */
   title(title) {
     document.title = title ? `${title} – ${NAME}` : NAME;
+    document.querySelector("#title").textContent = title || NAME;
   }
+}
+
+/** Whether a conversation can have this id. @param {string} id */
+export function isId(id) {
+  return /^[\w-]{1,64}$/.test(id);
 }
 
 /** The address of a conversation. */

@@ -21,8 +21,15 @@ export class Follower {
 
   /** Call this whenever the conversation may have grown. */
   follow() {
-    if (this.#follows) this.#scroller.scrollTop = this.#scroller.scrollHeight;
-    this.#jump.hidden = this.#follows || this.#distance() < NEAR_PX;
+    const follows = this.#follows && !this.#isEditing();
+    if (follows) this.#scroller.scrollTop = this.#scroller.scrollHeight;
+    this.#jump.hidden = follows || this.#distance() < NEAR_PX;
+  }
+
+  /** Has something in sight, and stays there. @param {HTMLElement} element */
+  stayAt(element) {
+    this.#follows = false;
+    element.scrollIntoView({ block: "nearest" });
   }
 
   toEnd() {
@@ -37,6 +44,11 @@ export class Follower {
     else if (scrollTop < this.#lastTop) this.#follows = false;
     this.#lastTop = scrollTop;
     this.#jump.hidden = this.#follows || this.#distance() < NEAR_PX;
+  }
+
+  /** Whoever edits a question does not lose sight of it. */
+  #isEditing() {
+    return this.#scroller.contains(document.activeElement?.closest(".edit-question") ?? null);
   }
 
   #distance() {

@@ -1,4 +1,5 @@
 import { ExchangeView } from "./exchange-view.js";
+import { isTouch } from "./keys.js";
 import { Follower } from "./scroll.js";
 
 const FORGOTTEN = "The conversation is long: the assistant no longer sees what is above this line";
@@ -13,10 +14,12 @@ const BUDGET_MS = 8;
  * @property {(exchange: Exchange) => void} retry
  * @property {(exchange: Exchange) => void} goOn
  * @property {(exchange: Exchange, message: string) => void} edit
+ * @property {(exchange: Exchange, text: string | undefined) => void} draft keeps an edit that is not sent; `undefined`: forgets it
  * @property {(exchange: Exchange) => void} choose shows another version
  * @property {(exchange: Exchange) => void} takeBack
  * @property {(exchange: Exchange) => void} send sends a question that waits
  * @property {() => void} signIn
+ * @property {() => void} showNewest
  *
  * @typedef {import("./turns.js").Exchange} Exchange
  */
@@ -28,6 +31,7 @@ export class Transcript {
   #notice = document.querySelector("#notice");
   #loading = document.querySelector("#loading");
   #copyNote = document.querySelector("#copy-note");
+  #news = document.querySelector("#news");
   #announcer = document.querySelector("#announcer");
   #follower = new Follower(document.querySelector("#scroller"), document.querySelector("#jump"));
   #note = document.createElement("li");
@@ -43,6 +47,7 @@ export class Transcript {
     this.#actions = actions;
     this.#note.className = "forgotten";
     this.#note.textContent = FORGOTTEN;
+    this.#news.querySelector("button").addEventListener("click", () => actions.showNewest());
   }
 
   /** Shows nothing: not even that there is nothing. */
@@ -55,6 +60,7 @@ export class Transcript {
     this.#notice.hidden = true;
     this.#loading.hidden = true;
     this.#copyNote.hidden = true;
+    this.#news.hidden = true;
     this.#announcer.textContent = "";
   }
 
@@ -92,10 +98,12 @@ export class Transcript {
    * @param {object} options
    * @param {number} options.since from this one on, the assistant sees the conversation
    * @param {boolean} options.isCopy whether it is how the conversation was some time ago
+   * @param {boolean} options.hasNews whether there is something newer than what is shown
    * @param {(exchange: Exchange) => import("./exchange-view.js").Versions} options.versionsOf
    */
-  show(path, { since, isCopy, versionsOf }) {
+  show(path, { since, isCopy, hasNews, versionsOf }) {
     this.#copyNote.hidden = !isCopy;
+    this.#news.hidden = !hasNews;
     this.#welcome.hidden = true;
     this.#notice.hidden = true;
     this.#loading.hidden = true;
@@ -121,6 +129,15 @@ export class Transcript {
   /** Scrolls as little as it takes to have an exchange in sight. @param {Exchange} exchange */
   reveal(exchange) {
     this.#views.get(exchange)?.element.scrollIntoView({ block: "nearest" });
+  }
+
+  /** Goes to the question that was being edited last, or else to the end. */
+  goOn() {
+    const view = Array.from(this.#views.values()).findLast(({ field }) => field);
+    if (!view) return this.toEnd();
+    this.#follower.stayAt(view.element);
+    // On a touch screen, the keyboard would cover what is shown.
+    if (!isTouch()) view.field.focus();
   }
 
   append(exchange, text) {

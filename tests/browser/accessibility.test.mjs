@@ -67,6 +67,19 @@ const STATES = {
     await page.getByLabel("Model", { exact: true }).fill("not a model");
     await page.getByRole("button", { name: "Save" }).click();
   },
+  "settings with instructions": async (page) => {
+    const models = { models: [], default: "house", system_prompt: "You are kind.\n".repeat(100) };
+    await page.route("**/models", (route) => route.fulfill({ json: models }));
+    await page.reload();
+    await showSidebar(page);
+    await page.getByRole("button", { name: "Settings" }).click();
+    await page.getByText("Instructions the assistant was given").click();
+  },
+  "refused for now": async (page) => {
+    await say(page, "Write something soon");
+    (await upstream.nextCall()).respond(429, {}, { "retry-after": "50" });
+    await exchangeOn(page).status.getByRole("button", { name: "Try now" }).waitFor();
+  },
   "wrong token": async (page) => {
     const field = page.getByLabel("Your token");
     await field.fill("wrong-token-0123456789");
@@ -107,6 +120,30 @@ const KEPT_STATES = {
     await sidebar.link(TITLE).click();
     await exchangeOn(page).shows("Title");
     await showSidebar(page);
+  },
+  "an edit, and news": async (page) => {
+    const sidebar = await showSidebar(page);
+    await sidebar.link(TITLE).click();
+    await exchangeOn(page).shows("Title");
+    await exchangeOn(page).edit.click();
+    await page.getByLabel("Edit your message").fill("Tell me about tunnels");
+    const asking = page.evaluate(async () => {
+      const conversation_id = location.pathname.split("/").at(-1);
+      const Authorization = `Bearer ${JSON.parse(localStorage.getItem("access-token"))}`;
+      const headers = { Authorization, "Content-Type": "application/json" };
+      const body = JSON.stringify({ message: "About boats", conversation_id, after: null });
+      await (await fetch("/chat", { method: "POST", headers, body })).text();
+      dispatchEvent(new Event("online"));
+    });
+    (await upstream.nextCall()).end(...answer("They float"));
+    await asking;
+    await page.getByText("There is something newer in this conversation.").waitFor();
+  },
+  "a conversation that is gone": async (page) => {
+    await page.route(/conversations\/./, (route) => route.fulfill({ status: 404, json: {} }));
+    const sidebar = await showSidebar(page);
+    await sidebar.link(TITLE).click();
+    await page.getByRole("heading", { name: "This conversation is gone" }).waitFor();
   },
   searched: async (page) => {
     const sidebar = await showSidebar(page);

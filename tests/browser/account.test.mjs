@@ -258,3 +258,34 @@ test("where the service keeps nothing, the browser does, and the page says so", 
   await page.goto(keepsNothing.url);
   await sidebar.element.getByText("Your conversations will be listed here").waitFor();
 });
+
+const HOSTILE =
+  "You are *kind*.\n\n<img src=x onerror=alert(1)></p><script>alert(2)</script> \u202eevil " +
+  "x".repeat(3000);
+
+test("the settings show what the assistant is told first, as plain text, where the service shows it", async (t) => {
+  const { page } = await visit(t, app.url, somebody(app, upstream).signedIn);
+  await settings(page).click();
+  const part = page.locator("#settings-instructions");
+  assert.equal(await part.isVisible(), false, "this service does not show it");
+  await page.keyboard.press("Escape");
+  for (const [prompt, isShown] of [
+    [HOSTILE, true],
+    ["", false],
+    [7, false],
+    [null, false],
+    ["Be brief.", true],
+  ]) {
+    await serve(page, { ...MODELS, system_prompt: prompt });
+    await page.reload();
+    await page.locator("#choose-model").waitFor();
+    await settings(page).click();
+    assert.equal(await part.isVisible(), isShown, `${prompt}`.slice(0, 20));
+    if (!isShown) continue;
+    const text = part.getByRole("region", { name: "Instructions" });
+    assert.equal(await text.isVisible(), false, "it is folded");
+    await part.getByText("Instructions the assistant was given").click();
+    assert.equal(await text.textContent(), prompt);
+    assert.equal(await text.evaluate((element) => element.childElementCount), 0);
+  }
+});

@@ -12,6 +12,10 @@ const TOKEN = "owner-token-0123456789";
 const upstream = await startUpstream();
 const bindings = { OPENAI_BASE_URL: upstream.url, MAX_RETRIES: "0", HEARTBEAT_SECONDS: "0.3" };
 const app = await startWorker(bindings, { pages: true });
+const keeping = await startWorker(
+  { ...bindings, ANONYMOUS_OWNER: "true" },
+  { pages: true, owners: true },
+);
 const locked = await startWorker({ ...bindings, ACCESS_TOKENS: `me:${TOKEN}` }, { pages: true });
 
 /** Browsers log every response that is not a success. */
@@ -85,16 +89,101 @@ test("the correlation id can be copied", async (t) => {
   assert.equal(copied, await correlationIdOn(exchange));
 });
 
-test("Retry-After is shown in seconds", async (t) => {
-  const { page } = await visit(t, app.url, { expected });
-  await say(page, "Hello, once more");
-  (await upstream.nextCall()).respond(429, { error: {} }, { "retry-after": "17" });
-  const { error, detail, code } = errorEnding("upstream_rate_limited");
-  await assertFailed(exchangeOn(page), {
-    error,
-    detail: `${detail} It should work in 17 seconds.`,
-    code,
+const refuse = async (seconds) =>
+  (await upstream.nextCall()).respond(429, { error: {} }, { "retry-after": seconds });
+/** When the page says that it should work again. */
+const again = (page) => exchangeOn(page).failure.locator("[data-problem=again]");
+
+for (const [where, { url }] of [
+  ["the service", keeping],
+  ["this browser", app],
+]) {
+  test(`kept by ${where}, a question that is refused for now is sent again by itself, and the page counts the seconds`, async (t) => {
+    const { page } = await visit(t, url, { expected });
+    await page.clock.install();
+    await say(page, "Hello, once more");
+    await page.clock.pauseAt(Date.now() + 3000);
+    await refuse("17");
+    const exchange = exchangeOn(page);
+    const { error } = errorEnding("upstream_rate_limited");
+    const { status } = exchange;
+    await status.filter({ hasText: `${error}. Trying again in 17 seconds…` }).waitFor();
+    await page.clock.runFor(3000);
+    await status.filter({ hasText: `${error}. Trying again in 14 seconds…` }).waitFor();
+    assert.equal(upstream.calls.length, 1);
+    await page.clock.runFor(14_000);
+    await page.clock.resume();
+    (await upstream.nextCall()).end(...answer("Here I am"));
+    await exchange.is("done");
+    await exchange.shows("Here I am");
+    assert.equal(upstream.calls.length, 2);
   });
+
+  test(`kept by ${where}, a question that is refused for now is sent at once, or no more, when the person says so`, async (t) => {
+    const { page } = await visit(t, url, { expected });
+    await say(page, "Hello, at once");
+    await refuse("50");
+    await exchangeOn(page).status.getByRole("button", { name: "Try now" }).click();
+    await refuse("50");
+    await exchangeOn(page)
+      .status.filter({ hasText: /Trying again in (50|49) seconds/ })
+      .waitFor();
+    await page.getByRole("button", { name: "Stop" }).click();
+    await exchangeOn(page).is("stopped");
+    assert.equal(upstream.calls.length, 2);
+  });
+}
+
+test("after three refusals, the page leaves it to the person when to try again", async (t) => {
+  const { page } = await visit(t, app.url, { expected });
+  await say(page, "Hello, again and again");
+  const exchange = exchangeOn(page);
+  for (let refusals = 1; refusals <= 3; refusals += 1) {
+    await refuse("60");
+    await exchange.status.getByRole("button", { name: "Try now" }).click();
+  }
+  await refuse("60");
+  await assertFailed(exchange, errorEnding("upstream_rate_limited"));
+  assert.match(await again(page).textContent(), /^It should work in (60|59) seconds\.$/);
+  await exchange.retry.click();
+  (await upstream.nextCall()).end(...answer("At last"));
+  await exchange.is("done");
+});
+
+test("an overloaded service may have begun, so the page only offers to try again, and counts the seconds", async (t) => {
+  const { page } = await visit(t, app.url, { expected });
+  await page.clock.install();
+  const { promise: isPaused, resolve: refuseNow } = Promise.withResolvers();
+  const json = { ...errorEnding("upstream_unavailable"), correlation_id: "abc-123" };
+  const headers = { "retry-after": "5" };
+  const overloaded = { status: 503, json, headers };
+  await page.route("**/chat", (route) => isPaused.then(() => route.fulfill(overloaded)), {
+    times: 1,
+  });
+  await say(page, "Hello, is it busy?");
+  await page.clock.pauseAt(Date.now() + 3000);
+  refuseNow();
+  await assertFailed(exchangeOn(page), errorEnding("upstream_unavailable"));
+  assert.equal(await again(page).textContent(), "It should work in 5 seconds.");
+  await page.clock.runFor(2000);
+  assert.equal(await again(page).textContent(), "It should work in 3 seconds.");
+  await page.clock.runFor(60_000);
+  assert.equal(await again(page).textContent(), "It should work now.");
+  await page.clock.resume();
+  assert.equal(upstream.calls.length, 0);
+  await exchangeOn(page).retry.click();
+  (await upstream.nextCall()).end(...answer("Not any more"));
+  await exchangeOn(page).is("done");
+  assert.equal(await again(page).isVisible(), false);
+});
+
+test("a wait that is longer than a person waits is told by the clock", async (t) => {
+  const { page } = await visit(t, app.url, { expected });
+  await say(page, "Hello, until tomorrow");
+  await refuse("3600");
+  await assertFailed(exchangeOn(page), errorEnding("upstream_rate_limited"));
+  assert.match(await again(page).textContent(), /^It should work at \d\d:\d\d [AP]M\.$/);
+  assert.equal(upstream.calls.length, 1);
 });
 
 test("an error whose advice is for programs has the page's own advice, and the id of the response", async (t) => {

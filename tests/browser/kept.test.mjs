@@ -3,6 +3,7 @@ import assert from "node:assert/strict";
 import test, { beforeEach } from "node:test";
 import { exchangeOn, openTab, say, visit } from "../support/browser.mjs";
 import { startKeptPage } from "../support/kept-page.mjs";
+import { sidebarOf } from "../support/sidebar.mjs";
 import { answer, delta, startUpstream } from "../support/upstream.mjs";
 
 const upstream = await startUpstream();
@@ -15,6 +16,7 @@ const expected = /^Failed to load resource/;
 beforeEach(() => upstream.reset());
 
 const pathOf = (page) => new URL(page.url()).pathname;
+const fieldOf = (page) => page.getByLabel("Message", { exact: true });
 const questions = (page) => page.locator(".question p").allTextContents();
 
 async function converse(page, question, ...contents) {
@@ -63,9 +65,12 @@ test("a new conversation leaves the old one where it is, and back and forward le
   const { page } = await visit(t, server.url);
   await converse(page, "The first one", "One");
   const first = page.url();
+  const heading = page.getByRole("heading", { level: 1 });
+  assert.equal(await heading.textContent(), "The first one");
   await page.getByRole("link", { name: "New conversation" }).click();
   assert.equal(pathOf(page), "/");
   assert.equal(await page.title(), "Assistant");
+  assert.equal(await heading.textContent(), "Assistant");
   await page.getByRole("heading", { name: "What can I help you with?" }).waitFor();
   await converse(page, "The second one", "Two");
   assert.equal(upstream.calls.at(-1).body.messages.length, 2, "the old one is not sent along");
@@ -93,7 +98,7 @@ test("an answer goes on while another conversation is shown", async (t) => {
 
 test("an address without a conversation says so, and has a way on", async (t) => {
   const { page } = await visit(t, server.url, { expected });
-  for (const path of ["/c/nobody-knows-it", "/c/", "/c/not%20an%20id", "/c/a/b"]) {
+  for (const path of ["/c/nobody-knows-it", "/c/not%20an%20id", "/c/a/b"]) {
     await page.goto(server.url + path);
     await page.getByRole("heading", { name: "There is no such conversation" }).waitFor();
     assert.equal(await page.locator(".exchange").count(), 0);
@@ -103,13 +108,22 @@ test("an address without a conversation says so, and has a way on", async (t) =>
   assert.equal(pathOf(page), "/");
 });
 
+test("the address of conversations without an id is a new conversation", async (t) => {
+  const { page } = await visit(t, `${server.url}/c/`);
+  await page.getByRole("heading", { name: "What can I help you with?" }).waitFor();
+  assert.equal(pathOf(page), "/");
+  await converse(page, "Where am I?", "At the beginning");
+  assert.match(pathOf(page), /^\/c\/[\w-]{36}$/);
+});
+
 test("a conversation that another device has deleted is gone when the page is looked at again", async (t) => {
   const { page } = await visit(t, server.url, { expected });
   await converse(page, "Delete me elsewhere", "As you like");
   const id = pathOf(page).slice("/c/".length);
   await fetch(`${server.url}/conversations/${id}`, { method: "DELETE" });
   await page.evaluate(() => dispatchEvent(new Event("online")));
-  await page.getByRole("heading", { name: "There is no such conversation" }).waitFor();
+  await page.getByRole("heading", { name: "This conversation is gone" }).waitFor();
+  await sidebarOf(page).link("Delete me elsewhere").waitFor({ state: "detached" });
   await converse(page, "Then another one", "Gladly");
   assert.notEqual(pathOf(page).slice("/c/".length), id);
 });
@@ -123,9 +137,65 @@ test("a conversation that is deleted elsewhere while its answer runs is gone, an
   await say(page, "This waits in vain");
   const id = page.url().split("/").at(-1);
   await fetch(`${server.url}/conversations/${id}`, { method: "DELETE" });
-  await page.getByRole("heading", { name: "There is no such conversation" }).waitFor();
+  await page.getByRole("heading", { name: "This conversation is gone" }).waitFor();
+  assert.equal(await fieldOf(page).inputValue(), "This waits in vain");
   await page.reload();
   await page.getByRole("heading", { name: "There is no such conversation" }).waitFor();
+  assert.equal(await fieldOf(page).inputValue(), "This waits in vain");
+  assert.equal(upstream.calls.length, 1);
+});
+
+test("a conversation that was deleted elsewhere leaves the list when it is opened", async (t) => {
+  const { page } = await visit(t, server.url, { expected });
+  await converse(page, "Nobody needs me", "I see");
+  const id = pathOf(page).slice("/c/".length);
+  await fieldOf(page).fill("What I was about to say");
+  await page.getByRole("link", { name: "New conversation" }).click();
+  await fetch(`${server.url}/conversations/${id}`, { method: "DELETE" });
+  await sidebarOf(page).link("Nobody needs me").click();
+  await page.getByRole("heading", { name: "This conversation is gone" }).waitFor();
+  await sidebarOf(page).link("Nobody needs me").waitFor({ state: "detached" });
+  await page.getByText("What you had written in it is in the field below.").waitFor();
+  assert.equal(await fieldOf(page).inputValue(), "What I was about to say");
+  await page.locator("#notice").getByRole("button", { name: "New conversation" }).click();
+  await page.getByRole("heading", { name: "What can I help you with?" }).waitFor();
+  assert.equal(await fieldOf(page).inputValue(), "What I was about to say");
+  await page.reload();
+  assert.equal(await fieldOf(page).inputValue(), "What I was about to say");
+});
+
+test("questions and edits of a conversation that was deleted elsewhere come back into the field", async (t) => {
+  const { page } = await visit(t, server.url, { expected });
+  await converse(page, "Say something", "Something");
+  const id = pathOf(page).slice("/c/".length);
+  await say(page, "Say more");
+  const call = await upstream.nextCall();
+  await say(page, "And then this");
+  await exchangeOn(page, 0).element.hover();
+  await page.evaluate(() => document.querySelector(".edit").click());
+  await page.getByLabel("Edit your message").fill("Say nothing");
+  await fieldOf(page).fill("And this at last");
+  await fetch(`${server.url}/conversations/${id}`, { method: "DELETE" });
+  await page.getByRole("heading", { name: "This conversation is gone" }).waitFor();
+  const words = "Say more\n\nAnd then this\n\nSay nothing\n\nAnd this at last";
+  assert.equal(await fieldOf(page).inputValue(), words);
+  call.cut();
+});
+
+test("what waited in a conversation that was deleted while no page was open is not asked", async (t) => {
+  const { page } = await visit(t, server.url, { expected });
+  await say(page, "The first of all");
+  const call = await upstream.nextCall();
+  call.write(delta("Well"));
+  await exchangeOn(page).shows("Well");
+  await say(page, "This waits for nothing");
+  await exchangeOn(page).is("queued");
+  const address = page.url();
+  await page.goto("about:blank");
+  await fetch(`${server.url}/conversations/${address.split("/").at(-1)}`, { method: "DELETE" });
+  await page.goto(address);
+  await page.getByRole("heading", { name: "There is no such conversation" }).waitFor();
+  assert.equal(await fieldOf(page).inputValue(), "This waits for nothing");
   assert.equal(upstream.calls.length, 1);
 });
 

@@ -182,8 +182,9 @@ test("a wait for the first word that takes long says so", async (t) => {
   await page.clock.fastForward(7_000);
   assert.equal(await exchangeOn(page).status.isVisible(), false);
   await page.clock.fastForward(1_000);
-  const busy = "This takes longer than usual. Still trying…";
-  await exchangeOn(page).status.filter({ hasText: busy }).waitFor();
+  const { status } = exchangeOn(page);
+  await status.filter({ hasText: "No answer yet. Still waiting…" }).waitFor();
+  assert.equal(await status.getByRole("button").isVisible(), false, "there is nothing to try");
   call.end(...answer("42"));
   await assertShows(page, "42");
   assert.equal(await exchangeOn(page).status.isVisible(), false);

@@ -184,6 +184,42 @@ test("a question that is taken back takes nothing away of what is being written"
   await exchangeOn(page).is("done");
 });
 
+test("Stop asks nothing more: what waits comes back into the field, before what is being written", async (t) => {
+  const { page } = await visit(t, server.url);
+  await say(page, "A long story, please");
+  const call = await upstream.nextCall();
+  call.write(delta("Once"));
+  await exchangeOn(page).shows("Once");
+  await say(page, "And a poem");
+  await say(page, "And a song");
+  const field = page.getByLabel("Message", { exact: true });
+  await field.fill("And a dance");
+  await page.getByRole("button", { name: "Stop" }).click();
+  await exchangeOn(page).is("stopped");
+  assert.equal(await field.inputValue(), "And a poem\n\nAnd a song\n\nAnd a dance");
+  assert.deepEqual(await questions(page), ["A long story, please"]);
+  await page.reload();
+  await exchangeOn(page).is("stopped");
+  assert.equal(await field.inputValue(), "And a poem\n\nAnd a song\n\nAnd a dance");
+  assert.equal(upstream.calls.length, 1);
+});
+
+test("an answer that another device stops asks nothing more, either", async (t) => {
+  const { page } = await visit(t, server.url);
+  await say(page, "Another long story");
+  const call = await upstream.nextCall();
+  call.write(delta("Once"));
+  await exchangeOn(page).shows("Once");
+  const { page: phone } = await visit(t, page.url());
+  await exchangeOn(phone).shows("Once");
+  await say(page, "And its moral");
+  await exchangeOn(page).is("queued");
+  await phone.getByRole("button", { name: "Stop" }).click();
+  await exchangeOn(page).is("stopped");
+  assert.equal(await page.getByLabel("Message", { exact: true }).inputValue(), "And its moral");
+  assert.equal(upstream.calls.length, 1);
+});
+
 test("what waits for an answer that failed is sent when the person says so", async (t) => {
   const { page } = await visit(t, server.url, { expected });
   await say(page, "This will fail");

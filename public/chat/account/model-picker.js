@@ -19,7 +19,7 @@ export class ModelPicker {
 
   /**
    * @param {import("../api.js").Api} api
-   * @param {(canChoose: boolean) => void} onLoaded tells whether there are several to choose from
+   * @param {(models: { canChoose: boolean, instructions?: string }) => void} onLoaded `canChoose`: there are several
    */
   constructor(api, onLoaded) {
     this.#api = api;
@@ -46,7 +46,8 @@ export class ModelPicker {
   async load() {
     this.#models = await loadModels(this.#api);
     this.show();
-    this.#onLoaded(this.#models?.ids.length > 1);
+    const { ids = [], instructions } = this.#models ?? {};
+    this.#onLoaded({ canChoose: ids.length > 1, instructions });
   }
 
   /** Shows the model that the settings have now. */

@@ -16,6 +16,7 @@ export class SettingsDialog {
   #maxTokens = document.querySelector("#max-tokens");
   #problem = document.querySelector("#settings-problem");
   #export = document.querySelector("#export-all");
+  #instructions = document.querySelector("#settings-instructions");
   #account = document.querySelector("#settings-account");
   #page;
   #handlers;
@@ -57,6 +58,7 @@ export class SettingsDialog {
     this.#account.querySelector("span").textContent = isTokenRemembered()
       ? "This device remembers your access token."
       : "Your access token is kept until you close this tab.";
+    this.#instructions.open = false;
     this.#show("");
     this.#dialog.showModal();
   }
@@ -64,6 +66,15 @@ export class SettingsDialog {
   /** Lets the person enter a model's name, where there is no list to choose from. @param {boolean} isOffered */
   offerModel(isOffered) {
     document.querySelector("#settings-model").hidden = !isOffered;
+  }
+
+  /** Shows what the service tells the assistant first. @param {string | undefined} text none: it does not show that */
+  showInstructions(text = "") {
+    const place = this.#instructions.querySelector("section");
+    // Some browsers scroll by keyboard only what can have the focus.
+    place.tabIndex = 0;
+    place.textContent = text;
+    this.#instructions.hidden = text === "";
   }
 
   #submit() {

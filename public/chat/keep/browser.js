@@ -1,9 +1,11 @@
 import { framesIn } from "../answer-stream.js";
 import { ChatError, MODEL_PATIENCE_MS, newId } from "../api.js";
 import { requestFor } from "../history.js";
-import { exchangesOf, pathTo, titleOf } from "../turns.js";
+import { insist } from "../patience.js";
+import { exchangesOf, pathTo } from "../turns.js";
 import { markdownOf } from "./markdown.js";
 import { Presence } from "./presence.js";
+import { emptyConversation, endTurn, finalFrameOf, newTurns } from "./records.js";
 import { Saving } from "./saving.js";
 import { find } from "./search.js";
 import { Shelf } from "./shelf.js";
@@ -132,12 +134,12 @@ export class BrowserKeeper {
     return this.#places.has(answerId);
   }
 
-  /** @param {import("./server.js").Ask} ask @param {{ signal: AbortSignal }} options */
-  async *ask(ask, { signal }) {
+  /** @param {import("./server.js").Ask} ask @param {{ signal: AbortSignal, onTrouble?: import("../patience.js").OnTrouble }} options */
+  async *ask(ask, { signal, onTrouble }) {
     const { answerId, conversationId } = ask;
     this.#places.set(answerId, conversationId);
     const stopped = await this.#presence.enter(answerId, signal);
-    if (stopped && !(await this.#isAsked(ask))) return yield* this.#get(ask, stopped);
+    if (stopped && !(await this.#isAsked(ask))) return yield* this.#get(ask, stopped, onTrouble);
     // Another tab has asked the same, and there is one answer to both.
     if (stopped) this.#presence.leave(answerId);
     while (!(await this.#isAsked(ask)) && (await this.#presence.has(answerId))) {
@@ -153,10 +155,12 @@ export class BrowserKeeper {
   }
 
   /** Has the service answer. @param {AbortSignal} stopped is aborted when the answer is to stop */
-  async *#get(ask, stopped) {
+  async *#get(ask, stopped, onTrouble) {
     const { answerId, conversationId } = ask;
     const conversation = (await this.#shelf.get(conversationId)) ?? emptyConversation(ask);
-    const earlier = pathTo(exchangeOf(conversation, (each) => each.turnId === ask.after));
+    const earlier = pathTo(
+      exchangesOf(conversation.turns).find(({ turnId }) => turnId === ask.after),
+    );
     const { body, since } = requestFor(earlier, ask.message, ask);
     const turns = newTurns(ask);
     const [, answer] = turns;
@@ -177,7 +181,9 @@ export class BrowserKeeper {
         insists: true,
         patienceMs: MODEL_PATIENCE_MS,
       };
-      for await (const frame of framesIn(await this.#api.request("/chat", request))) {
+      const send = () => this.#api.request("/chat", request);
+      const response = await insist(send, { signal: stopped, onTrouble });
+      for await (const frame of framesIn(response)) {
         sequence += 1;
         answer.content += frame.content;
         if (frame.is_final) endTurn(answer, frame);
@@ -256,51 +262,4 @@ export class BrowserKeeper {
     if (conversation.turns.length === 0) await this.#shelf.remove(id);
     else await this.#shelf.put(conversation);
   }
-}
-
-function emptyConversation({ conversationId: id, message }) {
-  const now = new Date().toISOString();
-  return { id, title: titleOf(message), created_at: now, updated_at: now, turns: [] };
-}
-
-/** @returns {[import("../turns.js").Turn, import("../turns.js").Turn]} */
-function newTurns({ answerId, message, after, model }) {
-  const created_at = new Date().toISOString();
-  const question = { id: newId(), parent_id: after, role: "user", content: message, created_at };
-  const answer = {
-    id: newId(),
-    parent_id: question.id,
-    role: "assistant",
-    content: "",
-    created_at,
-    answer_id: answerId,
-    state: "streaming",
-    model,
-    finish_reason: null,
-    usage: null,
-  };
-  return [question, answer];
-}
-
-function exchangeOf({ turns }, matches) {
-  return exchangesOf(turns).find(matches);
-}
-
-/** Writes into a turn how its answer ended. */
-function endTurn(turn, { finish_reason = null, usage = null, error, detail, code }) {
-  const state = finish_reason === "stopped" ? "stopped" : "complete";
-  Object.assign(turn, { finish_reason, usage, state: error ? "failed" : state });
-  if (error) turn.error = { error, detail, code };
-}
-
-function finalFrameOf({ id, state, finish_reason, usage, error }, sequence) {
-  const ending = error ?? { finish_reason: finish_reason ?? state };
-  return {
-    content: "",
-    sequence,
-    is_final: true,
-    ...ending,
-    usage: usage ?? undefined,
-    turn_id: id,
-  };
 }

@@ -34,6 +34,11 @@ export async function chooseKeeper(api) {
   return { keeper, isKnown, takenId };
 }
 
+/** Whether it is this browser that keeps the conversations. */
+export function isKeptHere() {
+  return load("kept-by") === "browser";
+}
+
 /** Whether an error says that the service keeps nothing. */
 export function keepsNothing(error) {
   return error instanceof ChatError && KEEPS_NOTHING.includes(error.problem.code);

@@ -117,7 +117,7 @@ export class ServerKeeper {
    * Asks, and reads the answer through any number of lost connections.
    *
    * @param {Ask} ask
-   * @param {{ signal: AbortSignal, onTrouble?: (isLost: boolean) => void }} options
+   * @param {{ signal: AbortSignal, onTrouble?: import("../patience.js").OnTrouble }} options
    * @returns {AsyncGenerator<import("../answer-stream.js").Frame, void, void>}
    */
   ask({ conversationId, answerId, message, after, model, maxTokens }, options) {
@@ -146,7 +146,7 @@ export class ServerKeeper {
    * Reads an answer that runs already or is over.
    *
    * @param {string} answerId
-   * @param {{ after?: number, signal: AbortSignal, onTrouble?: (isLost: boolean) => void }} options
+   * @param {{ after?: number, signal: AbortSignal, onTrouble?: import("../patience.js").OnTrouble }} options
    * @returns {AsyncGenerator<import("../answer-stream.js").Frame, void, void>}
    */
   read(answerId, options) {

@@ -1,3 +1,5 @@
+import { sentencesOf } from "../api.js";
+
 /** How far before its end the list is continued, so that nobody who scrolls has to wait. */
 const AHEAD = "800px";
 
@@ -72,7 +74,7 @@ export class Notes {
 
 /** What went wrong and what to do, in a sentence or two. @param {any} error */
 export function explain({ problem }) {
-  return problem ? `${problem.error}. ${problem.detail}` : "Reload the page and try again.";
+  return problem ? sentencesOf(problem) : "Reload the page and try again.";
 }
 
 function found(count, isComplete) {

@@ -1,0 +1,202 @@
+import { ChatError } from "./api.js";
+import { endExchange, problemOf } from "./exchange.js";
+import { persist } from "./patience.js";
+import { Reader } from "./reader.js";
+import { loadSettings } from "./store.js";
+import { turnBehind, turnsOf } from "./turns.js";
+
+/** How long an answer that should be running, and is not, may take to show up. */
+const RACE_MS = 1000;
+
+const GONE = {
+  error: "This answer is gone",
+  detail: "Its conversation may have been deleted on another device.",
+};
+
+/**
+ * From a question to the end of its answer: what is asked in a conversation, read, stopped, and asked behind it.
+ *
+ * @typedef {import("./turns.js").Exchange} Exchange
+ */
+export class Asking {
+  #conversation;
+  #tree;
+  #keeper;
+  #observer;
+  #reader;
+  #isClosed = false;
+
+  /**
+   * @param {import("./conversation.js").Conversation} conversation
+   * @param {import("./tree.js").Tree} tree its exchanges
+   * @param {() => Promise<import("./keep/server.js").ServerKeeper>} keeper
+   * @param {import("./conversation.js").Observer} observer
+   */
+  constructor(conversation, tree, keeper, observer) {
+    this.#conversation = conversation;
+    this.#tree = tree;
+    this.#keeper = keeper;
+    this.#observer = observer;
+    this.#reader = new Reader(observer);
+  }
+
+  /** Whether some answer is being read. */
+  get isBusy() {
+    return this.#reader.isBusy;
+  }
+
+  /** Whether an answer is being read. @param {Exchange} exchange */
+  reads(exchange) {
+    return this.#reader.has(exchange);
+  }
+
+  /** Sends a question that is new, waited or failed. @param {Exchange} exchange */
+  send(exchange) {
+    exchange.state = "streaming";
+    const { model, maxTokens } = loadSettings();
+    exchange.sent ??= { after: turnBehind(exchange.parent), model, maxTokens };
+    exchange.model ??= exchange.sent.model ?? this.#observer.standardModel();
+    const ask = {
+      conversationId: this.#conversation.id,
+      answerId: exchange.answerId,
+      message: exchange.question,
+      ...exchange.sent,
+    };
+    this.#conversation.save();
+    this.#conversation.updatedAt = new Date().toISOString();
+    this.#observer.onSummary();
+    const started = performance.now();
+    const onFirst = () => {
+      exchange.firstWordMs = performance.now() - started;
+    };
+    this.#read(exchange, (keeper, options) => keeper.ask(ask, options), onFirst);
+  }
+
+  /** Reads an answer that was asked for before. @param {Exchange} exchange */
+  follow(exchange) {
+    this.#read(exchange, (keeper, options) => keeper.read(exchange.answerId, options));
+  }
+
+  /** Goes on where a page was left, or another device has come to. @param {Exchange} exchange */
+  resume(exchange) {
+    const { state, parent, turnId } = exchange;
+    if (this.reads(exchange)) return;
+    if (state === "streaming" && turnId !== undefined) this.follow(exchange);
+    else if (state === "streaming" || (state === "queued" && parent === undefined))
+      this.send(exchange);
+    else this.#goOnBehind(exchange);
+  }
+
+  /** Stops an answer, through any number of lost connections. @param {Exchange} exchange */
+  async stop(exchange) {
+    if (exchange.isStopping) return;
+    exchange.isStopping = true;
+    this.#unask(exchange);
+    this.#observer.onState(exchange);
+    const stop = async () => (await this.#keeper()).stop(exchange.answerId);
+    try {
+      await persist(stop, this.#reader.signal(exchange));
+    } catch {
+      // It does not run: its question has not arrived, or arrives just now.
+      this.#reader.leave(exchange);
+      setTimeout(() => stop().catch(() => {}), RACE_MS);
+    }
+  }
+
+  /** Stops reading, since the conversation is gone. */
+  close() {
+    this.#isClosed = true;
+    this.#reader.leaveAll();
+  }
+
+  async #read(exchange, framesOf, onFirst = () => {}) {
+    const source = async (signal, onTrouble) =>
+      framesOf(await this.#keeper(), { signal, onTrouble });
+    const begun = () => {
+      onFirst();
+      this.#conversation.save();
+    };
+    try {
+      const final = await this.#reader.read(exchange, source, begun);
+      if (final) endExchange(exchange, final);
+      // Its end is known already, but not here.
+      else if (exchange.state === "streaming") await this.#conversation.load();
+    } catch (error) {
+      await this.#failed(exchange, error);
+    }
+    if (!this.#isClosed) await this.#ended(exchange);
+  }
+
+  async #ended(exchange) {
+    // Whoever deletes a conversation on another device stops its answer, too.
+    const mayBeGone = exchange.state === "stopped" && !exchange.isStopping;
+    if (mayBeGone && (await this.#isGone())) return this.#observer.onGone();
+    exchange.isStopping = false;
+    this.#conversation.save();
+    // It may be waiting or running again.
+    if (exchange.state === "queued" || exchange.state === "streaming") return;
+    this.#observer.onEnd(exchange);
+    this.#observer.onSummary();
+    this.#copy();
+    this.#goOnBehind(exchange);
+  }
+
+  /** What waits for an answer is sent once that is over. */
+  #goOnBehind(exchange) {
+    const { state } = exchange;
+    if (state === "stopped") this.#unask(exchange);
+    if (state !== "done" && state !== "stopped") return;
+    const [next] = this.#tree.waitingFor(exchange);
+    if (next) this.send(next);
+  }
+
+  /** Takes back what waits for an answer that was stopped: nobody expects another one to begin then. */
+  #unask(exchange) {
+    const questions = [];
+    // One that was sent already is only late.
+    const next = () => this.#tree.waitingFor(exchange).find(({ sent }) => sent === undefined);
+    for (let each = next(); each; each = next()) {
+      questions.push(each.question);
+      this.#conversation.takeBack(each);
+    }
+    if (questions.length > 0) this.#observer.onUnasked(questions);
+  }
+
+  async #failed(exchange, error) {
+    const code = error instanceof ChatError ? error.problem.code : undefined;
+    if (code === "answer_running") return this.#wait(exchange);
+    if (code === "conversations_unavailable" && (await this.#observer.isKeeperNew())) {
+      return this.send(exchange);
+    }
+    if (error.status === 404 && exchange.turnId !== undefined) {
+      error.problem = { ...error.problem, ...GONE };
+    }
+    exchange.state = "failed";
+    exchange.problem = problemOf(error);
+  }
+
+  /** Another device has asked meanwhile: this question waits for that answer. */
+  async #wait(exchange) {
+    exchange.state = "queued";
+    await this.#conversation.load().catch(() => {});
+    if (exchange.parent?.state === "streaming") return;
+    await new Promise((resolve) => setTimeout(resolve, RACE_MS));
+    if (exchange.state === "queued") this.send(exchange);
+  }
+
+  async #isGone() {
+    const keeper = await this.#keeper();
+    return keeper.open(this.#conversation.id).then(
+      () => false,
+      ({ status }) => status === 404,
+    );
+  }
+
+  /** Has the conversation at hand offline. */
+  async #copy() {
+    const { id, title, updatedAt: updated_at, exchanges } = this.#conversation;
+    const turns = turnsOf(exchanges.filter(({ turnId }) => turnId !== undefined));
+    if (turns.length === 0) return;
+    await (await this.#keeper()).copy({ id, title, created_at: updated_at, updated_at, turns });
+  }
+}
