@@ -16,6 +16,7 @@ import {
  *
  * @typedef {object} Frame One event of an answer; openapi.json describes its fields.
  * @property {string} content
+ * @property {string} [reasoning] what the model thinks
  * @property {number} sequence
  * @property {boolean} is_final
  * @property {string} [finish_reason]

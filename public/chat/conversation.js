@@ -15,7 +15,7 @@ const LEFT_OPEN = ["invalid_answer", "unauthorized"];
  *
  * @typedef {object} Observer
  * @property {() => void} onPath other exchanges are shown, or in another order
- * @property {(exchange: Exchange, text: string) => void} onText an answer has grown
+ * @property {(exchange: Exchange, text: string, thought?: string) => void} onText an answer has grown, or what the model thinks
  * @property {(exchange: Exchange) => void} onState
  * @property {(exchange: Exchange) => void} onEnd an answer that this page was reading has ended
  * @property {() => void} onSummary

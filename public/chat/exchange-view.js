@@ -42,6 +42,7 @@ export class ExchangeView {
   #versions;
   /** The text that the view has, drawn or not. */
   #length = 0;
+  #thoughtLength = 0;
   #answerId;
   /** Whether the text has been drawn as a whole one, to which nothing can be added. */
   #isEnded = false;
@@ -98,11 +99,13 @@ export class ExchangeView {
     return this.#isEnded;
   }
 
-  /** @param {string} text */
-  append(text) {
+  /** @param {string} text @param {string} [thought] what the model thinks */
+  append(text, thought = "") {
     if (!this.#isFilled) return;
-    this.#answer.append(text);
+    if (thought !== "") this.#answer.appendThinking(thought);
+    if (text !== "") this.#answer.append(text);
     this.#length += text.length;
+    this.#thoughtLength += thought.length;
     if (this.element.classList.contains("silent")) this.update();
   }
 
@@ -130,14 +133,15 @@ export class ExchangeView {
 
   /** Shows the exchange's state. */
   update() {
-    const { state, answer, answerId, problem } = this.#exchange;
+    const { state, answer, reasoning, answerId, problem } = this.#exchange;
     this.element.dataset.state = state;
     this.element.dataset.finish = this.#exchange.finishReason ?? "";
-    this.element.classList.toggle("silent", answer === "");
+    this.element.classList.toggle("silent", isSilent(this.#exchange));
     if (!this.#isFilled) return;
     // It is tried again or goes on after an end, or has another text than the one that was followed.
     const goesOn = this.#isEnded && state === "streaming";
-    if (goesOn || answerId !== this.#answerId || answer.length !== this.#length) this.#restart();
+    const isOther = answer.length !== this.#length || reasoning.length !== this.#thoughtLength;
+    if (goesOn || answerId !== this.#answerId || isOther) this.#restart();
     this.#watch();
     this.#tick();
     if (this.#exchange.draft !== undefined && !this.field) this.#edit();
@@ -175,8 +179,11 @@ export class ExchangeView {
 
   #restart() {
     this.#answer = new AnswerText(this.#find(".answer"));
-    this.#answer.append(this.#exchange.answer, { isKept: true });
-    this.#length = this.#exchange.answer.length;
+    const { answer, reasoning } = this.#exchange;
+    this.#answer.appendThinking(reasoning, { isKept: true });
+    this.#answer.append(answer, { isKept: true });
+    this.#length = answer.length;
+    this.#thoughtLength = reasoning.length;
     this.#answerId = this.#exchange.answerId;
     this.#isEnded = false;
     this.#isSlow = false;
@@ -185,18 +192,17 @@ export class ExchangeView {
   }
 
   #status() {
-    const { state, trouble, answer } = this.#exchange;
+    const { state, trouble } = this.#exchange;
     if (state !== "streaming") return "";
     if (trouble?.kind === "busy")
       return `${trouble.reason}. Trying again ${inTime(trouble.until)}…`;
     if (trouble) return navigator.onLine ? LOST : OFFLINE;
-    return this.#isSlow && answer === "" ? WAITING : "";
+    return this.#isSlow && isSilent(this.#exchange) ? WAITING : "";
   }
 
   /** Notices when the first word takes long. */
   #watch() {
-    const { state, answer } = this.#exchange;
-    const isWaiting = state === "streaming" && answer === "";
+    const isWaiting = this.#exchange.state === "streaming" && isSilent(this.#exchange);
     if (isWaiting && !this.#waitTimer) {
       this.#waitTimer = setTimeout(() => {
         this.#isSlow = true;
@@ -237,6 +243,11 @@ export class ExchangeView {
   #find(selector) {
     return this.element.querySelector(selector);
   }
+}
+
+/** Whether there is nothing to read yet. @param {import("./turns.js").Exchange} exchange */
+function isSilent({ answer, reasoning }) {
+  return answer === "" && reasoning === "";
 }
 
 /** Why a question waits. @param {import("./turns.js").Exchange | undefined} parent what it follows */

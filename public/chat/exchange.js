@@ -13,6 +13,7 @@ export function newExchange(question, parent) {
     parent,
     question,
     answer: "",
+    reasoning: "",
     state: "streaming",
     turnId: undefined,
     sent: undefined,

@@ -27,7 +27,7 @@ export function characters(text) {
  * @returns {{ body: string, since: number }} `since`: from this exchange on, nothing is left out
  */
 export function requestFor(earlier, message, { model, maxTokens } = {}) {
-  const request = { message, model, max_tokens: maxTokens };
+  const request = { message, model, max_tokens: maxTokens, include_reasoning: true };
   const room = LIMITS.bodyBytes - bytesOf({ ...request, history: [] });
   const { history, since } = historyOf(earlier, room);
   const body = JSON.stringify(history.length > 0 ? { ...request, history } : request);

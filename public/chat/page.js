@@ -144,7 +144,7 @@ export class Page extends EventTarget {
     const isShown = () => this.#shown === conversation;
     const conversation = new Conversation(id, () => this.keeper, {
       onPath: () => isShown() && this.#showPath(),
-      onText: (exchange, text) => isShown() && this.#transcript.append(exchange, text),
+      onText: (...grown) => isShown() && this.#transcript.append(...grown),
       onState: (exchange) => {
         if (!isShown()) return;
         this.#transcript.update(exchange);

@@ -13,7 +13,8 @@ export class Reader {
 
   /**
    * @param {object} observer
-   * @param {(exchange: Exchange, text: string) => void} observer.onText an answer has grown
+   * @param {(exchange: Exchange, text: string, thought?: string) => void} observer.onText an answer has grown, or what
+   *   the model thinks
    * @param {(exchange: Exchange) => void} observer.onState
    */
   constructor({ onText, onState }) {
@@ -65,9 +66,14 @@ export class Reader {
     };
     try {
       let length = 0;
+      let thoughtLength = 0;
       for await (const frame of await source(abort.signal, onTrouble)) {
         const fresh = frame.content.slice(Math.max(0, exchange.answer.length - length));
         length += frame.content.length;
+        const { reasoning = "" } = frame;
+        const thought = reasoning.slice(Math.max(0, exchange.reasoning.length - thoughtLength));
+        thoughtLength += reasoning.length;
+        if (thought !== "") this.#think(exchange, thought);
         if (fresh !== "") this.#grow(exchange, fresh, onFirst);
         if (frame.is_final) return frame;
       }
@@ -79,6 +85,11 @@ export class Reader {
       if (this.#reading.get(exchange) === abort) this.#reading.delete(exchange);
     }
     return undefined;
+  }
+
+  #think(exchange, thought) {
+    exchange.reasoning += thought;
+    this.#onText(exchange, "", thought);
   }
 
   #grow(exchange, text, onFirst) {

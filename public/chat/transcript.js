@@ -145,11 +145,11 @@ export class Transcript {
     if (!isTouch()) view.field.focus();
   }
 
-  append(exchange, text) {
+  append(exchange, text, thought) {
     const view = this.#views.get(exchange);
     // There is no view while another conversation or version is shown.
     if (!view) return;
-    view.append(text);
+    view.append(text, thought);
     this.#drawing.soon(view);
   }
 

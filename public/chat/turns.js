@@ -6,6 +6,7 @@
  * @property {string | null} parent_id the turn that it follows
  * @property {"user" | "assistant"} role
  * @property {string} content
+ * @property {string} [reasoning] of an answer: what the model thought
  * @property {string} created_at
  * @property {string} [answer_id] of an answer, like all below
  * @property {"complete" | "streaming" | "stopped" | "interrupted" | "failed"} [state]
@@ -19,6 +20,7 @@
  * @property {Exchange | undefined} parent what it follows
  * @property {string} question
  * @property {string} answer what has arrived so far
+ * @property {string} reasoning what the model thought so far, if its server tells that apart
  * @property {"queued" | "streaming" | "done" | "stopped" | "interrupted" | "failed"} state
  * @property {string} [turnId] the turn of its answer, once that is kept
  * @property {string} [model]
@@ -43,6 +45,7 @@ export function exchangesOf(turns) {
       parent: byTurn.get(question.parent_id),
       question: question.content,
       answer: answer.content,
+      reasoning: answer.reasoning ?? "",
       state: answer.state === "complete" ? "done" : answer.state,
       turnId: answer.id,
       model: answer.model,
@@ -74,6 +77,7 @@ export function turnsOf(exchanges) {
       parent_id: id,
       role: "assistant",
       content: answer,
+      reasoning: exchange.reasoning || undefined,
       created_at: createdAt,
       answer_id: answerId,
       state: state === "done" ? "complete" : state,

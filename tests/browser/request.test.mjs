@@ -12,12 +12,15 @@ const send = (...args) => {
 };
 
 test("the first message has no history", () => {
-  assert.deepEqual(requestFor([], "Hello"), { body: '{"message":"Hello"}', since: 0 });
+  assert.deepEqual(requestFor([], "Hello"), {
+    body: '{"message":"Hello","include_reasoning":true}',
+    since: 0,
+  });
 });
 
 test("settings are sent if they are set", () => {
   const { body } = requestFor([], "Hello", { model: "m", maxTokens: 5 });
-  assert.equal(body, '{"message":"Hello","model":"m","max_tokens":5}');
+  assert.equal(body, '{"message":"Hello","model":"m","max_tokens":5,"include_reasoning":true}');
 });
 
 test("earlier turns are sent oldest first", () => {
@@ -25,7 +28,7 @@ test("earlier turns are sent oldest first", () => {
   assert.equal(since, 0);
   assert.equal(
     body,
-    '{"message":"e","history":[{"role":"user","content":"a"},{"role":"assistant","content":"b"},' +
+    '{"message":"e","include_reasoning":true,"history":[{"role":"user","content":"a"},{"role":"assistant","content":"b"},' +
       '{"role":"user","content":"c"},{"role":"assistant","content":"d"}]}',
   );
 });

@@ -2,10 +2,10 @@
 import assert from "node:assert/strict";
 import test, { beforeEach } from "node:test";
 import { ThinkingSplitter, withoutThinking } from "../../public/chat/answer/thinking.js";
-import { exchangeOn, say, visit } from "../support/browser.mjs";
+import { exchangeOn, openTab, say, visit } from "../support/browser.mjs";
 import { startWorker } from "../support/harness.mjs";
 import { startKeptPage } from "../support/kept-page.mjs";
-import { answer, delta, done, finish, startUpstream } from "../support/upstream.mjs";
+import { answer, delta, done, event, finish, startUpstream } from "../support/upstream.mjs";
 
 const upstream = await startUpstream();
 const server = await startKeptPage(upstream);
@@ -172,4 +172,59 @@ test("what a model thinks is as harmless as what it answers", async (t) => {
   await fold.getByText("onerror").waitFor();
   assert.equal(await fold.locator("img, script").count(), 0);
   assert.equal(await page.evaluate(() => window.hurt), undefined);
+});
+
+/** An event with which the model's server tells apart what the model thinks. */
+const thought = (reasoning) => event({ choices: [{ index: 0, delta: { reasoning } }] });
+
+for (const [keeper, url] of [
+  ["the service", server.url],
+  ["the browser", app.url],
+]) {
+  test(`what a server tells apart is folded, kept by ${keeper}, and not sent again`, async (t) => {
+    const { page } = await visit(t, url);
+    await say(page, "Please think about it");
+    const call = await upstream.nextCall();
+    call.write(thought("First, **this**."));
+    const fold = exchangeOn(page).answer.locator("details");
+    await fold.getByText("Thinking…").click();
+    await fold.getByText("First, this.").waitFor();
+    assert.equal(await exchangeOn(page).element.locator(".waiting").isVisible(), false);
+    const tab = await openTab(page, page.url());
+    const other = exchangeOn(tab).answer.locator("details");
+    await other.getByText("Thinking…").click();
+    await other.getByText("First, this.").waitFor();
+    call.end(thought(" Then that."), delta("The answer"), finish("stop"), done);
+    for (const each of [page, tab]) {
+      await exchangeOn(each).isDrawn();
+      await exchangeOn(each).answer.getByText("First, this. Then that.").waitFor();
+      assert.equal(await exchangeOn(each).answer.locator("details").count(), 1);
+      await exchangeOn(each).answer.getByText("The answer", { exact: true }).waitFor();
+    }
+    await page.reload();
+    await fold.getByText("Thought", { exact: true }).click();
+    await fold.getByText("First, this. Then that.").waitFor();
+    await exchangeOn(page).answer.getByText("The answer", { exact: true }).waitFor();
+    await say(page, "And now?");
+    const next = await upstream.nextCall();
+    assert.deepEqual(
+      next.body.messages.slice(1).map(({ content }) => content),
+      ["Please think about it", "The answer", "And now?"],
+    );
+    next.end(...answer("Yes"));
+    await exchangeOn(page).is("done");
+  });
+}
+
+test("a reload while the model thinks loses nothing of it where the browser keeps it", async (t) => {
+  const { page } = await visit(t, app.url);
+  await say(page, "Please think about it");
+  const call = await upstream.nextCall();
+  call.write(thought("First this."));
+  const fold = exchangeOn(page).answer.locator("details");
+  await fold.getByText("Thinking…").waitFor();
+  await page.reload();
+  await exchangeOn(page).is("interrupted");
+  await fold.locator("summary").click();
+  await fold.getByText("First this.").waitFor();
 });

@@ -188,7 +188,9 @@ async function askChatCompletions() {
     heard.refusal(choice?.delta?.refusal);
     heard.finish(choice?.finish_reason);
     const { prompt_tokens, completion_tokens, total_tokens } = chunk.usage ?? {};
-    heard.usage(chunk.usage && [prompt_tokens, completion_tokens, total_tokens]);
+    const { reasoning_tokens } = chunk.usage?.completion_tokens_details ?? {};
+    const counts = [prompt_tokens, completion_tokens, total_tokens, reasoning_tokens];
+    heard.usage(chunk.usage && counts);
   }
   return heard.answer;
 }
@@ -210,7 +212,12 @@ async function askResponses() {
       const { incomplete_details, usage } = event.response;
       const reason = incomplete_details?.reason ?? "stop";
       heard.finish(reason === "max_output_tokens" ? "length" : reason);
-      heard.usage(usage && [usage.input_tokens, usage.output_tokens, usage.total_tokens]);
+      const details = [
+        usage?.output_tokens_details?.reasoning_tokens,
+        usage?.input_tokens_details?.cached_tokens,
+      ];
+      const counts = [usage?.input_tokens, usage?.output_tokens, usage?.total_tokens, ...details];
+      heard.usage(usage && counts);
     }
   }
   return heard.answer;
@@ -237,8 +244,15 @@ class Heard {
   }
 
   usage(counts) {
-    const [input_tokens, output_tokens, total_tokens] = counts ?? [];
-    this.#usage = counts ? { input_tokens, output_tokens, total_tokens } : this.#usage;
+    if (!counts) return;
+    const [input_tokens, output_tokens, total_tokens, reasoning_tokens, cached_tokens] = counts;
+    this.#usage = {
+      input_tokens,
+      output_tokens,
+      total_tokens,
+      ...(reasoning_tokens !== undefined && { reasoning_tokens }),
+      ...(cached_tokens !== undefined && { cached_tokens }),
+    };
   }
 
   /** @returns {Answer} */

@@ -70,11 +70,11 @@ export class BrowserKeeper {
       this.#places.set(turn.answer_id, id);
       // Of an answer that was interrupted, the last words may be written after its page was left.
       if (turn.state !== "streaming" && turn.state !== "interrupted") continue;
-      const text = await this.#shelf.partial(turn.answer_id);
-      turn.content = text ?? turn.content;
+      const partial = await this.#shelf.partial(turn.answer_id);
+      Object.assign(turn, partial);
       if (await this.#presence.has(turn.answer_id)) continue;
       // The tab that asked is gone, and the answer with it.
-      if (text !== undefined || turn.state === "streaming") changed.push(turn);
+      if (partial !== undefined || turn.state === "streaming") changed.push(turn);
       turn.state = "interrupted";
     }
     if (changed.length > 0) await this.#shelf.put(conversation);
@@ -167,7 +167,7 @@ export class BrowserKeeper {
     conversation.turns.push(...turns);
     conversation.updated_at = answer.created_at;
     const saving = new Saving(() => {
-      this.#shelf.putPartial(answerId, answer.content);
+      this.#shelf.putPartial(answerId, answer);
       this.#presence.tell(answerId);
     });
     const kept = { turn_id: answer.id, history_turns: 2 * (earlier.length - since) };
@@ -186,6 +186,7 @@ export class BrowserKeeper {
       for await (const frame of framesIn(response)) {
         sequence += 1;
         answer.content += frame.content;
+        if (frame.reasoning) answer.reasoning = (answer.reasoning ?? "") + frame.reasoning;
         if (frame.is_final) endTurn(answer, frame);
         else saving.soon();
         yield frame.is_final ? { ...frame, ...kept } : frame;
@@ -219,13 +220,17 @@ export class BrowserKeeper {
   async *read(answerId, { signal }) {
     const id = this.#places.get(answerId);
     let length = 0;
+    let thoughtLength = 0;
     for (let sequence = 0; ; sequence += 1) {
       const conversation = await this.open(id);
       const turn = conversation.turns.find((each) => each.answer_id === answerId);
       if (!turn) throw new ChatError(NOT_FOUND, newId(), { status: 404 });
-      if (turn.content.length > length) {
-        yield { content: turn.content.slice(length), sequence, is_final: false };
-        length = turn.content.length;
+      const { content, reasoning = "" } = turn;
+      if (content.length > length || reasoning.length > thoughtLength) {
+        const thought = reasoning.slice(thoughtLength) || undefined;
+        yield { content: content.slice(length), reasoning: thought, sequence, is_final: false };
+        length = content.length;
+        thoughtLength = reasoning.length;
       } else if (turn.state !== "streaming") {
         yield finalFrameOf(turn, sequence);
         return;

@@ -121,7 +121,14 @@ export class ServerKeeper {
    * @returns {AsyncGenerator<import("../answer-stream.js").Frame, void, void>}
    */
   ask({ conversationId, answerId, message, after, model, maxTokens }, options) {
-    const chat = { message, model, max_tokens: maxTokens, conversation_id: conversationId, after };
+    const chat = {
+      message,
+      model,
+      max_tokens: maxTokens,
+      include_reasoning: true,
+      conversation_id: conversationId,
+      after,
+    };
     const request = {
       method: "POST",
       headers: { "Idempotency-Key": answerId },

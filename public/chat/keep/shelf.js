@@ -1,5 +1,7 @@
 import { database } from "./database.js";
 
+/** @typedef {{ content: string, reasoning?: string }} Partial How far an answer has come. */
+
 /**
  * Whole conversations in this browser's database. Where the browser stores nothing, they are kept in memory until the
  * page is closed.
@@ -50,21 +52,23 @@ export class Shelf {
    * Writes how far an answer has come. It waits for nothing, because the page may be about to be left.
    *
    * @param {string} answerId
-   * @param {string} text
+   * @param {Partial} partial
    */
-  putPartial(answerId, text) {
+  putPartial(answerId, { content, reasoning }) {
     try {
       const transaction = this.#database.transaction("partials", "readwrite");
-      transaction.store.put(text, answerId);
+      transaction.store.put({ content, reasoning }, answerId);
       transaction.commit();
     } catch {
       // There is no database.
     }
   }
 
-  /** @returns {Promise<string | undefined>} */
-  partial(answerId) {
-    return quietly((it) => it.get("partials", answerId));
+  /** @returns {Promise<Partial | undefined>} */
+  async partial(answerId) {
+    const partial = await quietly((it) => it.get("partials", answerId));
+    // Earlier versions of the page wrote the text alone.
+    return typeof partial === "string" ? { content: partial } : partial;
   }
 
   async removePartial(answerId) {

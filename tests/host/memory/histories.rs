@@ -6,7 +6,7 @@ use personal_ai_assistant::memory::begin::{BeginError, NewExchange};
 use personal_ai_assistant::memory::journal::JournalRow;
 use personal_ai_assistant::memory::sql::Database;
 use personal_ai_assistant::memory::store::{State, Store};
-use personal_ai_assistant::stream::pieces::Pieces;
+use personal_ai_assistant::stream::pieces::{MAX_REASONING_BYTES, Piece, Pieces};
 
 use super::database::{
     NOW, Sqlite, begin, end, exchange, json, message, open, refused, store, turn,
@@ -243,12 +243,14 @@ fn an_answer_that_is_too_long_ends_the_history_also_when_it_is_the_newest() {
 }
 
 #[test]
-fn the_longest_way_to_write_a_character_still_fits() {
+fn the_longest_way_to_write_a_character_still_fits_behind_the_longest_reasoning() {
     let store = store();
     let begun = begin(&store, &message("c", "k1", "q"));
     let mut pieces = Pieces::default();
+    let thought = format!("\"{}\"", "x".repeat(MAX_REASONING_BYTES - 8));
+    pieces.push(Piece::Reasoning(&thought));
     for _ in 0..31_999 {
-        pieces.push(r#""\ud83d\ude00""#);
+        pieces.push(Piece::Text(r#""\ud83d\ude00""#));
     }
     let ended = Ended {
         state: State::Complete,

@@ -1,11 +1,11 @@
 //! The pieces of an answer and their encoding.
 
-use personal_ai_assistant::stream::pieces::Pieces;
+use personal_ai_assistant::stream::pieces::{Piece, Pieces};
 
 fn of(json: &[&str]) -> Pieces {
     let mut pieces = Pieces::default();
     for json in json {
-        pieces.push(json);
+        pieces.push(Piece::Text(json));
     }
     pieces
 }
@@ -21,7 +21,7 @@ fn pieces_come_back_as_upstream_wrote_them() {
         &long,
     ];
     let pieces = Pieces::from_bytes(of(&json).as_bytes().to_owned());
-    assert_eq!(pieces.iter().collect::<Vec<_>>(), json);
+    assert_eq!(pieces.iter().collect::<Vec<_>>(), json.map(Piece::Text));
     assert_eq!(pieces.count(), 5);
     assert_eq!(pieces, of(&json));
 }
@@ -54,4 +54,25 @@ fn the_text_is_what_the_pieces_say() {
     ] {
         assert_eq!(of(json).text(), text, "{json:?}");
     }
+}
+
+#[test]
+fn reasoning_is_a_piece_of_its_own_and_no_part_of_the_text() {
+    let pieces = [
+        Piece::Reasoning("\"~a\""),
+        Piece::Text("\"~b\""),
+        Piece::Reasoning("\"c\""),
+        Piece::Text("\"d\""),
+    ];
+    let mut all = Pieces::default();
+    for piece in pieces {
+        all.push(piece);
+    }
+    let kept = Pieces::from_bytes(all.as_bytes().to_owned());
+    assert_eq!(kept.iter().collect::<Vec<_>>(), pieces);
+    assert_eq!((kept.count(), kept.text_count()), (4, 2));
+    assert_eq!(
+        (kept.text(), kept.reasoning()),
+        ("~bd".to_owned(), "~ac".to_owned())
+    );
 }
