@@ -8,6 +8,7 @@ use js_sys::Date;
 use wasm_bindgen::JsCast;
 use web_sys::{AbortSignal, Headers, Response};
 
+use super::endpoint;
 use super::exchange::Exchange;
 use super::runtime::js::{self, header};
 use super::runtime::streams::Source;
@@ -17,11 +18,14 @@ use crate::api::request::ChatRequest;
 use crate::config::Config;
 use crate::openai::dialect::Dialect;
 use crate::openai::failure::{self, Failure};
+use crate::openai::fallback::Site;
 use crate::openai::{Api, MAX_WHOLE_BYTES, Sniffed, WholeAnswer, is_whole, retry, sniff};
 use crate::telemetry::record::Level;
 
 /// An answer that has begun.
 pub(super) struct Upstream {
+    /// The model that gives it.
+    pub(super) model: String,
     pub(super) opening: Opening,
     pub(super) source: Source,
     /// Upstream's own id of the request.
@@ -35,7 +39,7 @@ impl Upstream {
     pub(super) fn log_started(&self, exchange: &Exchange, chat: &ChatRequest) {
         exchange.log(Level::Info, "stream_started", |record| {
             record
-                .text("model", &chat.model)
+                .text("model", &self.model)
                 .number("max_tokens", u64::from(chat.max_tokens))
                 .optional_id("upstream_request_id", self.request_id.as_deref())
                 .number("upstream_latency_ms", self.latency_ms);
@@ -82,9 +86,13 @@ impl Missed {
 pub(super) struct Attempt<'a> {
     pub(super) exchange: &'a Exchange,
     pub(super) config: &'a Config,
+    /// The request to the model that is asked now.
     pub(super) request: &'a ChatRequest,
+    pub(super) site: Site,
     pub(super) signal: Option<&'a AbortSignal>,
     pub(super) deadline_ms: u64,
+    /// Whether another model may be asked after this one.
+    pub(super) is_followed: bool,
     pub(super) dialect: Dialect,
 }
 
@@ -103,6 +111,7 @@ impl Attempt<'_> {
             return Err(Missed::failed(ErrorCode::UpstreamProtocol, cause));
         };
         Ok(Upstream {
+            model: self.request.model.clone(),
             opening: self.begin(&mut source, &headers, waiting).await?,
             source,
             request_id: header(&headers, "x-request-id"),
@@ -114,7 +123,7 @@ impl Attempt<'_> {
     async fn fetch(&self, waiting: &mut Waiting) -> Result<Response, Missed> {
         let body = self.config.target.body(self.request, self.dialect);
         let id = self.exchange.correlation_id.as_str();
-        let endpoint = self.exchange.isolate.endpoint(self.config);
+        let endpoint = self.exchange.isolate.endpoint(self.config, self.site);
         let called =
             endpoint.and_then(|endpoint| endpoint.call(Some(body.as_str()), id, self.signal));
         let called = called.map_err(|error| {
@@ -134,10 +143,14 @@ impl Attempt<'_> {
                 ErrorCode::UpstreamUnreachable,
                 js::error_text(&error),
             )),
-            Err(interrupted) => Err(Missed::interrupted(
-                &interrupted,
-                "no headers within TIMEOUT_SECONDS",
-            )),
+            Err(interrupted) => {
+                if self.is_followed {
+                    // Otherwise the end of the request closes it.
+                    endpoint::abandon(&called).unwrap_or_default();
+                }
+                let cause = "no headers within TIMEOUT_SECONDS";
+                Err(Missed::interrupted(&interrupted, cause))
+            }
         }
     }
 
