@@ -62,6 +62,10 @@ impl Candidate {
         self.is_asked_for
     }
 
+    fn is_same(&self, other: &Self) -> bool {
+        self.model == other.model && self.site == other.site
+    }
+
     /// The request as it is sent to this model.
     pub fn request<'r>(&self, request: &'r ChatRequest) -> Cow<'r, ChatRequest> {
         if self.is_asked_for {
@@ -84,35 +88,49 @@ pub struct Candidates {
     left: VecDeque<Candidate>,
     /// Whether the client itself has named the model that it wants.
     client_chose_model: bool,
-    /// How the first one failed.
-    first_failure: Option<Failure>,
+    /// What the client is told if all of them fail.
+    told: Option<Failure>,
 }
 
 impl Candidates {
-    /// All candidates of a request. A fallback that is what the request wants anyway is not asked twice.
-    pub fn of(fallbacks: &Fallbacks, request: &ChatRequest) -> Self {
-        let current = Candidate {
+    /// All candidates of a request. A fallback that is what the request wants anyway is not asked twice. Those that rest are
+    /// asked last.
+    pub fn of(fallbacks: &Fallbacks, request: &ChatRequest, rests: &Rests, now_ms: u64) -> Self {
+        let mut current = Candidate {
             model: request.model.clone(),
             site: Site::Main,
             is_asked_for: true,
         };
         let site = fallbacks.site();
-        let mut left: VecDeque<Candidate> = VecDeque::new();
+        let mut left = VecDeque::new();
+        let mut resting = VecDeque::new();
         for model in &fallbacks.models {
-            let is_same = |known: &Candidate| known.model == *model && known.site == site;
-            if !is_same(&current) && !left.iter().any(is_same) {
-                left.push_back(Candidate {
-                    model: model.clone(),
-                    site,
-                    is_asked_for: false,
-                });
+            let candidate = Candidate {
+                model: model.clone(),
+                site,
+                is_asked_for: false,
+            };
+            let is_same = |known: &Candidate| known.is_same(&candidate);
+            if is_same(&current) || left.iter().chain(&resting).any(is_same) {
+                continue;
+            }
+            if rests.has(&candidate, now_ms) {
+                resting.push_back(candidate);
+            } else {
+                left.push_back(candidate);
             }
         }
+        if rests.has(&current, now_ms)
+            && let Some(first) = left.pop_front()
+        {
+            left.push_back(std::mem::replace(&mut current, first));
+        }
+        left.append(&mut resting);
         Self {
             current,
             left,
             client_chose_model: request.client_chose_model,
-            first_failure: None,
+            told: None,
         }
     }
 
@@ -139,29 +157,33 @@ impl Candidates {
     ///
     /// # Errors
     ///
-    /// What the client is told, when no other one would help: how the first one failed, unless a later failure says more
-    /// about the request.
+    /// What the client is told, when no other one would help: how the model has failed that it wants, unless a failure of
+    /// another one says more about the request.
     pub fn move_on(&mut self, failure: Failure, is_time_left: bool) -> Result<(), Failure> {
         let code = failure.error.code;
-        let is_chosen = self.client_chose_model && self.current.is_asked_for;
+        let Candidate {
+            site, is_asked_for, ..
+        } = self.current;
         match scope(code) {
             Scope::Request => return Err(failure),
             // A client that names a model wants to know that it does not exist.
-            Scope::Model if code == ErrorCode::ModelNotFound && is_chosen => return Err(failure),
-            Scope::Model => {}
-            Scope::Account => {
-                let site = self.current.site;
-                self.left.retain(|left| left.site != site);
+            Scope::Model
+                if code == ErrorCode::ModelNotFound && is_asked_for && self.client_chose_model =>
+            {
+                return Err(failure);
             }
+            Scope::Model => {}
+            Scope::Account => self.left.retain(|left| left.site != site),
         }
-        let failure = self.first_failure.take().unwrap_or(failure);
+        let told = self.told.take().filter(|_| !is_asked_for);
+        let told = told.unwrap_or(failure);
         match self.left.pop_front().filter(|_| is_time_left) {
             Some(next) => {
-                self.first_failure = Some(failure);
+                self.told = Some(told);
                 self.current = next;
                 Ok(())
             }
-            None => Err(failure),
+            None => Err(told),
         }
     }
 }
@@ -188,5 +210,51 @@ fn scope(code: ErrorCode) -> Scope {
         | ErrorCode::UpstreamProtocol
         | ErrorCode::UpstreamTruncated => Scope::Model,
         _ => Scope::Request,
+    }
+}
+
+/// How long a candidate rests that has kept a request waiting in vain, in milliseconds, unless its server has asked for less.
+const REST_MS: u64 = 60_000;
+
+/// Most candidates that rest at a time. Clients may name any model.
+const MAX_RESTS: usize = 16;
+
+/// The candidates that are asked last for a while: a server that is down would otherwise take its share of every request's
+/// time.
+#[derive(Debug, Default)]
+pub struct Rests(VecDeque<Rest>);
+
+#[derive(Debug)]
+struct Rest {
+    candidate: Candidate,
+    until_ms: u64,
+}
+
+impl Rests {
+    /// Has a candidate rest, if the way in which it has failed takes time.
+    pub fn add(&mut self, candidate: &Candidate, failure: &Failure, now_ms: u64) {
+        if !matches!(
+            failure.error.code,
+            ErrorCode::UpstreamRateLimited
+                | ErrorCode::UpstreamUnavailable
+                | ErrorCode::UpstreamUnreachable
+                | ErrorCode::UpstreamTimeout
+        ) {
+            return;
+        }
+        let rest_ms = failure.retry_after_ms.unwrap_or(REST_MS).min(REST_MS);
+        self.0.retain(|rest| !rest.candidate.is_same(candidate));
+        if self.0.len() >= MAX_RESTS {
+            self.0.pop_front();
+        }
+        self.0.push_back(Rest {
+            candidate: candidate.clone(),
+            until_ms: now_ms.saturating_add(rest_ms),
+        });
+    }
+
+    fn has(&self, candidate: &Candidate, now_ms: u64) -> bool {
+        let mut rests = self.0.iter();
+        rests.any(|rest| now_ms < rest.until_ms && rest.candidate.is_same(candidate))
     }
 }

@@ -19,7 +19,10 @@ use crate::config::Config;
 use crate::openai::dialect::Dialect;
 use crate::openai::failure::{self, Failure};
 use crate::openai::fallback::Site;
-use crate::openai::{Api, MAX_WHOLE_BYTES, Sniffed, WholeAnswer, is_whole, retry, sniff};
+use crate::openai::{
+    Api, EventParser, MAX_WHOLE_BYTES, Sniffed, WholeAnswer, is_whole, retry, sniff,
+};
+use crate::stream::relay::{Form, Input, Relay};
 use crate::telemetry::record::Level;
 
 /// An answer that has begun.
@@ -154,7 +157,8 @@ impl Attempt<'_> {
         }
     }
 
-    /// Reads as much of a success as it takes to tell what it is. A declared event stream is not looked at.
+    /// Reads as much of a success as it takes to tell what it is. A declared event stream is not looked at, unless another
+    /// model may be asked.
     async fn begin(
         &self,
         source: &mut Source,
@@ -165,6 +169,9 @@ impl Attempt<'_> {
         let mut bytes = Vec::new();
         loop {
             match sniff(content_type.as_deref(), &bytes) {
+                Sniffed::EventStream if self.is_followed => {
+                    return self.await_answer(bytes, source, waiting).await;
+                }
                 Sniffed::EventStream => return Ok(Opening::Stream(bytes)),
                 Sniffed::Json => return self.read_whole(bytes, source, waiting).await,
                 Sniffed::NeedMore if self.read_more(&mut bytes, source, waiting).await? => {}
@@ -174,6 +181,43 @@ impl Attempt<'_> {
                         "a success is neither an event stream nor JSON",
                     ));
                 }
+            }
+        }
+    }
+
+    /// Reads an event stream up to the first event of its answer: some servers tell only there that they have failed. When
+    /// the time for the headers is up, the stream is taken as it is.
+    async fn await_answer(
+        &self,
+        mut bytes: Vec<u8>,
+        source: &mut Source,
+        waiting: &mut Waiting,
+    ) -> Result<Opening, Missed> {
+        let target = &self.config.target;
+        let events = EventParser::new(target.api, self.request.client_chose_model);
+        let limits = self.config.limits;
+        let mut relay = Relay::new(events, Form::Pieces, limits, js::now_ms(), false);
+        let mut fed = 0;
+        loop {
+            let chunk = bytes.get(fed..).unwrap_or_default();
+            relay.handle(Input::Chunk(chunk), js::now_ms());
+            fed = bytes.len();
+            if relay.has_begun() || fed > MAX_WHOLE_BYTES {
+                return Ok(Opening::Stream(bytes));
+            }
+            if let Some(failure) = relay.outcome().and_then(|outcome| outcome.failure.clone()) {
+                return Err(Missed::Failed {
+                    failure,
+                    dialect: None,
+                });
+            }
+            let read = source.read_chunk(&mut bytes, waiting, self.deadline_ms);
+            match read.await {
+                Ok(true) => {}
+                Ok(false) => relay.handle(Input::End, js::now_ms()),
+                Err(Interrupted::Failed(_)) => relay.handle(Input::Broken, js::now_ms()),
+                Err(Interrupted::TimeIsUp) => return Ok(Opening::Stream(bytes)),
+                Err(Interrupted::ClientGone) => return Err(Missed::ClientGone),
             }
         }
     }

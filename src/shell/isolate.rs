@@ -18,7 +18,7 @@ use crate::api::access::Gate;
 use crate::config::{self, Config, ConfigError};
 use crate::openai::dialect::{Dialect, Dialects};
 use crate::openai::failure::Failure;
-use crate::openai::fallback::Site;
+use crate::openai::fallback::{Rests, Site};
 use crate::telemetry::record::{Level, Record, panic_cause, timestamp};
 use crate::telemetry::redact::Scrubber;
 
@@ -38,6 +38,8 @@ pub(super) struct Isolate {
     pub(super) owners: Option<Owners>,
     main: Known,
     fallback: Known,
+    /// The models that are asked last for a while.
+    pub(super) rests: RefCell<Rests>,
 }
 
 /// What is known of a server.
@@ -101,6 +103,7 @@ impl Isolate {
         let isolate = Self {
             main: known(Site::Main),
             fallback: known(Site::Fallback),
+            rests: RefCell::default(),
             config,
             log: Log::new(config::log_level(lookup), config::scrubber(lookup)),
             gate: config::gate(lookup),

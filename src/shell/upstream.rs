@@ -27,8 +27,10 @@ pub(super) async fn open(
     signal: Option<&AbortSignal>,
     waiting: &mut Waiting,
 ) -> Result<Upstream, EarlyEnd> {
+    let isolate = &exchange.isolate;
     let last_ms = js::now_ms().saturating_add(config.limits.idle_ms());
-    let mut candidates = Candidates::of(&config.target.fallbacks, request);
+    let fallbacks = &config.target.fallbacks;
+    let mut candidates = Candidates::of(fallbacks, request, &isolate.rests.borrow(), js::now_ms());
     loop {
         let candidate = candidates.current().clone();
         let request = candidate.request(request);
@@ -40,14 +42,12 @@ pub(super) async fn open(
             signal,
             deadline_ms: candidates.deadline_ms(js::now_ms(), last_ms),
             is_followed: candidates.are_left(),
-            dialect: exchange
-                .isolate
-                .dialect_of(candidate.site, &candidate.model),
+            dialect: isolate.dialect_of(candidate.site, &candidate.model),
         };
         let failure = match ask(attempt, waiting).await {
             Err(EarlyEnd::Failed(failure)) => failure,
             Ok(upstream) => {
-                if exchange.isolate.names_models() {
+                if isolate.names_models() {
                     let model = upstream.model.clone();
                     exchange.answered_by.get_or_init(|| model);
                 }
@@ -55,10 +55,14 @@ pub(super) async fn open(
             }
             Err(end) => return Err(end),
         };
-        let was_alone = !candidates.are_left() && candidate.is_asked_for();
-        let moved = candidates.move_on(failure.clone(), js::now_ms() < last_ms);
-        if !was_alone {
-            let next = moved.is_ok().then(|| candidates.current());
+        if fallbacks.is_empty() {
+            return Err(EarlyEnd::Failed(failure));
+        }
+        let now_ms = js::now_ms();
+        let moved = candidates.move_on(failure.clone(), now_ms < last_ms);
+        let next = moved.is_ok().then(|| candidates.current());
+        if next.is_some() || !candidate.is_asked_for() {
+            isolate.rests.borrow_mut().add(&candidate, &failure, now_ms);
             log_fallback(exchange, &candidate, next, &failure);
         }
         moved.map_err(EarlyEnd::Failed)?;

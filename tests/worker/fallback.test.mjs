@@ -1,6 +1,7 @@
 /** Models that are asked when one fails before the first byte: which failures lead to them, and what the client is told. */
 import assert from "node:assert/strict";
 import test, { beforeEach } from "node:test";
+import { CLOCK, pass } from "../support/clock.mjs";
 import { DETAILS, errorBody } from "../support/errors.mjs";
 import { read } from "../support/exchange.mjs";
 import { finalFrame, frames } from "../support/frames.mjs";
@@ -21,7 +22,7 @@ const COMMON = {
   MAX_RETRIES: "0",
 };
 const OTHER = { FALLBACK_BASE_URL: elsewhere.url, FALLBACK_API_KEY: OTHER_KEY };
-const start = (bindings) => startWorker({ ...COMMON, ...bindings }, { owners: true });
+const start = (bindings) => startWorker({ ...COMMON, ...bindings }, { owners: true, front: CLOCK });
 
 const alone = await start({});
 const one = await start({ FALLBACK_MODELS: "second-model" });
@@ -98,8 +99,12 @@ const PLACES = {
   other: { app: other, server: elsewhere, key: OTHER_KEY },
 };
 
-/** Asks, statelessly or in a conversation of its own, and reads what comes. */
+/** How long a model rests that has failed, in seconds. */
+const REST = 60;
+
+/** Asks, statelessly or in a conversation of its own, and reads what comes. No model rests any more. */
 async function ask(app, { kept, body = { message: "canary-question" } } = {}) {
+  await pass(app, REST, { waiting: 0 });
   const id = crypto.randomUUID();
   const answerId = kept ? crypto.randomUUID() : undefined;
   const place = kept && { conversation_id: answerId };
