@@ -3,7 +3,7 @@ import { parseArgs } from "node:util";
 import { problemsWith } from "./lib/assistant.mjs";
 import { build } from "./lib/build.mjs";
 import { devVars } from "./lib/dev-vars.mjs";
-import { examine, lines, patientIn } from "./lib/doctor.mjs";
+import { examineAll, lines, patientsIn } from "./lib/doctor.mjs";
 import { variablesIn } from "./lib/env-file.mjs";
 import { main, say } from "./lib/main.mjs";
 import { Failure, run } from "./lib/process.mjs";
@@ -15,6 +15,7 @@ import { wranglerVars } from "./lib/wrangler-toml.mjs";
 /** What each secret is, for the person who is asked for it. */
 const SECRETS = {
   OPENAI_API_KEY: "the key for the model's server",
+  FALLBACK_API_KEY: "the key for the server of FALLBACK_BASE_URL",
   ACCESS_TOKENS: "me:TOKEN, with a TOKEN from 'openssl rand -hex 32'",
 };
 
@@ -29,7 +30,7 @@ async function deploy(args) {
   if (!options["dry-run"]) {
     await ensureLoggedIn();
     await ensureSecrets(needed, options);
-    const findings = await examine({ ...patientIn(vars), key: keyFor(vars, options) });
+    const findings = await examineAll(patientsIn({ ...vars, ...keysFor(vars, options) }));
     for (const line of lines(findings)) say(line);
   }
   const [program, programArgs, env] = wrangler(["deploy", ...args]);
@@ -119,12 +120,21 @@ async function secretsOf(target) {
   }
 }
 
-/** The key that the deployment gets, as far as this machine knows it: nobody can read a stored secret. */
-function keyFor(vars, { "secrets-file": file }) {
-  if (file) return secretsIn(file).OPENAI_API_KEY;
+/** The keys that the deployment gets, as far as this machine knows them: nobody can read a stored secret. */
+function keysFor(vars, { "secrets-file": file }) {
+  if (file) {
+    const { OPENAI_API_KEY, FALLBACK_API_KEY } = secretsIn(file);
+    return { OPENAI_API_KEY, FALLBACK_API_KEY };
+  }
   const { all } = devVars();
-  const isSameServer = patientIn(all).baseUrl === patientIn(vars).baseUrl;
-  return isSameServer ? all.OPENAI_API_KEY : undefined;
+  const [mine] = patientsIn(all);
+  const [theirs] = patientsIn(vars);
+  const isSame = mine.baseUrl === theirs.baseUrl;
+  const isSameFallback = all.FALLBACK_BASE_URL?.trim() === vars.FALLBACK_BASE_URL?.trim();
+  return {
+    OPENAI_API_KEY: isSame ? all.OPENAI_API_KEY : undefined,
+    FALLBACK_API_KEY: isSame && isSameFallback ? all.FALLBACK_API_KEY : undefined,
+  };
 }
 
 /** What is in a file of secrets, which is JSON or has the form of an `.env` file. */

@@ -4,13 +4,16 @@ import { Workerd } from "../lib/workerd.mjs";
 /** Enough for the shortest answer that every API may be asked for. */
 const MAX_TOKENS = 16;
 
-/** Lets anyone on this machine ask, and asks once. */
+/** Lets anyone on this machine ask, and asks once, and nobody but the usual server. */
 const OPEN = {
   ACCESS_TOKENS: "",
   REQUIRE_AUTH: "false",
   ALLOWED_HOSTS: "localhost",
   MAX_RETRIES: "0",
   MAX_STREAM_SECONDS: "60",
+  FALLBACK_MODELS: "",
+  FALLBACK_BASE_URL: "",
+  FALLBACK_API_KEY: "",
 };
 
 /**

@@ -1,15 +1,16 @@
 /**
- * Asks the model's server what can be known about it without buying an answer.
+ * Asks the models' servers what can be known about them without buying an answer.
  *
  * @typedef {object} Finding One thing that was looked at.
  * @property {"good" | "bad" | "open"} verdict `open`: the server does not tell, which is no fault.
  * @property {string} text One line for a person. It has no secret and no text of the server's.
  *
  * @typedef {object} Patient
- * @property {string} baseUrl `OPENAI_BASE_URL`
- * @property {string} [key] `OPENAI_API_KEY`
+ * @property {"OPENAI" | "FALLBACK"} prefix of the variables that name it
+ * @property {string} baseUrl `OPENAI_BASE_URL` or `FALLBACK_BASE_URL`
+ * @property {string} [key] `OPENAI_API_KEY` or `FALLBACK_API_KEY`
  * @property {string} api `OPENAI_API`
- * @property {string[]} models those that clients may get
+ * @property {string[]} models those that may answer there
  */
 
 /** Longest time for all of it, in milliseconds. */
@@ -40,30 +41,57 @@ const UNREACHABLE = {
 };
 
 /**
- * The configuration's part that concerns the model's server.
+ * The configuration's part that concerns the models' servers: the usual one, and that of the fallbacks, if it is another
+ * one or takes another key.
  * @param {NodeJS.ProcessEnv} vars those that the worker has accepted
- * @returns {Patient}
+ * @returns {Patient[]}
  */
-export function patientIn(vars) {
+export function patientsIn(vars) {
   const value = (name) => vars[name]?.trim() || undefined;
-  const allowed = value("ALLOWED_MODELS")?.split(",") ?? [];
-  const models = [value("OPENAI_MODEL") ?? "gpt-4", ...allowed].map((model) => model.trim());
-  return {
-    baseUrl: (value("OPENAI_BASE_URL") ?? "https://api.openai.com/v1").replace(/\/+$/, ""),
+  const list = (name) => value(name)?.split(",") ?? [];
+  const urlIn = (name) => value(name)?.replace(/\/+$/, "");
+  const once = (models) => [...new Set(models.map((model) => model.trim()).filter(Boolean))];
+  const asked = [value("OPENAI_MODEL") ?? "gpt-4", ...list("ALLOWED_MODELS")];
+  const fallbacks = list("FALLBACK_MODELS");
+  const main = {
+    prefix: "OPENAI",
+    baseUrl: urlIn("OPENAI_BASE_URL") ?? "https://api.openai.com/v1",
     key: value("OPENAI_API_KEY"),
     api: value("OPENAI_API") ?? "chat_completions",
-    models: [...new Set(models.filter(Boolean))],
+    models: once(asked),
   };
+  const fallback = {
+    ...main,
+    prefix: "FALLBACK",
+    baseUrl: urlIn("FALLBACK_BASE_URL") ?? main.baseUrl,
+    key: value("FALLBACK_BASE_URL")
+      ? value("FALLBACK_API_KEY")
+      : (value("FALLBACK_API_KEY") ?? main.key),
+    models: once(fallbacks),
+  };
+  const isSame = fallback.baseUrl === main.baseUrl && fallback.key === main.key;
+  if (isSame) return [{ ...main, models: once([...asked, ...fallbacks]) }];
+  return fallback.models.length > 0 ? [main, fallback] : [main];
 }
 
 /**
- * Examines a model's server. It always comes back within `patienceMs`.
+ * Examines models' servers, all at the same time. It always comes back within `patienceMs`.
  *
- * @param {Patient} patient
+ * @param {Patient[]} patients
  * @param {number} [patienceMs]
  * @returns {Promise<Finding[]>}
  */
-export async function examine({ baseUrl, key, api, models }, patienceMs = PATIENCE_MS) {
+export async function examineAll(patients, patienceMs = PATIENCE_MS) {
+  const findings = await Promise.all(patients.map((patient) => examine(patient, patienceMs)));
+  return findings.flat();
+}
+
+/**
+ * @param {Patient} patient
+ * @param {number} patienceMs
+ * @returns {Promise<Finding[]>}
+ */
+async function examine({ prefix, baseUrl, key, api, models }, patienceMs) {
   const signal = AbortSignal.timeout(patienceMs);
   const headers = key ? { authorization: `Bearer ${key}` } : {};
   const call = (path, init) => answerTo(`${baseUrl}${path}`, { headers, signal, ...init });
@@ -83,8 +111,8 @@ export async function examine({ baseUrl, key, api, models }, patienceMs = PATIEN
   }
   return [
     good(`${host} answers.`),
-    keyFinding(answers, key),
-    apiFinding(spoken, api, seconds),
+    keyFinding(answers, key, prefix),
+    apiFinding(spoken, api, seconds, prefix),
     ...models.map((model, index) => modelFinding(model, list, retrieved[index])),
   ];
 }
@@ -143,19 +171,19 @@ function parsed(text) {
 }
 
 /** @param {Answer[]} answers */
-function keyFinding(answers, key) {
+function keyFinding(answers, key, prefix) {
   const [refusal] = answers.filter(({ status }) => status === 401 || status === 403);
   if (!key) {
     return open(refusal ? "It wants a key; none is known here." : "No key is known here.");
   }
   if (refusal) {
-    return bad(`It refuses the key (status ${refusal.status}). Replace OPENAI_API_KEY.`);
+    return bad(`It refuses the key (status ${refusal.status}). Replace ${prefix}_API_KEY.`);
   }
   return good("It does not refuse the key.");
 }
 
 /** @param {Answer} answer to a request that no server can take */
-function apiFinding({ status, body, failure }, api, seconds) {
+function apiFinding({ status, body, failure }, api, seconds, prefix) {
   const name = `OPENAI_API ${api}`;
   if (failure) return open(`${name}: ${failure(seconds)}.`);
   // A 404 in the API's own words is about the request, not about the path.
@@ -163,13 +191,15 @@ function apiFinding({ status, body, failure }, api, seconds) {
   if (isMissing) {
     const other = api === "responses" ? "chat_completions" : "responses";
     return bad(
-      `${name}: the server has no ${PATHS[api]} (status ${status}). OPENAI_BASE_URL ends in the API's /v1, and ` +
+      `${name}: the server has no ${PATHS[api]} (status ${status}). ${prefix}_BASE_URL ends in the API's /v1, and ` +
         `OPENAI_API may also be ${other}.`,
     );
   }
   if (status === 401 || status === 403) return open(`${name}: not known without a good key.`);
   if (status >= 300 && status < 400) {
-    return bad(`${name}: the server sends elsewhere (status ${status}). Correct OPENAI_BASE_URL.`);
+    return bad(
+      `${name}: the server sends elsewhere (status ${status}). Correct ${prefix}_BASE_URL.`,
+    );
   }
   if (status >= 500) return open(`${name}: the server failed (status ${status}).`);
   return good(`${name}: the server has it.`);
@@ -200,7 +230,7 @@ function absentFinding(model, listed, own) {
   if (own.status === 200) return good(`Model ${model}: it is there.`);
   const isUnknown = own.status === 404 && own.body?.error;
   if (isUnknown && listed.length > 0) {
-    return bad(`Model ${model}: the server neither lists nor knows it. Is OPENAI_MODEL right?`);
+    return bad(`Model ${model}: the server neither lists nor knows it. Is its name right?`);
   }
   if (listed.length > 0) return open(`Model ${model}: the server does not list it.`);
   return open(`Model ${model}: the server does not tell whether it has it.`);

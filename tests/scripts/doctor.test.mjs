@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import { createServer } from "node:http";
 import { after, test } from "node:test";
-import { examine, lines, patientIn } from "../../scripts/lib/doctor.mjs";
+import { examineAll, lines, patientsIn } from "../../scripts/lib/doctor.mjs";
 import { checkout } from "../support/checkout.mjs";
 import { startScript } from "../support/script.mjs";
 import { answerWell, startUpstream, unreachableUrl } from "../support/upstream.mjs";
@@ -42,7 +42,7 @@ async function server(answers) {
 async function findings(answers, vars = {}, patienceMs = 5000) {
   const { host, url, asked } = await server(answers);
   const all = { OPENAI_API_KEY: KEY, OPENAI_BASE_URL: url, OPENAI_MODEL: "luna", ...vars };
-  const found = lines(await examine(patientIn(all), patienceMs));
+  const found = lines(await examineAll(patientsIn(all), patienceMs));
   return { found: found.map((line) => line.replace(host, "HOST")), asked };
 }
 
@@ -77,6 +77,37 @@ test("each model that may be asked for has its line, once", async () => {
   ]);
 });
 
+test("fallbacks are examined where they are, with their own key", async () => {
+  const FALLBACK_API_KEY = "sk-other-0123456789abcdefghij";
+  const { found, asked } = await findings(WELL, { FALLBACK_MODELS: "sol,luna" });
+  assert.deepEqual(found.slice(3), ["✓ Model luna: it is there.", "✓ Model sol: it is there."]);
+  assert.ok(asked.every(({ key }) => key === `Bearer ${KEY}`));
+
+  const other = await server({
+    "GET /v1/models": [401, MISSING],
+    "GET /v1/models/sol": [401, MISSING],
+    "POST /v1/chat/completions": [301, ""],
+  });
+  const vars = { FALLBACK_MODELS: "sol", FALLBACK_BASE_URL: other.url, FALLBACK_API_KEY };
+  const both = await findings(WELL, vars);
+  assert.deepEqual(both.found.slice(3), [
+    "✓ Model luna: it is there.",
+    `✓ ${other.host} answers.`,
+    "✗ It refuses the key (status 401). Replace FALLBACK_API_KEY.",
+    "✗ OPENAI_API chat_completions: the server sends elsewhere (status 301). Correct FALLBACK_BASE_URL.",
+    "· Model sol: the server does not tell whether it has it.",
+  ]);
+  assert.ok(both.asked.every(({ key }) => key === `Bearer ${KEY}`));
+  assert.ok(other.asked.every(({ key }) => key === `Bearer ${FALLBACK_API_KEY}`));
+  assert.equal(other.asked.length, 3);
+});
+
+test("a fallback's server without a known key is sent none", async () => {
+  const other = await server(WELL);
+  await findings(WELL, { FALLBACK_MODELS: "luna", FALLBACK_BASE_URL: other.url });
+  assert.deepEqual(new Set(other.asked.map(({ key }) => key)), new Set([undefined]));
+});
+
 for (const [what, answers, line] of [
   [
     "a list alone",
@@ -104,7 +135,7 @@ for (const [what, answers, line] of [
       "GET /v1/models": [200, { data: [{ id: "sol" }] }],
       "GET /v1/models/luna": [404, MISSING],
     },
-    "✗ Model luna: the server neither lists nor knows it. Is OPENAI_MODEL right?",
+    "✗ Model luna: the server neither lists nor knows it. Is its name right?",
   ],
   [
     "a list without it, which may not be all",
@@ -229,7 +260,7 @@ test("a slow server costs the patience once, and what is known by then is said",
 
 test("a dead port", async () => {
   const OPENAI_BASE_URL = await unreachableUrl();
-  const found = await examine(patientIn({ OPENAI_BASE_URL }));
+  const found = await examineAll(patientsIn({ OPENAI_BASE_URL }));
   assert.deepEqual(lines(found), [
     `✗ ${new URL(OPENAI_BASE_URL).host} cannot be reached: the connection is refused: nothing listens there.`,
   ]);
