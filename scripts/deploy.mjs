@@ -3,10 +3,11 @@ import { parseArgs } from "node:util";
 import { problemsWith } from "./lib/assistant.mjs";
 import { build } from "./lib/build.mjs";
 import { devVars } from "./lib/dev-vars.mjs";
-import { examineAll, lines, patientsIn } from "./lib/doctor.mjs";
+import { examine, lines, patientsIn } from "./lib/doctor.mjs";
 import { variablesIn } from "./lib/env-file.mjs";
 import { main, say } from "./lib/main.mjs";
 import { Failure, run } from "./lib/process.mjs";
+import { step } from "./lib/progress.mjs";
 import { VARIABLES } from "./lib/variables.mjs";
 import { list } from "./lib/voice.mjs";
 import { ensureLoggedIn, wrangler, wranglerOutput } from "./lib/wrangler.mjs";
@@ -19,6 +20,9 @@ const SECRETS = {
   ACCESS_TOKENS: "me:TOKEN, with a TOKEN from 'openssl rand -hex 32'",
 };
 
+/** An address on the machine that asks for it. */
+const LOOPBACK = /^https?:\/\/(localhost|127\.[\d.]+|\[::1\])(?=[:/]|$)/i;
+
 await main(() => deploy(process.argv.slice(2)));
 
 /** @param {string[]} args the arguments of `wrangler deploy` */
@@ -30,8 +34,7 @@ async function deploy(args) {
   if (!options["dry-run"]) {
     await ensureLoggedIn();
     await ensureSecrets(needed, options);
-    const findings = await examineAll(patientsIn({ ...vars, ...keysFor(vars, options) }));
-    for (const line of lines(findings)) say(line);
+    for (const patient of patientsIn(vars)) await tellOfModel(patient, options);
   }
   const [program, programArgs, env] = wrangler(["deploy", ...args]);
   await run(program, programArgs, { env, asks: true, name: "wrangler deploy" });
@@ -120,21 +123,29 @@ async function secretsOf(target) {
   }
 }
 
-/** The keys that the deployment gets, as far as this machine knows them: nobody can read a stored secret. */
-function keysFor(vars, { "secrets-file": file }) {
-  if (file) {
-    const { OPENAI_API_KEY, FALLBACK_API_KEY } = secretsIn(file);
-    return { OPENAI_API_KEY, FALLBACK_API_KEY };
+/** Says how the model's server is. It may be well again by the time that the deployment asks it, so nothing is stopped. */
+async function tellOfModel(patient, options) {
+  const { prefix, baseUrl } = patient;
+  if (LOOPBACK.test(baseUrl)) {
+    return say(`Note: ${prefix}_BASE_URL is on this machine, where no deployment can reach it.`);
   }
+  const { key, from } = keyFor(patient, options);
+  const how = key ? `the key of ${from}` : "no key, as a stored one cannot be read";
+  const whose = prefix === "FALLBACK" ? "the fallbacks'" : "the model's";
+  const findings = await step(`Asking ${whose} server, with ${how}`, () =>
+    examine({ ...patient, key }),
+  );
+  for (const line of lines(findings)) say(line);
+}
+
+/** The key that the deployment gets, as far as this machine knows it: nobody can read a stored secret. */
+function keyFor({ prefix, baseUrl }, { "secrets-file": file }) {
+  const name = `${prefix}_API_KEY`;
+  const given = file && secretsIn(file)[name];
+  if (given) return { key: String(given).trim(), from: file };
   const { all } = devVars();
-  const [mine] = patientsIn(all);
-  const [theirs] = patientsIn(vars);
-  const isSame = mine.baseUrl === theirs.baseUrl;
-  const isSameFallback = all.FALLBACK_BASE_URL?.trim() === vars.FALLBACK_BASE_URL?.trim();
-  return {
-    OPENAI_API_KEY: isSame ? all.OPENAI_API_KEY : undefined,
-    FALLBACK_API_KEY: isSame && isSameFallback ? all.FALLBACK_API_KEY : undefined,
-  };
+  const own = patientsIn(all).find((each) => each.prefix === prefix && each.baseUrl === baseUrl);
+  return { key: own?.key, from: ".dev.vars" };
 }
 
 /** What is in a file of secrets, which is JSON or has the form of an `.env` file. */
@@ -145,5 +156,11 @@ function secretsIn(file) {
   } catch (error) {
     throw new Failure(`The secrets file cannot be read: ${error.message}`);
   }
-  return text.trimStart().startsWith("{") ? JSON.parse(text) : variablesIn(text);
+  if (!text.trimStart().startsWith("{")) return variablesIn(text);
+  try {
+    return JSON.parse(text);
+  } catch {
+    // The parser's words have a piece of the file.
+    throw new Failure("The secrets file begins like JSON, but is none.");
+  }
 }
