@@ -3,7 +3,7 @@ import { parseArgs } from "node:util";
 import { problemsWith } from "./lib/assistant.mjs";
 import { build } from "./lib/build.mjs";
 import { devVars } from "./lib/dev-vars.mjs";
-import { examine, lines, patientIn } from "./lib/doctor.mjs";
+import { examine, lines, patientsIn } from "./lib/doctor.mjs";
 import { variablesIn } from "./lib/env-file.mjs";
 import { main, say } from "./lib/main.mjs";
 import { Failure, run } from "./lib/process.mjs";
@@ -16,6 +16,7 @@ import { wranglerVars } from "./lib/wrangler-toml.mjs";
 /** What each secret is, for the person who is asked for it. */
 const SECRETS = {
   OPENAI_API_KEY: "the key for the model's server",
+  FALLBACK_API_KEY: "the key for the server of FALLBACK_BASE_URL",
   ACCESS_TOKENS: "me:TOKEN, with a TOKEN from 'openssl rand -hex 32'",
 };
 
@@ -33,7 +34,7 @@ async function deploy(args) {
   if (!options["dry-run"]) {
     await ensureLoggedIn();
     await ensureSecrets(needed, options);
-    await tellOfModel(vars, options);
+    for (const patient of patientsIn(vars)) await tellOfModel(patient, options);
   }
   const [program, programArgs, env] = wrangler(["deploy", ...args]);
   await run(program, programArgs, { env, asks: true, name: "wrangler deploy" });
@@ -123,26 +124,28 @@ async function secretsOf(target) {
 }
 
 /** Says how the model's server is. It may be well again by the time that the deployment asks it, so nothing is stopped. */
-async function tellOfModel(vars, options) {
-  const patient = patientIn(vars);
-  if (LOOPBACK.test(patient.baseUrl)) {
-    return say("Note: OPENAI_BASE_URL is on this machine, where no deployment can reach it.");
+async function tellOfModel(patient, options) {
+  const { prefix, baseUrl } = patient;
+  if (LOOPBACK.test(baseUrl)) {
+    return say(`Note: ${prefix}_BASE_URL is on this machine, where no deployment can reach it.`);
   }
   const { key, from } = keyFor(patient, options);
   const how = key ? `the key of ${from}` : "no key, as a stored one cannot be read";
-  const findings = await step(`Asking the model's server, with ${how}`, () =>
+  const whose = prefix === "FALLBACK" ? "the fallbacks'" : "the model's";
+  const findings = await step(`Asking ${whose} server, with ${how}`, () =>
     examine({ ...patient, key }),
   );
   for (const line of lines(findings)) say(line);
 }
 
 /** The key that the deployment gets, as far as this machine knows it: nobody can read a stored secret. */
-function keyFor({ baseUrl }, { "secrets-file": file }) {
-  const given = file && secretsIn(file).OPENAI_API_KEY;
+function keyFor({ prefix, baseUrl }, { "secrets-file": file }) {
+  const name = `${prefix}_API_KEY`;
+  const given = file && secretsIn(file)[name];
   if (given) return { key: String(given).trim(), from: file };
   const { all } = devVars();
-  const isSameServer = patientIn(all).baseUrl === baseUrl;
-  return { key: isSameServer ? all.OPENAI_API_KEY : undefined, from: ".dev.vars" };
+  const own = patientsIn(all).find((each) => each.prefix === prefix && each.baseUrl === baseUrl);
+  return { key: own?.key, from: ".dev.vars" };
 }
 
 /** What is in a file of secrets, which is JSON or has the form of an `.env` file. */

@@ -3,7 +3,7 @@ import { ask } from "./doctor/ask.mjs";
 import { problemsWith } from "./lib/assistant.mjs";
 import { build } from "./lib/build.mjs";
 import { devVars } from "./lib/dev-vars.mjs";
-import { examine, lines, patientIn } from "./lib/doctor.mjs";
+import { examineAll, lines, patientsIn } from "./lib/doctor.mjs";
 import { main, say } from "./lib/main.mjs";
 import { Failure } from "./lib/process.mjs";
 import { step } from "./lib/progress.mjs";
@@ -27,7 +27,7 @@ async function doctor(args) {
   if (problems.length > 0) {
     throw new Failure(`The worker does not accept the configuration:\n\n${list(problems)}`);
   }
-  const findings = await step("Asking the model's server", () => examine(patientIn(vars)));
+  const findings = await step("Asking the model's server", () => examineAll(patientsIn(vars)));
   for (const line of lines(findings)) say(line);
   // An answer says more than all that came before it.
   const decisive = asks ? [await step("Asking for a short answer", () => ask(vars))] : findings;

@@ -3,7 +3,7 @@ import { isIPv6 } from "node:net";
 import { join } from "node:path";
 import { ASSISTANT, assistantWithPages, keepingIn, problemsWith } from "./lib/assistant.mjs";
 import { build } from "./lib/build.mjs";
-import { examine, lines, patientIn } from "./lib/doctor.mjs";
+import { examineAll, lines, patientsIn } from "./lib/doctor.mjs";
 import { logPrinter } from "./lib/log-format.mjs";
 import { endsBySignal, main } from "./lib/main.mjs";
 import { modelOf } from "./lib/model.mjs";
@@ -46,7 +46,7 @@ async function serve() {
 
   const address = `${urlHost(host)}:${port}`;
   const open = new OpenRequests();
-  tell(examine(patientIn(env)));
+  tell(examineAll(patientsIn(env)));
   await supervise({
     start: () =>
       new Workerd(

@@ -4,7 +4,7 @@ import { problemsWith } from "./lib/assistant.mjs";
 import { build } from "./lib/build.mjs";
 import { DevServer } from "./lib/dev-server.mjs";
 import { devVars } from "./lib/dev-vars.mjs";
-import { examine, lines, patientIn } from "./lib/doctor.mjs";
+import { examineAll, lines, patientsIn } from "./lib/doctor.mjs";
 import { lockFile } from "./lib/lock.mjs";
 import { logPrinter } from "./lib/log-format.mjs";
 import { endsBySignal, main, say } from "./lib/main.mjs";
@@ -35,7 +35,7 @@ async function start() {
   // The bare runtime tells what is wrong seconds before wrangler is ready.
   await ensureReady({ ...all, ...given });
   // By the time that the worker has started, it is done.
-  const examined = standIn ? [] : examine(patientIn(all));
+  const examined = standIn ? [] : examineAll(patientsIn(all));
   await step("Starting the worker", () => server.ready());
   endsBySignal();
   for (const line of lines(await examined)) say(line);

@@ -11,11 +11,12 @@ use crate::api::host::Hosts;
 use crate::api::keeping::Keeping;
 use crate::api::request::{Effort, Rules};
 use crate::json;
-use crate::openai::{Api, BaseUrl, Target};
+use crate::openai::{Api, Server, Target};
 use crate::stream::relay::Limits;
 use crate::telemetry::record::Level;
 use crate::telemetry::redact::{Scrubber, Secret};
 
+mod fallback;
 mod variables;
 
 /// Everything that a deployment can set, checked.
@@ -76,10 +77,11 @@ pub fn log_level(lookup: impl Fn(&str) -> Option<String>) -> Level {
 /// as well: tokens with a space between them, a key behind `Bearer`.
 pub fn scrubber(lookup: impl Fn(&str) -> Option<String>) -> Scrubber {
     let variables = Variables::of(&lookup);
-    let key = variables.value("OPENAI_API_KEY").unwrap_or_default();
+    let key = |name| variables.value(name).unwrap_or_default();
+    let keys = ["OPENAI_API_KEY", "FALLBACK_API_KEY"].map(key);
     let tokens = variables.value("ACCESS_TOKENS").unwrap_or_default();
     let mut secrets = Vec::new();
-    for secret in tokens_in(&tokens).chain([key.as_str()]) {
+    for secret in tokens_in(&tokens).chain(keys.iter().map(String::as_str)) {
         secrets.push(Secret::new(secret.to_owned()));
         secrets.push(Secret::new(secret.trim_matches(['"', '\'']).to_owned()));
         for word in secret.split([' ', '\t', '\r', '\n', ';']) {
@@ -125,9 +127,16 @@ impl fmt::Display for ConfigError {
 impl std::error::Error for ConfigError {}
 
 fn target(variables: &mut Variables<'_>, api_key: Secret) -> Target {
-    Target {
+    let allows_http = variables.boolean("ALLOW_HTTP_UPSTREAM");
+    let server = Server {
+        base_url: variables
+            .base_url("OPENAI_BASE_URL", allows_http)
+            .unwrap_or_default(),
         api_key,
-        base_url: base_url(variables),
+    };
+    Target {
+        fallbacks: fallback::fallbacks(variables, &server, allows_http),
+        server,
         api: variables
             .parsed(
                 "OPENAI_API",
@@ -147,20 +156,8 @@ fn api_key(variables: &mut Variables<'_>) -> Secret {
             "OPENAI_API_KEY is required. Set it as a secret: see docs/configuration.md.".to_owned(),
         );
     }
-    let rule = "must be visible ASCII characters without spaces";
-    let is_visible = |key: &&str| key.bytes().all(|byte| byte.is_ascii_graphic());
-    let key = variables.parsed("OPENAI_API_KEY", rule, |key| {
-        Some(key).filter(is_visible).map(str::to_owned)
-    });
-    Secret::new(key.unwrap_or_default())
-}
-
-fn base_url(variables: &mut Variables<'_>) -> BaseUrl {
-    let allows_http = variables.boolean("ALLOW_HTTP_UPSTREAM");
-    let parse = |url: &str| BaseUrl::parse(url, allows_http);
-    variables
-        .parsed("OPENAI_BASE_URL", BaseUrl::RULE, parse)
-        .unwrap_or_default()
+    let key = variables.key("OPENAI_API_KEY");
+    key.unwrap_or_else(|| Secret::new(String::new()))
 }
 
 fn system_prompt(variables: &Variables<'_>) -> Option<String> {
@@ -171,9 +168,7 @@ fn system_prompt(variables: &Variables<'_>) -> Option<String> {
 
 fn rules(variables: &mut Variables<'_>) -> Rules {
     let default_model = variables
-        .parsed("OPENAI_MODEL", MODEL_RULE, |name| {
-            is_model_name(name).then(|| name.to_owned())
-        })
+        .model("OPENAI_MODEL")
         .unwrap_or_else(|| "gpt-4".to_owned());
     let max_tokens = variables.integer("MAX_TOKENS", 2000, 1..=10_000_000);
     Rules {
@@ -186,19 +181,7 @@ fn rules(variables: &mut Variables<'_>) -> Rules {
 }
 
 fn allowed_models(variables: &mut Variables<'_>, default_model: &str) -> Vec<String> {
-    let rule = "must be model names separated by commas, each 1 to 128 visible ASCII characters";
-    let models = variables.parsed("ALLOWED_MODELS", rule, |list| {
-        let names = list
-            .split(',')
-            .map(str::trim)
-            .filter(|name| !name.is_empty());
-        let models: Vec<String> = names.map(str::to_owned).collect();
-        models
-            .iter()
-            .all(|name| is_model_name(name))
-            .then_some(models)
-    });
-    let mut models = models.unwrap_or_default();
+    let mut models = variables.models("ALLOWED_MODELS");
     if !models.is_empty() && !models.iter().any(|name| name == default_model) {
         models.insert(0, default_model.to_owned());
     }
@@ -274,11 +257,4 @@ fn gate_of(variables: &mut Variables<'_>) -> Gate {
         origins,
         is_anonymous: tokens.is_none_or(|list| AccessTokens::parse(&list).is_none()),
     }
-}
-
-const MODEL_RULE: &str = "must be 1 to 128 visible ASCII characters without commas";
-
-fn is_model_name(name: &str) -> bool {
-    let is_visible = |byte: u8| byte.is_ascii_graphic() && byte != b',';
-    (1..=128).contains(&name.len()) && name.bytes().all(is_visible)
 }

@@ -5,7 +5,7 @@ import { Workerd } from "../lib/workerd.mjs";
 /** So short an answer every API may be asked for. */
 const MAX_TOKENS = "16";
 
-/** Lets anyone on this machine ask, and asks once. */
+/** Lets anyone on this machine ask, and asks the usual server once, and no other. */
 const OPEN = {
   ACCESS_TOKENS: "",
   REQUIRE_AUTH: "false",
@@ -13,6 +13,9 @@ const OPEN = {
   LOG_LEVEL: "",
   MAX_RETRIES: "0",
   MAX_STREAM_SECONDS: "60",
+  FALLBACK_MODELS: "",
+  FALLBACK_BASE_URL: "",
+  FALLBACK_API_KEY: "",
   MAX_TOKENS,
   MAX_TOKENS_LIMIT: MAX_TOKENS,
 };

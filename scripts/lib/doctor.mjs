@@ -4,10 +4,11 @@
  * @typedef {import("./doctor/findings.mjs").Finding} Finding
  *
  * @typedef {object} Patient
- * @property {string} baseUrl `OPENAI_BASE_URL`
- * @property {string} [key] `OPENAI_API_KEY`
+ * @property {"OPENAI" | "FALLBACK"} prefix that of the variables that name it
+ * @property {string} baseUrl `OPENAI_BASE_URL`, or `FALLBACK_BASE_URL`
+ * @property {string} [key] `OPENAI_API_KEY`, or `FALLBACK_API_KEY`
  * @property {string} api `OPENAI_API`
- * @property {string[]} models those that clients may get
+ * @property {string[]} models those that may answer there
  */
 import { answerTo } from "./doctor/answer.mjs";
 import { apiFinding, bad, good, keyFinding, modelFinding, PATHS } from "./doctor/findings.mjs";
@@ -21,20 +22,43 @@ const MAX_RETRIEVED = 20;
 const MARKS = { good: "✓", soon: "!", bad: "✗", open: "·" };
 
 /**
- * The configuration's part that concerns the model's server.
+ * The configuration's part that concerns the model's server, and that of the fallbacks, if they have another server or
+ * another key.
  * @param {NodeJS.ProcessEnv} vars those that the worker has accepted
- * @returns {Patient}
+ * @returns {Patient[]} the usual server first
  */
-export function patientIn(vars) {
+export function patientsIn(vars) {
   const value = (name) => vars[name]?.trim() || undefined;
-  const allowed = value("ALLOWED_MODELS")?.split(",") ?? [];
-  const models = [value("OPENAI_MODEL") ?? "gpt-4", ...allowed].map((model) => model.trim());
-  return {
-    baseUrl: (value("OPENAI_BASE_URL") ?? "https://api.openai.com/v1").replace(/\/+$/, ""),
+  const url = (name) => value(name)?.replace(/\/+$/, "");
+  const list = (name) => value(name)?.split(",") ?? [];
+  const once = (models) => [...new Set(models.map((model) => model.trim()).filter(Boolean))];
+  const asked = once([value("OPENAI_MODEL") ?? "gpt-4", ...list("ALLOWED_MODELS")]);
+  const fallbacks = once(list("FALLBACK_MODELS"));
+  const main = {
+    prefix: "OPENAI",
+    baseUrl: url("OPENAI_BASE_URL") ?? "https://api.openai.com/v1",
     key: value("OPENAI_API_KEY"),
     api: value("OPENAI_API") ?? "chat_completions",
-    models: [...new Set(models.filter(Boolean))],
+    models: asked,
   };
+  const elsewhere = url("FALLBACK_BASE_URL");
+  const baseUrl = elsewhere ?? main.baseUrl;
+  const key = value("FALLBACK_API_KEY") ?? (elsewhere ? undefined : main.key);
+  if (baseUrl === main.baseUrl && key === main.key) {
+    return [{ ...main, models: once([...asked, ...fallbacks]) }];
+  }
+  const other = { ...main, prefix: "FALLBACK", baseUrl, key, models: fallbacks };
+  return fallbacks.length > 0 ? [main, other] : [main];
+}
+
+/**
+ * Examines models' servers, all at the same time. See {@link examine}.
+ * @param {Patient[]} patients
+ * @param {number} [patienceMs]
+ */
+export async function examineAll(patients, patienceMs) {
+  const findings = patients.map((patient) => examine(patient, patienceMs));
+  return (await Promise.all(findings)).flat();
 }
 
 /**
@@ -44,10 +68,10 @@ export function patientIn(vars) {
  * @param {number} [patienceMs]
  * @returns {Promise<Finding[]>}
  */
-export async function examine({ baseUrl, key, api, models }, patienceMs = PATIENCE_MS) {
-  if (!URL.canParse(baseUrl)) return [bad("OPENAI_BASE_URL is no address.")];
+export async function examine({ prefix, baseUrl, key, api, models }, patienceMs = PATIENCE_MS) {
+  if (!URL.canParse(baseUrl)) return [bad(`${prefix}_BASE_URL is no address.`)];
   if (key && !/^[!-~]+$/.test(key)) {
-    return [bad("OPENAI_API_KEY must be visible ASCII characters without spaces.")];
+    return [bad(`${prefix}_API_KEY must be visible ASCII characters without spaces.`)];
   }
   const signal = AbortSignal.timeout(patienceMs);
   const headers = key ? { authorization: `Bearer ${key}` } : {};
@@ -68,10 +92,10 @@ export async function examine({ baseUrl, key, api, models }, patienceMs = PATIEN
   if ([list, spoken, ...retrieved].every(({ failure }) => failure)) {
     return [bad(`${host} does not answer: ${list.failure}.`)];
   }
-  const spoke = apiFinding(spoken, api);
+  const spoke = apiFinding(spoken, api, prefix);
   return [
     good(`${host} answers.`),
-    keyFinding({ list, spoken, retrieved }, key, spoke),
+    keyFinding({ list, spoken, retrieved }, key, spoke, prefix),
     spoke,
     ...models.map((model, index) => modelFinding(model, list, retrieved[index] ?? {})),
   ];

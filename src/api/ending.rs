@@ -120,8 +120,8 @@ impl EndReason {
             Self::StreamTooLong,
             Self::UpstreamProtocol,
         ];
-        // No other field has such a word.
-        let is_told = |reason: &Self| fields.contains(reason.name());
+        let code = |reason: &Self| ["\"code\":\"", reason.name(), "\""].concat();
+        let is_told = |reason: &Self| fields.contains(&code(reason));
         by_code
             .into_iter()
             .find(is_told)

@@ -7,7 +7,7 @@ use super::answer_id::AnswerId;
 use super::correlation::CorrelationId;
 use super::ending::{FinishReason, Usage};
 use super::error::ApiError;
-use crate::json::{self, Object};
+use crate::json::{self, Fields, Object};
 
 /// The comment line that keeps an otherwise silent connection alive.
 pub const KEEP_ALIVE: &[u8] = b": keep-alive\n\n";
@@ -20,6 +20,8 @@ pub struct FrameEncoder {
     answer_id: Option<AnswerId>,
     /// What follows the sequence in every frame but the last.
     content_tail: String,
+    /// The last fields of the final frame, with a comma before them.
+    ending_tail: String,
     next_sequence: u64,
 }
 
@@ -46,6 +48,7 @@ impl FrameEncoder {
             correlation_id,
             answer_id: None,
             content_tail,
+            ending_tail: String::new(),
             next_sequence: 0,
         }
     }
@@ -56,6 +59,15 @@ impl FrameEncoder {
             answer_id: Some(answer_id),
             next_sequence,
             ..Self::new(correlation_id)
+        }
+    }
+
+    /// Has the final frame tell which model answers.
+    #[must_use]
+    pub fn answered_by(self, model: &str) -> Self {
+        Self {
+            ending_tail: format!(",{}", model_field(model)),
+            ..self
         }
     }
 
@@ -81,7 +93,9 @@ impl FrameEncoder {
 
     /// Writes the final frame. Nothing may follow it.
     pub fn ending(&mut self, ending: Ending<'_>, out: &mut Vec<u8>) {
-        self.ending_of(&ending.fields(), out);
+        let mut fields = ending.fields();
+        fields.push_str(&self.ending_tail);
+        self.ending_of(&fields, out);
     }
 
     /// Writes the final frame of fields as [`Ending::fields`] gives them.
@@ -139,6 +153,17 @@ impl Ending<'_> {
         }
         fields.fields().to_owned()
     }
+}
+
+/// The final frame's field that tells which model has answered, behind those of its ending. Only a deployment with fallbacks
+/// has it.
+pub fn model_field(model: &str) -> String {
+    Object::default().text("model", model).fields().to_owned()
+}
+
+/// What [`model_field`] tells, among the final frame's own fields.
+pub fn model_in(fields: &str) -> Option<String> {
+    Fields::parse(&format!("{{{fields}}}"))?.text("model")
 }
 
 /// The fields that only the final frame of a kept answer has, behind those of its ending: the turn that it is kept as, and

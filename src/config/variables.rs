@@ -3,6 +3,9 @@
 use std::ops::RangeInclusive;
 use std::time::Duration;
 
+use crate::openai::BaseUrl;
+use crate::telemetry::redact::Secret;
+
 /// Longest time that a variable may give, in seconds: a day.
 const MAX_SECONDS: f64 = 86_400.0;
 
@@ -52,6 +55,44 @@ impl<'a> Variables<'a> {
             .map_or(Duration::from_secs(default), Duration::from_secs_f64)
     }
 
+    pub(super) fn base_url(&mut self, name: &str, allows_http: bool) -> Option<BaseUrl> {
+        self.parsed(name, BaseUrl::RULE, |url| BaseUrl::parse(url, allows_http))
+    }
+
+    /// A key for a server.
+    pub(super) fn key(&mut self, name: &str) -> Option<Secret> {
+        let rule = "must be visible ASCII characters without spaces";
+        self.parsed(name, rule, |key| {
+            let is_visible = key.bytes().all(|byte| byte.is_ascii_graphic());
+            is_visible.then(|| Secret::new(key.to_owned()))
+        })
+    }
+
+    pub(super) fn model(&mut self, name: &str) -> Option<String> {
+        let rule = "must be 1 to 128 visible ASCII characters without commas";
+        self.parsed(name, rule, |model| {
+            is_model_name(model).then(|| model.to_owned())
+        })
+    }
+
+    /// A list of models; empty when it is unset, or breaks its rule.
+    pub(super) fn models(&mut self, name: &str) -> Vec<String> {
+        let rule =
+            "must be model names separated by commas, each 1 to 128 visible ASCII characters";
+        let models = self.parsed(name, rule, |list| {
+            let names = list
+                .split(',')
+                .map(str::trim)
+                .filter(|name| !name.is_empty());
+            let models: Vec<String> = names.map(str::to_owned).collect();
+            models
+                .iter()
+                .all(|name| is_model_name(name))
+                .then_some(models)
+        });
+        models.unwrap_or_default()
+    }
+
     /// A variable's value, parsed; `None` when it is unset, or breaks its rule, which is a problem.
     pub(super) fn parsed<T>(
         &mut self,
@@ -75,4 +116,9 @@ impl<'a> Variables<'a> {
     pub(super) fn problem(&mut self, name: &str, rule: &str) {
         self.problems.push(format!("{name} {rule}."));
     }
+}
+
+fn is_model_name(name: &str) -> bool {
+    let is_visible = |byte: u8| byte.is_ascii_graphic() && byte != b',';
+    (1..=128).contains(&name.len()) && name.bytes().all(is_visible)
 }

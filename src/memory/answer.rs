@@ -65,6 +65,17 @@ impl<D: Database> Store<D> {
         Ok(())
     }
 
+    /// Says that another model answers than the one that was asked for.
+    ///
+    /// # Errors
+    ///
+    /// The database's; then the answer has the model that was asked for.
+    pub fn answered_by(&self, exchange: u64, model: &str) -> Result<(), D::Error> {
+        const MODEL: &str = "UPDATE exchanges SET model = ?2 WHERE number = ?1";
+        self.database
+            .write(&[Statement::new(MODEL, [exchange.into(), model.into()])])
+    }
+
     /// Ends an answer, and says whether it was still unfinished: the first ending counts.
     ///
     /// # Errors

@@ -3,7 +3,8 @@
 pub use self::delta::{Delta, Ended, Extent, Malformed, Meaning, Part, PartText, Reasoning};
 pub use self::event::is_whole;
 pub use self::parser::EventParser;
-pub use self::target::{Api, BaseUrl, Target};
+pub use self::server::{BaseUrl, Server};
+pub use self::target::{Api, Target};
 pub use self::whole::{MAX_WHOLE_BYTES, Sniffed, WholeAnswer, sniff};
 
 mod chat_completions;
@@ -12,6 +13,7 @@ mod delta;
 pub mod dialect;
 mod event;
 pub mod failure;
+pub mod fallback;
 mod finish;
 pub mod models;
 mod parser;
@@ -20,6 +22,7 @@ mod report;
 mod request;
 mod responses;
 pub mod retry;
+mod server;
 mod target;
 mod text;
 mod whole;

@@ -8,6 +8,7 @@ use js_sys::Date;
 use wasm_bindgen::JsCast;
 use web_sys::{AbortSignal, Headers, Response};
 
+use super::endpoint;
 use super::exchange::Exchange;
 use super::runtime::js::{self, header};
 use super::runtime::streams::Source;
@@ -17,11 +18,15 @@ use crate::api::request::ChatRequest;
 use crate::config::Config;
 use crate::openai::dialect::Dialect;
 use crate::openai::failure::{self, Failure};
-use crate::openai::{MAX_WHOLE_BYTES, Sniffed, WholeAnswer, is_whole, retry, sniff};
+use crate::openai::fallback::Site;
+use crate::openai::{EventParser, MAX_WHOLE_BYTES, Sniffed, WholeAnswer, is_whole, retry, sniff};
+use crate::stream::relay::{Form, Input, Relay};
 use crate::telemetry::record::Level;
 
 /// An answer that has begun.
 pub(super) struct Upstream {
+    /// The model that gives it.
+    pub(super) model: String,
     pub(super) opening: Opening,
     pub(super) source: Source,
     /// Upstream's own id of the request.
@@ -35,7 +40,7 @@ impl Upstream {
     pub(super) fn log_started(&self, exchange: &Exchange, chat: &ChatRequest) {
         exchange.log(Level::Info, "stream_started", |record| {
             record
-                .text("model", &chat.model)
+                .text("model", &self.model)
                 .number("max_tokens", u64::from(chat.max_tokens))
                 .optional_id("upstream_request_id", self.request_id.as_deref())
                 .number("upstream_latency_ms", self.latency_ms);
@@ -82,9 +87,13 @@ impl Missed {
 pub(super) struct Attempt<'a> {
     pub(super) exchange: &'a Exchange,
     pub(super) config: &'a Config,
+    /// The request to the model that is asked now.
     pub(super) request: &'a ChatRequest,
+    pub(super) site: Site,
     pub(super) signal: Option<&'a AbortSignal>,
     pub(super) deadline_ms: u64,
+    /// Whether another model may be asked after this one.
+    pub(super) is_followed: bool,
     pub(super) dialect: Dialect,
 }
 
@@ -103,6 +112,7 @@ impl Attempt<'_> {
             return Err(Missed::failed(ErrorCode::UpstreamProtocol, cause));
         };
         Ok(Upstream {
+            model: self.request.model.clone(),
             opening: self.begin(&mut source, &headers, waiting).await?,
             source,
             request_id: header(&headers, "x-request-id"),
@@ -114,7 +124,7 @@ impl Attempt<'_> {
     async fn fetch(&self, waiting: &mut Waiting) -> Result<Response, Missed> {
         let body = self.config.target.body(self.request, self.dialect);
         let id = self.exchange.correlation_id.as_str();
-        let endpoint = self.exchange.isolate.endpoint(self.config);
+        let endpoint = self.exchange.isolate.endpoint(self.config, self.site);
         let called =
             endpoint.and_then(|endpoint| endpoint.call(Some(body.as_str()), id, self.signal));
         let called = called.map_err(|error| {
@@ -134,14 +144,19 @@ impl Attempt<'_> {
                 ErrorCode::UpstreamUnreachable,
                 js::error_text(&error),
             )),
-            Err(interrupted) => Err(Missed::interrupted(
-                &interrupted,
-                "no headers within TIMEOUT_SECONDS",
-            )),
+            Err(interrupted) => {
+                if self.is_followed {
+                    // Otherwise the end of the request closes it.
+                    endpoint::abandon(&called).unwrap_or_default();
+                }
+                let cause = "no headers within TIMEOUT_SECONDS";
+                Err(Missed::interrupted(&interrupted, cause))
+            }
         }
     }
 
-    /// Reads as much of a success as it takes to tell what it is. A declared event stream is not looked at.
+    /// Reads as much of a success as it takes to tell what it is. A declared event stream is not looked at, unless another
+    /// model may be asked.
     async fn begin(
         &self,
         source: &mut Source,
@@ -152,6 +167,9 @@ impl Attempt<'_> {
         let mut bytes = Vec::new();
         loop {
             match sniff(content_type.as_deref(), &bytes) {
+                Sniffed::EventStream if self.is_followed => {
+                    return self.await_answer(bytes, source, waiting).await;
+                }
                 Sniffed::EventStream => return Ok(Opening::Stream(bytes)),
                 Sniffed::Json => return self.read_whole(bytes, source, waiting).await,
                 Sniffed::NeedMore if self.read_more(&mut bytes, source, waiting).await? => {}
@@ -161,6 +179,49 @@ impl Attempt<'_> {
                         "a success is neither an event stream nor JSON",
                     ));
                 }
+            }
+        }
+    }
+
+    /// Reads an event stream up to the first event of its answer: some servers tell only there that they have failed. When
+    /// the time for the headers is up, the stream is taken as it is.
+    async fn await_answer(
+        &self,
+        mut bytes: Vec<u8>,
+        source: &mut Source,
+        waiting: &mut Waiting,
+    ) -> Result<Opening, Missed> {
+        let target = &self.config.target;
+        let ChatRequest {
+            client_chose_model,
+            include_reasoning,
+            ..
+        } = *self.request;
+        let events =
+            EventParser::new(target.api, client_chose_model).with_reasoning(include_reasoning);
+        let limits = self.config.limits;
+        let mut relay = Relay::new(events, Form::Pieces, limits, js::now_ms(), false);
+        let mut fed = 0;
+        loop {
+            let chunk = bytes.get(fed..).unwrap_or_default();
+            relay.handle(Input::Chunk(chunk), js::now_ms());
+            fed = bytes.len();
+            if relay.has_begun() || fed > MAX_WHOLE_BYTES {
+                return Ok(Opening::Stream(bytes));
+            }
+            if let Some(failure) = relay.outcome().and_then(|outcome| outcome.failure.clone()) {
+                return Err(Missed::Failed {
+                    failure,
+                    dialect: None,
+                });
+            }
+            let read = source.read_chunk(&mut bytes, waiting, self.deadline_ms);
+            match read.await {
+                Ok(true) => {}
+                Ok(false) => relay.handle(Input::End, js::now_ms()),
+                Err(Interrupted::Failed(_)) => relay.handle(Input::Broken, js::now_ms()),
+                Err(Interrupted::TimeIsUp) => return Ok(Opening::Stream(bytes)),
+                Err(Interrupted::ClientGone) => return Err(Missed::ClientGone),
             }
         }
     }

@@ -84,14 +84,19 @@ impl Chat {
             .with_reasoning(chat.include_reasoning);
         let id = self.exchange.correlation_id.clone();
         let traces_frames = self.exchange.isolate.log.wants(Level::Debug);
-        let form = Form::Frames(FrameEncoder::new(id));
+        let mut frames = FrameEncoder::new(id);
+        if let Some(model) = self.exchange.model() {
+            frames = frames.answered_by(model);
+        }
+        let form = Form::Frames(frames);
         Relay::new(events, form, config.limits, js::now_ms(), traces_frames)
     }
 
     /// Streams the answer.
     async fn stream(&self, source: Source, relay: Relay, waiting: Waiting) {
         let (outlet, body) = Outlet::open(&waiting);
-        let response = response::stream(&body, &self.exchange.response_context());
+        let context = self.exchange.response_context();
+        let response = response::stream(&body, self.exchange.model(), &context);
         self.open.respond(response);
         let mut pump = Pump::new(source, relay, outlet, waiting);
         let log_frames = |relay: &mut Relay| {

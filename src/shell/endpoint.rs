@@ -8,7 +8,8 @@ use web_sys::AbortSignal;
 
 use super::runtime::js::HeaderMap;
 use crate::json;
-use crate::openai::Target;
+use crate::openai::fallback::Site;
+use crate::openai::{Server, Target};
 
 #[wasm_bindgen(module = "/src/shell/runtime/prepared.js")]
 extern "C" {
@@ -25,31 +26,35 @@ extern "C" {
         correlation_id: &str,
         signal: Option<&AbortSignal>,
     ) -> Result<Promise, JsValue>;
+
+    /// Closes a call that nobody waits for any more.
+    #[wasm_bindgen(catch)]
+    pub(super) fn abandon(call: &Promise) -> Result<(), JsValue>;
 }
 
 impl Endpoint {
-    /// Chats. Fails when the key cannot be sent.
-    pub(super) fn of(target: &Target) -> Result<Self, JsValue> {
+    /// Chats at a server. Fails when the key cannot be sent.
+    pub(super) fn of(target: &Target, site: Site) -> Result<Self, JsValue> {
         let headers = [
             ("content-type", "application/json"),
             ("accept", "text/event-stream"),
         ];
-        Self::with_key(target, &target.url(), "POST", &headers)
+        Self::with_key(target.server(site), &target.url(site), "POST", &headers)
     }
 
-    /// The list of models. Fails when the key cannot be sent.
+    /// The list of the usual server's models. Fails when the key cannot be sent.
     pub(super) fn models(target: &Target) -> Result<Self, JsValue> {
         let headers = [("accept", "application/json")];
-        Self::with_key(target, &target.models_url(), "GET", &headers)
+        Self::with_key(&target.server, &target.models_url(), "GET", &headers)
     }
 
     fn with_key(
-        target: &Target,
+        server: &Server,
         url: &str,
         method: &'static str,
         headers: &[(&str, &str)],
     ) -> Result<Self, JsValue> {
-        let authorization = format!("Bearer {}", target.api_key.expose());
+        let authorization = format!("Bearer {}", server.api_key.expose());
         let mut all = vec![("authorization", authorization.as_str())];
         all.extend_from_slice(headers);
         let options = Options {

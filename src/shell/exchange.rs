@@ -1,6 +1,6 @@
 //! One request: its id, its origin and its log lines.
 
-use std::cell::Cell;
+use std::cell::{Cell, OnceCell};
 use std::rc::Rc;
 
 use uuid::Uuid;
@@ -32,6 +32,8 @@ pub(super) struct Exchange {
     pub(super) started_ms: u64,
     /// How often upstream was asked again.
     pub(super) retries: Cell<u32>,
+    /// The model that has answered, where there are fallbacks.
+    pub(super) answered_by: OnceCell<String>,
 }
 
 impl Exchange {
@@ -60,7 +62,13 @@ impl Exchange {
             cors,
             started_ms,
             retries: Cell::new(0),
+            answered_by: OnceCell::new(),
         }
+    }
+
+    /// See [`Exchange::answered_by`].
+    pub(super) fn model(&self) -> Option<&str> {
+        self.answered_by.get().map(String::as_str)
     }
 
     /// What this request's response has whatever it answers.
@@ -68,7 +76,15 @@ impl Exchange {
         ResponseContext {
             correlation_id: &self.correlation_id,
             cors: self.cors.as_ref().ok(),
+            names_models: self.isolate.names_models(),
         }
+    }
+
+    /// Counts a call of upstream after the first, and gives their number.
+    pub(super) fn count_call(&self) -> u32 {
+        let retries = self.retries.get().saturating_add(1);
+        self.retries.set(retries);
+        retries
     }
 
     /// The time since the request came in.
@@ -128,7 +144,15 @@ impl Exchange {
     pub(super) fn log_complete(&self, level: Level, completion: &Completion) {
         self.log(level, "response_complete", |record| {
             completion.write(record);
+            self.write_model(record);
         });
+    }
+
+    /// Adds the model that has answered to a log line, where there are fallbacks.
+    pub(super) fn write_model(&self, record: &mut Record<'_>) {
+        if let Some(model) = self.model() {
+            record.text("model", model);
+        }
     }
 
     /// A line about a finish reason that is none of the known ones, if upstream gave one.

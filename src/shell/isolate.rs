@@ -18,6 +18,7 @@ use crate::api::access::Gate;
 use crate::config::{self, Config, ConfigError};
 use crate::openai::dialect::{Dialect, Dialects};
 use crate::openai::failure::Failure;
+use crate::openai::fallback::{Rests, Site};
 use crate::telemetry::record::{Level, Record, panic_cause, timestamp};
 use crate::telemetry::redact::Scrubber;
 
@@ -35,6 +36,14 @@ pub(super) struct Isolate {
     pub(super) gate: Gate,
     pub(super) rate_limiter: Option<RateLimiter>,
     pub(super) owners: Option<Owners>,
+    main: Known,
+    fallback: Known,
+    /// The models that are asked last for a while.
+    pub(super) rests: RefCell<Rests>,
+}
+
+/// What is known of a server.
+struct Known {
     dialects: RefCell<Dialects>,
     /// The first call makes it.
     endpoint: OnceCell<Endpoint>,
@@ -46,40 +55,60 @@ impl Isolate {
         ISOLATE.with(|cell| Rc::clone(cell.get_or_init(|| Rc::new(Self::start(env)))))
     }
 
-    /// Where upstream is called. It fails when the key cannot be sent.
-    pub(super) fn endpoint(&self, config: &Config) -> Result<&Endpoint, JsValue> {
-        if let Some(endpoint) = self.endpoint.get() {
+    /// Where a server is called. It fails when the key cannot be sent.
+    pub(super) fn endpoint(&self, config: &Config, site: Site) -> Result<&Endpoint, JsValue> {
+        let known = self.known(site);
+        if let Some(endpoint) = known.endpoint.get() {
             return Ok(endpoint);
         }
-        let endpoint = Endpoint::of(&config.target)?;
-        Ok(self.endpoint.get_or_init(|| endpoint))
+        let endpoint = Endpoint::of(&config.target, site)?;
+        Ok(known.endpoint.get_or_init(|| endpoint))
     }
 
-    /// How upstream wants a request to a model, as far as it has told.
-    pub(super) fn dialect_of(&self, model: &str) -> Dialect {
-        self.dialects.borrow().of(model)
+    /// How a server wants a request to a model, as far as it has told.
+    pub(super) fn dialect_of(&self, site: Site, model: &str) -> Dialect {
+        self.known(site).dialects.borrow().of(model)
     }
 
     /// Remembers how a model was asked with success.
-    pub(super) fn learn_dialect(&self, model: &str, dialect: Dialect) {
-        self.dialects.borrow_mut().learn(model, dialect);
+    pub(super) fn learn_dialect(&self, site: Site, model: &str, dialect: Dialect) {
+        let mut dialects = self.known(site).dialects.borrow_mut();
+        dialects.learn(model, dialect);
+    }
+
+    /// Whether answers tell which model has given them.
+    pub(super) fn names_models(&self) -> bool {
+        let config = self.config.as_ref();
+        config.is_ok_and(|config| !config.target.fallbacks.is_empty())
+    }
+
+    fn known(&self, site: Site) -> &Known {
+        match site {
+            Site::Main => &self.main,
+            Site::Fallback => &self.fallback,
+        }
     }
 
     fn start(env: &Env) -> Self {
         let lookup = |name: &str| variable(env, name);
         let config = Config::load(lookup);
-        let host = config
-            .as_ref()
-            .map_or("", |config| config.target.base_url.host());
-        let dialects = Dialects::new(Dialect::of(host));
+        let known = |site| {
+            let target = config.as_ref().map(|config| &config.target);
+            let host = target.map_or("", |target| target.server(site).base_url.host());
+            Known {
+                dialects: RefCell::new(Dialects::new(Dialect::of(host))),
+                endpoint: OnceCell::new(),
+            }
+        };
         let isolate = Self {
+            main: known(Site::Main),
+            fallback: known(Site::Fallback),
+            rests: RefCell::default(),
             config,
             log: Log::new(config::log_level(lookup), config::scrubber(lookup)),
             gate: config::gate(lookup),
             rate_limiter: RateLimiter::bound_to(env),
             owners: Owners::bound_to(env),
-            dialects: RefCell::new(dialects),
-            endpoint: OnceCell::new(),
         };
         if let Ok(config) = &isolate.config {
             isolate

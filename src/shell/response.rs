@@ -19,6 +19,8 @@ pub(super) struct ResponseContext<'a> {
     pub(super) correlation_id: &'a CorrelationId,
     /// Nothing for a page whose origin may not read the response.
     pub(super) cors: Option<&'a Cors>,
+    /// Whether responses may tell in `X-Model` which model has answered.
+    pub(super) names_models: bool,
 }
 
 #[wasm_bindgen(module = "/src/shell/runtime/prepared.js")]
@@ -73,8 +75,14 @@ struct Options<'a> {
 /// The committed answer: frames as they come.
 pub(super) fn stream(
     body: &ReadableStream,
+    model: Option<&str>,
     context: &ResponseContext<'_>,
 ) -> Result<Response, JsValue> {
+    if let Some(model) = model {
+        let headers = [STREAM_HEADERS.as_slice(), &[("x-model", model)]].concat();
+        let template = context.template(200, &headers)?;
+        return template.with_stream(body, context.correlation_id.as_str());
+    }
     STREAM.with_borrow_mut(|last| {
         let same = last
             .take()
@@ -124,10 +132,12 @@ pub(super) fn download(
 pub(super) fn kept_stream(
     body: &ReadableStream,
     answer_id: &AnswerId,
+    model: Option<&str>,
     context: &ResponseContext<'_>,
 ) -> Result<Response, JsValue> {
     let mut headers = STREAM_HEADERS.to_vec();
     headers.push(("x-answer-id", answer_id.as_str()));
+    headers.extend(model.map(|model| ("x-model", model)));
     let template = context.template(200, &headers)?;
     template.with_stream(body, context.correlation_id.as_str())
 }
@@ -223,7 +233,11 @@ impl ResponseContext<'_> {
             headers.push(("access-control-allow-origin", origin));
             headers.push((
                 "access-control-expose-headers",
-                "X-Answer-Id, X-Correlation-Id, Retry-After",
+                if self.names_models {
+                    "X-Answer-Id, X-Correlation-Id, X-Model, Retry-After"
+                } else {
+                    "X-Answer-Id, X-Correlation-Id, Retry-After"
+                },
             ));
         }
         // A refusal depends on the origin, too.

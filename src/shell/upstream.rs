@@ -1,4 +1,5 @@
-//! Calls of upstream until one is answered with a stream: their headers under one deadline, with retries.
+//! Calls of upstream until one is answered with a stream: the headers of all of them under one deadline, with retries, and
+//! with other models when one fails.
 
 use web_sys::AbortSignal;
 
@@ -9,11 +10,16 @@ use super::runtime::js;
 use super::runtime::wait::Waiting;
 use crate::api::request::ChatRequest;
 use crate::config::Config;
+use crate::openai::failure::Failure;
+use crate::openai::fallback::{Candidate, Candidates};
 use crate::openai::retry;
 use crate::telemetry::record::Level;
 
-/// Calls upstream until it answers with a stream, or there is no use in trying again. `signal` aborts a call whose
-/// headers have not come, where the end of the request does not.
+/// Longest cause of a failure that a log line repeats, in characters.
+const MAX_LOGGED_CAUSE: usize = 512;
+
+/// Asks the model that a request wants, then the fallbacks, until one answers or there is no use in asking another.
+/// `signal` aborts a call whose headers have not come, where the end of the request does not.
 pub(super) async fn open(
     exchange: &Exchange,
     config: &Config,
@@ -22,21 +28,78 @@ pub(super) async fn open(
     waiting: &mut Waiting,
 ) -> Result<Upstream, EarlyEnd> {
     let isolate = &exchange.isolate;
-    let mut attempt = Attempt {
+    let last_ms = js::now_ms().saturating_add(config.limits.idle_ms());
+    let fallbacks = &config.target.fallbacks;
+    let mut candidates = Candidates::of(fallbacks, request, &isolate.rests.borrow(), js::now_ms());
+    loop {
+        let candidate = candidates.current().clone();
+        let request = candidate.request(request);
+        let attempt = Attempt {
+            exchange,
+            config,
+            request: &request,
+            site: candidate.site,
+            signal,
+            deadline_ms: candidates.deadline_ms(js::now_ms(), last_ms),
+            is_followed: candidates.are_left(),
+            dialect: isolate.dialect_of(candidate.site, &candidate.model),
+        };
+        let failure = match ask(attempt, waiting).await {
+            Err(EarlyEnd::Failed(failure)) => failure,
+            Ok(upstream) => {
+                if isolate.names_models() {
+                    let model = upstream.model.clone();
+                    exchange.answered_by.get_or_init(|| model);
+                }
+                return Ok(upstream);
+            }
+            Err(end) => return Err(end),
+        };
+        if fallbacks.is_empty() {
+            return Err(EarlyEnd::Failed(failure));
+        }
+        let now_ms = js::now_ms();
+        let moved = candidates.move_on(failure.clone(), now_ms < last_ms);
+        let next = moved.is_ok().then(|| candidates.current());
+        if next.is_some() || !candidate.is_asked_for() {
+            isolate.rests.borrow_mut().add(&candidate, &failure, now_ms);
+            log_fallback(exchange, &candidate, next, &failure);
+        }
+        moved.map_err(EarlyEnd::Failed)?;
+        exchange.count_call();
+    }
+}
+
+/// A line about a model that has failed, and the one that is asked next, if any.
+fn log_fallback(exchange: &Exchange, from: &Candidate, to: Option<&Candidate>, failure: &Failure) {
+    exchange.log(Level::Warning, "upstream_fallback", |record| {
+        record
+            .text("from", &from.model)
+            .optional_text("to", to.map(|to| to.model.as_str()))
+            .text("code", failure.error.code.name())
+            .optional_number("upstream_status", failure.upstream_status.map(u64::from))
+            .outside("cause", &failure.cause, MAX_LOGGED_CAUSE);
+    });
+}
+
+/// Calls upstream until it answers with a stream, or there is no use in trying again.
+async fn ask(mut attempt: Attempt<'_>, waiting: &mut Waiting) -> Result<Upstream, EarlyEnd> {
+    let Attempt {
         exchange,
         config,
         request,
-        signal,
-        deadline_ms: js::now_ms().saturating_add(config.limits.idle_ms()),
-        dialect: isolate.dialect_of(&request.model),
-    };
+        site,
+        ..
+    } = attempt;
     // A request in another dialect is sent without a pause, and does not count towards MAX_RETRIES.
     let mut pauses = 0_u32;
     let mut tried_dialects = vec![attempt.dialect];
     loop {
         let (failure, next_dialect) = match attempt.run(waiting).await {
             Ok(upstream) => {
-                isolate.learn_dialect(&request.model, attempt.dialect);
+                exchange
+                    .isolate
+                    .learn_dialect(site, &request.model, attempt.dialect);
                 return Ok(upstream);
             }
             Err(Missed::ClientGone) => return Err(EarlyEnd::ClientGone),
@@ -56,12 +119,11 @@ pub(super) async fn open(
             None => return Err(EarlyEnd::Failed(failure)),
         };
         let again_ms = js::now_ms().saturating_add(delay_ms);
-        // A wait that would pass the deadline is not shortened: the chat fails at once.
+        // A wait that would pass the deadline is not shortened: the call has failed at once.
         if again_ms >= attempt.deadline_ms {
             return Err(EarlyEnd::Failed(failure));
         }
-        let retries = exchange.retries.get().saturating_add(1);
-        exchange.retries.set(retries);
+        let retries = exchange.count_call();
         exchange.log(Level::Warning, "upstream_retry", |record| {
             record
                 .number("attempt", u64::from(retries))

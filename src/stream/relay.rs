@@ -133,6 +133,11 @@ impl Relay {
         self.note_output(now_ms);
     }
 
+    /// Whether the answer has begun, with or without text.
+    pub fn has_begun(&self) -> bool {
+        self.writer.has_begun()
+    }
+
     /// Bytes for the client, in order.
     pub fn output(&self) -> &[u8] {
         &self.writer.output

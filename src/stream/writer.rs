@@ -190,6 +190,10 @@ impl Writer {
         reason.filter(|_| self.finish_reason() == Some(FinishReason::Other))
     }
 
+    pub(super) fn has_begun(&self) -> bool {
+        self.has_begun
+    }
+
     pub(super) fn usage(&self) -> Option<Usage> {
         self.usage
     }

@@ -10,9 +10,9 @@ use crate::support::{API_KEY, config, load};
 #[test]
 fn the_key_alone_gets_the_contract_s_defaults() {
     let config = config(&[]);
-    assert_eq!(config.target.api_key.expose(), API_KEY);
+    assert_eq!(config.target.server.api_key.expose(), API_KEY);
     assert_eq!(
-        config.target.base_url.join("/x"),
+        config.target.server.base_url.join("/x"),
         "https://api.openai.com/v1/x"
     );
     assert_eq!(config.rules.default_model, "gpt-4");
@@ -208,7 +208,7 @@ fn http_to_another_machine_needs_to_be_allowed() {
     assert!(load(&[url]).is_err());
     let allowed = config(&[url, ("ALLOW_HTTP_UPSTREAM", "True")]);
     assert_eq!(
-        allowed.target.base_url.join(""),
+        allowed.target.server.base_url.join(""),
         "http://models.lan:8080/v1"
     );
     assert!(BaseUrl::parse("http://127.9.9.9/v1", false).is_some());

@@ -20,6 +20,7 @@ mod config;
 mod errors;
 mod events;
 mod failure;
+mod fallback;
 mod finish;
 mod fixtures;
 mod layers;

@@ -8,6 +8,7 @@ use proptest::prelude::*;
 use serde_json::Value;
 
 const KEY: &str = "sk-Key/4f+Q%41zX=9";
+const OTHER_KEY: &str = "0ther/Key%2f+Q~41zX=7";
 const TOKEN: &str = "Token\"w1th\\odd'chars%2F~";
 const LONG_TOKEN: &str = "Token\"w1th\\odd'chars%2F~-and-more-of-it";
 
@@ -18,6 +19,7 @@ const SHAPES: [&str; 2] = ["sk-proj-Zq7_Yw8*Xv9", "Bearer Zq7Yw8Xv9Uu0"];
 fn known() -> Scrubber {
     scrubber(|name| match name {
         "OPENAI_API_KEY" => Some(KEY.to_owned()),
+        "FALLBACK_API_KEY" => Some(OTHER_KEY.to_owned()),
         "ACCESS_TOKENS" => Some(format!("me:{TOKEN}, {LONG_TOKEN}")),
         _ => None,
     })
@@ -91,6 +93,7 @@ fn no_cut_leaves_a_piece_of_a_secret() {
     let credential = SHAPES[1].trim_start_matches("Bearer ");
     let secrets = [
         (KEY, KEY),
+        (OTHER_KEY, OTHER_KEY),
         (TOKEN, TOKEN),
         (LONG_TOKEN, LONG_TOKEN),
         (SHAPES[0], SHAPES[0]),

@@ -8,7 +8,7 @@ fn sent(variables: &[(&str, &str)], request: &str) -> String {
     let config = config(variables);
     let request = ChatRequest::parse(request.as_bytes(), &config.rules).expect("a valid request");
     let target = config.target;
-    target.body(&request, Dialect::of(target.base_url.host()))
+    target.body(&request, Dialect::of(target.server.base_url.host()))
 }
 
 const CONVERSATION: &str = r#"{"message":" and \"now\"?\n","model":"gpt-4o","max_tokens":17,

@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import { createServer as createTcpServer } from "node:net";
 import { after, test } from "node:test";
-import { examine, lines, patientIn } from "../../scripts/lib/doctor.mjs";
+import { examineAll, lines, patientsIn } from "../../scripts/lib/doctor.mjs";
 import { findings, INVALID, KEY, MISSING, modelServer, WELL } from "../support/model-server.mjs";
 
 const LIST = "GET /v1/models";
@@ -250,18 +250,18 @@ for (const [what, scheme, words, why] of [
 ]) {
   test(`not reached: ${what}`, async () => {
     const host = await speaking(words);
-    const found = await examine(patientIn({ OPENAI_BASE_URL: `${scheme}://${host}/v1` }));
+    const found = await examineAll(patientsIn({ OPENAI_BASE_URL: `${scheme}://${host}/v1` }));
     assert.deepEqual(lines(found), [`✗ ${host} does not answer: ${why}.`]);
   });
 }
 
 test("not reached: a name that does not exist, and an address that is none", async () => {
-  const unknown = patientIn({ OPENAI_BASE_URL: "https://nowhere.invalid/v1" });
-  const [line] = lines(await examine(unknown));
+  const unknown = patientsIn({ OPENAI_BASE_URL: "https://nowhere.invalid/v1" });
+  const [line] = lines(await examineAll(unknown));
   assert.match(
     line,
     /^✗ nowhere\.invalid does not answer: (there is no such host|its name cannot be looked up now)\.$/,
   );
-  const none = { baseUrl: "https://[", api: "responses", models: ["luna"] };
-  assert.deepEqual(lines(await examine(none)), ["✗ OPENAI_BASE_URL is no address."]);
+  const none = { prefix: "OPENAI", baseUrl: "https://[", api: "responses", models: ["luna"] };
+  assert.deepEqual(lines(await examineAll([none])), ["✗ OPENAI_BASE_URL is no address."]);
 });

@@ -1,7 +1,7 @@
 /** `npm run doctor`: what can be known about the model's server before anybody asks it anything. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { examine, lines, patientIn } from "../../scripts/lib/doctor.mjs";
+import { examineAll, lines, patientsIn } from "../../scripts/lib/doctor.mjs";
 import { checkout } from "../support/checkout.mjs";
 import { findings, INVALID, KEY, MISSING, modelServer, WELL } from "../support/model-server.mjs";
 import { startScript } from "../support/script.mjs";
@@ -31,6 +31,43 @@ test("each model that may be asked for has its line, once", async () => {
     "✓ Model sol: it is there.",
     "· Model terra: the server does not list it, but may have it. Is the name right?",
   ]);
+});
+
+test("fallbacks are examined where they are, with their own key", async () => {
+  const FALLBACK_API_KEY = "sk-other-0123456789abcdefghij";
+  const { found, asked } = await findings(WELL, { FALLBACK_MODELS: "sol,luna" });
+  assert.deepEqual(found.slice(3), ["✓ Model luna: it is there.", "✓ Model sol: it is there."]);
+  assert.ok(asked.every(({ key }) => key === `Bearer ${KEY}`));
+
+  const other = await modelServer({
+    "GET /v1/models": [401, MISSING],
+    "GET /v1/models/sol": [401, MISSING],
+    "POST /v1/chat/completions": [401, MISSING],
+  });
+  const vars = { FALLBACK_MODELS: "sol", FALLBACK_BASE_URL: other.url, FALLBACK_API_KEY };
+  const both = await findings(WELL, vars);
+  assert.deepEqual(both.found.slice(3), [
+    "✓ Model luna: it is there.",
+    `✓ ${other.host} answers.`,
+    "✗ It refuses the key (status 401). Replace FALLBACK_API_KEY.",
+    "· OPENAI_API chat_completions: not known without a good key.",
+    "· Model sol: the server does not tell whether it has it.",
+  ]);
+  assert.ok(both.asked.every(({ key }) => key === `Bearer ${KEY}`));
+  assert.deepEqual(
+    other.asked.map(({ key }) => key),
+    Array(3).fill(`Bearer ${FALLBACK_API_KEY}`),
+  );
+});
+
+test("a fallback's server without a known key is sent none, and its own variables are named", async () => {
+  const other = await modelServer({ "POST /v1/chat/completions": [301, ""] });
+  const vars = { FALLBACK_MODELS: "luna", FALLBACK_BASE_URL: other.url };
+  const { found } = await findings(WELL, vars);
+  const elsewhere =
+    "✗ OPENAI_API chat_completions: the server sends elsewhere (status 301). Correct FALLBACK_BASE_URL.";
+  assert.ok(found.includes(elsewhere), found.join("\n"));
+  assert.deepEqual(new Set(other.asked.map(({ key }) => key)), new Set([undefined]));
 });
 
 for (const [what, answers, line] of [
@@ -197,7 +234,7 @@ test("a slow server costs the patience once, and what is known by then is said",
 
 test("a dead port", async () => {
   const OPENAI_BASE_URL = await unreachableUrl();
-  const found = await examine(patientIn({ OPENAI_BASE_URL }));
+  const found = await examineAll(patientsIn({ OPENAI_BASE_URL }));
   assert.deepEqual(lines(found), [
     `✗ ${new URL(OPENAI_BASE_URL).host} does not answer: the connection is refused: nothing listens there.`,
   ]);

@@ -1,7 +1,7 @@
 /** A model's server that is only asked what it has. */
 import { createServer } from "node:http";
 import { after } from "node:test";
-import { examine, lines, patientIn } from "../../scripts/lib/doctor.mjs";
+import { examineAll, lines, patientsIn } from "../../scripts/lib/doctor.mjs";
 
 export const KEY = "sk-test-0123456789abcdefghij";
 
@@ -48,6 +48,6 @@ export async function modelServer(answers) {
 export async function findings(answers, vars = {}, patienceMs = 5000) {
   const { host, url, asked } = await modelServer(answers);
   const all = { OPENAI_API_KEY: KEY, OPENAI_BASE_URL: url, OPENAI_MODEL: "luna", ...vars };
-  const found = lines(await examine(patientIn(all), patienceMs));
+  const found = lines(await examineAll(patientsIn(all), patienceMs));
   return { found: found.map((line) => line.replace(host, "HOST")), asked };
 }

@@ -25,8 +25,9 @@ export const open = (text) => ({ verdict: "open", text });
  * @param {{ list: Answer, spoken: Answer, retrieved: Answer[] }} answers
  * @param {string | undefined} key
  * @param {Finding} api what the API's own path says: only what has looked at the key may look at the request
+ * @param {string} prefix that of the server's variables
  */
-export function keyFinding({ list, spoken, retrieved }, key, api) {
+export function keyFinding({ list, spoken, retrieved }, key, api, prefix) {
   const refusal = [spoken, list, ...retrieved].find(isRefusal);
   if (!key) return open(refusal ? "It wants a key; none is known here." : "No key is known here.");
   const isHeard = api.verdict === "good";
@@ -35,7 +36,7 @@ export function keyFinding({ list, spoken, retrieved }, key, api) {
       `It keeps its models from the key (status ${refusal.status}). That is no fault of a key that may only chat.`,
     );
   }
-  if (refusal) return bad(refused(refusal.status));
+  if (refusal) return bad(refused(refusal.status, prefix));
   // LiteLLM has other words than 401 for a key that it does not know.
   const isPuzzled = list.status >= 400 && list.status < 500 && !isMissing(list);
   const isTaken = [list, ...retrieved].some(isFound) || (isHeard && !isPuzzled);
@@ -44,14 +45,18 @@ export function keyFinding({ list, spoken, retrieved }, key, api) {
     : open("It does not tell whether it takes the key.");
 }
 
-function refused(status) {
+function refused(status, prefix) {
   return status === 403
     ? "It takes no requests with this key (status 403). The key is wrong, lacks a right, or has no credit left."
-    : `It refuses the key (status ${status}). Replace OPENAI_API_KEY.`;
+    : `It refuses the key (status ${status}). Replace ${prefix}_API_KEY.`;
 }
 
-/** @param {Answer} answer to a request that no server can take @param {string} api */
-export function apiFinding(answer, api) {
+/**
+ * @param {Answer} answer to a request that no server can take
+ * @param {string} api
+ * @param {string} prefix that of the server's variables
+ */
+export function apiFinding(answer, api, prefix) {
   const name = `OPENAI_API ${api}`;
   const { status, body, isPage, unread, failure } = answer;
   if (failure) return open(`${name}: ${failure}.`);
@@ -60,12 +65,14 @@ export function apiFinding(answer, api) {
   if (isMissing(answer) && !isAboutModel(answer)) {
     const other = api === "responses" ? "chat_completions" : "responses";
     return bad(
-      `${name}: the server has no ${PATHS[api]} (status ${status}). OPENAI_BASE_URL has to end where the API's paths ` +
+      `${name}: the server has no ${PATHS[api]} (status ${status}). ${prefix}_BASE_URL has to end where the API's paths ` +
         `begin, most often in /v1. Else set OPENAI_API to ${other}.`,
     );
   }
   if (status >= 300 && status < 400) {
-    return bad(`${name}: the server sends elsewhere (status ${status}). Correct OPENAI_BASE_URL.`);
+    return bad(
+      `${name}: the server sends elsewhere (status ${status}). Correct ${prefix}_BASE_URL.`,
+    );
   }
   if (status === 503) {
     return open(`${name}: the server is overloaded, or still loading the model (status 503).`);
@@ -73,7 +80,7 @@ export function apiFinding(answer, api) {
   if (status >= 500) return open(`${name}: the server failed (status ${status}).`);
   if (isPage || (status < 300 && body === undefined && !unread)) {
     return bad(
-      `${name}: something else answers there, with no JSON (status ${status}). Correct OPENAI_BASE_URL.`,
+      `${name}: something else answers there, with no JSON (status ${status}). Correct ${prefix}_BASE_URL.`,
     );
   }
   if (status === 402) return bad(`${name}: the server wants to be paid first (status 402).`);

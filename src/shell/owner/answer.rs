@@ -11,7 +11,7 @@ use crate::api::answer_id::AnswerId;
 use crate::api::correlation::CorrelationId;
 use crate::api::ending::{EndReason, FinishReason};
 use crate::api::error::{ApiError, ErrorCode};
-use crate::api::frame::{Ending, kept_fields};
+use crate::api::frame::{Ending, kept_fields, model_field, model_in};
 use crate::api::request::{ConversationId, Place};
 use crate::memory::answer::{Ended, StoredAnswer};
 use crate::memory::begin::Begun;
@@ -33,6 +33,8 @@ pub(super) struct Answer {
     pub(super) number: u64,
     /// The final frame's `turn_id` and `history_turns`.
     kept_fields: String,
+    /// The model that answers, where there are fallbacks.
+    model: OnceCell<String>,
     progress: RefCell<Progress>,
     /// The final frame's, for the log.
     finish_reason: Cell<Option<FinishReason>>,
@@ -84,6 +86,7 @@ impl Answer {
             fingerprint: place.fingerprint.clone(),
             number: begun.exchange,
             kept_fields: kept_fields(turn_id, begun.history_turns),
+            model: OnceCell::new(),
             progress: RefCell::new(Progress::Opening),
             finish_reason: Cell::new(None),
             text: RefCell::default(),
@@ -109,6 +112,7 @@ impl Answer {
             fingerprint: stored.fingerprint,
             number: stored.exchange,
             kept_fields: String::new(),
+            model: model_in(&fields).map(OnceCell::from).unwrap_or_default(),
             progress: RefCell::new(Progress::Ended {
                 fields: fields.into(),
                 state: stored.state,
@@ -167,6 +171,16 @@ impl Answer {
         for reader in readers {
             task::wake(reader);
         }
+    }
+
+    /// The model that answers, where there are fallbacks.
+    pub(super) fn model(&self) -> Option<&str> {
+        self.model.get().map(String::as_str)
+    }
+
+    /// Says which model answers. The final frame tells it.
+    pub(super) fn set_model(&self, model: &str) {
+        self.model.get_or_init(|| model.to_owned());
     }
 
     /// Upstream has begun to answer.
@@ -248,7 +262,7 @@ impl Answer {
         end_reason: EndReason,
     ) -> Result<(), EarlyEnd> {
         let pieces = self.text.borrow().whole();
-        let fields = self.fields(ending);
+        let fields = self.fields(ending, end_reason);
         let ended = Ended {
             state,
             ending: &fields,
@@ -274,7 +288,7 @@ impl Answer {
         object.save_later(Unsaved::Interrupted {
             exchange: self.number,
             pieces: self.pieces().clone(),
-            ending: self.fields(&ending),
+            ending: self.fields(&ending, EndReason::Interrupted),
         });
         self.show_ending(&ending, State::Interrupted, EndReason::Interrupted);
     }
@@ -290,14 +304,20 @@ impl Answer {
             self.finish_reason.set(Some(*finish_reason));
         }
         *self.progress.borrow_mut() = Progress::Ended {
-            fields: self.fields(ending).into(),
+            fields: self.fields(ending, end_reason).into(),
             state,
             end_reason,
         };
         self.wake_readers();
     }
 
-    fn fields(&self, ending: &Ending<'_>) -> String {
-        format!("{},{}", ending.fields(), self.kept_fields)
+    fn fields(&self, ending: &Ending<'_>, end_reason: EndReason) -> String {
+        let mut fields = vec![ending.fields()];
+        // An instance that ends an answer of an earlier one does not know it.
+        if end_reason != EndReason::Interrupted {
+            fields.extend(self.model().map(model_field));
+        }
+        fields.push(self.kept_fields.clone());
+        fields.join(",")
     }
 }

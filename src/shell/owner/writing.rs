@@ -79,6 +79,7 @@ pub(super) async fn write(
     let unread = match opened {
         Ok(upstream) => {
             upstream.log_started(&exchange, &chat);
+            writer.note_model(&chat.model);
             writer.pump(upstream, &mut waiting).await
         }
         Err(EarlyEnd::Failed(failure)) => {
@@ -113,6 +114,26 @@ fn relay(config: &Config, chat: &ChatRequest, exchange: &Exchange) -> Relay {
 }
 
 impl Writer<'_> {
+    /// Keeps which model answers, where it need not be the one that was asked for.
+    fn note_model(&self, asked_for: &str) {
+        let model = self.exchange.model().filter(|_| self.answer.is_running());
+        let Some(model) = model else {
+            return;
+        };
+        self.answer.set_model(model);
+        if model == asked_for {
+            return;
+        }
+        let number = self.answer.number;
+        let noted = self
+            .object
+            .store()
+            .and_then(|store| store.answered_by(number, model).map_err(store_failed));
+        if let Err(error) = noted {
+            self.lose(&error);
+        }
+    }
+
     /// Writes the answer to its end. Gives upstream's body when only its end may still come.
     async fn pump(&mut self, upstream: Upstream, waiting: &mut Waiting) -> Option<Source> {
         let mut source = upstream.source;
@@ -273,6 +294,7 @@ impl Writer<'_> {
         exchange.log(Level::Info, "answer_complete", |record| {
             record.text("answer_id", self.answer.id.as_str());
             completion.write(record);
+            exchange.write_model(record);
         });
     }
 }

@@ -46,6 +46,7 @@ const CONTENT_HEADERS = [
   "cache-control",
   "x-accel-buffering",
   "x-answer-id",
+  "x-model",
   "retry-after",
 ];
 
@@ -78,4 +79,13 @@ export class Endpoint {
     headers.set("x-client-request-id", correlationId);
     return fetch(this.#url, { ...this.#options, headers, body, signal });
   }
+}
+
+/**
+ * Closes a call that nobody waits for any more. If its headers still come, its answer is not read, so that it is not paid
+ * for in full.
+ * @param {Promise<Response>} call
+ */
+export function abandon(call) {
+  call.then((response) => response.body?.cancel()).catch(() => {});
 }
