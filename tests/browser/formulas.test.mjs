@@ -39,6 +39,13 @@ test("formulas are found, and nothing in them is taken for Markdown", async (t) 
     ["so $$x^2$$ holds", "$$x^2$$"],
     ["1. words\n   \\[\n   x_1\n   =\n   y\n   \\]\n2. $x$", "\\[\nx_1\n=\ny\n\\]", "$x$"],
     ["> \\(x\\)", "\\(x\\)"],
+    [
+      "| \\(|a|\\) | b |\n|-|-|\n| $$c|d$$ | \\(e|f\\) |\n\nEnd \\(g\\)",
+      "\\(|a|\\)",
+      "$$c|d$$",
+      "\\(e|f\\)",
+      "\\(g\\)",
+    ],
     ["| \\(a_1\\) | $b_1$ |\n|-|-|\n| $c$ | d |", "\\(a_1\\)", "$b_1$", "$c$"],
     ["*a $x*y$ b*", "$x*y$"],
     ["**a \\(x**y\\) b**", "\\(x**y\\)"],

@@ -80,11 +80,23 @@ function unlessTooDeepInline() {
 /** @this {{ lexer: BoundedLexer }} Rejected tables count too: finding out that one is too large reads all of it. */
 function tableWithin(text) {
   if (this.lexer.cells > MAX_CELLS) return NOTHING;
-  const [, , delimiters, rows = ""] = this.rules.block.table.exec(text) ?? [];
+  const [table, , delimiters, rows = ""] = this.rules.block.table.exec(text) ?? [];
   if (delimiters === undefined) return NOTHING;
   const columns = delimiters.match(/-+/g)?.length ?? 0;
   this.lexer.cells += columns * (1 + (rows.match(/[^\n]+/g)?.length ?? 0));
-  return this.lexer.cells > MAX_CELLS ? NOTHING : DEFAULT;
+  return this.lexer.cells > MAX_CELLS ? NOTHING : tableWithFormulas.call(this, text, table);
+}
+
+/** Formulas in the cells of a table. */
+const IN_CELL = /\\\([^\n]{1,300}?\\\)|\$\$[^\n$]{1,300}\$\$/g;
+
+/** A bar in a formula separates no cells. */
+function tableWithFormulas(text, table) {
+  const escaped = table.replace(IN_CELL, (formula) => formula.replace(/(?<!\\)\|/g, "\\|"));
+  if (escaped === table) return DEFAULT;
+  const token = Tokenizer.prototype.table.call(this, escaped + text.slice(table.length));
+  if (token) token.raw = text.slice(0, token.raw.length - (escaped.length - table.length));
+  return token;
 }
 
 /** @this {{ lexer: BoundedLexer }} */

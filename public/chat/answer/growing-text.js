@@ -10,7 +10,7 @@ const BUDGET_MS = 8;
 const WINDOW = 8_000;
 
 /** Most blocks rendered at a time, and how much text unless a block is longer. A slow phone takes long even for these. */
-const MAX_BLOCKS = 8;
+const MAX_BLOCKS = 30;
 const MAX_LENGTH = 2_000;
 
 /** From a block longer than this on, the text is shown as it is. Only code may be longer. */
