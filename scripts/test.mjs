@@ -1,9 +1,12 @@
+import { readdirSync } from "node:fs";
+import { availableParallelism } from "node:os";
+import { join } from "node:path";
 import { biome } from "./lib/biome.mjs";
 import { build } from "./lib/build.mjs";
 import { ensureChromium } from "./lib/chromium.mjs";
 import { main, say } from "./lib/main.mjs";
 import { ensureNodeModules, modernNode } from "./lib/node-modules.mjs";
-import { pathWith } from "./lib/paths.mjs";
+import { pathWith, ROOT } from "./lib/paths.mjs";
 import { Failure, run } from "./lib/process.mjs";
 import {
   ensureCargo,
@@ -42,7 +45,7 @@ const SUITES = {
   browser: [
     ["build", build],
     ["Chromium", ensureChromium],
-    ["browser tests", (args) => nodeTests("browser", args)],
+    ["browser tests", browserTests],
   ],
 };
 
@@ -90,6 +93,21 @@ function cargo(args) {
 async function clippyShell() {
   const target = (await hasWasmTarget()) ? ["--target", WASM_TARGET] : [];
   await cargo(["clippy", "--locked", "--lib", ...target, ...DENY]);
+}
+
+/** Files that measure how long something takes: beside others, they would measure those, too. */
+const MEASURING = ["frames.test.mjs", "long-answers.test.mjs"];
+
+/** A browser test waits more than it works, so as many files run side by side as there are processors. */
+async function browserTests(args) {
+  if (args.length > 0) return nodeTests("browser", args);
+  const folder = "tests/browser/";
+  const files = readdirSync(join(ROOT, folder)).filter((name) => name.endsWith(".test.mjs"));
+  const isMeasuring = (name) => MEASURING.includes(name);
+  const named = (names) => names.map((name) => folder + name);
+  const beside = named(files.filter((name) => !isMeasuring(name)));
+  await nodeTests("browser", [`--test-concurrency=${availableParallelism()}`, ...beside]);
+  await nodeTests("browser", ["--test-concurrency=1", ...named(files.filter(isMeasuring))]);
 }
 
 function nodeTests(folder, args) {

@@ -137,7 +137,7 @@ const KEPT_STATES = {
     });
     (await upstream.nextCall()).end(...answer("They float"));
     await asking;
-    await page.getByText("There is something newer in this conversation.").waitFor();
+    await page.getByText("There is something newer here.").waitFor();
   },
   "a conversation that is gone": async (page) => {
     await page.route(/conversations\/./, (route) => route.fulfill({ status: 404, json: {} }));
@@ -195,20 +195,34 @@ const KEPT_STATES = {
   },
 };
 
+/** These look the same however they were reached. On a phone, what is in the sidebar is in a sheet. */
+const BESIDE_SIDEBAR = [
+  "an edit, and news",
+  "a conversation that is gone",
+  "settings of somebody",
+  "everything to be deleted",
+];
+
 // Themes and sizes do not depend on each other, so two looks cover both.
-for (const [name, look] of Object.entries({
-  "light, desktop": { colorScheme: "light", viewport: { width: 1280, height: 800 }, expected },
-  "dark, phone": { colorScheme: "dark", viewport: { width: 390, height: 844 }, expected },
-})) {
-  for (const [state, reach] of Object.entries(STATES)) {
-    test(`the page is accessible and fits: ${state}, ${name}`, async (t) => {
-      const { url } = state === "wrong token" ? locked : app;
-      const { page } = await visit(t, url, look);
-      await reach(page);
-      await assertFine(page);
-    });
-  }
-  for (const [state, reach] of Object.entries(KEPT_STATES)) {
+const DESKTOP = { colorScheme: "light", viewport: { width: 1280, height: 800 }, expected };
+const PHONE = { colorScheme: "dark", viewport: { width: 390, height: 844 }, expected };
+const LOOKS = { "light, desktop": DESKTOP, "dark, phone": PHONE };
+
+for (const [state, reach] of Object.entries(STATES)) {
+  test(`the page is accessible and fits: ${state}`, async (t) => {
+    const { url } = state === "wrong token" ? locked : app;
+    const { page } = await visit(t, url, DESKTOP);
+    await reach(page);
+    await assertFine(page);
+    await lookAs(page, PHONE);
+    await assertFine(page);
+  });
+}
+
+for (const [state, reach] of Object.entries(KEPT_STATES)) {
+  const isBesideSidebar = BESIDE_SIDEBAR.includes(state);
+  const looks = isBesideSidebar ? { "both looks": DESKTOP } : LOOKS;
+  for (const [name, look] of Object.entries(looks)) {
     test(`the page of somebody with conversations is accessible and fits: ${state}, ${name}`, async (t) => {
       const me = somebody(keeping, upstream);
       await me.keep("Something else that has words");
@@ -216,8 +230,16 @@ for (const [name, look] of Object.entries({
       const { page } = await visit(t, keeping.url, { ...me.signedIn, ...look });
       await reach(page);
       await assertFine(page);
+      if (!isBesideSidebar) return;
+      await lookAs(page, PHONE);
+      await assertFine(page);
     });
   }
+}
+
+async function lookAs(page, { colorScheme, viewport }) {
+  await page.setViewportSize(viewport);
+  await page.emulateMedia({ colorScheme });
 }
 
 async function assertFine(page) {

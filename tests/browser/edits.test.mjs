@@ -20,7 +20,7 @@ beforeEach(() => upstream.reset());
 
 const questions = (page) => page.locator(".question p").allTextContents();
 const fieldOf = (page) => page.getByLabel("Edit your message");
-const news = (page) => page.getByText("There is something newer in this conversation.");
+const news = (page) => page.getByText("There is something newer here.");
 const lookAgain = (page) => page.evaluate(() => dispatchEvent(new Event("online")));
 
 async function converse(page, question, ...contents) {

@@ -4,6 +4,9 @@ import { readFileSync } from "node:fs";
 import test, { beforeEach } from "node:test";
 import { exchangeOn, say, visit } from "../support/browser.mjs";
 import { startWorker } from "../support/harness.mjs";
+import { multiply } from "../support/kept-disk.mjs";
+import { startKeptPage } from "../support/kept-page.mjs";
+import { Person } from "../support/person.mjs";
 import { OWNERS, sidebarOf, somebody } from "../support/sidebar.mjs";
 import { answer, answerWell, delta, startUpstream } from "../support/upstream.mjs";
 
@@ -107,16 +110,13 @@ test("the days of a longer past", async (t) => {
 });
 
 test("a thousand conversations are loaded as the list is scrolled", async (t) => {
-  const me = somebody(app, upstream);
-  const numbers = Array.from({ length: 1000 }, (_, index) => index);
-  const workers = Array.from({ length: 8 }, async () => {
-    while (numbers.length > 0) {
-      const id = `kept-${numbers.shift()}`;
-      await (await me.person.ask({ message: `Question ${id}`, conversation_id: id })).text();
-    }
-  });
-  await Promise.all(workers);
-  const { page, requests } = await visit(t, app.url, me.signedIn);
+  const server = await startKeptPage(upstream);
+  const question = { message: "Question 0", conversation_id: "kept-0" };
+  await (await new Person(server).ask(question)).text();
+  await server.kill();
+  multiply(server.folder, 1000);
+  await server.start();
+  const { page, requests } = await visit(t, server.url);
   const sidebar = sidebarOf(page);
   await sidebar.rows.first().waitFor();
   const pages = () => requests.filter((url) => /conversations\?(?!limit=1$)/.test(url)).length;

@@ -24,6 +24,22 @@ export function changeObjects(folder, sql, ...values) {
   withEach(folder, (database, isAlarms) => isAlarms || database.prepare(sql).run(...values));
 }
 
+/** Has the only conversation, of one exchange, be there so many times, each a second older than the one before. */
+export function multiply(folder, times) {
+  const numbers = `WITH RECURSIVE copies (n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM copies WHERE n < ${times - 1})`;
+  changeObjects(
+    folder,
+    `${numbers} INSERT INTO conversations SELECT number + n, id || '-' || n, title || ' ' || n,
+      created_ms - 1000 * n, updated_ms - 1000 * n, renamed_ms FROM conversations, copies`,
+  );
+  changeObjects(
+    folder,
+    `${numbers} INSERT INTO exchanges SELECT number + n, conversation + n, id || '-' || n, state, parent,
+      parent_exchange, question_turn || '-' || n, answer_turn || '-' || n, request, correlation_id, model, history_turns,
+      created_ms - 1000 * n, ended_ms - 1000 * n, ending, message, pieces FROM exchanges, copies`,
+  );
+}
+
 /** What the objects' tables hold, as a text to compare. */
 export function dumpObjects(folder) {
   const dump = (database) => {
