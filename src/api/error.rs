@@ -67,6 +67,8 @@ pub enum ErrorCode {
     Interrupted,
     /// The store of conversations cannot be read or written.
     StoreUnavailable,
+    /// This deployment counts no usage.
+    UsageUnavailable,
 }
 
 impl ErrorCode {
@@ -121,6 +123,7 @@ impl ErrorCode {
             Self::TooManyAnswers => (429, "too_many_answers"),
             Self::Interrupted => (503, "interrupted"),
             Self::StoreUnavailable => (503, "store_unavailable"),
+            Self::UsageUnavailable => (409, "usage_unavailable"),
         }
     }
 
@@ -242,6 +245,10 @@ impl ErrorCode {
             Self::StoreUnavailable => (
                 "Conversations cannot be reached",
                 "This service could not read or write its conversations. Try again in a moment. If you run this service, check its log.",
+            ),
+            Self::UsageUnavailable => (
+                "Usage is not counted",
+                "This service counts no usage. If you run this service, bind OWNERS or set DATA_DIR: see docs/conversations.md.",
             ),
         }
     }

@@ -4,6 +4,7 @@ pub mod accept;
 pub mod access;
 pub mod answer_id;
 pub mod correlation;
+pub mod day;
 pub mod ending;
 pub mod error;
 pub mod frame;

@@ -20,4 +20,5 @@ pub mod store;
 mod title;
 pub mod transcript;
 mod turns;
+pub mod usage;
 mod views;

@@ -67,6 +67,11 @@ impl Target {
         self.base_url.join("/models")
     }
 
+    /// Bytes of the system prompt.
+    pub fn instruction_bytes(&self) -> usize {
+        self.system_prompt.as_ref().map_or(0, String::len)
+    }
+
     /// The JSON body that asks for an answer.
     pub fn body(&self, request: &ChatRequest, dialect: Dialect) -> String {
         let system_prompt = self.system_prompt.as_deref();

@@ -20,6 +20,7 @@ use super::runtime::instance::OpenWork;
 use super::runtime::js::{self, HeaderMap};
 use super::runtime::task::Inbox;
 use super::runtime::wait::{Interrupted, Waiting};
+use crate::api::access::account_of;
 use crate::api::error::{ApiError, ErrorCode};
 use crate::config::Config;
 use crate::json;
@@ -35,6 +36,9 @@ const ARRIVAL_MS: u64 = 1_000;
 
 /// What a client is told that belongs to nobody, so that nothing can be kept for it.
 const NO_OWNER: &str = "This service keeps no conversations without access tokens. Leave out conversation_id. If you run this service, set ACCESS_TOKENS, or ANONYMOUS_OWNER to true.";
+
+/// The path that tells what answers have cost. Clients that share one account ask one object.
+const USAGE: &str = "/usage";
 
 /// The headers that an object looks at.
 const FORWARDED_HEADERS: [&str; 4] = ["accept", "idempotency-key", "last-event-id", "x-confirm"];
@@ -82,7 +86,12 @@ async fn answer(
         _ => Ok(None),
     };
     exchange.log_received(Level::Info, None, name);
-    let owner = config.kept.owner_of(client?);
+    let client = client?;
+    let owner = if exchange.path == USAGE {
+        Some(account_of(client).owner)
+    } else {
+        config.kept.owner_of(client)
+    };
     forward(exchange, request, config, owner, body?, waiting).await
 }
 
@@ -96,7 +105,11 @@ pub(super) async fn forward(
     waiting: &mut Waiting,
 ) -> Result<Relayed, EarlyEnd> {
     let owners = exchange.isolate.owners.as_ref();
-    let owners = owners.ok_or(ErrorCode::ConversationsUnavailable)?;
+    let owners = owners.ok_or(if exchange.path == USAGE {
+        ErrorCode::UsageUnavailable
+    } else {
+        ErrorCode::ConversationsUnavailable
+    })?;
     let owner = owner.ok_or_else(|| {
         EarlyEnd::Rejected(ApiError::new(ErrorCode::ConversationsUnavailable, NO_OWNER))
     })?;

@@ -9,13 +9,14 @@ use super::object::{Object, Unsaved, store_failed};
 use super::text::Text;
 use crate::api::answer_id::AnswerId;
 use crate::api::correlation::CorrelationId;
-use crate::api::ending::{EndReason, FinishReason};
+use crate::api::ending::{EndReason, FinishReason, Usage};
 use crate::api::error::{ApiError, ErrorCode};
 use crate::api::frame::{Ending, kept_fields};
 use crate::api::request::{ConversationId, Place};
 use crate::memory::answer::{Ended, StoredAnswer};
 use crate::memory::begin::Begun;
 use crate::memory::store::State;
+use crate::memory::usage::{Running, Sold};
 use crate::shell::early_end::EarlyEnd;
 use crate::shell::runtime::js;
 use crate::shell::runtime::task;
@@ -36,6 +37,8 @@ pub(super) struct Answer {
     progress: RefCell<Progress>,
     /// The final frame's, for the log.
     finish_reason: Cell<Option<FinishReason>>,
+    /// The tokens that upstream has told so far.
+    usage: Cell<Option<Usage>>,
     text: RefCell<Text>,
     readers: RefCell<Vec<u32>>,
     /// The task that writes it.
@@ -86,6 +89,7 @@ impl Answer {
             kept_fields: kept_fields(turn_id, begun.history_turns),
             progress: RefCell::new(Progress::Opening),
             finish_reason: Cell::new(None),
+            usage: Cell::new(None),
             text: RefCell::default(),
             readers: RefCell::default(),
             writer: Cell::new(None),
@@ -115,6 +119,7 @@ impl Answer {
                 end_reason,
             }),
             finish_reason: Cell::new(None),
+            usage: Cell::new(None),
             text: RefCell::new(Text {
                 stored: stored.pieces,
                 pending: Vec::new(),
@@ -174,6 +179,29 @@ impl Answer {
         if self.state().is_none() {
             *self.progress.borrow_mut() = Progress::Streaming;
             self.wake_readers();
+        }
+    }
+
+    /// Keeps the tokens that upstream has told so far.
+    pub(super) fn set_usage(&self, usage: Option<Usage>) {
+        self.usage.set(usage);
+    }
+
+    /// What upstream has sold so far.
+    fn sold(&self) -> Sold {
+        match (&*self.progress.borrow(), self.usage.get()) {
+            (Progress::Opening | Progress::NeverBegan(_), _) => Sold::Nothing,
+            (_, Some(usage)) => Sold::Told(usage),
+            (_, None) => Sold::Untold,
+        }
+    }
+
+    /// What it counts with when its conversation is deleted.
+    pub(super) fn running(&self) -> Running {
+        Running {
+            exchange: self.number,
+            sold: self.sold(),
+            text_bytes: self.text.borrow().whole().text().len(),
         }
     }
 
@@ -253,6 +281,7 @@ impl Answer {
             state,
             ending: &fields,
             pieces: &pieces,
+            sold: self.sold(),
             now_ms: js::now_ms(),
         };
         let stored = object.store()?.end(self.number, &ended);
@@ -275,6 +304,7 @@ impl Answer {
             exchange: self.number,
             pieces: self.pieces().clone(),
             ending: self.fields(&ending),
+            sold: self.sold(),
         });
         self.show_ending(&ending, State::Interrupted, EndReason::Interrupted);
     }

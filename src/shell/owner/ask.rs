@@ -139,6 +139,8 @@ fn begin(
         fingerprint: &place.fingerprint,
         correlation_id: asker.as_str(),
         model: &chat.model,
+        instruction_bytes: config.target.instruction_bytes(),
+        max_tokens: chat.max_tokens,
         message: &chat.message,
         now_ms: js::now_ms(),
     };
