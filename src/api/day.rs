@@ -47,6 +47,17 @@ fn leap_days(year: u64) -> u64 {
         .saturating_add(last / 400)
 }
 
+/// When a budget begins anew: at the next midnight, or at that of the first of the next month.
+pub fn reset_ms(now_ms: u64, is_monthly: bool) -> u64 {
+    let today = day_of(now_ms);
+    let next = if is_monthly {
+        first_of_next_month(today)
+    } else {
+        today.saturating_add(1)
+    };
+    next.saturating_mul(DAY_MS)
+}
+
 /// The first day of a day's month.
 pub fn first_of_month(day: u64) -> u64 {
     let (_, _, of_month) = date(day);

@@ -9,6 +9,7 @@ pub mod forget;
 mod history;
 mod interrupted;
 pub mod journal;
+pub mod ledger;
 pub mod list;
 mod markdown;
 pub mod recovery;

@@ -5,10 +5,14 @@
 
 use super::sql::{Database, Row, Statement, rows};
 use super::store::Store;
+use crate::api::budget::{Budget, Standing};
 use crate::api::day;
 use crate::api::ending::Usage;
+use crate::api::listing::Days;
+use crate::api::money::{self, Price, Prices};
 use crate::api::request::Turn;
 use crate::json::Object;
+use crate::telemetry::record::timestamp;
 
 /// Bytes of text that are taken for a token where upstream does not count.
 const BYTES_PER_TOKEN: u64 = 4;
@@ -101,56 +105,53 @@ pub(super) fn count(now_ms: u64, model: &str, spent: Spent) -> Statement {
 /// Sums of answers.
 #[derive(Default)]
 struct Counts {
-    answers: u64,
-    input_tokens: u64,
-    output_tokens: u64,
-    cached_tokens: u64,
-    reasoning_tokens: u64,
-    estimated_answers: u64,
+    /// Answers, their tokens of input and output, those of them that were cached and reasoning, and how many answers were
+    /// estimated.
+    numbers: [u64; 6],
+    /// The cost of those that have a price, in [`money::PARTS`].
+    cost: u64,
+    /// Whether some have none.
+    is_unpriced: bool,
 }
 
 impl Counts {
-    fn of(row: &mut Row) -> Self {
+    fn of(row: &mut Row, price: Option<Price>) -> Self {
+        let numbers = [(); 6].map(|()| row.number());
+        let [_, input_tokens, output_tokens, ..] = numbers;
         Self {
-            answers: row.number(),
-            input_tokens: row.number(),
-            output_tokens: row.number(),
-            cached_tokens: row.number(),
-            reasoning_tokens: row.number(),
-            estimated_answers: row.number(),
+            numbers,
+            cost: price.map_or(0, |price| price.cost(input_tokens, output_tokens)),
+            is_unpriced: price.is_none(),
         }
     }
 
     fn add(&mut self, other: &Self) {
-        let Self {
-            answers,
-            input_tokens,
-            output_tokens,
-            cached_tokens,
-            reasoning_tokens,
-            estimated_answers,
-        } = self;
-        for (sum, more) in [
-            (answers, other.answers),
-            (input_tokens, other.input_tokens),
-            (output_tokens, other.output_tokens),
-            (cached_tokens, other.cached_tokens),
-            (reasoning_tokens, other.reasoning_tokens),
-            (estimated_answers, other.estimated_answers),
-        ] {
+        for (sum, more) in self.numbers.iter_mut().zip(other.numbers) {
             *sum = sum.saturating_add(more);
         }
+        self.cost = self.cost.saturating_add(other.cost);
+        self.is_unpriced |= other.is_unpriced;
     }
 
-    fn write(&self, object: &mut Object) {
-        object
-            .number("answers", self.answers)
-            .number("input_tokens", self.input_tokens)
-            .number("output_tokens", self.output_tokens)
-            .number("cached_tokens", self.cached_tokens)
-            .number("reasoning_tokens", self.reasoning_tokens);
-        if self.estimated_answers > 0 {
+    fn write(&self, prices: &Prices, object: &mut Object) {
+        const NAMES: [&str; 5] = [
+            "answers",
+            "input_tokens",
+            "output_tokens",
+            "cached_tokens",
+            "reasoning_tokens",
+        ];
+        for (name, number) in NAMES.into_iter().zip(self.numbers) {
+            object.number(name, number);
+        }
+        if self.numbers.last().is_some_and(|estimated| *estimated > 0) {
             object.raw("estimated", "true");
+        }
+        if !prices.is_empty() {
+            object.raw("cost", &money::to_text(self.cost));
+            if self.is_unpriced {
+                object.raw("unpriced", "true");
+            }
         }
     }
 }
@@ -186,49 +187,84 @@ impl<D: Database> Store<D> {
         Ok(statements)
     }
 
-    /// What answers have cost from one day to another, both included, as JSON.
+    /// What answers have cost from one day to another, both included, and what is left of a budget, as JSON.
     ///
     /// # Errors
     ///
     /// The database's.
-    pub fn usage(&self, from: u64, to: u64) -> Result<String, D::Error> {
+    pub fn usage(
+        &self,
+        days: Days,
+        prices: &Prices,
+        budget: Option<Budget>,
+        now_ms: u64,
+    ) -> Result<String, D::Error> {
         const BY_DAY: &str = "SELECT day, model, answers, input_tokens, output_tokens, cached_tokens, reasoning_tokens,
                 estimated_answers
-            FROM usage WHERE day BETWEEN ?1 AND ?2 ORDER BY day, model";
+            FROM usage WHERE day BETWEEN ?1 AND ?2 AND answers > 0 ORDER BY day, model";
+        let standing = self.standing(prices, now_ms)?;
         let mut total = Counts::default();
-        let mut days = String::new();
+        let mut told = String::new();
         let mut last_day = None;
-        for mut row in rows(&self.database, BY_DAY, &[from.into(), to.into()])? {
+        let range = [days.from.into(), days.to.into()];
+        for mut row in rows(&self.database, BY_DAY, &range)? {
             let day = row.number();
             if last_day == Some(day) {
-                days.push(',');
+                told.push(',');
             } else {
-                if last_day.is_some() {
-                    days.push_str("]},");
-                }
-                days.push_str("{\"day\":\"");
-                days.push_str(&day::to_text(day));
-                days.push_str("\",\"models\":[");
-                last_day = Some(day);
+                let end = if last_day.is_some() { "]}," } else { "" };
+                let text = day::to_text(day);
+                told.extend([end, "{\"day\":\"", &text, "\",\"models\":["]);
             }
+            last_day = Some(day);
+            let name = row.text();
+            let counts = Counts::of(&mut row, prices.of(&name));
             let mut model = Object::default();
-            model.text("model", &row.text());
-            let counts = Counts::of(&mut row);
-            counts.write(&mut model);
+            model.text("model", &name);
+            counts.write(prices, &mut model);
+            told.push_str(&model.to_json());
             total.add(&counts);
-            days.push_str(&model.to_json());
         }
         if last_day.is_some() {
-            days.push_str("]}");
+            told.push_str("]}");
         }
         let mut sums = Object::default();
-        total.write(&mut sums);
+        total.write(prices, &mut sums);
         let mut usage = Object::default();
         usage
-            .text("from", &day::to_text(from))
-            .text("to", &day::to_text(to))
-            .raw("days", &format!("[{days}]"))
+            .text("from", &day::to_text(days.from))
+            .text("to", &day::to_text(days.to))
+            .raw("days", &format!("[{told}]"))
             .raw("total", &sums.to_json());
+        if let Some(budget) = budget {
+            usage.raw("budget", &budget_json(budget, &standing, now_ms));
+        }
         Ok(usage.to_json())
     }
+}
+
+/// What is left of a budget.
+fn budget_json(budget: Budget, standing: &Standing, now_ms: u64) -> String {
+    let mut all = Object::default();
+    for (kind, limit) in budget.limits() {
+        let mut told = Object::default();
+        for (name, count) in [
+            ("limit", limit),
+            ("spent", standing.spent(kind)),
+            ("reserved", standing.reserved(kind)),
+            ("remaining", standing.left(kind, limit)),
+        ] {
+            if kind.is_cost {
+                told.raw(name, &money::to_text(count));
+            } else {
+                told.number(name, count);
+            }
+        }
+        told.text(
+            "resets_at",
+            &timestamp(day::reset_ms(now_ms, kind.is_monthly)),
+        );
+        all.raw(kind.name, &told.to_json());
+    }
+    all.to_json()
 }

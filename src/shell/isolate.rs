@@ -67,7 +67,11 @@ impl Isolate {
 
     fn start(env: &Env) -> Self {
         let lookup = |name: &str| variable(env, name);
-        let config = Config::load(lookup);
+        let owners = Owners::bound_to(env);
+        let config = Config::load(lookup).and_then(|config| match owners {
+            Some(_) => Ok(config),
+            None => config.without_owners(),
+        });
         let host = config
             .as_ref()
             .map_or("", |config| config.target.base_url.host());
@@ -77,7 +81,7 @@ impl Isolate {
             log: Log::new(config::log_level(lookup), config::scrubber(lookup)),
             gate: config::gate(lookup),
             rate_limiter: RateLimiter::bound_to(env),
-            owners: Owners::bound_to(env),
+            owners,
             dialects: RefCell::new(dialects),
             endpoint: OnceCell::new(),
         };

@@ -52,6 +52,9 @@ extern "C" {
     ) -> Result<Response, JsValue>;
 }
 
+/// The header that tells how many tokens a budget has left.
+pub(super) const LEFT_HEADER: &str = "x-budget-remaining";
+
 const STREAM_HEADERS: [(&str, &str); 3] = [
     ("content-type", "text/event-stream; charset=utf-8"),
     ("cache-control", "no-cache, no-transform"),
@@ -73,8 +76,12 @@ struct Options<'a> {
 /// The committed answer: frames as they come.
 pub(super) fn stream(
     body: &ReadableStream,
+    left: Option<u64>,
     context: &ResponseContext<'_>,
 ) -> Result<Response, JsValue> {
+    if left.is_some() {
+        return with_left(&STREAM_HEADERS, body, left, context);
+    }
     STREAM.with_borrow_mut(|last| {
         let same = last
             .take()
@@ -124,12 +131,35 @@ pub(super) fn download(
 pub(super) fn kept_stream(
     body: &ReadableStream,
     answer_id: &AnswerId,
+    left: Option<u64>,
     context: &ResponseContext<'_>,
 ) -> Result<Response, JsValue> {
     let mut headers = STREAM_HEADERS.to_vec();
     headers.push(("x-answer-id", answer_id.as_str()));
+    with_left(&headers, body, left, context)
+}
+
+/// A stream that tells how many tokens its client's budget has left.
+fn with_left(
+    own: &[(&str, &str)],
+    body: &ReadableStream,
+    left: Option<u64>,
+    context: &ResponseContext<'_>,
+) -> Result<Response, JsValue> {
+    let left = left.map(|left| left.to_string());
+    let mut headers = own.to_vec();
+    headers.extend(left.as_deref().map(|left| (LEFT_HEADER, left)));
     let template = context.template(200, &headers)?;
     template.with_stream(body, context.correlation_id.as_str())
+}
+
+/// The answer to a message of the worker's.
+pub(super) fn told(
+    headers: &[(&str, &str)],
+    context: &ResponseContext<'_>,
+) -> Result<Response, JsValue> {
+    let template = context.template(204, headers)?;
+    template.with_text(None, context.correlation_id.as_str())
 }
 
 /// Nothing, as asked.
@@ -223,7 +253,7 @@ impl ResponseContext<'_> {
             headers.push(("access-control-allow-origin", origin));
             headers.push((
                 "access-control-expose-headers",
-                "X-Answer-Id, X-Correlation-Id, Retry-After",
+                "X-Answer-Id, X-Budget-Remaining, X-Correlation-Id, Retry-After",
             ));
         }
         // A refusal depends on the origin, too.

@@ -7,6 +7,7 @@ use super::surrogates::Surrogates;
 use crate::api::ending::{FinishReason, Usage};
 use crate::api::error::{ApiError, ErrorCode};
 use crate::api::frame::{Ending, FrameEncoder};
+use crate::json;
 use crate::openai::failure::Failure;
 use crate::openai::{Delta, Ended, EventParser, Extent, Meaning, PartText, is_whole};
 
@@ -60,6 +61,8 @@ pub(super) struct Writer {
     sent_parts: SentParts,
     /// Frames with text so far.
     text_frames: u64,
+    /// Bytes of their text.
+    text_bytes: usize,
     usage: Option<Usage>,
     /// Frames since the last [`Writer::take_sent`], if they are traced.
     sent: Option<Vec<SentFrame>>,
@@ -78,6 +81,7 @@ impl Writer {
             has_deltas: false,
             sent_parts: SentParts::default(),
             text_frames: 0,
+            text_bytes: 0,
             usage: None,
             sent: traces_frames.then(Vec::new),
         }
@@ -184,6 +188,10 @@ impl Writer {
         self.text_frames
     }
 
+    pub(super) fn text_bytes(&self) -> usize {
+        self.text_bytes
+    }
+
     pub(super) fn take_sent(&mut self) -> Vec<SentFrame> {
         let sent = self.sent.as_mut();
         sent.map(std::mem::take).unwrap_or_default()
@@ -284,10 +292,20 @@ impl Writer {
             });
         }
         self.text_frames = self.text_frames.saturating_add(1);
+        self.text_bytes = self.text_bytes.saturating_add(text_bytes(json));
         match &mut self.form {
             Form::Frames(frames) => frames.content(json, &mut self.output),
             Form::Pieces => pieces::append(json, &mut self.output),
         }
+    }
+}
+
+/// Bytes of the text of a JSON string.
+fn text_bytes(json: &str) -> usize {
+    if json.contains('\\') {
+        json::text(json).map_or(0, |text| text.len())
+    } else {
+        json.len().saturating_sub(2)
     }
 }
 

@@ -32,6 +32,8 @@ pub(super) struct Answer {
     pub(super) fingerprint: String,
     /// The exchange's number in the store.
     pub(super) number: u64,
+    /// How many tokens the budget had left when it began.
+    pub(super) left: Option<u64>,
     /// The final frame's `turn_id` and `history_turns`.
     kept_fields: String,
     progress: RefCell<Progress>,
@@ -79,6 +81,7 @@ impl Answer {
         asker: CorrelationId,
         turn_id: &str,
         begun: &Begun,
+        left: Option<u64>,
     ) -> Self {
         Self {
             id,
@@ -86,6 +89,7 @@ impl Answer {
             asker,
             fingerprint: place.fingerprint.clone(),
             number: begun.exchange,
+            left,
             kept_fields: kept_fields(turn_id, begun.history_turns),
             progress: RefCell::new(Progress::Opening),
             finish_reason: Cell::new(None),
@@ -112,6 +116,7 @@ impl Answer {
             asker: CorrelationId::parse(&stored.correlation_id)?,
             fingerprint: stored.fingerprint,
             number: stored.exchange,
+            left: None,
             kept_fields: String::new(),
             progress: RefCell::new(Progress::Ended {
                 fields: fields.into(),

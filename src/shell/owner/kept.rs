@@ -18,6 +18,7 @@ use crate::memory::list::{Cursor, Listing};
 use crate::memory::store::{State, Store};
 use crate::memory::transcript::{Format, Transcript};
 use crate::shell::early_end::EarlyEnd;
+use crate::shell::forward::ACCOUNT_HEADER;
 use crate::shell::runtime::js;
 
 /// What a request gets.
@@ -45,7 +46,7 @@ pub(super) fn reply(
         KeptRoute::DeleteAll => delete_all(keeper, &store, request),
         KeptRoute::Answer(id) => answer(keeper, request, id),
         KeptRoute::Stop(id) => stop(keeper, id),
-        KeptRoute::Usage => usage(&store, request),
+        KeptRoute::Usage => usage(keeper, &store, request),
         KeptRoute::Export => Ok(Reply::Text("application/jsonl", Transcript::export())),
     }
 }
@@ -146,11 +147,19 @@ fn stop(keeper: &Keeper, id: &str) -> Result<Reply, EarlyEnd> {
     Ok(Reply::Json(format!("{{\"state\":\"{state}\"}}")))
 }
 
-fn usage(store: &Store<Storage>, request: &Request) -> Result<Reply, EarlyEnd> {
-    let today = day::day_of(js::now_ms());
-    let days = Days::parse(&query_of(request), today).map_err(EarlyEnd::Invalid)?;
-    let usage = store.usage(days.from, days.to);
+fn usage(keeper: &Keeper, store: &Store<Storage>, request: &Request) -> Result<Reply, EarlyEnd> {
+    let config = keeper.object.isolate.config.as_ref();
+    let spending = &config.map_err(EarlyEnd::from)?.spending;
+    let now_ms = js::now_ms();
+    let days = Days::parse(&query_of(request), day::day_of(now_ms)).map_err(EarlyEnd::Invalid)?;
+    let budget = spending.budget_of(&name_in(request));
+    let usage = store.usage(days, &spending.prices, budget, now_ms);
     usage.map(Reply::Json).map_err(store_failed)
+}
+
+/// The name that budgets know the client by, as the worker has told it.
+pub(super) fn name_in(request: &Request) -> String {
+    js::header(&request.headers(), ACCOUNT_HEADER).unwrap_or_default()
 }
 
 /// Where the last page ended.

@@ -76,7 +76,12 @@ impl Reader<'_> {
         let mut replay = Replay::new(answer.asker.clone(), answer.id.clone(), after);
         let (mut outlet, body) = Outlet::open(waiting);
         let context = self.exchange.response_context();
-        open.respond(response::kept_stream(&body, &answer.id, &context));
+        open.respond(response::kept_stream(
+            &body,
+            &answer.id,
+            answer.left,
+            &context,
+        ));
         let mut first_ms = None;
         let delivery = self
             .stream(&mut replay, &mut outlet, waiting, &mut first_ms)

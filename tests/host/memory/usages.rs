@@ -2,6 +2,8 @@
 
 use personal_ai_assistant::api::day;
 use personal_ai_assistant::api::ending::Usage;
+use personal_ai_assistant::api::listing::Days;
+use personal_ai_assistant::api::money::Prices;
 use personal_ai_assistant::memory::answer::Ended;
 use personal_ai_assistant::memory::begin::NewExchange;
 use personal_ai_assistant::memory::journal::JournalRow;
@@ -16,9 +18,17 @@ const TOLD: Sold = Sold::Told(Usage {
     total_tokens: 12,
 });
 
+/// What is told of these days, where nothing has a price.
+fn report(store: &Store<Sqlite>, from: u64, to: u64) -> String {
+    let days = Days { from, to };
+    store
+        .usage(days, &Prices::default(), None, NOW)
+        .expect("a query")
+}
+
 /// The sums over all days.
 fn total(store: &Store<Sqlite>) -> String {
-    let usage = store.usage(0, 100_000).expect("a query");
+    let usage = report(store, 0, 100_000);
     let usage: serde_json::Value = serde_json::from_str(&usage).expect("JSON");
     usage["total"].to_string()
 }
@@ -184,7 +194,7 @@ fn usage_is_told_by_day_and_model_and_summed() {
         )
     };
     assert_eq!(
-        store.usage(first, first + 1).expect("a query"),
+        report(&store, first, first + 1),
         format!(
             "{{\"from\":\"2026-11-18\",\"to\":\"2026-11-19\",\"days\":[\
              {{\"day\":\"2026-11-18\",\"models\":[{{\"model\":\"a\",{one}}}]}},\
@@ -196,7 +206,7 @@ fn usage_is_told_by_day_and_model_and_summed() {
         )
     );
     assert_eq!(
-        store.usage(first - 1, first - 1).expect("a query"),
+        report(&store, first - 1, first - 1),
         format!(
             "{{\"from\":\"2026-11-17\",\"to\":\"2026-11-17\",\"days\":[],\"total\":{{{}}}}}",
             counts(0)
