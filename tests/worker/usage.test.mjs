@@ -107,12 +107,20 @@ const ENDINGS = {
   "no text at all": () => ({
     act: (call) => call.end(finish("length"), sellTold(call), done),
   }),
-  "it is cut off, and its tokens were told": () => ({
-    act: (call) => {
-      call.write(delta("cut"), sellTold(call));
-      call.cut();
-    },
-  }),
+  "it is cut off, and its tokens were told": () => {
+    const hasRead = Promise.withResolvers();
+    return {
+      act: async (call) => {
+        call.write(sellTold(call), delta("cut"));
+        await hasRead.promise;
+        call.cut();
+      },
+      read: readSome([1], async (reply) => {
+        hasRead.resolve();
+        await reply.text();
+      }),
+    };
+  },
   "it is cut off, and nobody told its tokens": () => {
     const texts = someTexts();
     return {
