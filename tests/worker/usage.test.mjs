@@ -6,6 +6,7 @@ import assert from "node:assert/strict";
 import test, { after } from "node:test";
 import { errorBody } from "../support/errors.mjs";
 import { startWorker } from "../support/harness.mjs";
+import { startKept } from "../support/kept.mjs";
 import { Person } from "../support/person.mjs";
 import { randomOf } from "../support/random.mjs";
 import { estimate, sentTokens, usageOf, usageOnce } from "../support/spending.mjs";
@@ -41,15 +42,12 @@ const upstream = await startUpstream((call) => {
   assert.equal(call.body.messages.at(-1).content, message);
   act(call);
 });
-const app = await startWorker(
-  {
-    OPENAI_BASE_URL: upstream.url,
-    ANONYMOUS_OWNER: "true",
-    MAX_ANSWERS_AT_ONCE: "100",
-    PRICES: `${DEFAULT_MODEL}=30/60.5,gpt-4o-mini=0.15/0.6`,
-  },
-  { owners: true },
-);
+const app = await startKept({
+  OPENAI_BASE_URL: upstream.url,
+  ANONYMOUS_OWNER: "true",
+  MAX_ANSWERS_AT_ONCE: "100",
+  PRICES: `${DEFAULT_MODEL}=30/60.5,gpt-4o-mini=0.15/0.6`,
+});
 const me = new Person(app);
 
 after(() => me.assertLogged());
