@@ -7,6 +7,7 @@ import { examine, lines, patientIn } from "./lib/doctor.mjs";
 import { variablesIn } from "./lib/env-file.mjs";
 import { main, say } from "./lib/main.mjs";
 import { Failure, run } from "./lib/process.mjs";
+import { step } from "./lib/progress.mjs";
 import { VARIABLES } from "./lib/variables.mjs";
 import { list } from "./lib/voice.mjs";
 import { ensureLoggedIn, wrangler, wranglerOutput } from "./lib/wrangler.mjs";
@@ -17,6 +18,9 @@ const SECRETS = {
   OPENAI_API_KEY: "the key for the model's server",
   ACCESS_TOKENS: "me:TOKEN, with a TOKEN from 'openssl rand -hex 32'",
 };
+
+/** An address on the machine that asks for it. */
+const LOOPBACK = /^https?:\/\/(localhost|127\.[\d.]+|\[::1\])(?=[:/]|$)/i;
 
 await main(() => deploy(process.argv.slice(2)));
 
@@ -29,8 +33,7 @@ async function deploy(args) {
   if (!options["dry-run"]) {
     await ensureLoggedIn();
     await ensureSecrets(needed, options);
-    const findings = await examine({ ...patientIn(vars), key: keyFor(vars, options) });
-    for (const line of lines(findings)) say(line);
+    await tellOfModel(vars, options);
   }
   const [program, programArgs, env] = wrangler(["deploy", ...args]);
   await run(program, programArgs, { env, asks: true, name: "wrangler deploy" });
@@ -119,12 +122,27 @@ async function secretsOf(target) {
   }
 }
 
+/** Says how the model's server is. It may be well again by the time that the deployment asks it, so nothing is stopped. */
+async function tellOfModel(vars, options) {
+  const patient = patientIn(vars);
+  if (LOOPBACK.test(patient.baseUrl)) {
+    return say("Note: OPENAI_BASE_URL is on this machine, where no deployment can reach it.");
+  }
+  const { key, from } = keyFor(patient, options);
+  const how = key ? `the key of ${from}` : "no key, as a stored one cannot be read";
+  const findings = await step(`Asking the model's server, with ${how}`, () =>
+    examine({ ...patient, key }),
+  );
+  for (const line of lines(findings)) say(line);
+}
+
 /** The key that the deployment gets, as far as this machine knows it: nobody can read a stored secret. */
-function keyFor(vars, { "secrets-file": file }) {
-  if (file) return secretsIn(file).OPENAI_API_KEY;
+function keyFor({ baseUrl }, { "secrets-file": file }) {
+  const given = file && secretsIn(file).OPENAI_API_KEY;
+  if (given) return { key: String(given).trim(), from: file };
   const { all } = devVars();
-  const isSameServer = patientIn(all).baseUrl === patientIn(vars).baseUrl;
-  return isSameServer ? all.OPENAI_API_KEY : undefined;
+  const isSameServer = patientIn(all).baseUrl === baseUrl;
+  return { key: isSameServer ? all.OPENAI_API_KEY : undefined, from: ".dev.vars" };
 }
 
 /** What is in a file of secrets, which is JSON or has the form of an `.env` file. */
@@ -135,5 +153,11 @@ function secretsIn(file) {
   } catch (error) {
     throw new Failure(`The secrets file cannot be read: ${error.message}`);
   }
-  return text.trimStart().startsWith("{") ? JSON.parse(text) : variablesIn(text);
+  if (!text.trimStart().startsWith("{")) return variablesIn(text);
+  try {
+    return JSON.parse(text);
+  } catch {
+    // The parser's words have a piece of the file.
+    throw new Failure("The secrets file begins like JSON, but is none.");
+  }
 }

@@ -164,6 +164,7 @@ fn target(variables: &mut Variables<'_>, api_key: Secret) -> Target {
             )
             .unwrap_or(Api::ChatCompletions),
         system_prompt: system_prompt(variables),
+        shows_system_prompt: variables.boolean("SHOW_SYSTEM_PROMPT"),
         max_retries: variables.integer("MAX_RETRIES", 2, 0..=10),
     }
 }

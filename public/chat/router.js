@@ -28,6 +28,7 @@ export class Router {
   /** @param {string} [title] of the conversation */
   title(title) {
     document.title = title ? `${title} – ${NAME}` : NAME;
+    document.querySelector("#title").textContent = title || NAME;
   }
 }
 

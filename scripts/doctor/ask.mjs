@@ -1,17 +1,24 @@
 import { ASSISTANT } from "../lib/assistant.mjs";
+import { Failure, isStopping } from "../lib/process.mjs";
 import { Workerd } from "../lib/workerd.mjs";
 
-/** Enough for the shortest answer that every API may be asked for. */
-const MAX_TOKENS = 16;
+/** So short an answer every API may be asked for. */
+const MAX_TOKENS = "16";
 
 /** Lets anyone on this machine ask, and asks once. */
 const OPEN = {
   ACCESS_TOKENS: "",
   REQUIRE_AUTH: "false",
   ALLOWED_HOSTS: "localhost",
+  LOG_LEVEL: "",
   MAX_RETRIES: "0",
   MAX_STREAM_SECONDS: "60",
+  MAX_TOKENS,
+  MAX_TOKENS_LIMIT: MAX_TOKENS,
 };
+
+/** Its answer has several tokens, so that a server that streams sends several pieces. */
+const MESSAGE = "Count from 1 to 9.";
 
 /**
  * Has one short answer streamed through the built worker, which is paid for.
@@ -19,37 +26,45 @@ const OPEN = {
  * @returns {Promise<import("../lib/doctor.mjs").Finding>}
  */
 export async function ask(vars) {
+  let cause;
+  const hear = (line) => {
+    cause ??= causeIn(line);
+  };
   const runtime = new Workerd(
     { assistant: ASSISTANT },
-    { env: { ...vars, ...OPEN }, onLine: () => {} },
+    { env: { ...vars, ...OPEN }, onLine: hear },
   );
+  let frame;
   try {
     const port = await runtime.listening();
-    const started = performance.now();
-    const response = await fetch(`http://127.0.0.1:${port}/chat`, {
-      method: "POST",
-      headers: { "content-type": "application/json" },
-      body: JSON.stringify({ message: "Say OK.", max_tokens: MAX_TOKENS }),
-    });
-    const took = () => `${Math.round(performance.now() - started)} ms`;
-    if (!response.ok) return failed(await response.json());
-    return await streamed(response, took);
+    frame = await answerOf(`http://127.0.0.1:${port}/chat`);
+  } catch (error) {
+    if (error instanceof Failure || isStopping()) throw error;
+    return { verdict: "bad", text: "Streaming: the answer broke off." };
   } finally {
+    // With its end, all that it logs is read.
     await runtime.stop();
   }
+  return frame.error ? failed(frame, cause) : streamed(frame);
 }
 
-/** @param {Response} response @param {() => string} took */
-async function streamed(response, took) {
-  let first;
+/** @returns {Promise<object>} the frame that is an error, or the times of an answer */
+async function answerOf(url) {
+  const started = performance.now();
+  const response = await fetch(url, {
+    method: "POST",
+    headers: { "content-type": "application/json" },
+    body: JSON.stringify({ message: MESSAGE }),
+  });
+  if (!response.ok) return response.json();
+  const pieces = [];
   for await (const frame of framesOf(response)) {
-    if (frame.error) return failed(frame);
-    if (frame.content) first ??= took();
-    if (!frame.is_final) continue;
-    const text = first ? `its first words came after ${first}` : "it had no text";
-    return { verdict: "good", text: `Streaming works: an answer ended after ${took()}; ${text}.` };
+    const ms = Math.round(performance.now() - started);
+    if (frame.error) return frame;
+    if (frame.content) pieces.push(ms);
+    if (frame.is_final) return { pieces, ms };
   }
-  return { verdict: "bad", text: "Streaming: the answer broke off." };
+  throw new Error("no final frame");
 }
 
 async function* framesOf(response) {
@@ -63,7 +78,32 @@ async function* framesOf(response) {
   }
 }
 
-/** The worker's own words, which have nothing of the server's. */
-function failed({ error, detail, code }) {
-  return { verdict: "bad", text: `Streaming: ${error} (${code}). ${detail}` };
+function streamed({ pieces, ms }) {
+  const [first] = pieces;
+  if (pieces.length > 1) {
+    return good(
+      `Streaming works: its first words came after ${first} ms, its last after ${ms} ms.`,
+    );
+  }
+  if (pieces.length === 1) {
+    return good(`An answer came after ${ms} ms, in one piece: the server may not stream.`);
+  }
+  return good(
+    `An answer ended after ${ms} ms, without text: a model that thinks first has no words within ${MAX_TOKENS} tokens.`,
+  );
+}
+
+const good = (text) => ({ verdict: "good", text });
+
+/**
+ * The worker's own words have nothing of the server's. Of these, the log has names and numbers, free of secrets.
+ */
+function failed({ error, detail, code }, cause) {
+  const reason = cause ? ` The log says: ${cause}.` : "";
+  return { verdict: "bad", text: `Streaming: ${error} (${code}). ${detail}${reason}` };
+}
+
+/** @param {string} line of the log, unless the runtime prints one of its own */
+function causeIn(line) {
+  return line.startsWith("{") ? JSON.parse(line).cause : undefined;
 }

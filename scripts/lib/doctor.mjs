@@ -1,9 +1,7 @@
 /**
  * Asks the model's server what can be known about it without buying an answer.
  *
- * @typedef {object} Finding One thing that was looked at.
- * @property {"good" | "bad" | "open"} verdict `open`: the server does not tell, which is no fault.
- * @property {string} text One line for a person. It has no secret and no text of the server's.
+ * @typedef {import("./doctor/findings.mjs").Finding} Finding
  *
  * @typedef {object} Patient
  * @property {string} baseUrl `OPENAI_BASE_URL`
@@ -11,33 +9,16 @@
  * @property {string} api `OPENAI_API`
  * @property {string[]} models those that clients may get
  */
+import { answerTo } from "./doctor/answer.mjs";
+import { apiFinding, bad, good, keyFinding, modelFinding, PATHS } from "./doctor/findings.mjs";
 
 /** Longest time for all of it, in milliseconds. */
 export const PATIENCE_MS = 5000;
 
-/** Most bytes of a list of models that are read. Servers that resell models list thousands. */
-const MAX_LIST_BYTES = 16 * 1024 * 1024;
+/** Most models that are asked for one by one: more requests at once would be refused, and the list has them, too. */
+const MAX_RETRIEVED = 20;
 
-/** A date as servers write it, with or without a time. */
-const DATE = /^\d{4}-\d{2}-\d{2}(?:$|T[\d:.]+(?:Z|[+-]\d{2}:?\d{2})?$)/;
-
-/** The fields by which servers tell when a model is shut down. */
-const SHUTDOWN_FIELDS = ["shutdown_date", "expiration_date", "deprecation_date"];
-
-const MARKS = { good: "✓", bad: "✗", open: "·" };
-
-const PATHS = { chat_completions: "/chat/completions", responses: "/responses" };
-
-/** What went wrong below HTTP, by the code of its cause. */
-const UNREACHABLE = {
-  ECONNREFUSED: "the connection is refused: nothing listens there",
-  ECONNRESET: "the connection was closed",
-  UND_ERR_SOCKET: "the connection was closed",
-  ENOTFOUND: "there is no such host",
-  EAI_AGAIN: "its name cannot be looked up now",
-  EHOSTUNREACH: "there is no way to it",
-  ENETUNREACH: "there is no network",
-};
+const MARKS = { good: "✓", soon: "!", bad: "✗", open: "·" };
 
 /**
  * The configuration's part that concerns the model's server.
@@ -57,36 +38,53 @@ export function patientIn(vars) {
 }
 
 /**
- * Examines a model's server. It always comes back within `patienceMs`.
+ * Examines a model's server. It always comes back within `patienceMs`, and never fails.
  *
  * @param {Patient} patient
  * @param {number} [patienceMs]
  * @returns {Promise<Finding[]>}
  */
 export async function examine({ baseUrl, key, api, models }, patienceMs = PATIENCE_MS) {
+  if (!URL.canParse(baseUrl)) return [bad("OPENAI_BASE_URL is no address.")];
+  if (key && !/^[!-~]+$/.test(key)) {
+    return [bad("OPENAI_API_KEY must be visible ASCII characters without spaces.")];
+  }
   const signal = AbortSignal.timeout(patienceMs);
   const headers = key ? { authorization: `Bearer ${key}` } : {};
-  const call = (path, init) => answerTo(`${baseUrl}${path}`, { headers, signal, ...init });
-  // No server takes a list for a request, so nothing is bought; only one that has the path says that it is wrong.
-  const wrong = { method: "POST", body: "[]" };
-  const json = { headers: { ...headers, "content-type": "application/json" } };
+  const call = (path, init) =>
+    answerTo(`${baseUrl}${path}`, { headers, signal, ...init }, patienceMs / 1000);
+  const wrong = (body) =>
+    call(PATHS[api], {
+      method: "POST",
+      headers: { ...headers, "content-type": "application/json" },
+      body,
+    });
   const [list, spoken, ...retrieved] = await Promise.all([
     call("/models"),
-    call(PATHS[api], { ...wrong, ...json }),
-    ...models.map((model) => call(`/models/${encodeURIComponent(model)}`)),
+    spokenTo(wrong),
+    ...models.slice(0, MAX_RETRIEVED).map((model) => call(`/models/${encodeURIComponent(model)}`)),
   ]);
-  const answers = [list, spoken, ...retrieved];
   const { host } = new URL(baseUrl);
-  const seconds = patienceMs / 1000;
-  if (answers.every(({ failure }) => failure)) {
-    return [bad(`${host} cannot be reached: ${list.failure(seconds)}.`)];
+  if ([list, spoken, ...retrieved].every(({ failure }) => failure)) {
+    return [bad(`${host} does not answer: ${list.failure}.`)];
   }
+  const spoke = apiFinding(spoken, api);
   return [
     good(`${host} answers.`),
-    keyFinding(answers, key),
-    apiFinding(spoken, api, seconds),
-    ...models.map((model, index) => modelFinding(model, list, retrieved[index])),
+    keyFinding({ list, spoken, retrieved }, key, spoke),
+    spoke,
+    ...models.map((model, index) => modelFinding(model, list, retrieved[index] ?? {})),
   ];
+}
+
+/**
+ * What the API says to a request that no server can take, so that nothing is bought. Only a server that has the API's
+ * path says what is wrong with it.
+ */
+async function spokenTo(wrong) {
+  const answer = await wrong("[]");
+  // Some trip over what is no object, whatever the path and the key.
+  return answer.status >= 500 ? wrong("{}") : answer;
 }
 
 /**
@@ -96,116 +94,3 @@ export async function examine({ baseUrl, key, api, models }, patienceMs = PATIEN
 export function lines(findings) {
   return findings.map(({ verdict, text }) => `${MARKS[verdict]} ${text}`);
 }
-
-/**
- * @typedef {object} Answer
- * @property {number} [status]
- * @property {any} [body] its JSON, if it is some
- * @property {(seconds: number) => string} [failure] why there is none
- *
- * @returns {Promise<Answer>}
- */
-async function answerTo(url, init) {
-  try {
-    const response = await fetch(url, { redirect: "manual", ...init });
-    return { status: response.status, body: parsed(await textOf(response)) };
-  } catch (error) {
-    return { failure: reason(error) };
-  }
-}
-
-function reason(error) {
-  if (error.name === "TimeoutError") return (seconds) => `no answer within ${seconds} s`;
-  const code = error.cause?.code ?? "";
-  if (Object.hasOwn(UNREACHABLE, code)) return () => UNREACHABLE[code];
-  const isTls = /CERT|SSL|TLS|SELF_SIGNED|UNABLE_TO/.test(code);
-  return () => (isTls ? `its certificate is not accepted (${code})` : "the connection failed");
-}
-
-/** The body, or nothing of one that is too long. */
-async function textOf({ body }) {
-  const chunks = [];
-  let room = MAX_LIST_BYTES;
-  for await (const chunk of body ?? []) {
-    room -= chunk.length;
-    if (room < 0) return "";
-    chunks.push(chunk);
-  }
-  return Buffer.concat(chunks).toString();
-}
-
-function parsed(text) {
-  try {
-    return JSON.parse(text);
-  } catch {
-    return undefined;
-  }
-}
-
-/** @param {Answer[]} answers */
-function keyFinding(answers, key) {
-  const [refusal] = answers.filter(({ status }) => status === 401 || status === 403);
-  if (!key) {
-    return open(refusal ? "It wants a key; none is known here." : "No key is known here.");
-  }
-  if (refusal) {
-    return bad(`It refuses the key (status ${refusal.status}). Replace OPENAI_API_KEY.`);
-  }
-  return good("It does not refuse the key.");
-}
-
-/** @param {Answer} answer to a request that no server can take */
-function apiFinding({ status, body, failure }, api, seconds) {
-  const name = `OPENAI_API ${api}`;
-  if (failure) return open(`${name}: ${failure(seconds)}.`);
-  // A 404 in the API's own words is about the request, not about the path.
-  const isMissing = (status === 404 && !body?.error) || status === 405;
-  if (isMissing) {
-    const other = api === "responses" ? "chat_completions" : "responses";
-    return bad(
-      `${name}: the server has no ${PATHS[api]} (status ${status}). OPENAI_BASE_URL ends in the API's /v1, and ` +
-        `OPENAI_API may also be ${other}.`,
-    );
-  }
-  if (status === 401 || status === 403) return open(`${name}: not known without a good key.`);
-  if (status >= 300 && status < 400) {
-    return bad(`${name}: the server sends elsewhere (status ${status}). Correct OPENAI_BASE_URL.`);
-  }
-  if (status >= 500) return open(`${name}: the server failed (status ${status}).`);
-  return good(`${name}: the server has it.`);
-}
-
-/**
- * @param {string} model
- * @param {Answer} list of all models
- * @param {Answer} own what the server says of this one
- */
-function modelFinding(model, list, own) {
-  const listed = Array.isArray(list.body?.data) ? list.body.data : [];
-  const names = [model, `models/${model}`, `${model}:latest`];
-  const entry = [own.body, ...listed].find((each) => names.includes(each?.id));
-  if (!entry) return absentFinding(model, listed, own);
-  const date = SHUTDOWN_FIELDS.map((field) => entry[field]).find(
-    (value) => typeof value === "string" && DATE.test(value),
-  );
-  if (date === undefined) return good(`Model ${model}: it is there.`);
-  const day = date.slice(0, "YYYY-MM-DD".length);
-  const isOver = Date.parse(date) <= Date.now();
-  const what = isOver ? "it was shut down on" : "it is there, but will be shut down on";
-  return bad(`Model ${model}: ${what} ${day}. Set another one.`);
-}
-
-/** Some servers take models that they do not list: Azure's deployments, a proxy's patterns. */
-function absentFinding(model, listed, own) {
-  if (own.status === 200) return good(`Model ${model}: it is there.`);
-  const isUnknown = own.status === 404 && own.body?.error;
-  if (isUnknown && listed.length > 0) {
-    return bad(`Model ${model}: the server neither lists nor knows it. Is OPENAI_MODEL right?`);
-  }
-  if (listed.length > 0) return open(`Model ${model}: the server does not list it.`);
-  return open(`Model ${model}: the server does not tell whether it has it.`);
-}
-
-const good = (text) => ({ verdict: "good", text });
-const bad = (text) => ({ verdict: "bad", text });
-const open = (text) => ({ verdict: "open", text });

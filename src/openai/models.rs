@@ -44,16 +44,19 @@ pub fn allowed(rules: &Rules) -> Vec<String> {
     ids
 }
 
-/// The body of `GET /models`.
-pub fn to_json(ids: &[String], default_model: &str) -> String {
+/// The body of `GET /models`. A system prompt that may be shown is in it.
+pub fn to_json(ids: &[String], default_model: &str, shown_prompt: Option<&str>) -> String {
     let models: Vec<String> = ids
         .iter()
         .map(|id| Object::default().text("id", id).to_json())
         .collect();
-    Object::default()
-        .raw("models", &format!("[{}]", models.join(",")))
-        .text("default", default_model)
-        .to_json()
+    let mut body = Object::default();
+    body.raw("models", &format!("[{}]", models.join(",")))
+        .text("default", default_model);
+    if let Some(prompt) = shown_prompt {
+        body.text("system_prompt", prompt);
+    }
+    body.to_json()
 }
 
 fn add(ids: &mut Vec<String>, id: String) {

@@ -52,6 +52,8 @@ pub struct Target {
     pub api: Api,
     /// `SYSTEM_PROMPT`: the first instruction of every conversation.
     pub system_prompt: Option<String>,
+    /// `SHOW_SYSTEM_PROMPT`: whether those who may chat are told the system prompt.
+    pub shows_system_prompt: bool,
     /// `MAX_RETRIES`: further attempts before the first byte.
     pub max_retries: u32,
 }
@@ -70,6 +72,12 @@ impl Target {
     /// Bytes of the system prompt.
     pub fn instruction_bytes(&self) -> usize {
         self.system_prompt.as_ref().map_or(0, String::len)
+    }
+
+    /// The system prompt, where those who may chat are told it.
+    pub fn shown_system_prompt(&self) -> Option<&str> {
+        let prompt = self.system_prompt.as_deref();
+        prompt.filter(|_| self.shows_system_prompt)
     }
 
     /// The JSON body that asks for an answer.

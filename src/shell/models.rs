@@ -87,7 +87,7 @@ async fn answer(
     client?;
     let allowed = models::allowed(&config.rules);
     if !allowed.is_empty() {
-        return Ok(models::to_json(&allowed, &config.rules.default_model).into());
+        return Ok(to_json(&allowed, config));
     }
     let deadline_ms = js::now_ms().saturating_add(wait_ms(config));
     if !KNOWN.with_borrow(|known| js::now_ms() < known.fresh_until_ms) {
@@ -142,14 +142,18 @@ async fn keep(exchange: &Exchange, mut waiting: Waiting) {
 }
 
 fn know(ids: Vec<String>, config: &Config, fresh_ms: u64, call: Option<Promise>) {
-    let default_model = &config.rules.default_model;
-    let ids = models::with_default(ids, default_model);
+    let ids = models::with_default(ids, &config.rules.default_model);
     let known = Known {
-        body: models::to_json(&ids, default_model).into(),
+        body: to_json(&ids, config),
         fresh_until_ms: js::now_ms().saturating_add(fresh_ms),
         call,
     };
     KNOWN.set(known);
+}
+
+fn to_json(ids: &[String], config: &Config) -> Rc<str> {
+    let shown_prompt = config.target.shown_system_prompt();
+    models::to_json(ids, &config.rules.default_model, shown_prompt).into()
 }
 
 /// Upstream's models, or why it does not tell them.

@@ -63,9 +63,12 @@ test("a new conversation leaves the old one where it is, and back and forward le
   const { page } = await visit(t, server.url);
   await converse(page, "The first one", "One");
   const first = page.url();
+  const heading = page.getByRole("heading", { level: 1 });
+  assert.equal(await heading.textContent(), "The first one");
   await page.getByRole("link", { name: "New conversation" }).click();
   assert.equal(pathOf(page), "/");
   assert.equal(await page.title(), "Assistant");
+  assert.equal(await heading.textContent(), "Assistant");
   await page.getByRole("heading", { name: "What can I help you with?" }).waitFor();
   await converse(page, "The second one", "Two");
   assert.equal(upstream.calls.at(-1).body.messages.length, 2, "the old one is not sent along");

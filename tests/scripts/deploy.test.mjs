@@ -36,6 +36,11 @@ function configOf(toml) {
   return path;
 }
 
+/** A configuration whose server is not asked how it is, and no test reaches the internet. */
+const HERE = configOf(
+  '[vars]\nOPENAI_BASE_URL = "http://127.0.0.1:8000/v1"\nREQUIRE_AUTH = "true"\n',
+);
+
 test("a dry run of the shipped configuration needs no account, and prints sizes, bindings and secrets", async () => {
   const { code, output, words } = await deploy(["--dry-run"]);
   assert.equal(code, 0, words);
@@ -62,12 +67,13 @@ test("without a login, it says how to log in", async () => {
 
 test("with its secrets, it is deployed, and wrangler gets the arguments", async () => {
   const answers = { ...LOGGED_IN, ...listed(...OUR_SECRETS), ...DEPLOYS };
-  const { code, calls, output } = await deploy(["--name", "other", "--message", "a b"], answers);
+  const args = ["--config", HERE, "--name", "other", "--message", "a b"];
+  const { code, calls, output } = await deploy(args, answers);
   assert.equal(code, 0);
   assert.deepEqual(calls, [
     "whoami --json",
-    "secret list --format json --name other",
-    "deploy --name other --message a b",
+    `secret list --format json --config ${HERE} --name other`,
+    `deploy --config ${HERE} --name other --message a b`,
   ]);
   assert.match(output, /^Deployed\.$/m);
 });
@@ -107,13 +113,15 @@ test("secrets that are uploaded with the deployment need not be stored already",
   ]) {
     const path = join(folder, name);
     writeFileSync(path, text);
-    const { code, words } = await deploy(["--secrets-file", path], answers);
+    const { code, words } = await deploy(["--config", HERE, "--secrets-file", path], answers);
     assert.equal(code, 0, words);
   }
 });
 
 test("an open deployment needs no tokens", async () => {
-  const config = configOf('[vars]\nREQUIRE_AUTH = "false"\n');
+  const config = configOf(
+    '[vars]\nOPENAI_BASE_URL = "http://127.0.0.1:8000/v1"\nREQUIRE_AUTH = "false"\n',
+  );
   const answers = { ...LOGGED_IN, ...listed(OUR_SECRETS[0]), ...DEPLOYS };
   const { code, words } = await deploy(["--config", config], answers);
   assert.equal(code, 0, words);
@@ -172,4 +180,37 @@ test("a variable that the worker does not know is mentioned", async () => {
     output,
     /^Note: \[vars\] in wrangler\.toml has OPENAI_MODLE, which the worker does not know\.$/m,
   );
+});
+
+test("the model's server is asked with the key of the secrets file, and a fault of it stops nothing", async () => {
+  const config = configOf('[vars]\nOPENAI_BASE_URL = "https://nowhere.invalid/v1"\n');
+  const secrets = join(folder, "asked.json");
+  writeFileSync(secrets, '{"OPENAI_API_KEY":"sk-x","ACCESS_TOKENS":"me:0123456789abcdef"}');
+  const answers = { ...LOGGED_IN, ...listed(), ...DEPLOYS };
+  const { code, output } = await deploy(["--config", config, "--secrets-file", secrets], answers);
+  assert.equal(code, 0);
+  assert.ok(unwrapped(output).includes(`Asking the model's server, with the key of ${secrets}`));
+  assert.match(output, /^✗ nowhere\.invalid does not answer: .+\.\n(.+\n)?Deployed\.$/m);
+});
+
+test("a model's server on this machine is mentioned, for no deployment reaches it", async () => {
+  const answers = { ...LOGGED_IN, ...listed(...OUR_SECRETS), ...DEPLOYS };
+  for (const host of ["localhost:8000", "127.0.0.1:8000", "[::1]:8000"]) {
+    const config = configOf(`[vars]\nOPENAI_BASE_URL = "http://${host}/v1"\n`);
+    const { code, output } = await deploy(["--config", config], answers);
+    assert.equal(code, 0);
+    assert.match(
+      output,
+      /^Note: OPENAI_BASE_URL is on this machine, where no deployment can reach it\.$/m,
+    );
+  }
+});
+
+test("a secrets file that is no JSON is not quoted", async () => {
+  const path = join(folder, "broken.json");
+  writeFileSync(path, '{"OPENAI_API_KEY": sk-0123456789');
+  const { code, output, words } = await deploy(["--secrets-file", path], LOGGED_IN);
+  assert.equal(code, 1);
+  assert.equal(words, "The secrets file begins like JSON, but is none.");
+  assert.ok(!output.includes("sk-"));
 });

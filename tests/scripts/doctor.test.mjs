@@ -1,56 +1,12 @@
 /** `npm run doctor`: what can be known about the model's server before anybody asks it anything. */
 import assert from "node:assert/strict";
-import { createServer } from "node:http";
-import { after, test } from "node:test";
+import { test } from "node:test";
 import { examine, lines, patientIn } from "../../scripts/lib/doctor.mjs";
 import { checkout } from "../support/checkout.mjs";
+import { findings, INVALID, KEY, MISSING, modelServer, WELL } from "../support/model-server.mjs";
 import { startScript } from "../support/script.mjs";
-import { answerWell, startUpstream, unreachableUrl } from "../support/upstream.mjs";
+import { answer, startUpstream, unreachableUrl } from "../support/upstream.mjs";
 import { assertFits, unwrapped } from "../support/words.mjs";
-
-const KEY = "sk-test-0123456789abcdefghij";
-const MISSING = { error: { message: "no such model", code: "model_not_found" } };
-const INVALID = { error: { message: "not an object", type: "invalid_request_error" } };
-
-/**
- * A server that answers these paths, each with a status and a body, and everything else with 404.
- *
- * @param {Record<string, [number, unknown]>} answers by method and path; a function never answers
- */
-async function server(answers) {
-  const asked = [];
-  const http = createServer(async (request, response) => {
-    const body = Buffer.concat(await Array.fromAsync(request)).toString();
-    const path = `${request.method} ${request.url}`;
-    asked.push({ path, body, key: request.headers.authorization });
-    const found = answers[path] ?? [404, ""];
-    if (found === "silence") return;
-    const [status, value] = found;
-    response.writeHead(status, { "content-type": "application/json" });
-    response.end(typeof value === "string" ? value : JSON.stringify(value));
-  });
-  await new Promise((resolve) => http.listen(0, "127.0.0.1", resolve));
-  after(() => {
-    http.closeAllConnections();
-    http.close();
-  });
-  const host = `127.0.0.1:${http.address().port}`;
-  return { host, url: `http://${host}/v1`, asked };
-}
-
-/** What is found, without the host, which is new each time. */
-async function findings(answers, vars = {}, patienceMs = 5000) {
-  const { host, url, asked } = await server(answers);
-  const all = { OPENAI_API_KEY: KEY, OPENAI_BASE_URL: url, OPENAI_MODEL: "luna", ...vars };
-  const found = lines(await examine(patientIn(all), patienceMs));
-  return { found: found.map((line) => line.replace(host, "HOST")), asked };
-}
-
-const WELL = {
-  "GET /v1/models": [200, { data: [{ id: "luna" }, { id: "sol" }] }],
-  "GET /v1/models/luna": [200, { id: "luna" }],
-  "POST /v1/chat/completions": [400, INVALID],
-};
 
 test("a server that has everything", async () => {
   const { found, asked } = await findings(WELL);
@@ -73,7 +29,7 @@ test("each model that may be asked for has its line, once", async () => {
   assert.deepEqual(found.slice(3), [
     "✓ Model luna: it is there.",
     "✓ Model sol: it is there.",
-    "· Model terra: the server does not list it.",
+    "· Model terra: the server does not list it, but may have it. Is the name right?",
   ]);
 });
 
@@ -104,12 +60,12 @@ for (const [what, answers, line] of [
       "GET /v1/models": [200, { data: [{ id: "sol" }] }],
       "GET /v1/models/luna": [404, MISSING],
     },
-    "✗ Model luna: the server neither lists nor knows it. Is OPENAI_MODEL right?",
+    "✗ Model luna: the server neither lists nor knows it. Is the name right?",
   ],
   [
     "a list without it, which may not be all",
     { "GET /v1/models": [200, { data: [{ id: "sol" }] }] },
-    "· Model luna: the server does not list it.",
+    "· Model luna: the server does not list it, but may have it. Is the name right?",
   ],
   ["no such routes", {}, "· Model luna: the server does not tell whether it has it."],
   [
@@ -123,12 +79,12 @@ for (const [what, answers, line] of [
       "GET /v1/models": [200, { data: [null, 7, { id: 7 }, "luna"] }],
       "GET /v1/models/luna": [502, "null"],
     },
-    "· Model luna: the server does not list it.",
+    "· Model luna: the server does not list it, but may have it. Is the name right?",
   ],
   [
     "a date to come",
     { "GET /v1/models/luna": [200, { id: "luna", shutdown_date: "2999-01-02" }] },
-    "✗ Model luna: it is there, but will be shut down on 2999-01-02. Set another one.",
+    "✓ Model luna: it is there, until it is shut down on 2999-01-02.",
   ],
   [
     "a date that is past",
@@ -138,7 +94,7 @@ for (const [what, answers, line] of [
   [
     "another server's name for it",
     { "GET /v1/models": [200, { data: [{ id: "luna", expiration_date: "2999-01-02" }] }] },
-    "✗ Model luna: it is there, but will be shut down on 2999-01-02. Set another one.",
+    "✓ Model luna: it is there, until it is shut down on 2999-01-02.",
   ],
   [
     "a date that is none",
@@ -156,13 +112,19 @@ for (const [what, answers, line] of [
   });
 }
 
-for (const status of [401, 403]) {
+for (const [status, refusal] of [
+  [401, "✗ It refuses the key (status 401). Replace OPENAI_API_KEY."],
+  [
+    403,
+    "✗ It takes no requests with this key (status 403). The key is wrong, lacks a right, or has no credit left.",
+  ],
+]) {
   test(`a key that is refused with ${status}`, async () => {
     const refused = [status, { error: { message: `Incorrect API key provided: ${KEY}` } }];
     const answers = Object.fromEntries(Object.keys(WELL).map((path) => [path, refused]));
     assert.deepEqual((await findings(answers)).found, [
       "✓ HOST answers.",
-      `✗ It refuses the key (status ${status}). Replace OPENAI_API_KEY.`,
+      refusal,
       "· OPENAI_API chat_completions: not known without a good key.",
       "· Model luna: the server does not tell whether it has it.",
     ]);
@@ -180,8 +142,8 @@ for (const [what, answers, vars, line] of [
     "a path that is not there",
     {},
     {},
-    "✗ OPENAI_API chat_completions: the server has no /chat/completions (status 404). OPENAI_BASE_URL ends in the API's " +
-      "/v1, and OPENAI_API may also be responses.",
+    "✗ OPENAI_API chat_completions: the server has no /chat/completions (status 404). OPENAI_BASE_URL has to end where " +
+      "the API's paths begin, most often in /v1. Else set OPENAI_API to responses.",
   ],
   [
     "a 404 of the API itself",
@@ -197,9 +159,15 @@ for (const [what, answers, vars, line] of [
   ],
   [
     "a server that fails",
+    { "POST /v1/chat/completions": [502, "<html>"] },
+    {},
+    "· OPENAI_API chat_completions: the server failed (status 502).",
+  ],
+  [
+    "a server that loads its model",
     { "POST /v1/chat/completions": [503, "busy"] },
     {},
-    "· OPENAI_API chat_completions: the server failed (status 503).",
+    "· OPENAI_API chat_completions: the server is overloaded, or still loading the model (status 503).",
   ],
   [
     "a server that sends elsewhere",
@@ -216,14 +184,14 @@ for (const [what, answers, vars, line] of [
 test("a slow server costs the patience once, and what is known by then is said", async () => {
   const silent = Object.fromEntries(Object.keys(WELL).map((path) => [path, "silence"]));
   const { found } = await findings(silent, {}, 50);
-  assert.deepEqual(found, ["✗ HOST cannot be reached: no answer within 0.05 s."]);
+  assert.deepEqual(found, ["✗ HOST does not answer: nothing came within 0.05 s."]);
   const { "POST /v1/chat/completions": _, ...rest } = silent;
   const half = await findings({ ...rest, "POST /v1/chat/completions": [400, INVALID] }, {}, 50);
   assert.deepEqual(half.found, [
     "✓ HOST answers.",
     "✓ It does not refuse the key.",
     "✓ OPENAI_API chat_completions: the server has it.",
-    "· Model luna: the server does not tell whether it has it.",
+    "· Model luna: nothing came within 0.05 s.",
   ]);
 });
 
@@ -231,7 +199,7 @@ test("a dead port", async () => {
   const OPENAI_BASE_URL = await unreachableUrl();
   const found = await examine(patientIn({ OPENAI_BASE_URL }));
   assert.deepEqual(lines(found), [
-    `✗ ${new URL(OPENAI_BASE_URL).host} cannot be reached: the connection is refused: nothing listens there.`,
+    `✗ ${new URL(OPENAI_BASE_URL).host} does not answer: the connection is refused: nothing listens there.`,
   ]);
 });
 
@@ -246,7 +214,7 @@ async function doctor(devVars, args = [], env = {}) {
 }
 
 test("the command says how things are, and fails when something is wrong", async () => {
-  const { url, asked } = await server(WELL);
+  const { url, asked } = await modelServer(WELL);
   const well = { OPENAI_API_KEY: KEY, OPENAI_BASE_URL: url, OPENAI_MODEL: "luna" };
   const { code, said } = await doctor(well);
   assert.equal(code, 0, said);
@@ -255,19 +223,24 @@ test("the command says how things are, and fails when something is wrong", async
   assert.equal(asked.filter(({ path }) => path.startsWith("POST")).length, 1);
   const wrong = await doctor({ ...well, OPENAI_BASE_URL: await unreachableUrl() });
   assert.equal(wrong.code, 1);
-  assert.match(wrong.said, /✗ 127\.0\.0\.1:\d+ cannot be reached/);
+  assert.match(wrong.said, /✗ 127\.0\.0\.1:\d+ does not answer/);
 });
 
 test("the environment's key comes first, with the rest of the environment", async () => {
-  const { url } = await server(WELL);
+  const { url } = await modelServer(WELL);
   const env = { OPENAI_API_KEY: KEY, OPENAI_BASE_URL: url, OPENAI_MODEL: "luna" };
-  const { code, said } = await doctor({}, [], env);
+  const { code, said } = await doctor({ OPENAI_API_KEY: "sk-another" }, [], env);
   assert.equal(code, 0, said);
-  assert.match(said, /The configuration is that of the environment and wrangler\.toml\./);
+  assert.match(
+    said,
+    /is that of the environment and wrangler\.toml\. That in \.dev\.vars is left aside\./,
+  );
 });
 
 test("an answer is bought only when asked for, once, and is a short one", async () => {
-  const upstream = await startUpstream(answerWell, { turnsQuestionsAway: true });
+  const upstream = await startUpstream((call) => call.end(...answer("1 ", "2 ")), {
+    turnsQuestionsAway: true,
+  });
   const vars = {
     OPENAI_API_KEY: KEY,
     OPENAI_BASE_URL: upstream.url,
@@ -278,7 +251,7 @@ test("an answer is bought only when asked for, once, and is a short one", async 
   const { said } = await doctor(vars, ["--ask"]);
   assert.match(
     said,
-    /✓ Streaming works: an answer ended after \d+ ms; its first words came after \d+ ms\./,
+    /✓ Streaming works: its first words came after \d+ ms, its last after \d+ ms\./,
   );
   assert.equal(upstream.calls.length, 1);
   assert.equal(upstream.calls[0].body.max_tokens, 16);

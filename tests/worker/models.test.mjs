@@ -256,6 +256,25 @@ test("where ALLOWED_MODELS is set, it is the list, and nobody is asked", async (
   assert.deepEqual(upstream.calls, []);
 });
 
+test("the system prompt is told where the deployment shows it, and has one", async () => {
+  const bindings = { OPENAI_BASE_URL, OPENAI_MODEL: DEFAULT, ALLOWED_MODELS: DEFAULT };
+  const SYSTEM_PROMPT = 'Be brief.\nSay "ja" <b>twice</b>. 🚢';
+  const told = body(DEFAULT).replace(/}$/, `,"system_prompt":${JSON.stringify(SYSTEM_PROMPT)}}`);
+  const shown = await startWorker({ ...bindings, SYSTEM_PROMPT, SHOW_SYSTEM_PROMPT: "true" });
+  await assertModels(told, shown);
+  const hidden = await startWorker({ ...bindings, SYSTEM_PROMPT });
+  await assertModels(body(DEFAULT), hidden);
+  const none = { SYSTEM_PROMPT: "none", SHOW_SYSTEM_PROMPT: "true" };
+  await assertModels(body(DEFAULT), await startWorker({ ...bindings, ...none }));
+});
+
+test("the system prompt comes with the models that upstream lists, too", async () => {
+  const bindings = { OPENAI_BASE_URL, OPENAI_MODEL: DEFAULT, SHOW_SYSTEM_PROMPT: "true" };
+  upstream.script(listing("a"));
+  const told = body("a", DEFAULT).replace(/}$/, ',"system_prompt":"You are a helpful assistant."}');
+  await assertModels(told, await startWorker(bindings));
+});
+
 test("only who may chat is told", async () => {
   const bindings = { OPENAI_BASE_URL, OPENAI_MODEL: DEFAULT, ACCESS_TOKENS: `alice:${TOKEN}` };
   const closed = await startWorker({ ...bindings, ALLOWED_ORIGINS: "https://good.example" });
