@@ -11,7 +11,7 @@ use crate::api::budget::{Allowances, KINDS, Kind, Spending};
 use crate::api::host::Hosts;
 use crate::api::keeping::Keeping;
 use crate::api::money::Prices;
-use crate::api::request::Rules;
+use crate::api::request::{Effort, Rules};
 use crate::json;
 use crate::openai::{Api, BaseUrl, Target};
 use crate::stream::relay::Limits;
@@ -209,6 +209,7 @@ fn rules(variables: &mut Variables<'_>) -> Rules {
         default_model,
         max_tokens,
         max_tokens_limit: max_tokens_limit(variables, max_tokens),
+        reasoning_effort: variables.parsed("REASONING_EFFORT", Effort::RULE, Effort::parse),
     }
 }
 

@@ -48,6 +48,25 @@ pub struct Usage {
     pub output_tokens: u64,
     /// Both together.
     pub total_tokens: u64,
+    /// How many of the answer's were hidden reasoning, if upstream tells.
+    pub reasoning_tokens: Option<u64>,
+    /// How many of those sent came from upstream's cache, if it tells.
+    pub cached_tokens: Option<u64>,
+}
+
+impl Usage {
+    /// The names of the counts in frames and log lines, and the counts, in this order.
+    pub fn counts(&self) -> impl Iterator<Item = (&'static str, u64)> {
+        let counts = [
+            ("input_tokens", Some(self.input_tokens)),
+            ("output_tokens", Some(self.output_tokens)),
+            ("total_tokens", Some(self.total_tokens)),
+            ("reasoning_tokens", self.reasoning_tokens),
+            ("cached_tokens", self.cached_tokens),
+        ];
+        let told = counts.into_iter();
+        told.filter_map(|(name, count)| Some((name, count?)))
+    }
 }
 
 /// How a request ended, in one word for the log.
@@ -174,10 +193,9 @@ impl Completion {
             .optional_text("finish_reason", self.finish_reason.map(FinishReason::name));
         if let Some(usage) = self.usage {
             record.object("usage", |record| {
-                record
-                    .number("input_tokens", usage.input_tokens)
-                    .number("output_tokens", usage.output_tokens)
-                    .number("total_tokens", usage.total_tokens);
+                for (name, count) in usage.counts() {
+                    record.number(name, count);
+                }
             });
         }
         record.number("retries", u64::from(self.retries));

@@ -61,9 +61,19 @@ impl FrameEncoder {
 
     /// Writes a frame with the next piece of text. `content` is a JSON string.
     pub fn content(&mut self, content: &str, out: &mut Vec<u8>) {
+        self.begun(b"data: {\"content\":", content, out);
+    }
+
+    /// Writes a frame with the next piece of what the model thinks. `reasoning` is a JSON string.
+    pub fn reasoning(&mut self, reasoning: &str, out: &mut Vec<u8>) {
+        self.begun(b"data: {\"content\":\"\",\"reasoning\":", reasoning, out);
+    }
+
+    /// Writes a frame that begins so and goes on with a JSON string.
+    fn begun(&mut self, beginning: &[u8], text: &str, out: &mut Vec<u8>) {
         self.id(out);
-        out.extend_from_slice(b"data: {\"content\":");
-        out.extend_from_slice(content.as_bytes());
+        out.extend_from_slice(beginning);
+        out.extend_from_slice(text.as_bytes());
         out.extend_from_slice(b",\"sequence\":");
         self.number(out);
         out.extend_from_slice(self.content_tail.as_bytes());
@@ -113,16 +123,10 @@ impl Ending<'_> {
             } => {
                 fields.text("finish_reason", finish_reason.name());
                 if let Some(usage) = usage {
-                    let Usage {
-                        input_tokens,
-                        output_tokens,
-                        total_tokens,
-                    } = *usage;
                     let mut counts = Object::default();
-                    counts
-                        .number("input_tokens", input_tokens)
-                        .number("output_tokens", output_tokens)
-                        .number("total_tokens", total_tokens);
+                    for (name, count) in usage.counts() {
+                        counts.number(name, count);
+                    }
                     fields.raw("usage", &counts.to_json());
                 }
             }

@@ -90,7 +90,7 @@ impl<D: Database> Store<D> {
             now_ms,
         } = *ended;
         let answer = pieces.text();
-        let spent = Spent::of(sold, row.number(), answer.len());
+        let spent = Spent::of(sold, row.number(), pieces.text_bytes());
         let text = format!("{message}\n{answer}");
         let values = [
             exchange.into(),

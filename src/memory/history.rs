@@ -2,11 +2,11 @@
 
 use super::sql::{Database, Row, rows};
 use crate::api::request::{MAX_HISTORY_CHARACTERS, MAX_HISTORY_TURNS, Role, Turn};
-use crate::stream::pieces::Pieces;
+use crate::stream::pieces::{MAX_REASONING_BYTES, Pieces};
 
 /// An answer of more bytes has more than [`MAX_HISTORY_CHARACTERS`], and is not read: each piece has a character at
-/// least, whose longest form is two escapes of six bytes, in quotes, behind its length.
-const MAX_ANSWER_BYTES: usize = MAX_HISTORY_CHARACTERS * 15;
+/// least, whose longest form is two escapes of six bytes, in quotes, behind its length. Reasoning has no part in it.
+const MAX_ANSWER_BYTES: usize = MAX_HISTORY_CHARACTERS * 15 + MAX_REASONING_BYTES;
 
 /// The turn that a message follows.
 #[derive(Clone, Debug, Eq, PartialEq)]

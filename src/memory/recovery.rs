@@ -60,7 +60,7 @@ impl<D: Database> Store<D> {
             interrupted.push(Recovered {
                 answer_id: row.text(),
                 correlation_id: row.text(),
-                piece_count: pieces.count(),
+                piece_count: pieces.text_count(),
             });
         }
         Ok(())

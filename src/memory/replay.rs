@@ -5,7 +5,7 @@
 use crate::api::answer_id::AnswerId;
 use crate::api::correlation::CorrelationId;
 use crate::api::frame::FrameEncoder;
-use crate::stream::pieces::{Pieces, split_first};
+use crate::stream::pieces::{Piece, Pieces, split_first};
 
 /// A reader's position in an answer.
 #[derive(Debug)]
@@ -37,15 +37,20 @@ impl Replay {
         let all = pieces.as_bytes();
         while out.len() < max_bytes {
             let rest = all.get(self.offset..).unwrap_or_default();
-            let Some((json, after)) = split_first(rest) else {
+            let Some((piece, after)) = split_first(rest) else {
                 break;
             };
             self.offset = all.len().saturating_sub(after.len());
             if self.to_skip > 0 {
                 self.to_skip = self.to_skip.saturating_sub(1);
             } else {
-                self.frames.content(json, out);
-                self.frame_count = self.frame_count.saturating_add(1);
+                match piece {
+                    Piece::Text(json) => {
+                        self.frames.content(json, out);
+                        self.frame_count = self.frame_count.saturating_add(1);
+                    }
+                    Piece::Reasoning(json) => self.frames.reasoning(json, out),
+                }
             }
         }
     }

@@ -152,7 +152,7 @@ impl<D: Database> Store<D> {
             let number = row.number();
             let mut exchange = Exchange::of(&mut row);
             if exchange.state == State::Streaming {
-                exchange.answer = journal::read(&self.database, number)?.text();
+                exchange.answered(&journal::read(&self.database, number)?);
                 if self.is_abandoned(number) {
                     exchange.state = State::Interrupted;
                     exchange.ending = interrupted::fields();

@@ -29,6 +29,8 @@ pub(super) struct Exchange {
     pub(super) ending: String,
     pub(super) message: String,
     pub(super) answer: String,
+    /// What the model thought, if that was asked for.
+    pub(super) reasoning: String,
 }
 
 impl Head {
@@ -45,7 +47,7 @@ impl Head {
 
 impl Exchange {
     pub(super) fn of(row: &mut Row) -> Self {
-        Self {
+        let mut exchange = Self {
             answer_id: row.text(),
             state: State::parse(&row.text()),
             parent: row.optional_text(),
@@ -55,7 +57,16 @@ impl Exchange {
             created_ms: row.number(),
             ending: row.text(),
             message: row.text(),
-            answer: Pieces::from_bytes(row.blob().unwrap_or_default()).text(),
-        }
+            answer: String::new(),
+            reasoning: String::new(),
+        };
+        exchange.answered(&Pieces::from_bytes(row.blob().unwrap_or_default()));
+        exchange
+    }
+
+    /// The answer has these pieces.
+    pub(super) fn answered(&mut self, pieces: &Pieces) {
+        self.answer = pieces.text();
+        self.reasoning = pieces.reasoning();
     }
 }

@@ -57,7 +57,9 @@ impl Spent {
             Sold::Told(usage) => Some(Self {
                 input_tokens: usage.input_tokens,
                 output_tokens: usage.output_tokens,
-                ..Self::default()
+                cached_tokens: usage.cached_tokens.unwrap_or_default(),
+                reasoning_tokens: usage.reasoning_tokens.unwrap_or_default(),
+                is_estimated: false,
             }),
         }
     }

@@ -103,7 +103,11 @@ fn json_turns(exchange: &Exchange, out: &mut String) {
         .text("id", &exchange.answer_turn)
         .text("parent_id", &exchange.question_turn)
         .text("role", "assistant")
-        .text("content", &exchange.answer)
+        .text("content", &exchange.answer);
+    if !exchange.reasoning.is_empty() {
+        answer.text("reasoning", &exchange.reasoning);
+    }
+    answer
         .text("created_at", &created_at)
         .text("answer_id", &exchange.answer_id)
         .text("state", exchange.state.name())

@@ -6,14 +6,16 @@ use super::delta::{Delta, Ended, Extent, Malformed, Meaning, ParsedEvent};
 use super::event::{self, Event, reports_error};
 use super::failure::Failure;
 use super::finish::Reason;
+use super::reasoning;
 use super::text::Texts;
 use crate::api::ending::Usage;
 use crate::json::{self, Fields};
 
-/// Parses an event. `kind` is its type, empty when it has none.
+/// Parses an event. `kind` is its type, empty when it has none. What the model thinks is read if `has_reasoning`.
 pub(super) fn parse_event<'a>(
     kind: &str,
     data: &'a str,
+    has_reasoning: bool,
     failure: impl Fn(&str) -> Failure,
 ) -> Result<ParsedEvent<'a>, Malformed> {
     let fields = match Event::parse(kind, data)? {
@@ -33,8 +35,8 @@ pub(super) fn parse_event<'a>(
         Err(_) if is_error => Delta::default(),
         Err(malformed) => return Err(malformed),
         Ok(None) => Delta::default(),
-        Ok(Some(choice)) if is_error => delta_of(&choice).unwrap_or_default(),
-        Ok(Some(choice)) => delta_of(&choice)?,
+        Ok(Some(choice)) if is_error => delta_of(&choice, has_reasoning).unwrap_or_default(),
+        Ok(Some(choice)) => delta_of(&choice, has_reasoning)?,
     };
     delta.usage = usage;
     delta.is_answer = is_answer;
@@ -65,7 +67,7 @@ fn choice<'a>(fields: &Fields<'a>) -> Result<Option<Fields<'a>>, Malformed> {
     Ok(first)
 }
 
-fn delta_of<'a>(choice: &Fields<'a>) -> Result<Delta<'a>, Malformed> {
+fn delta_of<'a>(choice: &Fields<'a>, has_reasoning: bool) -> Result<Delta<'a>, Malformed> {
     let mut extent = Extent::Delta;
     let mut texts = message(choice, "delta")?;
     if texts.is_empty() {
@@ -82,10 +84,22 @@ fn delta_of<'a>(choice: &Fields<'a>) -> Result<Delta<'a>, Malformed> {
         // The old Completions API calls it `text`.
         texts = Texts::of(choice.get("text"))?;
     }
+    let mut reasoning = None;
+    if has_reasoning {
+        let of = |name| reasoning::of_message(&choice.object(name)?);
+        reasoning = of("delta");
+        if reasoning.is_none() {
+            reasoning = of("message");
+            if reasoning.is_some() && texts.is_empty() {
+                extent = Extent::Part(None);
+            }
+        }
+    }
     let reason = ["finish_reason", "finishReason"]
         .iter()
         .find_map(|name| Reason::parse(&choice.text(name)?));
     Ok(Delta {
+        reasoning,
         content: texts.content,
         refusal: texts.refusal,
         extent,

@@ -18,7 +18,15 @@ pub enum Meaning<'a> {
     Done(Delta<'a>),
 }
 
-impl Meaning<'_> {
+impl<'a> Meaning<'a> {
+    /// The model thinks.
+    pub(super) fn reasoning(reasoning: Reasoning<'a>) -> Self {
+        Self::Delta(Delta {
+            reasoning: Some(reasoning),
+            ..Delta::default()
+        })
+    }
+
     /// Upstream reports that it failed.
     pub(super) fn failed(failure: Failure) -> Self {
         Self::Delta(Delta {
@@ -54,6 +62,8 @@ impl<'a> From<Meaning<'a>> for ParsedEvent<'a> {
 /// bytes, since they go into a frame verbatim.
 #[derive(Debug, Default)]
 pub struct Delta<'a> {
+    /// What the model thinks, if that is wanted. It comes before the text.
+    pub reasoning: Option<Reasoning<'a>>,
     /// Text of the answer.
     pub content: Option<Cow<'a, str>>,
     /// Text in which the model refuses to answer.
@@ -68,6 +78,30 @@ pub struct Delta<'a> {
     pub is_answer: bool,
     /// The whole answer in its parts, as Responses repeats it at the end.
     pub parts: Vec<PartText<'a>>,
+}
+
+/// A piece of what the model thinks: a JSON string that is not empty.
+#[derive(Debug)]
+pub struct Reasoning<'a> {
+    /// The text.
+    pub text: Cow<'a, str>,
+    /// Where it was. Servers may send the same text in two places, so one answer's is taken from one of them.
+    pub field: &'static str,
+}
+
+impl<'a> Reasoning<'a> {
+    /// The text of this field, if there is any.
+    pub(super) fn of(text: Option<Cow<'a, str>>, field: &'static str) -> Option<Self> {
+        text.map(|text| Self { text, field })
+    }
+
+    /// The same without upstream's bytes.
+    pub(super) fn into_owned(self) -> Reasoning<'static> {
+        Reasoning {
+            text: Cow::Owned(self.text.into_owned()),
+            field: self.field,
+        }
+    }
 }
 
 /// The text of one part of an answer, in the form that [`Delta`] has.

@@ -131,6 +131,10 @@ fn says_message(fields: &Fields<'_>) -> bool {
 const INPUT: [&str; 2] = ["prompt_tokens", "input_tokens"];
 const OUTPUT: [&str; 2] = ["completion_tokens", "output_tokens"];
 
+/// The objects with parts of the counts. Some servers leave them out, and tell the parts beside the counts.
+const INPUT_DETAILS: [&str; 2] = ["prompt_tokens_details", "input_tokens_details"];
+const OUTPUT_DETAILS: [&str; 2] = ["completion_tokens_details", "output_tokens_details"];
+
 /// Parses a `usage`: `None` for a placeholder. [`Malformed`] means that the usage is unknown, and does not spoil the
 /// answer. A missing count is not taken for 0, but a missing total is the sum.
 pub(super) fn usage(json: Option<&str>) -> Option<Result<Usage, Malformed>> {
@@ -151,10 +155,18 @@ fn counts(usage: &Fields<'_>) -> Result<Usage, Malformed> {
     let output_tokens = count(&OUTPUT)?.ok_or(Malformed)?;
     let sum = input_tokens.checked_add(output_tokens);
     let total_tokens = count(&["total_tokens"])?.or(sum).ok_or(Malformed)?;
+    let detail = |parents: [&str; 2], name| {
+        let mut parents = parents.iter();
+        let told = parents.find_map(|parent| usage.object(parent)?.non_null(name));
+        whole_number(told.or_else(|| usage.non_null(name))?).ok()
+    };
+    let hits = || whole_number(usage.non_null("prompt_cache_hit_tokens")?).ok();
     Ok(Usage {
         input_tokens,
         output_tokens,
         total_tokens,
+        reasoning_tokens: detail(OUTPUT_DETAILS, "reasoning_tokens"),
+        cached_tokens: detail(INPUT_DETAILS, "cached_tokens").or_else(hits),
     })
 }
 

@@ -1,6 +1,6 @@
 //! What upstream speaks. Nothing else knows a field of the `OpenAI` API.
 
-pub use self::delta::{Delta, Ended, Extent, Malformed, Meaning, Part, PartText};
+pub use self::delta::{Delta, Ended, Extent, Malformed, Meaning, Part, PartText, Reasoning};
 pub use self::event::is_whole;
 pub use self::parser::EventParser;
 pub use self::target::{Api, BaseUrl, Target};
@@ -15,6 +15,7 @@ pub mod failure;
 mod finish;
 pub mod models;
 mod parser;
+mod reasoning;
 mod report;
 mod request;
 mod responses;

@@ -16,6 +16,7 @@ use super::{chat_completions, responses};
 pub struct EventParser {
     api: Api,
     client_chose_model: bool,
+    has_reasoning: bool,
     template: Template,
 }
 
@@ -26,7 +27,17 @@ impl EventParser {
         Self {
             api,
             client_chose_model,
+            has_reasoning: false,
             template: Template::default(),
+        }
+    }
+
+    /// The same parser, which also reads what the model thinks if `has_reasoning`.
+    #[must_use]
+    pub fn with_reasoning(self, has_reasoning: bool) -> Self {
+        Self {
+            has_reasoning,
+            ..self
         }
     }
 
@@ -46,10 +57,13 @@ impl EventParser {
         }
         let failure = |data: &str| Failure::from_event(data, self.client_chose_model);
         let ParsedEvent { meaning, ignorable } = match self.api {
-            Api::ChatCompletions => chat_completions::parse_event(kind, data, failure),
-            Api::Responses => responses::parse_event(kind, data, failure),
+            Api::ChatCompletions => {
+                chat_completions::parse_event(kind, data, self.has_reasoning, failure)
+            }
+            Api::Responses => responses::parse_event(kind, data, self.has_reasoning, failure),
         }?;
         if let Meaning::Delta(Delta {
+            reasoning: None,
             content: Some(Cow::Borrowed(content)),
             refusal: None,
             extent: Extent::Delta | Extent::DeltaOf(_),

@@ -5,14 +5,15 @@
 
 use serde::Serialize;
 
-use super::dialect::{Dialect, TokenLimit};
-use crate::api::request::{ChatRequest, Role};
+use super::dialect::{Asked, Dialect, TokenLimit};
+use crate::api::request::{ChatRequest, Effort, Role};
 use crate::json;
 
 /// The body for Chat Completions, in this server's dialect.
 pub(super) fn chat_completions(
     request: &ChatRequest,
     system_prompt: Option<&str>,
+    asked: Asked,
     dialect: Dialect,
 ) -> String {
     let max_tokens = Some(request.max_tokens);
@@ -28,13 +29,25 @@ pub(super) fn chat_completions(
             .filter(|_| dialect.token_limit == TokenLimit::MaxCompletionTokens),
         stream: dialect.stream.then_some(true),
         stream_options: (dialect.stream && dialect.stream_options).then_some(StreamOptions {
-            include_usage: true,
+            include_usage: Some(true),
+            include_obfuscation: dialect.unpadded.then_some(false),
         }),
+        reasoning_effort: dialect.effort(asked).map(Effort::name),
     })
 }
 
 /// The body for Responses. Upstream is not to keep the answer.
-pub(super) fn responses(request: &ChatRequest, system_prompt: Option<&str>) -> String {
+pub(super) fn responses(
+    request: &ChatRequest,
+    system_prompt: Option<&str>,
+    asked: Asked,
+    dialect: Dialect,
+) -> String {
+    let reasoning = Reasoning {
+        effort: dialect.effort(asked).map(Effort::name),
+        summary: dialect.wants_summary(asked).then_some("auto"),
+    };
+    let is_asked = reasoning.effort.is_some() || reasoning.summary.is_some();
     json::to_json(&Responses {
         model: &request.model,
         instructions: system_prompt,
@@ -47,6 +60,11 @@ pub(super) fn responses(request: &ChatRequest, system_prompt: Option<&str>) -> S
         max_output_tokens: request.max_tokens,
         stream: true,
         store: false,
+        stream_options: dialect.unpadded.then_some(StreamOptions {
+            include_usage: None,
+            include_obfuscation: Some(false),
+        }),
+        reasoning: is_asked.then_some(reasoning),
     })
 }
 
@@ -62,11 +80,16 @@ struct ChatCompletions<'a> {
     stream: Option<bool>,
     #[serde(skip_serializing_if = "Option::is_none")]
     stream_options: Option<StreamOptions>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    reasoning_effort: Option<&'static str>,
 }
 
 #[derive(Serialize)]
 struct StreamOptions {
-    include_usage: bool,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    include_usage: Option<bool>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    include_obfuscation: Option<bool>,
 }
 
 #[derive(Serialize)]
@@ -78,6 +101,18 @@ struct Responses<'a> {
     max_output_tokens: u32,
     stream: bool,
     store: bool,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    stream_options: Option<StreamOptions>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    reasoning: Option<Reasoning>,
+}
+
+#[derive(Serialize)]
+struct Reasoning {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    effort: Option<&'static str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    summary: Option<&'static str>,
 }
 
 /// An item of the conversation. `OpenAI` does not need the type of a message, but other servers do.

@@ -3,10 +3,13 @@
 //! See <https://platform.openai.com/docs/api-reference/responses-streaming>. Of its many events only those that add
 //! text or end the answer matter. All others are ignored, whatever the API adds to them.
 
-use super::delta::{Delta, Ended, Extent, Malformed, Meaning, ParsedEvent, Part, PartText};
+use super::delta::{
+    Delta, Ended, Extent, Malformed, Meaning, ParsedEvent, Part, PartText, Reasoning,
+};
 use super::event::{self, Event, reports_error};
 use super::failure::Failure;
 use super::finish::Reason;
+use super::reasoning;
 use super::report::machine_name;
 use super::text::Texts;
 use crate::api::ending::FinishReason;
@@ -14,9 +17,11 @@ use crate::api::error::ErrorCode;
 use crate::json::{self, Fields};
 
 /// Parses an event. `kind` is its type, empty when it has none; a `type` in the data comes before it.
+/// What the model thinks is read if `has_reasoning`.
 pub(super) fn parse_event<'a>(
     kind: &str,
     data: &'a str,
+    has_reasoning: bool,
     failure: impl Fn(&str) -> Failure,
 ) -> Result<ParsedEvent<'a>, Malformed> {
     let fields = match Event::parse(kind, data)? {
@@ -40,10 +45,16 @@ pub(super) fn parse_event<'a>(
         }
         "response.output_item.done" => {
             let item = fields.object("item").unwrap_or_default();
-            return Ok(repeated(&fields, item_text(&item)).into());
+            let mut meaning = repeated(&fields, item_text(&item));
+            if let Meaning::Delta(delta) = &mut meaning
+                && has_reasoning
+            {
+                delta.reasoning = reasoning::of_item(&item);
+            }
+            return Ok(meaning.into());
         }
         _ if kind.starts_with("response.") => {
-            return about_response(kind, &fields, failure).map(ParsedEvent::from);
+            return about_response(kind, &fields, has_reasoning, failure).map(ParsedEvent::from);
         }
         // Other APIs' events mean nothing here, unless they report an error.
         _ if reports_error(&fields, named.is_some()) => {
@@ -102,6 +113,7 @@ fn repeated<'a>(fields: &Fields<'a>, texts: Result<Texts<'a>, Malformed>) -> Mea
 fn about_response<'a>(
     kind: &str,
     fields: &Fields<'a>,
+    has_reasoning: bool,
     failure: impl Fn(&str) -> Failure,
 ) -> Result<Meaning<'a>, Malformed> {
     let response = fields.get("response");
@@ -113,12 +125,15 @@ fn about_response<'a>(
         "response.completed" | "response.done" | "response.incomplete" => {
             let json = response.ok_or(Malformed)?;
             let response = Fields::parse(json).ok_or(Malformed)?;
-            let delta = whole_response(kind, &response, || failure(json));
+            let delta = whole_response(kind, &response, has_reasoning, || failure(json));
             Ok(Meaning::Done(delta))
         }
         _ => Ok(match fields.non_blank("error") {
             Some(report) => Meaning::failed(failure(report)),
-            None => Meaning::Nothing,
+            None => has_reasoning
+                .then(|| reasoning::of_event(kind, fields))
+                .flatten()
+                .map_or(Meaning::Nothing, Meaning::reasoning),
         }),
     }
 }
@@ -131,6 +146,7 @@ const COMPLETED: [&str; 4] = ["completed", "complete", "succeeded", "success"];
 pub(super) fn whole_response<'a>(
     kind: &str,
     response: &Fields<'a>,
+    has_reasoning: bool,
     failure: impl FnOnce() -> Failure,
 ) -> Delta<'a> {
     let (texts, parts, extent) = match output(response) {
@@ -160,6 +176,7 @@ pub(super) fn whole_response<'a>(
         truncated(status)
     };
     Delta {
+        reasoning: has_reasoning.then(|| output_reasoning(response)).flatten(),
         content: texts.content,
         refusal: texts.refusal,
         extent,
@@ -218,6 +235,13 @@ fn output<'a>(response: &Fields<'a>) -> Result<(Texts<'a>, Vec<PartText<'a>>), M
         _ => Texts::default(),
     };
     Ok((texts, parts))
+}
+
+/// What the model thought, as the first item that tells it.
+fn output_reasoning<'a>(response: &Fields<'a>) -> Option<Reasoning<'a>> {
+    let items = json::list(response.get("output")?)?;
+    let mut items = items.into_iter().filter_map(Fields::parse);
+    items.find_map(|item| reasoning::of_item(&item))
 }
 
 fn item_text<'a>(item: &Fields<'a>) -> Result<Texts<'a>, Malformed> {

@@ -2,7 +2,7 @@
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
-use super::dialect::Dialect;
+use super::dialect::{Asked, Dialect};
 use super::request;
 use crate::api::request::ChatRequest;
 use crate::telemetry::redact::Secret;
@@ -82,10 +82,20 @@ impl Target {
 
     /// The JSON body that asks for an answer.
     pub fn body(&self, request: &ChatRequest, dialect: Dialect) -> String {
-        let system_prompt = self.system_prompt.as_deref();
+        let prompt = self.system_prompt.as_deref();
+        let asked = self.asked(request);
         match self.api {
-            Api::ChatCompletions => request::chat_completions(request, system_prompt, dialect),
-            Api::Responses => request::responses(request, system_prompt),
+            Api::ChatCompletions => request::chat_completions(request, prompt, asked, dialect),
+            Api::Responses => request::responses(request, prompt, asked, dialect),
+        }
+    }
+
+    /// What of a request depends on the dialect.
+    pub fn asked(&self, request: &ChatRequest) -> Asked {
+        Asked {
+            is_chat: self.api == Api::ChatCompletions,
+            effort: request.reasoning_effort,
+            include_reasoning: request.include_reasoning,
         }
     }
 }

@@ -106,7 +106,7 @@ fn plain(value: &str) -> Result<Option<Cow<'_, str>>, Malformed> {
 }
 
 /// Appends one JSON string to another.
-fn join<'a>(text: &mut Option<Cow<'a, str>>, more: Option<Cow<'a, str>>) {
+pub(super) fn join<'a>(text: &mut Option<Cow<'a, str>>, more: Option<Cow<'a, str>>) {
     match (text.as_mut(), more) {
         (Some(text), Some(more)) => {
             let text = text.to_mut();

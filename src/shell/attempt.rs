@@ -17,7 +17,7 @@ use crate::api::request::ChatRequest;
 use crate::config::Config;
 use crate::openai::dialect::Dialect;
 use crate::openai::failure::{self, Failure};
-use crate::openai::{Api, MAX_WHOLE_BYTES, Sniffed, WholeAnswer, is_whole, retry, sniff};
+use crate::openai::{MAX_WHOLE_BYTES, Sniffed, WholeAnswer, is_whole, retry, sniff};
 use crate::telemetry::record::Level;
 
 /// An answer that has begun.
@@ -188,7 +188,12 @@ impl Attempt<'_> {
             }
         }
         let api = self.config.target.api;
-        let whole = api.parse_whole(&bytes, self.request.client_chose_model);
+        let ChatRequest {
+            client_chose_model,
+            include_reasoning,
+            ..
+        } = *self.request;
+        let whole = api.parse_whole(&bytes, client_chose_model, include_reasoning);
         whole.map(Opening::Whole).map_err(|failure| Missed::Failed {
             failure,
             // Some servers refuse a parameter with a success status, where others answer 400.
@@ -267,7 +272,7 @@ impl Attempt<'_> {
 
     /// The dialect to ask in next, if an error refuses a parameter of this one.
     fn next_dialect(&self, status: u16, body: &[u8]) -> Option<Dialect> {
-        let is_chat = self.config.target.api == Api::ChatCompletions;
-        self.dialect.adapted(status, body).filter(|_| is_chat)
+        let asked = self.config.target.asked(self.request);
+        self.dialect.adapted(asked, status, body)
     }
 }

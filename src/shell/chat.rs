@@ -21,6 +21,7 @@ use super::upstream;
 use crate::api::access::account_of;
 use crate::api::ending::EndReason;
 use crate::api::frame::FrameEncoder;
+use crate::api::request::ChatRequest;
 use crate::config::Config;
 use crate::memory::usage::{Sold, Spent};
 use crate::openai::EventParser;
@@ -91,7 +92,7 @@ impl Chat {
         }
         let upstream = upstream::open(exchange, config, &chat, None, waiting).await?;
         upstream.log_started(exchange, &chat);
-        let mut relay = self.relay(config, chat.client_chose_model);
+        let mut relay = self.relay(config, &chat);
         match upstream.opening {
             Opening::Stream(bytes) => relay.handle(Input::Chunk(&bytes), js::now_ms()),
             Opening::Whole(answer) => relay.answer_whole(&answer, js::now_ms()),
@@ -99,8 +100,9 @@ impl Chat {
         Ok(Begun::Stream(upstream.source, relay))
     }
 
-    fn relay(&self, config: &Config, client_chose_model: bool) -> Relay {
-        let events = EventParser::new(config.target.api, client_chose_model);
+    fn relay(&self, config: &Config, chat: &ChatRequest) -> Relay {
+        let events = EventParser::new(config.target.api, chat.client_chose_model)
+            .with_reasoning(chat.include_reasoning);
         let id = self.exchange.correlation_id.clone();
         let traces_frames = self.exchange.isolate.log.wants(Level::Debug);
         let form = Form::Frames(FrameEncoder::new(id));

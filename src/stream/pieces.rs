@@ -1,6 +1,6 @@
 //! An answer's text as it is kept: piece by piece, each as the model's server wrote it.
 //!
-//! Piece *n* is the content of frame *n*. The journal of a running answer, its copy in memory and the finished answer
+//! Piece *n* is what frame *n* says: text of the answer, or what the model thought. The journal of a running answer, its copy in memory and the finished answer
 //! all hold these bytes, so frames made of them are the same at any time.
 
 use crate::json;
@@ -8,10 +8,29 @@ use crate::json;
 /// Most bytes of an answer that are kept. A row of the store holds 2 MB, of which the message takes some.
 pub const MAX_BYTES: usize = 1_900_000;
 
+/// Most bytes of pieces with reasoning in an answer: the model may think at length, and the answer needs the room.
+pub const MAX_REASONING_BYTES: usize = 524_288;
+
 /// The most bytes that a piece's length takes: enough for a `u32`.
 const MAX_LENGTH_BYTES: usize = 5;
 
-/// Pieces of an answer's text. Each is its length, seven bits a byte, lowest first (LEB128), then its JSON string.
+/// The most that a piece has beside its JSON string.
+pub(super) const MAX_OVERHEAD_BYTES: usize = MAX_LENGTH_BYTES + 1;
+
+/// Stands before the JSON string of a piece with reasoning.
+const REASONING_MARK: u8 = b'~';
+
+/// What a frame says, as a JSON string.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Piece<'a> {
+    /// Text of the answer.
+    Text(&'a str),
+    /// What the model thought.
+    Reasoning(&'a str),
+}
+
+/// Pieces of an answer. Each is its length, seven bits a byte, lowest first (LEB128), then its JSON string, which has a
+/// mark before it if it is reasoning.
 #[derive(Clone, Debug, Default, Eq, PartialEq)]
 pub struct Pieces(Vec<u8>);
 
@@ -31,9 +50,9 @@ impl Pieces {
         &self.0
     }
 
-    /// Appends a piece. `json` is a JSON string.
-    pub fn push(&mut self, json: &str) {
-        append(json, &mut self.0);
+    /// Appends a piece.
+    pub fn push(&mut self, piece: Piece<'_>) {
+        append(piece, &mut self.0);
     }
 
     /// Appends pieces.
@@ -41,13 +60,13 @@ impl Pieces {
         self.0.extend_from_slice(pieces);
     }
 
-    /// The pieces in order, as JSON strings.
-    pub fn iter(&self) -> impl Iterator<Item = &str> {
+    /// The pieces in order.
+    pub fn iter(&self) -> impl Iterator<Item = Piece<'_>> {
         let mut rest = self.as_bytes();
         std::iter::from_fn(move || {
-            let (json, after) = split_first(rest)?;
+            let (piece, after) = split_first(rest)?;
             rest = after;
-            Some(json)
+            Some(piece)
         })
     }
 
@@ -56,15 +75,45 @@ impl Pieces {
         self.iter().fold(0, |count, _| count.saturating_add(1))
     }
 
-    /// The text of all pieces.
+    /// The number of pieces with text.
+    pub fn text_count(&self) -> u64 {
+        self.texts().fold(0, |count, _| count.saturating_add(1))
+    }
+
+    /// The text of all pieces, without the reasoning.
     pub fn text(&self) -> String {
-        self.iter().filter_map(json::text).collect()
+        self.texts().filter_map(json::text).collect()
+    }
+
+    /// Bytes of text and reasoning.
+    pub fn text_bytes(&self) -> usize {
+        self.text().len().saturating_add(self.reasoning().len())
+    }
+
+    /// The reasoning of all pieces.
+    pub fn reasoning(&self) -> String {
+        let reasoning = self.iter().filter_map(|piece| match piece {
+            Piece::Reasoning(json) => json::text(json),
+            Piece::Text(_) => None,
+        });
+        reasoning.collect()
+    }
+
+    fn texts(&self) -> impl Iterator<Item = &str> {
+        self.iter().filter_map(|piece| match piece {
+            Piece::Text(json) => Some(json),
+            Piece::Reasoning(_) => None,
+        })
     }
 }
 
 /// Appends a piece to bytes that hold pieces.
-pub(super) fn append(json: &str, out: &mut Vec<u8>) {
-    let mut length = json.len();
+pub(super) fn append(piece: Piece<'_>, out: &mut Vec<u8>) {
+    let (mark, json) = match piece {
+        Piece::Text(json) => (None, json),
+        Piece::Reasoning(json) => (Some(REASONING_MARK), json),
+    };
+    let mut length = json.len().saturating_add(usize::from(mark.is_some()));
     loop {
         let [lowest, ..] = length.to_le_bytes();
         length >>= 7;
@@ -74,11 +123,12 @@ pub(super) fn append(json: &str, out: &mut Vec<u8>) {
         }
         out.push(lowest | 0x80);
     }
+    out.extend(mark);
     out.extend_from_slice(json.as_bytes());
 }
 
-/// Splits the first piece off: its JSON string, and what follows. `None` at the end, and when the rest is no piece.
-pub fn split_first(bytes: &[u8]) -> Option<(&str, &[u8])> {
+/// Splits the first piece off, and gives what follows, too. `None` at the end, and when the rest is no piece.
+pub fn split_first(bytes: &[u8]) -> Option<(Piece<'_>, &[u8])> {
     let mut length = 0_usize;
     let mut rest = bytes;
     for shift in (0..).step_by(7).take(MAX_LENGTH_BYTES) {
@@ -87,7 +137,12 @@ pub fn split_first(bytes: &[u8]) -> Option<(&str, &[u8])> {
         length |= usize::from(byte & 0x7F).checked_shl(shift)?;
         if byte & 0x80 == 0 {
             let (json, after) = rest.split_at_checked(length)?;
-            return Some((std::str::from_utf8(json).ok()?, after));
+            let json = std::str::from_utf8(json).ok()?;
+            let piece = match json.strip_prefix(char::from(REASONING_MARK)) {
+                Some(json) => Piece::Reasoning(json),
+                None => Piece::Text(json),
+            };
+            return Some((piece, after));
         }
     }
     None

@@ -184,7 +184,7 @@ impl Relay {
         self.writer.usage()
     }
 
-    /// Bytes of the answer's text so far, in UTF-8.
+    /// Bytes of the answer's text and reasoning so far, in UTF-8.
     pub fn text_bytes(&self) -> usize {
         self.writer.text_bytes()
     }

@@ -1,7 +1,7 @@
 //! Events → the client's frames.
 
 use super::parts::SentParts;
-use super::pieces;
+use super::pieces::{self, MAX_REASONING_BYTES, Piece};
 use super::sse::Event;
 use super::surrogates::Surrogates;
 use crate::api::ending::{FinishReason, Usage};
@@ -9,9 +9,9 @@ use crate::api::error::{ApiError, ErrorCode};
 use crate::api::frame::{Ending, FrameEncoder};
 use crate::json;
 use crate::openai::failure::Failure;
-use crate::openai::{Delta, Ended, EventParser, Extent, Meaning, PartText, is_whole};
+use crate::openai::{Delta, Ended, EventParser, Extent, Meaning, PartText, Reasoning, is_whole};
 
-/// A frame with text, for the log.
+/// A frame before the final one, for the log.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub struct SentFrame {
     /// Its number.
@@ -59,10 +59,17 @@ pub(super) struct Writer {
     /// Whether text came in a delta without indices, before any with indices.
     has_deltas: bool,
     sent_parts: SentParts,
-    /// Frames with text so far.
+    /// Frames so far.
+    frames: u64,
+    /// Those with text.
     text_frames: u64,
-    /// Bytes of their text.
+    /// Bytes of text and reasoning.
     text_bytes: usize,
+    reasoning_surrogates: Surrogates,
+    /// The field that this answer's reasoning is taken from.
+    reasoning_field: Option<&'static str>,
+    /// Bytes of pieces with reasoning, at most.
+    reasoning_bytes: usize,
     usage: Option<Usage>,
     /// Frames since the last [`Writer::take_sent`], if they are traced.
     sent: Option<Vec<SentFrame>>,
@@ -80,8 +87,12 @@ impl Writer {
             has_begun: false,
             has_deltas: false,
             sent_parts: SentParts::default(),
+            frames: 0,
             text_frames: 0,
             text_bytes: 0,
+            reasoning_surrogates: Surrogates::default(),
+            reasoning_field: None,
+            reasoning_bytes: 0,
             usage: None,
             sent: traces_frames.then(Vec::new),
         }
@@ -147,6 +158,9 @@ impl Writer {
     /// Writes the final frame of a complete answer.
     pub(super) fn finish(&mut self) {
         self.finish_reason.get_or_insert(FinishReason::Stop);
+        if let Some(text) = self.reasoning_surrogates.finish() {
+            self.reasoning_piece(&text);
+        }
         if let Some(text) = self.surrogates.finish() {
             self.content(&text);
         }
@@ -203,6 +217,9 @@ impl Writer {
         if is_new && delta.extent == Extent::Lost {
             return false;
         }
+        if let Some(reasoning) = &delta.reasoning {
+            self.reasoning(reasoning, delta.extent);
+        }
         let has_text = delta.content.is_some() || delta.refusal.is_some();
         if is_new && has_text {
             self.text(delta.content.as_deref(), delta.refusal.as_deref());
@@ -257,6 +274,33 @@ impl Writer {
         }
     }
 
+    /// Sends what the model thinks, unless it repeats what was sent.
+    fn reasoning(&mut self, reasoning: &Reasoning<'_>, extent: Extent) {
+        let is_delta = matches!(extent, Extent::Delta | Extent::DeltaOf(_));
+        if !is_delta && self.frames > 0 {
+            return;
+        }
+        if *self.reasoning_field.get_or_insert(reasoning.field) == reasoning.field {
+            let whole = self.reasoning_surrogates.join(&reasoning.text);
+            if whole != "\"\"" {
+                self.reasoning_piece(&whole);
+            }
+        }
+    }
+
+    fn reasoning_piece(&mut self, json: &str) {
+        let bytes = json.len().saturating_add(pieces::MAX_OVERHEAD_BYTES);
+        self.reasoning_bytes = self.reasoning_bytes.saturating_add(bytes);
+        self.text_bytes = self.text_bytes.saturating_add(text_bytes(json));
+        if self.reasoning_bytes <= MAX_REASONING_BYTES {
+            self.sent(0);
+            match &mut self.form {
+                Form::Frames(frames) => frames.reasoning(json, &mut self.output),
+                Form::Pieces => pieces::append(Piece::Reasoning(json), &mut self.output),
+            }
+        }
+    }
+
     fn text(&mut self, content: Option<&str>, refusal: Option<&str>) {
         for text in [content, refusal].into_iter().flatten() {
             let whole = self.surrogates.join(text);
@@ -284,19 +328,29 @@ impl Writer {
     }
 
     fn content(&mut self, json: &str) {
-        if let Some(sent) = &mut self.sent {
+        let mut length = 0;
+        if self.sent.is_some() {
             let text: String = serde_json::from_str(json).unwrap_or_default();
-            sent.push(SentFrame {
-                sequence: self.text_frames,
-                content_length: text.chars().count(),
-            });
+            length = text.chars().count();
         }
+        self.sent(length);
         self.text_frames = self.text_frames.saturating_add(1);
         self.text_bytes = self.text_bytes.saturating_add(text_bytes(json));
         match &mut self.form {
             Form::Frames(frames) => frames.content(json, &mut self.output),
-            Form::Pieces => pieces::append(json, &mut self.output),
+            Form::Pieces => pieces::append(Piece::Text(json), &mut self.output),
         }
+    }
+
+    /// Counts a frame, and keeps what the log tells of it.
+    fn sent(&mut self, content_length: usize) {
+        if let Some(sent) = &mut self.sent {
+            sent.push(SentFrame {
+                sequence: self.frames,
+                content_length,
+            });
+        }
+        self.frames = self.frames.saturating_add(1);
     }
 }
 

@@ -132,6 +132,11 @@ fn an_invalid_value_is_named_with_its_rule_and_never_shown() {
             "MAX_RETRIES must be a whole number from 0 to 10.",
         ),
         (
+            "REASONING_EFFORT",
+            "CANARY",
+            "REASONING_EFFORT must be none, minimal, low, medium, high, xhigh or max.",
+        ),
+        (
             "LOG_LEVEL",
             "CANARY",
             "LOG_LEVEL must be DEBUG, INFO, WARNING or ERROR.",

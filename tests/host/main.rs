@@ -27,6 +27,7 @@ mod layers;
 mod memory;
 mod properties;
 mod pydantic;
+mod reasoning;
 mod redact;
 mod refusals;
 mod relay;

@@ -5,7 +5,8 @@ use std::fs;
 
 use serde_json::Value;
 
-use personal_ai_assistant::openai::dialect::{Dialect, TokenLimit};
+use personal_ai_assistant::api::request::{Effort, Efforts};
+use personal_ai_assistant::openai::dialect::{Asked, Dialect, TokenLimit};
 use personal_ai_assistant::openai::failure::Failure;
 
 /// A table of `tests/fixtures`: a JSON object on each line.
@@ -25,6 +26,16 @@ fn status(row: &Value) -> u16 {
 
 fn body(row: &Value) -> &[u8] {
     row["body"].as_str().expect("a body").as_bytes()
+}
+
+/// What the request asked for that was refused so. Where the row does not say, nothing of reasoning.
+fn asked_of(row: &Value) -> Asked {
+    let asked = row["asked"].as_str().unwrap_or_default();
+    Asked {
+        is_chat: !asked.contains("responses"),
+        effort: Effort::parse("minimal").filter(|_| !asked.is_empty()),
+        include_reasoning: true,
+    }
 }
 
 #[test]
@@ -65,13 +76,14 @@ fn a_refusal_reads_the_same_in_a_list_in_a_gateway_s_error_and_as_a_text() {
 fn each_parameter_that_a_known_server_refuses_is_left_out_or_called_by_its_other_name() {
     let (openai, local) = (Dialect::of("api.openai.com"), Dialect::of("127.0.0.1"));
     let rows = table("refused_parameters.jsonl");
-    assert!(rows.len() >= 11, "only {}", rows.len());
+    assert!(rows.len() >= 31, "only {}", rows.len());
     for row in rows {
         let (status, body) = (status(&row), body(&row));
         let without_options = |dialect| Dialect {
             stream_options: false,
             ..dialect
         };
+        let minimal = Effort::parse("minimal").expect("an effort");
         let (asked, expected) = match row["without"].as_str().expect("a parameter") {
             "stream_options" => (local, without_options(local)),
             "stream" => (
@@ -95,9 +107,42 @@ fn each_parameter_that_a_known_server_refuses_is_left_out_or_called_by_its_other
                     ..openai
                 },
             ),
+            "include_obfuscation" => (
+                openai,
+                Dialect {
+                    unpadded: false,
+                    ..openai
+                },
+            ),
+            "any effort" => (
+                openai,
+                Dialect {
+                    efforts: Efforts::NONE,
+                    ..openai
+                },
+            ),
+            "this effort" => (
+                openai,
+                Dialect {
+                    efforts: Efforts::ALL.without(minimal),
+                    ..openai
+                },
+            ),
+            "summary" => (
+                openai,
+                Dialect {
+                    summaries: false,
+                    ..openai
+                },
+            ),
             other => panic!("{other} is not sent"),
         };
-        assert_eq!(asked.adapted(status, body), Some(expected), "{row}");
+        let request = asked_of(&row);
+        assert_eq!(
+            asked.adapted(request, status, body),
+            Some(expected),
+            "{row}"
+        );
     }
 }
 
@@ -110,7 +155,8 @@ fn a_refusal_of_something_else_is_not_asked_again_in_other_words() {
     };
     for row in table("refusals.jsonl") {
         for dialect in [local, openai] {
-            assert_eq!(dialect.adapted(status(&row), body(&row)), None, "{row}");
+            let adapted = dialect.adapted(asked_of(&row), status(&row), body(&row));
+            assert_eq!(adapted, None, "{row}");
         }
     }
 }
@@ -124,9 +170,12 @@ fn every_way_of_asking_again_comes_to_an_end() {
         "max_tokens",
         "max_completion_tokens",
         "stream",
+        "include_obfuscation",
+        "reasoning_effort",
     ]
     .map(refusal);
-    let first = Dialect::of("127.0.0.1");
+    let asked = asked_of(&serde_json::json!({"asked": "chat"}));
+    let first = Dialect::of("api.openai.com");
     // As the caller does it: no dialect is tried twice.
     let mut tried = vec![first];
     let mut next = 0;
@@ -134,7 +183,7 @@ fn every_way_of_asking_again_comes_to_an_end() {
         next += 1;
         let adapted = refusals
             .iter()
-            .filter_map(|body| dialect.adapted(400, body.as_bytes()));
+            .filter_map(|body| dialect.adapted(asked, 400, body.as_bytes()));
         for dialect in adapted {
             assert!(!tried[..next].contains(&dialect) || dialect != tried[next - 1]);
             if !tried.contains(&dialect) {
@@ -142,5 +191,5 @@ fn every_way_of_asking_again_comes_to_an_end() {
             }
         }
     }
-    assert!(tried.len() <= 8, "{tried:?}");
+    assert!(tried.len() <= 32, "{tried:?}");
 }

@@ -1,6 +1,6 @@
-use personal_ai_assistant::api::request::ChatRequest;
+use personal_ai_assistant::api::request::{ChatRequest, Effort, Efforts};
 use personal_ai_assistant::openai::BaseUrl;
-use personal_ai_assistant::openai::dialect::{Dialect, TokenLimit};
+use personal_ai_assistant::openai::dialect::{Asked, Dialect, TokenLimit};
 
 use crate::support::config;
 
@@ -18,6 +18,16 @@ const LOCAL: Dialect = Dialect {
     token_limit: TokenLimit::MaxTokens,
     stream_options: true,
     stream: true,
+    unpadded: false,
+    efforts: Efforts::ALL,
+    summaries: true,
+};
+
+/// A request that says nothing of reasoning.
+const PLAIN: Asked = Asked {
+    is_chat: true,
+    effort: None,
+    include_reasoning: false,
 };
 
 #[test]
@@ -27,7 +37,7 @@ fn a_conversation_goes_to_chat_completions_in_order_and_asks_for_a_stream_with_u
         "{\"model\":\"gpt-4o\",\"messages\":[{\"role\":\"system\",\"content\":\"Be brief.\"},\
          {\"role\":\"user\",\"content\":\"hi\"},{\"role\":\"assistant\",\"content\":\"hello\"},\
          {\"role\":\"user\",\"content\":\"and \\\"now\\\"?\"}],\"max_completion_tokens\":17,\"stream\":true,\
-         \"stream_options\":{\"include_usage\":true}}"
+         \"stream_options\":{\"include_usage\":true,\"include_obfuscation\":false}}"
     );
 }
 
@@ -40,7 +50,7 @@ fn a_conversation_goes_to_responses_in_order_and_is_not_kept_there() {
         ),
         "{\"model\":\"gpt-4o\",\"instructions\":\"Be brief.\",\"input\":[{\"type\":\"message\",\"role\":\"user\",\"content\":\"hi\"},\
          {\"type\":\"message\",\"role\":\"assistant\",\"content\":\"hello\"},{\"type\":\"message\",\"role\":\"user\",\"content\":\"and \\\"now\\\"?\"}],\
-         \"max_output_tokens\":17,\"stream\":true,\"store\":false}"
+         \"max_output_tokens\":17,\"stream\":true,\"store\":false,\"stream_options\":{\"include_obfuscation\":false}}"
     );
     assert_eq!(
         sent(
@@ -48,7 +58,7 @@ fn a_conversation_goes_to_responses_in_order_and_is_not_kept_there() {
             r#"{"message":"hi"}"#
         ),
         "{\"model\":\"gpt-4\",\"input\":[{\"type\":\"message\",\"role\":\"user\",\"content\":\"hi\"}],\"max_output_tokens\":2000,\
-         \"stream\":true,\"store\":false}"
+         \"stream\":true,\"store\":false,\"stream_options\":{\"include_obfuscation\":false}}"
     );
 }
 
@@ -135,21 +145,98 @@ fn a_refused_parameter_is_left_out_or_called_by_its_other_name() {
     ];
     for (status, body, adapted) in table {
         assert_eq!(
-            LOCAL.adapted(status, body.as_bytes()),
+            LOCAL.adapted(PLAIN, status, body.as_bytes()),
             adapted,
             "{status} {body}"
         );
     }
     let back = new_name.adapted(
+        PLAIN,
         400,
         br#"{"error":{"code":"unknown_parameter","param":"max_completion_tokens"}}"#,
     );
     assert_eq!(back, Some(LOCAL));
     assert_eq!(
         no_options.adapted(
+            PLAIN,
             400,
             br#"{"error":{"code":"unknown_parameter","param":"stream_options"}}"#
         ),
         None
     );
+}
+
+/// What is sent of reasoning where these variables are set.
+fn reasoning_sent(variables: &[(&str, &str)], fields: &str) -> String {
+    let plain = sent(variables, r#"{"message":"hi"}"#);
+    let asked = sent(variables, &format!(r#"{{"message":"hi"{fields}}}"#));
+    let common = plain.strip_suffix('}').expect("an object");
+    let more = asked.strip_prefix(common).expect("nothing else changes");
+    more.strip_suffix('}').expect("an object").to_owned()
+}
+
+#[test]
+fn each_api_is_told_the_effort_in_its_own_words_and_nothing_where_nobody_names_one() {
+    let responses = ("OPENAI_API", "responses");
+    for effort in ["none", "minimal", "low", "medium", "high", "xhigh", "max"] {
+        let field = format!(",\"reasoning_effort\":\"{effort}\"");
+        assert_eq!(reasoning_sent(&[], &field), field);
+        assert_eq!(
+            reasoning_sent(&[responses], &field),
+            format!(",\"reasoning\":{{\"effort\":\"{effort}\"}}")
+        );
+    }
+    for nothing in [
+        ",\"reasoning_effort\":null",
+        ",\"include_reasoning\":false",
+        ",\"include_reasoning\":null",
+    ] {
+        assert_eq!(reasoning_sent(&[], nothing), "");
+        assert_eq!(reasoning_sent(&[responses], nothing), "");
+    }
+}
+
+#[test]
+fn a_request_s_own_effort_comes_before_the_configured_one() {
+    let variables = [("REASONING_EFFORT", "low")];
+    let effort = |request| {
+        let body = sent(&variables, request);
+        let (_, effort) = body.split_once("\"reasoning_effort\":").expect("an effort");
+        effort.to_owned()
+    };
+    assert_eq!(effort(r#"{"message":"hi"}"#), "\"low\"}");
+    assert_eq!(
+        effort(r#"{"message":"hi","reasoning_effort":"max"}"#),
+        "\"max\"}"
+    );
+}
+
+#[test]
+fn only_responses_has_to_be_asked_for_reasoning_to_read() {
+    let include = ",\"include_reasoning\":true";
+    let responses = [("OPENAI_API", "responses")];
+    assert_eq!(reasoning_sent(&[], include), "");
+    assert_eq!(
+        reasoning_sent(&responses, include),
+        ",\"reasoning\":{\"summary\":\"auto\"}"
+    );
+    assert_eq!(
+        reasoning_sent(
+            &responses,
+            ",\"include_reasoning\":true,\"reasoning_effort\":\"high\""
+        ),
+        ",\"reasoning\":{\"effort\":\"high\",\"summary\":\"auto\"}"
+    );
+}
+
+#[test]
+fn a_refused_effort_is_left_out_and_another_one_is_still_sent() {
+    let [minimal, low] = ["minimal", "low"].map(Effort::parse);
+    let asked = |effort| Asked { effort, ..PLAIN };
+    let refusal = br#"{"error":{"message":"Unsupported value: 'reasoning_effort' does not support 'minimal' with this model.","param":"reasoning_effort","code":"unsupported_value"}}"#;
+    let adapted = LOCAL.adapted(asked(minimal), 400, refusal).expect("a way");
+    assert_eq!(adapted.effort(asked(minimal)), None);
+    assert_eq!(adapted.effort(asked(low)), low);
+    assert_eq!(adapted.adapted(asked(minimal), 400, refusal), None, "once");
+    assert_eq!(LOCAL.adapted(PLAIN, 400, refusal), None, "none was sent");
 }

@@ -69,7 +69,7 @@ fn an_event_stream_is_known_by_its_name_or_by_its_first_bytes() {
 
 /// What a client reads of a whole answer, else the code of the failure.
 fn told(api: Api, body: &str) -> Result<String, (ErrorCode, bool)> {
-    let whole = api.parse_whole(body.as_bytes(), true);
+    let whole = api.parse_whole(body.as_bytes(), true, false);
     let whole = whole.map_err(|failure| (failure.error.code, failure.retryable))?;
     let mut relay = relay_of(api);
     relay.answer_whole(&whole, 7);
@@ -246,7 +246,7 @@ fn a_success_that_is_no_answer_of_the_api_is_a_breach_of_it() {
             "{body}"
         );
     }
-    let invalid = Api::ChatCompletions.parse_whole(b"{\"choices\":\"\xff\"}", true);
+    let invalid = Api::ChatCompletions.parse_whole(b"{\"choices\":\"\xff\"}", true, false);
     assert_eq!(
         invalid.expect_err("no UTF-8").error.code,
         ErrorCode::UpstreamProtocol
@@ -301,7 +301,9 @@ fn the_text_of_a_whole_document_that_is_no_complete_answer_is_told_and_that_it_i
             cut,
         ),
     ] {
-        let whole = api.parse_whole(body.as_bytes(), true).expect("a text");
+        let whole = api
+            .parse_whole(body.as_bytes(), true, false)
+            .expect("a text");
         let mut relay = relay_of(api);
         relay.answer_whole(&whole, 7);
         let outcome = relay.outcome().expect("an outcome");

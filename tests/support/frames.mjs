@@ -11,9 +11,14 @@ import { within } from "./within.mjs";
  * @property {string} [comment] The text of a comment line.
  */
 
-/** A frame that adds text, byte for byte. */
+/**
+ * A frame that adds text, byte for byte.
+ *
+ * @param {string | { reasoning: string }} content
+ */
 export function frame(correlationId, sequence, content) {
-  return encode({ content, sequence, is_final: false, correlation_id: correlationId });
+  const fields = typeof content === "string" ? { content } : { content: "", ...content };
+  return encode({ ...fields, sequence, is_final: false, correlation_id: correlationId });
 }
 
 /**

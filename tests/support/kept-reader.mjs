@@ -28,12 +28,15 @@ export function keptFrame({ id, asker }, sequence, json) {
  * The frames of a kept answer, byte for byte.
  *
  * @param {{ id: string, asker: string }} answer its id, and the correlation id of the request that asked for it
- * @param {string[]} contents what upstream has said
+ * @param {(string | { reasoning: string })[]} contents what upstream has said
  * @param {object} [ending] what the final frame says of the ending; without it there is no final frame
  * @param {number} [from] the first sequence
  */
 export function keptFrames(answer, contents, ending, from = 0) {
-  const text = (content, sequence) => keptFrame(answer, sequence, JSON.stringify(content));
+  const text = (content, sequence) => {
+    if (typeof content === "string") return keptFrame(answer, sequence, JSON.stringify(content));
+    return keptFrame(answer, sequence, `"","reasoning":${JSON.stringify(content.reasoning)}`);
+  };
   const all = contents.map(text);
   if (ending !== undefined) {
     const frame = { content: "", sequence: contents.length, is_final: true };

@@ -27,7 +27,8 @@ const ajv = addFormats(new Ajv2020({ allErrors: true, strictTypes: false }));
 const { paths, components } = closed(document);
 ajv.addVocabulary(["components"]);
 ajv.addSchema({ components }, "openapi.json");
-const { ChatRequest, ContentFrame, FinalFrame, ErrorFrame, FrameId } = components.schemas;
+const { ChatRequest, ContentFrame, ReasoningFrame, FinalFrame, ErrorFrame, FrameId } =
+  components.schemas;
 
 /** The paths with an id in them. */
 const TEMPLATES = Object.entries(paths)
@@ -80,7 +81,8 @@ export function checkAnswer({ method = "GET", path, pages }, { status, headers, 
  */
 export function checkFrame(frame, id) {
   const ending = frame.error === undefined ? FinalFrame : ErrorFrame;
-  const schema = frame.is_final ? ending : ContentFrame;
+  const adding = frame.reasoning === undefined ? ContentFrame : ReasoningFrame;
+  const schema = frame.is_final ? ending : adding;
   const what = `The frame ${JSON.stringify(frame).slice(0, 400)}`;
   check(what, schema, frame);
   if (id !== undefined) check(`${what}: its id '${id}'`, FrameId, id);

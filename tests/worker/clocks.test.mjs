@@ -6,7 +6,7 @@ import { errorBody, errorEnding } from "../support/errors.mjs";
 import { begin, read } from "../support/exchange.mjs";
 import { finalFrame, frame, readFrames } from "../support/frames.mjs";
 import { startWorker } from "../support/harness.mjs";
-import { delta, done, finish, startUpstream, usage } from "../support/upstream.mjs";
+import { delta, done, event, finish, startUpstream, usage } from "../support/upstream.mjs";
 import { within } from "../support/within.mjs";
 
 const TIMEOUT = 7;
@@ -29,8 +29,8 @@ const app = await startWorker(
 beforeEach(() => upstream.reset());
 
 /** Begins a stream, and gives what reads its next block, which is undefined at the end. */
-async function open() {
-  const chat = await begin(app, upstream);
+async function open(body) {
+  const chat = await begin(app, upstream, { body });
   chat.call.open();
   const blocks = readFrames(await chat.response);
   const next = async () => (await blocks.next()).value?.raw;
@@ -124,4 +124,24 @@ test("the final frame comes 2 s after the reason, though upstream neither says [
   // The connection is kept for another 10 s, in case the end still comes.
   await pass(app, 10);
   await assertOver(chat, "done");
+});
+
+test("a model that thinks at length keeps the connection open, by frames if the client reads along", async () => {
+  const thought = event({ choices: [{ index: 0, delta: { reasoning: "Hm" } }] });
+  const silent = await open();
+  const reading = await open({ message: "Hello", include_reasoning: true });
+  const SECOND = HEARTBEAT / 3;
+  for (let sequence = 0; sequence < 6; sequence += 1) {
+    await pass(app, SECOND);
+    for (const { call } of [silent, reading]) call.write(thought);
+    assert.equal(await reading.next(), frame(reading.id, sequence, { reasoning: "Hm" }));
+    if (sequence % 2 === 1) {
+      await pass(app, SECOND);
+      assert.equal(await silent.next(), KEEP_ALIVE, "every HEARTBEAT_SECONDS without a frame");
+    }
+  }
+  await pass(app, 2 * SECOND);
+  assert.equal(await reading.next(), KEEP_ALIVE, "HEARTBEAT_SECONDS after the last frame");
+  for (const { call } of [silent, reading]) call.end(finish("stop"), done);
+  assert.equal(await reading.next(), finalFrame(reading.id, 6, { finish_reason: "stop" }));
 });

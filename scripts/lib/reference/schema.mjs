@@ -47,10 +47,11 @@ export function field(name, schema, isRequired, { description, where, id } = {})
 
 /** What a schema is, in a few words. */
 export function type(schema) {
-  const { $ref, oneOf, items, contentSchema } = schema;
+  const { $ref, oneOf, anyOf, items, contentSchema } = schema;
+  const kinds = oneOf ?? anyOf;
   if (schema.const !== undefined) return html`<code>${JSON.stringify(schema.const)}</code>`;
   if ($ref) return html`<a href="#${schemaId(nameOf($ref))}">${nameOf($ref)}</a>`;
-  if (oneOf) return oneOf.map((each, index) => html`${index > 0 && " or "}${type(each)}`);
+  if (kinds) return kinds.map((each, index) => html`${index > 0 && " or "}${type(each)}`);
   if (contentSchema) return html`text of ${type(contentSchema)}`;
   return [schema.type].flat().map((name, index) => {
     const or = index > 0 && " or ";

@@ -11,12 +11,14 @@ mod body;
 mod history;
 mod invalid;
 mod place;
+mod reasoning;
 mod title;
 
 pub use self::body::{MAX_BODY_BYTES, require_uncompressed_json};
 pub use self::history::{MAX_HISTORY_CHARACTERS, MAX_HISTORY_TURNS, Role, Turn};
 pub use self::invalid::Invalid;
 pub use self::place::{After, ConversationId, Place};
+pub use self::reasoning::{Effort, Efforts};
 pub use self::title::title;
 
 /// Longest message, in Unicode scalar values.
@@ -35,6 +37,8 @@ pub struct Rules {
     pub max_tokens: u32,
     /// `MAX_TOKENS_LIMIT`: most output tokens that a request may ask for; at least `max_tokens`.
     pub max_tokens_limit: u32,
+    /// `REASONING_EFFORT`: how much a model reasons if the request does not say; unset for as much as it likes.
+    pub reasoning_effort: Option<Effort>,
 }
 
 impl Rules {
@@ -59,6 +63,10 @@ pub struct ChatRequest {
     pub max_tokens: u32,
     /// Earlier turns of the conversation, oldest first.
     pub history: Vec<Turn>,
+    /// How much the model is to reason; `None` for as much as it likes.
+    pub reasoning_effort: Option<Effort>,
+    /// Whether the client wants to read what the model thinks.
+    pub include_reasoning: bool,
     /// Where the answer is kept, if it is.
     pub kept: Option<Place>,
 }
@@ -75,7 +83,10 @@ impl ChatRequest {
         let named = model(&fields, rules)?;
         let max_tokens = max_tokens(&fields, rules)?;
         let history = history::history(&fields)?;
-        let kept = place::place(&fields, &message, named.as_deref(), max_tokens)?;
+        let effort = reasoning::effort(&fields)?;
+        let include_reasoning = reasoning::is_included(&fields)?;
+        let asked = (message.as_str(), named.as_deref(), max_tokens);
+        let kept = place::place(&fields, asked, (effort, include_reasoning))?;
         Ok(Self {
             message,
             message_length,
@@ -83,6 +94,8 @@ impl ChatRequest {
             model: named.unwrap_or_else(|| rules.default_model.clone()),
             max_tokens: max_tokens.unwrap_or(rules.max_tokens),
             history,
+            reasoning_effort: effort.or(rules.reasoning_effort),
+            include_reasoning,
             kept,
         })
     }

@@ -3,6 +3,7 @@
 use sha2::{Digest, Sha256};
 
 use super::invalid::Invalid;
+use super::reasoning::Effort;
 use crate::api::access::hex;
 use crate::api::value;
 use crate::json::{self, Fields};
@@ -52,13 +53,12 @@ impl ConversationId {
     }
 }
 
-/// `message`, `model` and `max_tokens` as the client sent them: the configured defaults may change between two requests
-/// that ask for the same.
+/// `message`, `model` and `max_tokens`, then `reasoning_effort` and `include_reasoning`, as the client sent them: the
+/// configured defaults may change between two requests that ask for the same.
 pub(super) fn place(
     fields: &Fields<'_>,
-    message: &str,
-    model: Option<&str>,
-    max_tokens: Option<u32>,
+    (message, model, max_tokens): (&str, Option<&str>, Option<u32>),
+    (effort, include_reasoning): (Option<Effort>, bool),
 ) -> Result<Option<Place>, Invalid> {
     const FIELD: &str = "body.conversation_id";
     let Some(json) = fields.non_null("conversation_id") else {
@@ -86,8 +86,16 @@ pub(super) fn place(
         model,
         max_tokens,
     );
+    let mut asked = json::to_json(&asked);
+    // Digests of requests that say nothing of reasoning are stored without it.
+    if effort.is_some() || include_reasoning {
+        asked.push_str(&json::to_json(&(
+            effort.map(Effort::name),
+            include_reasoning,
+        )));
+    }
     Ok(Some(Place {
-        fingerprint: fingerprint(&json::to_json(&asked)),
+        fingerprint: fingerprint(&asked),
         conversation_id,
         after,
     }))

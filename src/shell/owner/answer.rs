@@ -206,7 +206,7 @@ impl Answer {
         Running {
             exchange: self.number,
             sold: self.sold(),
-            text_bytes: self.text.borrow().whole().text().len(),
+            text_bytes: self.text.borrow().whole().text_bytes(),
         }
     }
 

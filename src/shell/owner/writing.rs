@@ -99,7 +99,8 @@ pub(super) async fn write(
 
 fn relay(config: &Config, chat: &ChatRequest, exchange: &Exchange) -> Relay {
     Relay::new(
-        EventParser::new(config.target.api, chat.client_chose_model),
+        EventParser::new(config.target.api, chat.client_chose_model)
+            .with_reasoning(chat.include_reasoning),
         Form::Pieces,
         // Heartbeats are for readers.
         Limits {
@@ -266,7 +267,7 @@ impl Writer<'_> {
         };
         let completion = Completion {
             // Frames that could not be kept were never shown.
-            chunk_count: self.answer.pieces().count(),
+            chunk_count: self.answer.pieces().text_count(),
             finish_reason: self.answer.finish_reason(),
             ..exchange.completion_of(relay, None, end_reason)
         };

@@ -9,7 +9,7 @@ use personal_ai_assistant::memory::journal::JournalRow;
 use personal_ai_assistant::memory::store::Store;
 use personal_ai_assistant::memory::transcript::Transcript;
 use personal_ai_assistant::memory::usage::Sold;
-use personal_ai_assistant::stream::pieces::Pieces;
+use personal_ai_assistant::stream::pieces::{Piece, Pieces};
 
 use super::database::{NOW, Sqlite, message, open, read};
 use super::properties::{complete, for_any, of};
@@ -81,7 +81,7 @@ fn happen(store: &Store<Sqlite>, act: Act, now_ms: u64) -> Result<(), rusqlite::
             store.append(exchange, &mut row, of(&["\"text\"".to_owned()]).as_bytes())
         }
         Act::End(_) => {
-            text.push("\"end\"");
+            text.push(Piece::Text("\"end\""));
             store
                 .end(
                     exchange,

@@ -5,7 +5,7 @@ use personal_ai_assistant::memory::journal::JournalRow;
 use personal_ai_assistant::memory::sql::Database;
 use personal_ai_assistant::memory::store::State;
 use personal_ai_assistant::memory::usage::Sold;
-use personal_ai_assistant::stream::pieces::{MAX_BYTES, Pieces};
+use personal_ai_assistant::stream::pieces::{MAX_BYTES, Piece, Pieces};
 
 use super::database::{
     NOW, STOP, Sqlite, append, begin, end, exchange, is_full, json, message, open, pieces, store,
@@ -51,8 +51,8 @@ fn a_long_journal_takes_several_rows_and_comes_back_whole() {
     for number in 0..600 {
         let piece = format!("\"{number} {}\"", "x".repeat(number));
         let mut part = Pieces::default();
-        part.push(&piece);
-        all.push(&piece);
+        part.push(Piece::Text(&piece));
+        all.push(Piece::Text(&piece));
         append(&store, begun.exchange, &mut row, &part);
     }
     let sizes = "SELECT max(length(pieces)) <= 65536, count(*), min(typeof(pieces)) FROM journal";
@@ -187,9 +187,9 @@ fn the_longest_answer_fits_into_a_row() {
     let piece = serde_json::to_string(&"long words ".repeat(100)).expect("a text");
     while all.as_bytes().len() + piece.len() + 2 <= MAX_BYTES {
         let mut part = Pieces::default();
-        part.push(&piece);
+        part.push(Piece::Text(&piece));
         append(&store, begun.exchange, &mut row, &part);
-        all.push(&piece);
+        all.push(Piece::Text(&piece));
     }
     let ended = Ended {
         state: State::Complete,

@@ -14,7 +14,7 @@ use personal_ai_assistant::memory::sql::{Database, Statement, Value};
 use personal_ai_assistant::memory::store::{State, Store};
 use personal_ai_assistant::memory::transcript::{Format, Transcript};
 use personal_ai_assistant::memory::usage::Sold;
-use personal_ai_assistant::stream::pieces::Pieces;
+use personal_ai_assistant::stream::pieces::{Piece, Pieces};
 
 /// A moment in 2026, in milliseconds.
 pub const NOW: u64 = 1_795_000_000_000;
@@ -231,7 +231,7 @@ pub fn refused(store: &Store<Sqlite>, beginning: &NewExchange<'_>) -> BeginError
 pub fn pieces<'a>(texts: impl IntoIterator<Item = &'a str>) -> Pieces {
     let mut pieces = Pieces::default();
     for text in texts {
-        pieces.push(&serde_json::to_string(text).expect("a text"));
+        pieces.push(Piece::Text(&serde_json::to_string(text).expect("a text")));
     }
     pieces
 }

@@ -7,7 +7,7 @@ use personal_ai_assistant::memory::journal::JournalRow;
 use personal_ai_assistant::memory::sql::Database;
 use personal_ai_assistant::memory::store::{State, Store};
 use personal_ai_assistant::memory::usage::Sold;
-use personal_ai_assistant::stream::pieces::Pieces;
+use personal_ai_assistant::stream::pieces::{Piece, Pieces};
 
 use super::database::{
     NOW, Sqlite, begin, end, exchange, json, message, open, refused, store, turn,
@@ -250,7 +250,7 @@ fn the_longest_way_to_write_a_character_still_fits() {
     let begun = begin(&store, &message("c", "k1", "q"));
     let mut pieces = Pieces::default();
     for _ in 0..31_999 {
-        pieces.push(r#""\ud83d\ude00""#);
+        pieces.push(Piece::Text(r#""\ud83d\ude00""#));
     }
     let ended = Ended {
         state: State::Complete,

@@ -1,11 +1,11 @@
 //! The pieces of an answer and their encoding.
 
-use personal_ai_assistant::stream::pieces::Pieces;
+use personal_ai_assistant::stream::pieces::{Piece, Pieces};
 
 fn of(json: &[&str]) -> Pieces {
     let mut pieces = Pieces::default();
     for json in json {
-        pieces.push(json);
+        pieces.push(Piece::Text(json));
     }
     pieces
 }
@@ -21,7 +21,7 @@ fn pieces_come_back_as_upstream_wrote_them() {
         &long,
     ];
     let pieces = Pieces::from_bytes(of(&json).as_bytes().to_owned());
-    assert_eq!(pieces.iter().collect::<Vec<_>>(), json);
+    assert_eq!(pieces.iter().collect::<Vec<_>>(), json.map(Piece::Text));
     assert_eq!(pieces.count(), 5);
     assert_eq!(pieces, of(&json));
 }

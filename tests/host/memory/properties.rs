@@ -12,7 +12,7 @@ use personal_ai_assistant::memory::journal::JournalRow;
 use personal_ai_assistant::memory::store::{State, Store};
 use personal_ai_assistant::memory::transcript::Format;
 use personal_ai_assistant::memory::usage::Sold;
-use personal_ai_assistant::stream::pieces::Pieces;
+use personal_ai_assistant::stream::pieces::{Piece, Pieces};
 
 use super::database::{NOW, Sqlite, begin, conversation, exchange, json, message, open};
 
@@ -20,20 +20,40 @@ pub use crate::properties::{for_any, for_any_of};
 
 const ENDING: &str = "\"finish_reason\":\"stop\",\"usage\":{\"input_tokens\":1,\"output_tokens\":2,\"total_tokens\":3}";
 
-/// The pieces of an answer: JSON strings of any text, each a little longer or much.
+/// The pieces of an answer: JSON strings of any text, each a little longer or much, and some of them reasoning.
 fn answer() -> impl Strategy<Value = Vec<String>> {
-    let piece = (any::<String>(), 0..4_usize);
-    let piece = piece.prop_map(|(text, times)| {
+    let piece = (any::<String>(), 0..4_usize, any::<bool>());
+    let piece = piece.prop_map(|(text, times, is_reasoning)| {
         let times = [1, 1, 1, 500][times];
-        serde_json::to_string(&text.repeat(times)).expect("a text")
+        let json = serde_json::to_string(&text.repeat(times)).expect("a text");
+        if is_reasoning {
+            format!("~{json}")
+        } else {
+            json
+        }
     });
     vec(piece, 0..40)
+}
+
+/// A piece as the texts here have it: reasoning stands behind a mark.
+fn piece(text: &str) -> Piece<'_> {
+    match text.strip_prefix('~') {
+        Some(json) => Piece::Reasoning(json),
+        None => Piece::Text(text),
+    }
+}
+
+fn shown(piece: Piece<'_>) -> String {
+    match piece {
+        Piece::Text(json) => json.to_owned(),
+        Piece::Reasoning(json) => format!("~{json}"),
+    }
 }
 
 pub fn of(json: &[String]) -> Pieces {
     let mut pieces = Pieces::default();
     for json in json {
-        pieces.push(json);
+        pieces.push(piece(json));
     }
     pieces
 }
@@ -69,7 +89,7 @@ pub fn complete(pieces: &Pieces) -> Ended<'_> {
 
 /// What a reader gets that has seen so many frames.
 fn from(pieces: &Pieces, position: usize) -> Vec<String> {
-    pieces.iter().skip(position).map(str::to_owned).collect()
+    pieces.iter().skip(position).map(shown).collect()
 }
 
 #[test]
@@ -85,7 +105,7 @@ fn an_answer_is_the_same_however_its_writes_are_split_and_wherever_its_readers_a
                 let appended = store.append(begun.exchange, &mut row, of(write).as_bytes());
                 appended.expect("a journal that grows");
                 for json in write {
-                    so_far.push(json);
+                    so_far.push(piece(json));
                 }
                 assert_eq!(stored(&store).pieces, so_far);
             }
@@ -129,7 +149,7 @@ fn a_crash_after_any_statement_loses_nothing_that_was_written_and_changes_no_end
                 break;
             }
             for json in write {
-                written.push(json);
+                written.push(piece(json));
             }
         }
         let ends = lives && store.end(begun.exchange, &complete(&written)).is_ok();
@@ -179,7 +199,7 @@ fn a_killed_process_leaves_a_file_with_all_that_was_written() {
             let appended = store.append(begun.exchange, &mut row, of(write).as_bytes());
             appended.expect("a journal that grows");
             for json in write {
-                written.push(json);
+                written.push(piece(json));
             }
         }
         // What the file system has at this moment is what a killed process leaves.

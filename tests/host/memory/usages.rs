@@ -16,6 +16,8 @@ const TOLD: Sold = Sold::Told(Usage {
     input_tokens: 7,
     output_tokens: 5,
     total_tokens: 12,
+    cached_tokens: Some(3),
+    reasoning_tokens: Some(2),
 });
 
 /// What is told of these days, where nothing has a price.
@@ -34,8 +36,16 @@ fn total(store: &Store<Sqlite>) -> String {
 }
 
 fn sums(answers: u64, input: u64, output: u64, is_estimated: bool) -> String {
+    // Of each answer whose tokens were told.
+    let told = input / 7;
+    let (cached, reasoning) = if is_estimated {
+        (0, 0)
+    } else {
+        (told * 3, told * 2)
+    };
     let mut sums = serde_json::json!({
-        "answers": answers, "input_tokens": input, "output_tokens": output, "cached_tokens": 0, "reasoning_tokens": 0,
+        "answers": answers, "input_tokens": input, "output_tokens": output, "cached_tokens": cached,
+        "reasoning_tokens": reasoning,
     });
     if is_estimated {
         sums["estimated"] = true.into();
@@ -188,9 +198,10 @@ fn usage_is_told_by_day_and_model_and_summed() {
     let first = day::day_of(NOW);
     let counts = |answers: u64| {
         let (input, output) = (answers * 7, answers * 5);
+        let (cached, reasoning) = (answers * 3, answers * 2);
         format!(
-            "\"answers\":{answers},\"input_tokens\":{input},\"output_tokens\":{output},\"cached_tokens\":0,\
-             \"reasoning_tokens\":0"
+            "\"answers\":{answers},\"input_tokens\":{input},\"output_tokens\":{output},\"cached_tokens\":{cached},\
+             \"reasoning_tokens\":{reasoning}"
         )
     };
     assert_eq!(
