@@ -3,7 +3,7 @@
 //! A kept answer is counted by the transaction that ends it, and so exactly once. The tokens are those that upstream has
 //! told, or else an estimate, which is marked.
 
-use super::sql::{Database, Row, Statement, rows};
+use super::sql::{Database, Row, Statement, Value, rows};
 use super::store::Store;
 use crate::api::budget::{Budget, Standing};
 use crate::api::day;
@@ -63,6 +63,35 @@ impl Spent {
             }),
         }
     }
+
+    /// The same as numbers, in the order of the fields.
+    pub fn numbers(self) -> [u64; 5] {
+        [
+            self.input_tokens,
+            self.output_tokens,
+            self.cached_tokens,
+            self.reasoning_tokens,
+            u64::from(self.is_estimated),
+        ]
+    }
+
+    /// What [`Spent::numbers`] gave.
+    pub fn of_numbers(numbers: [u64; 5]) -> Self {
+        let [
+            input_tokens,
+            output_tokens,
+            cached_tokens,
+            reasoning_tokens,
+            estimated,
+        ] = numbers;
+        Self {
+            input_tokens,
+            output_tokens,
+            cached_tokens,
+            reasoning_tokens,
+            is_estimated: estimated > 0,
+        }
+    }
 }
 
 /// The tokens of a text of so many bytes, in UTF-8, by estimate.
@@ -92,15 +121,8 @@ pub(super) fn count(now_ms: u64, model: &str, spent: Spent) -> Statement {
             cached_tokens = cached_tokens + excluded.cached_tokens,
             reasoning_tokens = reasoning_tokens + excluded.reasoning_tokens,
             estimated_answers = estimated_answers + excluded.estimated_answers";
-    let values = [
-        day::day_of(now_ms).into(),
-        model.into(),
-        spent.input_tokens.into(),
-        spent.output_tokens.into(),
-        spent.cached_tokens.into(),
-        spent.reasoning_tokens.into(),
-        u64::from(spent.is_estimated).into(),
-    ];
+    let mut values = vec![day::day_of(now_ms).into(), model.into()];
+    values.extend(spent.numbers().map(Value::from));
     Statement::new(COUNT, values)
 }
 

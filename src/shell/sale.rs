@@ -3,7 +3,6 @@
 //!
 //! The owner's object counts. Without a budget, nothing is asked of it before the answer.
 
-use serde::Serialize;
 use uuid::Uuid;
 use wasm_bindgen::{JsCast, JsValue};
 use web_sys::Response;
@@ -11,14 +10,13 @@ use web_sys::Response;
 use super::early_end::EarlyEnd;
 use super::exchange::Exchange;
 use super::response::LEFT_HEADER;
-use super::runtime::js::{self, HeaderMap};
+use super::runtime::js;
 use super::runtime::wait::{Interrupted, Waiting};
 use crate::api::access::{Account, Client, account_of};
 use crate::api::budget;
 use crate::api::error::ErrorCode;
 use crate::api::request::ChatRequest;
 use crate::config::Config;
-use crate::json::{self, Object};
 use crate::memory::ledger::id_of;
 use crate::memory::usage::{self, Spent};
 use crate::openai::failure::Failure;
@@ -33,9 +31,16 @@ const SLACK_MS: u64 = 60_000;
 /// Longest cause of a failure that a log line repeats, in characters.
 const MAX_LOGGED_CAUSE: usize = 200;
 
-/// The path of an object's that counts. Clients cannot ask for it: the worker knows no such method of it.
+/// The method of messages to an object. Clients cannot send one: the worker knows no path with this method.
 pub(super) const METHOD: &str = "PUT";
-const TARGET: &str = "/usage";
+
+/// The first word of a message that reserves. Then come the sale, the account's name, the model, the tokens that are sent,
+/// the most that may come, and when the reservation expires.
+pub(super) const RESERVE: &str = "reserve";
+
+/// The first word of a message that tells the end. Then comes the sale, and if something was sold, the model and the
+/// numbers of [`Spent`].
+pub(super) const CLOSE: &str = "close";
 
 /// A stateless answer, until it is told what it has cost.
 pub(super) struct Sale {
@@ -50,13 +55,6 @@ pub(super) struct Sale {
     is_reserved: bool,
     /// How many tokens its budget has left.
     pub(super) left: Option<u64>,
-}
-
-/// What `fetch` takes, apart from the body.
-#[derive(Serialize)]
-struct Options<'a> {
-    method: &'a str,
-    headers: HeaderMap<'a>,
 }
 
 impl Sale {
@@ -100,14 +98,15 @@ impl Sale {
         let expires_ms = js::now_ms()
             .saturating_add(longest_ms)
             .saturating_add(SLACK_MS);
-        let mut message = Object::default();
-        message
-            .text("id", &self.id)
-            .text("model", &self.model)
-            .text("name", name)
-            .number("input_tokens", self.sent_tokens)
-            .number("output_tokens", u64::from(chat.max_tokens))
-            .number("expires_ms", expires_ms);
+        let Self {
+            id,
+            model,
+            sent_tokens,
+            ..
+        } = self;
+        let max_tokens = chat.max_tokens;
+        let message =
+            format!("{RESERVE} {id} {name} {model} {sent_tokens} {max_tokens} {expires_ms}");
         // The object may do it even if its response does not arrive.
         self.is_reserved = true;
         let response = match self.send(exchange, &message, waiting).await {
@@ -147,16 +146,12 @@ impl Sale {
         if spent.is_none() && !self.is_reserved {
             return;
         }
-        let mut message = Object::default();
-        message.text("id", &self.id);
+        let mut message = format!("{CLOSE} {}", self.id);
         if let Some(spent) = spent {
-            message
-                .text("model", &self.model)
-                .number("input_tokens", spent.input_tokens)
-                .number("output_tokens", spent.output_tokens)
-                .number("cached_tokens", spent.cached_tokens)
-                .number("reasoning_tokens", spent.reasoning_tokens)
-                .number("estimated", u64::from(spent.is_estimated));
+            message.extend([" ", &self.model]);
+            for number in spent.numbers() {
+                message.extend([" ", &number.to_string()]);
+            }
         }
         for attempt in 1..=2 {
             // The client may have left, which changes nothing of the cost.
@@ -177,18 +172,14 @@ impl Sale {
     async fn send(
         &self,
         exchange: &Exchange,
-        message: &Object,
+        message: &str,
         waiting: &mut Waiting,
     ) -> Result<Response, Interrupted> {
         let Some(owners) = &exchange.isolate.owners else {
             return Err(Interrupted::TimeIsUp);
         };
-        let options = Options {
-            method: METHOD,
-            headers: HeaderMap(&[("x-correlation-id", exchange.correlation_id.as_str())]),
-        };
-        let body = message.to_json().into_bytes();
-        let asked = owners.ask(&self.owner, TARGET, &json::to_json(&options), Some(body));
+        let id = exchange.correlation_id.as_str();
+        let asked = owners.tell(&self.owner, message, id);
         let deadline_ms = js::now_ms().saturating_add(MAX_WAIT_MS);
         let asked = asked.map_err(Interrupted::Failed)?;
         let response: JsValue = waiting.settle(&asked, deadline_ms).await?;

@@ -6,7 +6,6 @@ use web_sys::Request;
 
 use super::answer::Answer;
 use super::keeper::Keeper;
-use super::kept::name_in;
 use super::ledger;
 use super::object::{fresh_id, store_failed};
 use super::writing;
@@ -131,7 +130,9 @@ fn begin(
         error.retry_after_seconds = Some(RETRY_AFTER_SECONDS);
         return Err(EarlyEnd::Rejected(error));
     }
-    let budget = config.spending.budget_for(&name_in(request), &chat.model);
+    let budget = config
+        .spending
+        .budget_for(&ledger::name_in(request), &chat.model);
     let left = match budget.map_err(EarlyEnd::Invalid)? {
         Some(budget) => ledger::admit(&store, config, budget, &chat.model)?,
         None => None,

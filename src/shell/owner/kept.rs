@@ -4,6 +4,7 @@ use web_sys::Request;
 
 use super::ask::{self, Wanted};
 use super::keeper::Keeper;
+use super::ledger;
 use super::object::store_failed;
 use super::storage::{Storage, words_of};
 use crate::api::accept::prefers_markdown;
@@ -18,7 +19,6 @@ use crate::memory::list::{Cursor, Listing};
 use crate::memory::store::{State, Store};
 use crate::memory::transcript::{Format, Transcript};
 use crate::shell::early_end::EarlyEnd;
-use crate::shell::forward::ACCOUNT_HEADER;
 use crate::shell::runtime::js;
 
 /// What a request gets.
@@ -152,14 +152,9 @@ fn usage(keeper: &Keeper, store: &Store<Storage>, request: &Request) -> Result<R
     let spending = &config.map_err(EarlyEnd::from)?.spending;
     let now_ms = js::now_ms();
     let days = Days::parse(&query_of(request), day::day_of(now_ms)).map_err(EarlyEnd::Invalid)?;
-    let budget = spending.budget_of(&name_in(request));
+    let budget = spending.budget_of(&ledger::name_in(request));
     let usage = store.usage(days, &spending.prices, budget, now_ms);
     usage.map(Reply::Json).map_err(store_failed)
-}
-
-/// The name that budgets know the client by, as the worker has told it.
-pub(super) fn name_in(request: &Request) -> String {
-    js::header(&request.headers(), ACCOUNT_HEADER).unwrap_or_default()
 }
 
 /// Where the last page ended.

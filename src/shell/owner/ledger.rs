@@ -1,7 +1,7 @@
 //! What an object does for stateless answers of its owner: it reserves what they may cost, and counts what they have cost.
 
 use wasm_bindgen::JsValue;
-use web_sys::Response;
+use web_sys::{Request, Response};
 
 use super::object::{Object, store_failed};
 use super::storage::Storage;
@@ -9,14 +9,15 @@ use crate::api::budget::{self, Budget};
 use crate::api::day;
 use crate::api::error::ErrorCode;
 use crate::config::Config;
-use crate::json::Fields;
 use crate::memory::ledger::Reservation;
 use crate::memory::store::Store;
 use crate::memory::usage::Spent;
 use crate::shell::early_end::EarlyEnd;
 use crate::shell::exchange::Exchange;
+use crate::shell::forward::ACCOUNT_HEADER;
 use crate::shell::response::{self, LEFT_HEADER};
 use crate::shell::runtime::js;
+use crate::shell::sale;
 
 /// Lets an answer begin that has a budget, unless that is used up; gives how many tokens it has left.
 pub(super) fn admit(
@@ -59,37 +60,36 @@ pub(super) fn answer(
 
 fn keep(object: &Object, config: &Config, body: &[u8]) -> Result<Option<u64>, EarlyEnd> {
     let message = String::from_utf8_lossy(body);
-    let fields = Fields::parse(&message).unwrap_or_default();
-    let text = |name: &str| fields.text(name).unwrap_or_default();
-    let number = |name: &str| {
-        let digits = fields.get(name).unwrap_or_default();
-        digits.parse::<u64>().unwrap_or_default()
-    };
-    let store = object.store()?;
-    let (id, model) = (text("id"), text("model"));
-    let Some(name) = fields.text("name") else {
-        let spent = Spent {
-            input_tokens: number("input_tokens"),
-            output_tokens: number("output_tokens"),
-            cached_tokens: number("cached_tokens"),
-            reasoning_tokens: number("reasoning_tokens"),
-            is_estimated: number("estimated") > 0,
-        };
-        let spent = (!model.is_empty()).then_some((model.as_str(), spent));
-        let closed = store.close(&id, spent, js::now_ms());
-        return closed.map(|()| None).map_err(store_failed);
-    };
-    // Answers that a dead instance left unfinished are counted, not reserved for ever.
-    let store = object.store_with_endings()?;
-    let budget = config.spending.budget_of(&name).unwrap_or_default();
-    let left = admit(&store, config, budget, &model)?;
-    let reservation = Reservation {
-        id: &id,
-        model: &model,
-        sent_tokens: number("input_tokens"),
-        max_tokens: number("output_tokens"),
-        expires_ms: number("expires_ms"),
-    };
-    store.reserve(&reservation).map_err(store_failed)?;
-    Ok(left)
+    let words: Vec<&str> = message.split(' ').collect();
+    let number = |place: usize| words.get(place)?.parse::<u64>().ok();
+    let number = |place| number(place).unwrap_or_default();
+    match *words {
+        [sale::RESERVE, id, name, model, ..] => {
+            // Answers that a dead instance left unfinished are counted, not reserved for ever.
+            let store = object.store_with_endings()?;
+            let budget = config.spending.budget_of(name).unwrap_or_default();
+            let left = admit(&store, config, budget, model)?;
+            let reservation = Reservation {
+                id,
+                model,
+                sent_tokens: number(4),
+                max_tokens: number(5),
+                expires_ms: number(6),
+            };
+            store.reserve(&reservation).map_err(store_failed)?;
+            Ok(left)
+        }
+        [sale::CLOSE, id, ref spent @ ..] => {
+            let model = spent.first();
+            let spent = model.map(|model| (*model, Spent::of_numbers([3, 4, 5, 6, 7].map(number))));
+            let closed = object.store()?.close(id, spent, js::now_ms());
+            closed.map(|()| None).map_err(store_failed)
+        }
+        _ => Err(ErrorCode::NotFound.into()),
+    }
+}
+
+/// The name that budgets know the client by, as the worker has told it.
+pub(super) fn name_in(request: &Request) -> String {
+    js::header(&request.headers(), ACCOUNT_HEADER).unwrap_or_default()
 }
