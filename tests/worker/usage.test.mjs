@@ -10,15 +10,7 @@ import { startKept } from "../support/kept.mjs";
 import { Person } from "../support/person.mjs";
 import { randomOf } from "../support/random.mjs";
 import { estimate, sentTokens, usageOf, usageOnce } from "../support/spending.mjs";
-import {
-  answer,
-  delta,
-  done,
-  event,
-  finish,
-  startUpstream,
-  usage,
-} from "../support/upstream.mjs";
+import { answer, delta, done, event, finish, startUpstream, usage } from "../support/upstream.mjs";
 
 /** How many answers are asked for, and how many at a time. */
 const ANSWERS = 1000;
@@ -280,10 +272,7 @@ test(`of ${ANSWERS} answers of every ending, each is counted once, to the token 
       });
     }
   }
-  assert.deepEqual(
-    new Map([...byModel].sort()),
-    new Map([...sold].sort()),
-  );
+  assert.deepEqual(new Map([...byModel].sort()), new Map([...sold].sort()));
   const { input, output } = sold.get(DEFAULT_MODEL);
   const { input: inputOfMini, output: outputOfMini } = sold.get("gpt-4o-mini");
   const cost = input * 30 + output * 60.5 + inputOfMini * 0.15 + outputOfMini * 0.6;
