@@ -1,6 +1,7 @@
 /** Budgets: what is spent and what may be spent is known before the model's server is asked. */
 import assert from "node:assert/strict";
 import test, { after, beforeEach } from "node:test";
+import { alarms } from "../support/alarms.mjs";
 import { DETAILS, errorBody } from "../support/errors.mjs";
 import { startWorker } from "../support/harness.mjs";
 import { startKept } from "../support/kept.mjs";
@@ -28,7 +29,10 @@ async function startAt(now, variables) {
     ANONYMOUS_OWNER: "true",
     MAX_ANSWERS_AT_ONCE: "100",
   };
-  const app = await startWorker({ ...all, ...variables }, { front: SET_CLOCK, owners: true });
+  const app = await startWorker(
+    { ...all, ...variables },
+    { front: SET_CLOCK + alarms(0), owners: true },
+  );
   await setClock(app, now);
   return app;
 }
