@@ -7,8 +7,10 @@ use std::fmt;
 
 use self::variables::Variables;
 use crate::api::access::{AccessTokens, Gate, Origins, tokens_in};
+use crate::api::budget::{Allowances, KINDS, Kind, Spending};
 use crate::api::host::Hosts;
 use crate::api::keeping::Keeping;
+use crate::api::money::Prices;
 use crate::api::request::{Effort, Rules};
 use crate::json;
 use crate::openai::{Api, Server, Target};
@@ -32,6 +34,8 @@ pub struct Config {
     pub limits: Limits,
     /// What is kept of conversations, and for whom.
     pub kept: Keeping,
+    /// What clients may spend, and what that costs.
+    pub spending: Spending,
     /// `LOG_LEVEL`: the lowest level that is logged.
     pub log_level: Level,
 }
@@ -46,10 +50,14 @@ impl Config {
         let mut variables = Variables::of(&lookup);
         // Problems are reported in this order.
         let api_key = api_key(&mut variables);
+        let rules = rules(&mut variables);
+        let limits = limits(&mut variables);
+        let target = target(&mut variables, api_key);
         let config = Self {
-            rules: rules(&mut variables),
-            limits: limits(&mut variables),
-            target: target(&mut variables, api_key),
+            spending: spending(&mut variables, &rules, &target.fallbacks.models),
+            rules,
+            limits,
+            target,
             access_tokens: access_tokens(&mut variables),
             kept: keeping(&mut variables),
             log_level: log_level_of(&mut variables),
@@ -57,6 +65,28 @@ impl Config {
         gate_of(&mut variables);
         match variables.problems {
             problems if problems.is_empty() => Ok(config),
+            problems => Err(ConfigError { problems }),
+        }
+    }
+}
+
+impl Config {
+    /// The configuration of a deployment without the binding `OWNERS`, where nothing is counted.
+    ///
+    /// # Errors
+    ///
+    /// A budget, which nobody would keep.
+    pub fn without_owners(self) -> Result<Self, ConfigError> {
+        let limits = KINDS.iter().zip(&self.spending.limits);
+        let set = limits.filter(|(_, limits)| **limits != Allowances::default());
+        let problem = |(kind, _): (&Kind, _)| {
+            let name = kind.name.to_ascii_uppercase();
+            format!(
+                "{name} needs the binding OWNERS, or DATA_DIR on your own server: without it, nothing is counted."
+            )
+        };
+        match set.map(problem).collect::<Vec<_>>() {
+            problems if problems.is_empty() => Ok(self),
             problems => Err(ConfigError { problems }),
         }
     }
@@ -224,6 +254,25 @@ fn keeping(variables: &mut Variables<'_>) -> Keeping {
         max_answers_at_once: variables.integer("MAX_ANSWERS_AT_ONCE", 4, 1..=100),
         days: days.map(|_| variables.integer("CONVERSATION_DAYS", 0, 1..=36_500)),
     }
+}
+
+fn spending(variables: &mut Variables<'_>, rules: &Rules, fallback_models: &[String]) -> Spending {
+    let prices = variables
+        .parsed("PRICES", Prices::RULE, Prices::parse)
+        .unwrap_or_default();
+    let limits = KINDS.map(|kind| {
+        let name = kind.name.to_ascii_uppercase();
+        let (rule, is_cost) = (kind.rule(), kind.is_cost);
+        let limits = variables.parsed(&name, rule, |text| Allowances::parse(text, is_cost));
+        let asked = rules.allowed_models.iter().chain([&rules.default_model]);
+        let mut models = asked.chain(fallback_models);
+        if is_cost && limits.is_some() && models.any(|model| prices.of(model).is_none()) {
+            let rule = "needs PRICES with the price of OPENAI_MODEL and of all ALLOWED_MODELS and FALLBACK_MODELS";
+            variables.problem(&name, rule);
+        }
+        limits.unwrap_or_default()
+    });
+    Spending { prices, limits }
 }
 
 fn log_level_of(variables: &mut Variables<'_>) -> Level {

@@ -36,6 +36,39 @@ pub struct Client {
     pub owner: String,
 }
 
+/// Whose tokens and money a client spends.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub struct Account<'c> {
+    /// The owner whose object counts.
+    pub owner: &'c str,
+    /// The name that budgets know it by.
+    pub name: &'c str,
+}
+
+/// The account of a client. All that have no name share one.
+pub fn account_of(client: Option<&Client>) -> Account<'_> {
+    match client {
+        Some(client) if client.is_named() => Account {
+            owner: &client.owner,
+            name: &client.name,
+        },
+        _ => Account {
+            owner: ANONYMOUS_OWNER,
+            name: ANONYMOUS_OWNER,
+        },
+    }
+}
+
+impl Client {
+    /// Whether its token has a name.
+    fn is_named(&self) -> bool {
+        self.owner.starts_with(NAMED)
+    }
+}
+
+/// What owners with a name begin with.
+const NAMED: &str = "name:";
+
 /// The owner that all clients share where `ANONYMOUS_OWNER` allows it. No token has it: theirs have a prefix.
 pub const ANONYMOUS_OWNER: &str = "anonymous";
 
@@ -91,7 +124,7 @@ impl AccessToken {
         };
         let digest = digest(token);
         let owner = if entry.contains(':') {
-            format!("name:{name}")
+            format!("{NAMED}{name}")
         } else {
             format!("token:{}", hex(&digest))
         };

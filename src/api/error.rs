@@ -67,6 +67,10 @@ pub enum ErrorCode {
     Interrupted,
     /// The store of conversations cannot be read or written.
     StoreUnavailable,
+    /// The client's budget is used up.
+    BudgetExhausted,
+    /// This deployment counts no usage.
+    UsageUnavailable,
 }
 
 impl ErrorCode {
@@ -121,6 +125,8 @@ impl ErrorCode {
             Self::TooManyAnswers => (429, "too_many_answers"),
             Self::Interrupted => (503, "interrupted"),
             Self::StoreUnavailable => (503, "store_unavailable"),
+            Self::BudgetExhausted => (429, "budget_exhausted"),
+            Self::UsageUnavailable => (409, "usage_unavailable"),
         }
     }
 
@@ -242,6 +248,14 @@ impl ErrorCode {
             Self::StoreUnavailable => (
                 "Conversations cannot be reached",
                 "This service could not read or write its conversations. Try again in a moment. If you run this service, check its log.",
+            ),
+            Self::BudgetExhausted => (
+                "Budget used up",
+                "You have used up your budget. A new one begins at midnight UTC.",
+            ),
+            Self::UsageUnavailable => (
+                "Usage is not counted",
+                "This service counts no usage. If you run this service, bind OWNERS or set DATA_DIR: see docs/conversations.md.",
             ),
         }
     }

@@ -1,5 +1,6 @@
 //! The query of `GET /conversations`, and how URLs are decoded.
 
+use super::day;
 use super::request::Invalid;
 
 /// Most conversations of a page.
@@ -64,6 +65,51 @@ fn limit(query: &str) -> Result<u32, Invalid> {
         let rule = format!("Input should be a whole number from 1 to {MAX_LIMIT}");
         Invalid::query("limit", rule)
     })
+}
+
+/// Most days that `GET /usage` tells of: a leap year.
+const MAX_DAYS: u64 = 366;
+
+/// Which days a client wants to know the usage of, both included.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub struct Days {
+    /// `from`: by default the first of the month of `to`.
+    pub from: u64,
+    /// `to`: by default today.
+    pub to: u64,
+}
+
+impl Days {
+    /// Parses a query, without its question mark. Other parameters are ignored.
+    ///
+    /// # Errors
+    ///
+    /// The first parameter that breaks its rule.
+    pub fn parse(query: &str, today: u64) -> Result<Self, Invalid> {
+        let from = date(query, "from")?;
+        let to = date(query, "to")?.unwrap_or(today);
+        let from = from.unwrap_or_else(|| day::first_of_month(to));
+        let days = to.checked_sub(from).ok_or_else(|| {
+            Invalid::query(
+                "to",
+                "Value error, the last day should not be before the first one",
+            )
+        })?;
+        if days >= MAX_DAYS {
+            let rule = format!("Value error, should be at most {MAX_DAYS} days");
+            return Err(Invalid::query("from", rule));
+        }
+        Ok(Self { from, to })
+    }
+}
+
+fn date(query: &str, name: &str) -> Result<Option<u64>, Invalid> {
+    let Some(text) = parameter(query, name) else {
+        return Ok(None);
+    };
+    day::parse(&text)
+        .map(Some)
+        .ok_or_else(|| Invalid::query(name, "Input should be a date such as 2026-01-31"))
 }
 
 /// A parameter of a query, decoded as forms are: `+` is a space, `%` begins a byte. Of several, the first one counts.

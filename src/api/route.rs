@@ -46,6 +46,8 @@ pub enum KeptRoute<'p> {
     Stop(&'p str),
     /// `GET /export`.
     Export,
+    /// `GET /usage`.
+    Usage,
 }
 
 /// Chooses the route of a request. `method` is upper case, `path` starts with `/` and has no query;
@@ -84,6 +86,7 @@ fn kept_route<'p>(method: &str, path: &'p str) -> Option<KeptRoute<'p>> {
         ("/conversations", "GET") => Some(KeptRoute::List),
         ("/conversations", "DELETE") => Some(KeptRoute::DeleteAll),
         ("/export", "GET") => Some(KeptRoute::Export),
+        ("/usage", "GET") => Some(KeptRoute::Usage),
         (_, "GET") => answer_in(path).map(KeptRoute::Answer),
         (_, "POST") => answer_to_stop(path).map(KeptRoute::Stop),
         _ => None,
@@ -114,7 +117,7 @@ fn methods_of(path: &str) -> Option<&'static str> {
             Some("GET, HEAD, OPTIONS")
         }
         "/conversations" => Some("GET, DELETE, OPTIONS"),
-        "/export" => Some("GET, OPTIONS"),
+        "/export" | "/usage" => Some("GET, OPTIONS"),
         _ if conversation_in(path).is_some() => Some("GET, PATCH, DELETE, OPTIONS"),
         _ if answer_in(path).is_some() => Some("GET, OPTIONS"),
         _ if answer_to_stop(path).is_some() => Some("POST, OPTIONS"),

@@ -8,6 +8,7 @@ use super::journal::{self, JournalRow};
 use super::search;
 use super::sql::{Database, Row, Statement, rows};
 use super::store::{State, Store};
+use super::usage::{self, Sold, Spent};
 use crate::stream::pieces::Pieces;
 
 /// How an answer ended.
@@ -19,6 +20,8 @@ pub struct Ended<'a> {
     pub ending: &'a str,
     /// All of its text.
     pub pieces: &'a Pieces,
+    /// What upstream has sold.
+    pub sold: Sold,
     /// The present time.
     pub now_ms: u64,
 }
@@ -82,20 +85,24 @@ impl<D: Database> Store<D> {
     ///
     /// The database's; then the answer is as it was.
     pub fn end(&self, exchange: u64, ended: &Ended<'_>) -> Result<bool, D::Error> {
-        const MESSAGE: &str =
-            "SELECT message FROM exchanges WHERE number = ?1 AND state = 'streaming'";
+        const MESSAGE: &str = "SELECT message, model, sent_tokens FROM exchanges
+            WHERE number = ?1 AND state = 'streaming'";
         const END: &str = "UPDATE exchanges SET state = ?2, ending = ?3, pieces = ?4, ended_ms = ?5 WHERE number = ?1";
         let mut found = rows(&self.database, MESSAGE, &[exchange.into()])?;
-        let Some(message) = found.next().map(|mut row| row.text()) else {
+        let Some(mut row) = found.next() else {
             return Ok(false);
         };
+        let (message, model) = (row.text(), row.text());
         let Ended {
             state,
             ending,
             pieces,
+            sold,
             now_ms,
         } = *ended;
-        let text = format!("{message}\n{}", pieces.text());
+        let answer = pieces.text();
+        let spent = Spent::of(sold, row.number(), pieces.text_bytes());
+        let text = format!("{message}\n{answer}");
         let values = [
             exchange.into(),
             state.name().into(),
@@ -103,11 +110,13 @@ impl<D: Database> Store<D> {
             pieces.as_bytes().into(),
             now_ms.into(),
         ];
-        self.database.write(&[
+        let mut statements = vec![
             Statement::new(END, values),
             Statement::new(journal::DELETE, [exchange.into()]),
             search::index(exchange, &text),
-        ])?;
+        ];
+        statements.extend(spent.map(|spent| usage::count(now_ms, &model, spent)));
+        self.database.write(&statements)?;
         Ok(true)
     }
 

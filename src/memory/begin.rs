@@ -4,6 +4,7 @@ use super::history::{self, Parent};
 use super::sql::{Database, Statement, rows};
 use super::store::{State, Store};
 use super::title;
+use super::usage;
 use crate::api::request::{After, Turn};
 
 /// A message that wants an answer.
@@ -25,6 +26,10 @@ pub struct NewExchange<'a> {
     pub correlation_id: &'a str,
     /// The model to ask.
     pub model: &'a str,
+    /// Bytes of the instructions that go upstream before everything else.
+    pub instruction_bytes: usize,
+    /// Most tokens that the answer may have.
+    pub max_tokens: u32,
     /// The message, trimmed and not empty.
     pub message: &'a str,
     /// The present time.
@@ -40,6 +45,8 @@ pub struct Begun {
     pub history: Vec<Turn>,
     /// How many turns that is.
     pub history_turns: u64,
+    /// The tokens of all that goes upstream, by estimate.
+    pub sent_tokens: u64,
 }
 
 /// Why an exchange cannot begin.
@@ -76,6 +83,7 @@ impl<D: Database> Store<D> {
         let conversation = known.unwrap_or_else(|| self.next_number(now_ms));
         let exchange = self.next_number(now_ms);
         let history_turns = u64::try_from(history.len()).unwrap_or(u64::MAX);
+        let sent_tokens = usage::sent(new.instruction_bytes, &history, new.message);
         let place = match known {
             Some(number) => touch(number, now_ms),
             None => create(conversation, new),
@@ -99,6 +107,8 @@ impl<D: Database> Store<D> {
                     history_turns.into(),
                     now_ms.into(),
                     new.message.into(),
+                    sent_tokens.into(),
+                    u64::from(new.max_tokens).into(),
                 ],
             ),
         ])?;
@@ -106,6 +116,7 @@ impl<D: Database> Store<D> {
             exchange,
             history,
             history_turns,
+            sent_tokens,
         })
     }
 
@@ -149,8 +160,8 @@ impl<D: Database> Store<D> {
 }
 
 const INSERT: &str = "INSERT INTO exchanges (number, conversation, id, state, parent, parent_exchange, question_turn,
-    answer_turn, request, correlation_id, model, history_turns, created_ms, message)
-    VALUES (?1, ?2, ?3, 'streaming', ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13)";
+    answer_turn, request, correlation_id, model, history_turns, created_ms, message, sent_tokens, max_tokens)
+    VALUES (?1, ?2, ?3, 'streaming', ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15)";
 
 /// A new conversation. Its title is the beginning of its first message.
 fn create(number: u64, new: &NewExchange<'_>) -> Statement {

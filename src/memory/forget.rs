@@ -6,6 +6,7 @@ use super::search;
 use super::sql::{Database, Row, Statement, rows};
 use super::store::Store;
 use super::title;
+use super::usage::Running;
 
 impl<D: Database> Store<D> {
     /// Gives a conversation a title. False when there is none of this id.
@@ -31,26 +32,30 @@ impl<D: Database> Store<D> {
         Ok(true)
     }
 
-    /// Forgets a conversation. False when there is none of this id.
+    /// Forgets a conversation. False when there is none of this id. Its answers that run are counted as they stand.
     ///
     /// # Errors
     ///
     /// The database's; then nothing was forgotten.
-    pub fn delete(&self, id: &str) -> Result<bool, D::Error> {
+    pub fn delete(&self, id: &str, running: &[Running], now_ms: u64) -> Result<bool, D::Error> {
         let Some(conversation) = self.find(id)? else {
             return Ok(false);
         };
-        self.database.write(&forget(&conversation))?;
+        let mut statements = self.count_running(running, now_ms)?;
+        statements.extend(forget(&conversation));
+        self.database.write(&statements)?;
         Ok(true)
     }
 
-    /// Forgets everything.
+    /// Forgets everything but what answers have cost. Those that run are counted as they stand.
     ///
     /// # Errors
     ///
     /// The database's; then nothing was forgotten.
-    pub fn delete_all(&self) -> Result<(), D::Error> {
-        self.database.write(&schema::clear(schema::STEPS))
+    pub fn delete_all(&self, running: &[Running], now_ms: u64) -> Result<(), D::Error> {
+        let mut statements = self.count_running(running, now_ms)?;
+        statements.extend(schema::clear(schema::STEPS));
+        self.database.write(&statements)
     }
 
     /// Forgets conversations that were not touched since `before_ms`, the oldest first and at most `limit`, and returns

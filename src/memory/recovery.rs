@@ -9,6 +9,7 @@ use super::journal;
 use super::schema::{self, OpenError};
 use super::sql::{Database, rows};
 use super::store::{State, Store};
+use super::usage::Sold;
 
 /// An answer that was ended because the instance that wrote it is gone.
 #[derive(Clone, Debug, Eq, PartialEq)]
@@ -51,6 +52,8 @@ impl<D: Database> Store<D> {
                 state: State::Interrupted,
                 ending: &ending,
                 pieces: &pieces,
+                // Whether upstream had begun to answer is not known.
+                sold: Sold::Untold,
                 now_ms,
             };
             self.end(exchange, &ended)?;

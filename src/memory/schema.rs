@@ -11,7 +11,7 @@ use super::sql::{Database, Statement, rows};
 pub type Steps<'a> = &'a [&'a [&'static str]];
 
 /// All versions so far. A step that was released never changes: files were made by it.
-pub const STEPS: Steps<'static> = &[VERSION_1];
+pub const STEPS: Steps<'static> = &[VERSION_1, VERSION_2];
 
 /// Columns that most queries read come first, because `SQLite` keeps the rest of a long row on other pages.
 const VERSION_1: &[&str] = &[
@@ -53,6 +53,36 @@ const VERSION_1: &[&str] = &[
         PRIMARY KEY (exchange, number)
     ) WITHOUT ROWID",
     SEARCH,
+];
+
+/// What answers cost. These tables stay when everything is forgotten: what was spent is spent.
+const VERSION_2: &[&str] = &[
+    // What an answer that runs may cost: the tokens that were sent, by estimate, and the most that may come.
+    "ALTER TABLE exchanges ADD COLUMN sent_tokens INTEGER",
+    "ALTER TABLE exchanges ADD COLUMN max_tokens INTEGER",
+    "CREATE TABLE IF NOT EXISTS usage (
+        day INTEGER NOT NULL,
+        model TEXT NOT NULL,
+        answers INTEGER NOT NULL,
+        input_tokens INTEGER NOT NULL,
+        output_tokens INTEGER NOT NULL,
+        cached_tokens INTEGER NOT NULL,
+        reasoning_tokens INTEGER NOT NULL,
+        estimated_answers INTEGER NOT NULL,
+        PRIMARY KEY (day, model)
+    ) WITHOUT ROWID",
+    // What stateless answers that run may cost. One whose end nobody told by `expires_ms` was counted as spent on
+    // `counted_day`.
+    "CREATE TABLE IF NOT EXISTS reservations (
+        id TEXT PRIMARY KEY,
+        expires_ms INTEGER NOT NULL,
+        model TEXT NOT NULL,
+        sent_tokens INTEGER NOT NULL,
+        max_tokens INTEGER NOT NULL,
+        counted_day INTEGER
+    ) WITHOUT ROWID",
+    // Stateless answers that were counted: one that is told again counts once. Their ids begin with their time.
+    "CREATE TABLE IF NOT EXISTS counted (id TEXT PRIMARY KEY) WITHOUT ROWID",
 ];
 
 /// The search index. Row ids are the numbers of exchanges and of renamed conversations. Marks are parts of words, as the
@@ -133,7 +163,7 @@ pub fn migrate<D: Database>(database: &D, steps: Steps<'_>) -> Result<(), OpenEr
     Ok(())
 }
 
-/// The statements that forget everything and make the tables anew.
+/// The statements that forget every conversation and make their tables anew.
 pub(super) fn clear(steps: Steps<'_>) -> Vec<Statement> {
     const DROP: [&str; 4] = [
         "DROP TABLE search",

@@ -75,6 +75,11 @@ impl Target {
         self.server.base_url.join("/models")
     }
 
+    /// Bytes of the system prompt.
+    pub fn instruction_bytes(&self) -> usize {
+        self.system_prompt.as_ref().map_or(0, String::len)
+    }
+
     /// The system prompt, where those who may chat are told it.
     pub fn shown_system_prompt(&self) -> Option<&str> {
         let prompt = self.system_prompt.as_deref();

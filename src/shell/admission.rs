@@ -33,8 +33,8 @@ const MAX_LOGGED_CAUSE: usize = 200;
 /// A chat that was let in.
 pub(super) struct Admitted<'c> {
     pub(super) chat: ChatRequest,
-    /// Whose conversations the client may use, if anybody's.
-    pub(super) owner: Option<&'c str>,
+    /// Who sent it, where access tokens tell.
+    pub(super) client: Option<&'c Client>,
     /// The body that it was parsed from.
     pub(super) body: Vec<u8>,
 }
@@ -83,11 +83,7 @@ pub(super) async fn admit<'c>(
     if !resumes {
         check_rate(exchange, request, name, waiting).await?;
     }
-    Ok(Admitted {
-        chat,
-        owner: config.kept.owner_of(client),
-        body,
-    })
+    Ok(Admitted { chat, client, body })
 }
 
 /// Reads a body of JSON, within its bound and its deadline.

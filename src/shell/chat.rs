@@ -10,17 +10,20 @@ use super::early_end::EarlyEnd;
 use super::exchange::Exchange;
 use super::forward::{self, Relayed};
 use super::pump::{Delivery, Pump};
-use super::response;
+use super::response::{self, Told};
 use super::runtime::instance::OpenWork;
 use super::runtime::js;
 use super::runtime::streams::{Outlet, Source};
 use super::runtime::task::Inbox;
 use super::runtime::wait::Waiting;
+use super::sale::Sale;
 use super::upstream;
+use crate::api::access::account_of;
 use crate::api::ending::EndReason;
 use crate::api::frame::FrameEncoder;
 use crate::api::request::ChatRequest;
 use crate::config::Config;
+use crate::memory::usage::{Sold, Spent};
 use crate::openai::EventParser;
 use crate::stream::relay::{Form, Input, Relay};
 use crate::telemetry::record::Level;
@@ -48,26 +51,44 @@ impl Chat {
     /// Runs it to its end. `inbox` is that of its task.
     pub(super) async fn run(self, request: Request, inbox: Rc<Inbox>) {
         let mut waiting = Waiting::of(&request, inbox);
-        let begun = self.begin(&request, &mut waiting).await;
+        let mut sale = None;
+        let begun = self.begin(&request, &mut waiting, &mut sale).await;
         // The stream may be open for long, and needs nothing more of the request.
         drop(request);
         // Each arm writes the one `response_complete`, but for a kept answer, whose object writes it.
         match begun {
-            Ok(Begun::Stream(source, relay)) => self.stream(source, relay, waiting).await,
+            Ok(Begun::Stream(source, relay)) => self.stream(source, relay, waiting, sale).await,
             Ok(Begun::Kept(response)) => self.open.respond(response),
-            Err(end) => end.respond(&self.exchange, &self.open),
+            Err(end) => {
+                end.respond(&self.exchange, &self.open);
+                if let Some(sale) = sale {
+                    sale.tell(&self.exchange, None, &mut waiting).await;
+                }
+            }
         }
     }
 
     /// Lets the request in and asks upstream, or has the owner's object do that. From then on the answer is a stream.
-    async fn begin(&self, request: &Request, waiting: &mut Waiting) -> Result<Begun, EarlyEnd> {
+    /// `sale` is what is counted of the answer.
+    async fn begin(
+        &self,
+        request: &Request,
+        waiting: &mut Waiting,
+        sale: &mut Option<Sale>,
+    ) -> Result<Begun, EarlyEnd> {
         let exchange = &self.exchange;
         let config = admission::config_of(exchange)?;
-        let Admitted { chat, owner, body } =
+        let Admitted { chat, client, body } =
             admission::admit(exchange, request, config, waiting).await?;
         if chat.kept.is_some() {
-            let forwarded = forward::forward(exchange, request, config, owner, Some(body), waiting);
+            let forwarded =
+                forward::forward(exchange, request, config, client, Some(body), waiting);
             return forwarded.await.map(Begun::Kept);
+        }
+        *sale = Sale::of(exchange, config, account_of(client), &chat);
+        if let Some(sale) = sale {
+            sale.reserve(exchange, config, client, &chat, waiting)
+                .await?;
         }
         let upstream = upstream::open(exchange, config, &chat, None, waiting).await?;
         upstream.log_started(exchange, &chat);
@@ -93,10 +114,13 @@ impl Chat {
     }
 
     /// Streams the answer.
-    async fn stream(&self, source: Source, relay: Relay, waiting: Waiting) {
+    async fn stream(&self, source: Source, relay: Relay, waiting: Waiting, sale: Option<Sale>) {
         let (outlet, body) = Outlet::open(&waiting);
-        let context = self.exchange.response_context();
-        let response = response::stream(&body, self.exchange.model(), &context);
+        let told = Told {
+            model: self.exchange.model(),
+            left: sale.as_ref().and_then(|sale| sale.left),
+        };
+        let response = response::stream(&body, told, &self.exchange.response_context());
         self.open.respond(response);
         let mut pump = Pump::new(source, relay, outlet, waiting);
         let log_frames = |relay: &mut Relay| {
@@ -106,6 +130,11 @@ impl Chat {
         };
         let delivery = pump.run(log_frames).await;
         self.log_end(&pump.relay, delivery);
+        if let Some(sale) = sale {
+            let sold = pump.relay.usage().map_or(Sold::Untold, Sold::Told);
+            let spent = Spent::of(sold, sale.sent_tokens, pump.relay.text_bytes());
+            sale.tell(&self.exchange, spent, &mut pump.waiting).await;
+        }
         pump.drain().await;
     }
 

@@ -76,7 +76,6 @@ impl Exchange {
         ResponseContext {
             correlation_id: &self.correlation_id,
             cors: self.cors.as_ref().ok(),
-            names_models: self.isolate.names_models(),
         }
     }
 

@@ -20,6 +20,7 @@ use super::runtime::instance::OpenWork;
 use super::runtime::js::{self, HeaderMap};
 use super::runtime::task::Inbox;
 use super::runtime::wait::{Interrupted, Waiting};
+use crate::api::access::{Client, account_of};
 use crate::api::error::{ApiError, ErrorCode};
 use crate::config::Config;
 use crate::json;
@@ -35,6 +36,12 @@ const ARRIVAL_MS: u64 = 1_000;
 
 /// What a client is told that belongs to nobody, so that nothing can be kept for it.
 const NO_OWNER: &str = "This service keeps no conversations without access tokens. Leave out conversation_id. If you run this service, set ACCESS_TOKENS, or ANONYMOUS_OWNER to true.";
+
+/// The path that tells what answers have cost. Clients that share one account ask one object.
+const USAGE: &str = "/usage";
+
+/// The header that tells an object whom budgets name. Clients cannot send it.
+pub(super) const ACCOUNT_HEADER: &str = "x-account";
 
 /// The headers that an object looks at.
 const FORWARDED_HEADERS: [&str; 4] = ["accept", "idempotency-key", "last-event-id", "x-confirm"];
@@ -82,8 +89,8 @@ async fn answer(
         _ => Ok(None),
     };
     exchange.log_received(Level::Info, None, name);
-    let owner = config.kept.owner_of(client?);
-    forward(exchange, request, config, owner, body?, waiting).await
+    let client = client?;
+    forward(exchange, request, config, client, body?, waiting).await
 }
 
 /// Has the owner's object answer. Unless this fails, the object writes the request's last log line as well.
@@ -91,20 +98,33 @@ pub(super) async fn forward(
     exchange: &Exchange,
     request: &Request,
     config: &Config,
-    owner: Option<&str>,
+    client: Option<&Client>,
     body: Option<Vec<u8>>,
     waiting: &mut Waiting,
 ) -> Result<Relayed, EarlyEnd> {
     let owners = exchange.isolate.owners.as_ref();
-    let owners = owners.ok_or(ErrorCode::ConversationsUnavailable)?;
+    let owners = owners.ok_or(if exchange.path == USAGE {
+        ErrorCode::UsageUnavailable
+    } else {
+        ErrorCode::ConversationsUnavailable
+    })?;
+    let account = account_of(client);
+    let owner = if exchange.path == USAGE {
+        Some(account.owner)
+    } else {
+        config.kept.owner_of(client)
+    };
     let owner = owner.ok_or_else(|| {
         EarlyEnd::Rejected(ApiError::new(ErrorCode::ConversationsUnavailable, NO_OWNER))
     })?;
     let headers = request.headers();
-    let mut forwarded = vec![(
-        "x-correlation-id",
-        exchange.correlation_id.as_str().to_owned(),
-    )];
+    let mut forwarded = vec![
+        (
+            "x-correlation-id",
+            exchange.correlation_id.as_str().to_owned(),
+        ),
+        (ACCOUNT_HEADER, account.name.to_owned()),
+    ];
     for name in FORWARDED_HEADERS {
         if let Some(value) = js::header(&headers, name) {
             // Anything but plain text could change or fail on its way, so a question mark takes its place: ids and keys may

@@ -91,7 +91,11 @@ impl Isolate {
 
     fn start(env: &Env) -> Self {
         let lookup = |name: &str| variable(env, name);
-        let config = Config::load(lookup);
+        let owners = Owners::bound_to(env);
+        let config = Config::load(lookup).and_then(|config| match owners {
+            Some(_) => Ok(config),
+            None => config.without_owners(),
+        });
         let known = |site| {
             let target = config.as_ref().map(|config| &config.target);
             let host = target.map_or("", |target| target.server(site).base_url.host());
@@ -108,7 +112,7 @@ impl Isolate {
             log: Log::new(config::log_level(lookup), config::scrubber(lookup)),
             gate: config::gate(lookup),
             rate_limiter: RateLimiter::bound_to(env),
-            owners: Owners::bound_to(env),
+            owners,
         };
         if let Ok(config) = &isolate.config {
             isolate

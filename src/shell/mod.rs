@@ -40,6 +40,7 @@ mod pump;
 mod response;
 mod routes;
 mod runtime;
+mod sale;
 mod upstream;
 
 #[event(start)]

@@ -29,7 +29,7 @@ pub(super) struct Pump {
     source: Source,
     pub(super) relay: Relay,
     outlet: Outlet,
-    waiting: Waiting,
+    pub(super) waiting: Waiting,
 }
 
 /// What became of what was written.

@@ -19,8 +19,6 @@ pub(super) struct ResponseContext<'a> {
     pub(super) correlation_id: &'a CorrelationId,
     /// Nothing for a page whose origin may not read the response.
     pub(super) cors: Option<&'a Cors>,
-    /// Whether responses may tell in `X-Model` which model has answered.
-    pub(super) names_models: bool,
 }
 
 #[wasm_bindgen(module = "/src/shell/runtime/prepared.js")]
@@ -54,6 +52,9 @@ extern "C" {
     ) -> Result<Response, JsValue>;
 }
 
+/// The header that tells how many tokens a budget has left.
+pub(super) const LEFT_HEADER: &str = "x-budget-remaining";
+
 const STREAM_HEADERS: [(&str, &str); 3] = [
     ("content-type", "text/event-stream; charset=utf-8"),
     ("cache-control", "no-cache, no-transform"),
@@ -63,6 +64,21 @@ const STREAM_HEADERS: [(&str, &str); 3] = [
 thread_local! {
     /// The response of the last stream, and which origin may read it. The next one seldom differs.
     static STREAM: RefCell<Option<(Option<Cors>, ResponseTemplate)>> = const { RefCell::new(None) };
+}
+
+/// What the headers of an answer tell, where the deployment wants it.
+#[derive(Clone, Copy)]
+pub(super) struct Told<'a> {
+    /// The model that answers.
+    pub(super) model: Option<&'a str>,
+    /// How many tokens the budget of its client has left.
+    pub(super) left: Option<u64>,
+}
+
+impl Told<'_> {
+    const fn is_something(&self) -> bool {
+        self.model.is_some() || self.left.is_some()
+    }
 }
 
 /// What `Response` takes.
@@ -75,13 +91,11 @@ struct Options<'a> {
 /// The committed answer: frames as they come.
 pub(super) fn stream(
     body: &ReadableStream,
-    model: Option<&str>,
+    told: Told<'_>,
     context: &ResponseContext<'_>,
 ) -> Result<Response, JsValue> {
-    if let Some(model) = model {
-        let headers = [STREAM_HEADERS.as_slice(), &[("x-model", model)]].concat();
-        let template = context.template(200, &headers)?;
-        return template.with_stream(body, context.correlation_id.as_str());
+    if told.is_something() {
+        return told_stream(&STREAM_HEADERS, body, told, context);
     }
     STREAM.with_borrow_mut(|last| {
         let same = last
@@ -132,14 +146,35 @@ pub(super) fn download(
 pub(super) fn kept_stream(
     body: &ReadableStream,
     answer_id: &AnswerId,
-    model: Option<&str>,
+    told: Told<'_>,
     context: &ResponseContext<'_>,
 ) -> Result<Response, JsValue> {
     let mut headers = STREAM_HEADERS.to_vec();
     headers.push(("x-answer-id", answer_id.as_str()));
-    headers.extend(model.map(|model| ("x-model", model)));
+    told_stream(&headers, body, told, context)
+}
+
+fn told_stream(
+    own: &[(&str, &str)],
+    body: &ReadableStream,
+    told: Told<'_>,
+    context: &ResponseContext<'_>,
+) -> Result<Response, JsValue> {
+    let left = told.left.map(|left| left.to_string());
+    let mut headers = own.to_vec();
+    headers.extend(left.as_deref().map(|left| (LEFT_HEADER, left)));
+    headers.extend(told.model.map(|model| ("x-model", model)));
     let template = context.template(200, &headers)?;
     template.with_stream(body, context.correlation_id.as_str())
+}
+
+/// The answer to a message of the worker's.
+pub(super) fn told(
+    headers: &[(&str, &str)],
+    context: &ResponseContext<'_>,
+) -> Result<Response, JsValue> {
+    let template = context.template(204, headers)?;
+    template.with_text(None, context.correlation_id.as_str())
 }
 
 /// Nothing, as asked.
@@ -233,11 +268,7 @@ impl ResponseContext<'_> {
             headers.push(("access-control-allow-origin", origin));
             headers.push((
                 "access-control-expose-headers",
-                if self.names_models {
-                    "X-Answer-Id, X-Correlation-Id, X-Model, Retry-After"
-                } else {
-                    "X-Answer-Id, X-Correlation-Id, Retry-After"
-                },
+                "X-Answer-Id, X-Budget-Remaining, X-Correlation-Id, X-Model, Retry-After",
             ));
         }
         // A refusal depends on the origin, too.

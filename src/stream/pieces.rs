@@ -85,6 +85,11 @@ impl Pieces {
         self.texts().filter_map(json::text).collect()
     }
 
+    /// Bytes of text and reasoning.
+    pub fn text_bytes(&self) -> usize {
+        self.text().len().saturating_add(self.reasoning().len())
+    }
+
     /// The reasoning of all pieces.
     pub fn reasoning(&self) -> String {
         let reasoning = self.iter().filter_map(|piece| match piece {

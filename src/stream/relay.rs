@@ -189,6 +189,11 @@ impl Relay {
         self.writer.usage()
     }
 
+    /// Bytes of the answer's text and reasoning so far, in UTF-8.
+    pub fn text_bytes(&self) -> usize {
+        self.writer.text_bytes()
+    }
+
     /// The frames with text since the last call.
     pub fn take_sent(&mut self) -> Vec<SentFrame> {
         self.writer.take_sent()

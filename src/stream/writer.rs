@@ -7,6 +7,7 @@ use super::surrogates::Surrogates;
 use crate::api::ending::{FinishReason, Usage};
 use crate::api::error::{ApiError, ErrorCode};
 use crate::api::frame::{Ending, FrameEncoder};
+use crate::json;
 use crate::openai::failure::Failure;
 use crate::openai::{Delta, Ended, EventParser, Extent, Meaning, PartText, Reasoning, is_whole};
 
@@ -62,6 +63,8 @@ pub(super) struct Writer {
     frames: u64,
     /// Those with text.
     text_frames: u64,
+    /// Bytes of text and reasoning.
+    text_bytes: usize,
     reasoning_surrogates: Surrogates,
     /// The field that this answer's reasoning is taken from.
     reasoning_field: Option<&'static str>,
@@ -86,6 +89,7 @@ impl Writer {
             sent_parts: SentParts::default(),
             frames: 0,
             text_frames: 0,
+            text_bytes: 0,
             reasoning_surrogates: Surrogates::default(),
             reasoning_field: None,
             reasoning_bytes: 0,
@@ -202,6 +206,10 @@ impl Writer {
         self.text_frames
     }
 
+    pub(super) fn text_bytes(&self) -> usize {
+        self.text_bytes
+    }
+
     pub(super) fn take_sent(&mut self) -> Vec<SentFrame> {
         let sent = self.sent.as_mut();
         sent.map(std::mem::take).unwrap_or_default()
@@ -287,6 +295,7 @@ impl Writer {
     fn reasoning_piece(&mut self, json: &str) {
         let bytes = json.len().saturating_add(pieces::MAX_OVERHEAD_BYTES);
         self.reasoning_bytes = self.reasoning_bytes.saturating_add(bytes);
+        self.text_bytes = self.text_bytes.saturating_add(text_bytes(json));
         if self.reasoning_bytes <= MAX_REASONING_BYTES {
             self.sent(0);
             match &mut self.form {
@@ -330,6 +339,7 @@ impl Writer {
         }
         self.sent(length);
         self.text_frames = self.text_frames.saturating_add(1);
+        self.text_bytes = self.text_bytes.saturating_add(text_bytes(json));
         match &mut self.form {
             Form::Frames(frames) => frames.content(json, &mut self.output),
             Form::Pieces => pieces::append(Piece::Text(json), &mut self.output),
@@ -345,6 +355,15 @@ impl Writer {
             });
         }
         self.frames = self.frames.saturating_add(1);
+    }
+}
+
+/// Bytes of the text of a JSON string.
+fn text_bytes(json: &str) -> usize {
+    if json.contains('\\') {
+        json::text(json).map_or(0, |text| text.len())
+    } else {
+        json.len().saturating_sub(2)
     }
 }
 

@@ -59,7 +59,7 @@ pub fn timestamp(now_ms: u64) -> String {
 }
 
 /// The year, month and day that lie so many days after 1970-01-01.
-fn date(mut days: u64) -> (u64, u64, u64) {
+pub fn date(mut days: u64) -> (u64, u64, u64) {
     let is_leap = |year| year % 4 == 0 && (year % 100 != 0 || year % 400 == 0);
     let mut year = 1970;
     while let Some(rest) = days.checked_sub(if is_leap(year) { 366 } else { 365 }) {

@@ -17,6 +17,7 @@ mod access;
 mod base_url;
 mod canary;
 mod config;
+mod days;
 mod errors;
 mod events;
 mod failure;

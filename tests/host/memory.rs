@@ -15,3 +15,4 @@ mod searches;
 mod speed;
 mod titles;
 mod transcripts;
+mod usages;

@@ -166,9 +166,12 @@ const WRONG = [
 
 test("a fallback at another server needs a secret of its own", async () => {
   const toml = 'FALLBACK_MODELS = "m"\nFALLBACK_BASE_URL = "https://x.example/v1"\n';
-  const { code, output, words } = await deploy(["--config", configOf(`[vars]\n${toml}`), "--dry-run"], {
-    ...DEPLOYS,
-  });
+  const { code, output, words } = await deploy(
+    ["--config", configOf(`[vars]\n${toml}`), "--dry-run"],
+    {
+      ...DEPLOYS,
+    },
+  );
   assert.equal(code, 0, words);
   assert.match(output, /needs these secrets: OPENAI_API_KEY,\s+FALLBACK_API_KEY\.$/m);
 });

@@ -107,6 +107,14 @@ const ERRORS = {
     "Conversations cannot be reached",
     "This service could not read or write its conversations. Try again in a moment. If you run this service, check its log.",
   ],
+  budget_exhausted: [
+    "Budget used up",
+    "You have used up your budget. A new one begins at midnight UTC.",
+  ],
+  usage_unavailable: [
+    "Usage is not counted",
+    "This service counts no usage. If you run this service, bind OWNERS or set DATA_DIR: see docs/conversations.md.",
+  ],
 };
 
 /** What a client is told in place of a code's own words, where the cause calls for others. */
@@ -120,6 +128,8 @@ export const DETAILS = {
   noOwner:
     "This service keeps no conversations without access tokens. Leave out conversation_id. " +
     "If you run this service, set ACCESS_TOKENS, or ANONYMOUS_OWNER to true.",
+  monthlyBudget:
+    "You have used up your budget for this month. A new one begins on the first of the next month, at midnight UTC.",
   noConversation: "You have no conversation with this id.",
   noAnswer: "You have no answer with this id.",
 };

@@ -22,7 +22,7 @@ const invalid = await startWorker({ OPENAI_BASE_URL, ALLOWED_ORIGINS: "canary.ex
 beforeEach(() => upstream.reset());
 
 const OWN = listed.url;
-const EXPOSED = "X-Answer-Id, X-Correlation-Id, Retry-After";
+const EXPOSED = "X-Answer-Id, X-Budget-Remaining, X-Correlation-Id, X-Model, Retry-After";
 const PREFLIGHT = {
   "access-control-allow-methods": "GET, HEAD, POST, PATCH, DELETE, OPTIONS",
   "access-control-allow-headers":

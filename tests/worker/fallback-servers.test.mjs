@@ -156,17 +156,6 @@ test("how a server wants its requests is remembered for that server alone", asyn
   assert.deepEqual(upstream.calls.map(named), [["second-model", 2000, undefined]]);
 });
 
-test("a page of another origin may read which model answers, where there are fallbacks", async () => {
-  const exposed = async (worker) => {
-    const headers = { origin: "https://page.example" };
-    const { response } = await exchange(worker, upstream, { headers });
-    return response.headers.get("access-control-expose-headers");
-  };
-  assert.equal(await exposed(app), "X-Answer-Id, X-Correlation-Id, X-Model, Retry-After");
-  const alone = await start({ FALLBACK_MODELS: undefined });
-  assert.equal(await exposed(alone), "X-Answer-Id, X-Correlation-Id, Retry-After");
-});
-
 test("a fallback is no model that a client may ask for", async () => {
   const worker = await start({ ...OTHER, ALLOWED_MODELS: "chosen-model" });
   const { models } = await (await worker.get("/models")).json();

@@ -149,7 +149,10 @@ test("a page of an allowed origin may use everything that is kept, and read the 
   );
   await asked.text();
   const exposed = (reply) => reply.headers.get("access-control-expose-headers");
-  assert.equal(exposed(asked), "X-Answer-Id, X-Correlation-Id, Retry-After");
+  assert.equal(
+    exposed(asked),
+    "X-Answer-Id, X-Budget-Remaining, X-Correlation-Id, X-Model, Retry-After",
+  );
   assert.equal(asked.answerId, "page");
   for (const [path, allow] of [
     ["/chat", "POST, OPTIONS"],

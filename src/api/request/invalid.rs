@@ -38,6 +38,14 @@ impl Invalid {
         )
     }
 
+    /// The model has no price, where a budget counts money.
+    pub fn unpriced_model() -> Self {
+        Self::new(
+            "body.model",
+            "Value error, the model has no price, and the budget counts money",
+        )
+    }
+
     /// A header breaks its rule.
     pub fn header(name: &str, rule: &'static str) -> Self {
         Self::new(format!("header.{name}"), rule)

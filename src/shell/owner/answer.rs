@@ -9,13 +9,14 @@ use super::object::{Object, Unsaved, store_failed};
 use super::text::Text;
 use crate::api::answer_id::AnswerId;
 use crate::api::correlation::CorrelationId;
-use crate::api::ending::{EndReason, FinishReason};
+use crate::api::ending::{EndReason, FinishReason, Usage};
 use crate::api::error::{ApiError, ErrorCode};
 use crate::api::frame::{Ending, kept_fields, model_field, model_in};
 use crate::api::request::{ConversationId, Place};
 use crate::memory::answer::{Ended, StoredAnswer};
 use crate::memory::begin::Begun;
 use crate::memory::store::State;
+use crate::memory::usage::{Running, Sold};
 use crate::shell::early_end::EarlyEnd;
 use crate::shell::runtime::js;
 use crate::shell::runtime::task;
@@ -31,6 +32,8 @@ pub(super) struct Answer {
     pub(super) fingerprint: String,
     /// The exchange's number in the store.
     pub(super) number: u64,
+    /// How many tokens the budget had left when it began.
+    pub(super) left: Option<u64>,
     /// The final frame's `turn_id` and `history_turns`.
     kept_fields: String,
     /// The model that answers, where there are fallbacks.
@@ -38,6 +41,8 @@ pub(super) struct Answer {
     progress: RefCell<Progress>,
     /// The final frame's, for the log.
     finish_reason: Cell<Option<FinishReason>>,
+    /// The tokens that upstream has told so far.
+    usage: Cell<Option<Usage>>,
     text: RefCell<Text>,
     readers: RefCell<Vec<u32>>,
     /// The task that writes it.
@@ -78,6 +83,7 @@ impl Answer {
         asker: CorrelationId,
         turn_id: &str,
         begun: &Begun,
+        left: Option<u64>,
     ) -> Self {
         Self {
             id,
@@ -85,10 +91,12 @@ impl Answer {
             asker,
             fingerprint: place.fingerprint.clone(),
             number: begun.exchange,
+            left,
             kept_fields: kept_fields(turn_id, begun.history_turns),
             model: OnceCell::new(),
             progress: RefCell::new(Progress::Opening),
             finish_reason: Cell::new(None),
+            usage: Cell::new(None),
             text: RefCell::default(),
             readers: RefCell::default(),
             writer: Cell::new(None),
@@ -111,6 +119,7 @@ impl Answer {
             asker: CorrelationId::parse(&stored.correlation_id)?,
             fingerprint: stored.fingerprint,
             number: stored.exchange,
+            left: None,
             kept_fields: String::new(),
             model: model_in(&fields).map(OnceCell::from).unwrap_or_default(),
             progress: RefCell::new(Progress::Ended {
@@ -119,6 +128,7 @@ impl Answer {
                 end_reason,
             }),
             finish_reason: Cell::new(None),
+            usage: Cell::new(None),
             text: RefCell::new(Text {
                 stored: stored.pieces,
                 pending: Vec::new(),
@@ -188,6 +198,29 @@ impl Answer {
         if self.state().is_none() {
             *self.progress.borrow_mut() = Progress::Streaming;
             self.wake_readers();
+        }
+    }
+
+    /// Keeps the tokens that upstream has told so far.
+    pub(super) fn set_usage(&self, usage: Option<Usage>) {
+        self.usage.set(usage);
+    }
+
+    /// What upstream has sold so far.
+    fn sold(&self) -> Sold {
+        match (&*self.progress.borrow(), self.usage.get()) {
+            (Progress::Opening | Progress::NeverBegan(_), _) => Sold::Nothing,
+            (_, Some(usage)) => Sold::Told(usage),
+            (_, None) => Sold::Untold,
+        }
+    }
+
+    /// What it counts with when its conversation is deleted.
+    pub(super) fn running(&self) -> Running {
+        Running {
+            exchange: self.number,
+            sold: self.sold(),
+            text_bytes: self.text.borrow().whole().text_bytes(),
         }
     }
 
@@ -267,6 +300,7 @@ impl Answer {
             state,
             ending: &fields,
             pieces: &pieces,
+            sold: self.sold(),
             now_ms: js::now_ms(),
         };
         let stored = object.store()?.end(self.number, &ended);
@@ -289,6 +323,7 @@ impl Answer {
             exchange: self.number,
             pieces: self.pieces().clone(),
             ending: self.fields(&ending, EndReason::Interrupted),
+            sold: self.sold(),
         });
         self.show_ending(&ending, State::Interrupted, EndReason::Interrupted);
     }

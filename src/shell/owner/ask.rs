@@ -6,6 +6,7 @@ use web_sys::Request;
 
 use super::answer::Answer;
 use super::keeper::Keeper;
+use super::ledger;
 use super::object::{fresh_id, store_failed};
 use super::writing;
 use crate::api::answer_id::{AnswerId, FrameId};
@@ -59,7 +60,7 @@ pub(super) fn ask(
             }
             answer
         }
-        None => begin(keeper, exchange, chat, id, config)?,
+        None => begin(keeper, exchange, request, chat, id, config)?,
     };
     Ok(Wanted {
         answer,
@@ -113,6 +114,7 @@ pub(super) fn sequence_after(request: &Request, id: &AnswerId) -> Result<Option<
 fn begin(
     keeper: &Rc<Keeper>,
     exchange: &Rc<Exchange>,
+    request: &Request,
     mut chat: ChatRequest,
     id: AnswerId,
     config: &Config,
@@ -128,6 +130,13 @@ fn begin(
         error.retry_after_seconds = Some(RETRY_AFTER_SECONDS);
         return Err(EarlyEnd::Rejected(error));
     }
+    let budget = config
+        .spending
+        .budget_for(&ledger::name_in(request), &chat.model);
+    let left = match budget.map_err(EarlyEnd::Invalid)? {
+        Some(budget) => ledger::admit(&store, config, budget, &chat.model)?,
+        None => None,
+    };
     let asker = &exchange.correlation_id;
     let answer_turn = fresh_id();
     let new = NewExchange {
@@ -139,6 +148,8 @@ fn begin(
         fingerprint: &place.fingerprint,
         correlation_id: asker.as_str(),
         model: &chat.model,
+        instruction_bytes: config.target.instruction_bytes(),
+        max_tokens: chat.max_tokens,
         message: &chat.message,
         now_ms: js::now_ms(),
     };
@@ -153,6 +164,7 @@ fn begin(
         asker.clone(),
         &answer_turn,
         &begun,
+        left,
     ));
     chat.history = begun.history;
     keeper.add(&answer);

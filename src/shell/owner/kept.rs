@@ -4,12 +4,14 @@ use web_sys::Request;
 
 use super::ask::{self, Wanted};
 use super::keeper::Keeper;
+use super::ledger;
 use super::object::store_failed;
 use super::storage::{Storage, words_of};
 use crate::api::accept::prefers_markdown;
 use crate::api::answer_id::{AnswerId, sequence_of};
+use crate::api::day;
 use crate::api::error::{ApiError, ErrorCode};
-use crate::api::listing::{Page, parameter, percent_decoded};
+use crate::api::listing::{Days, Page, parameter, percent_decoded};
 use crate::api::request::{ConversationId, Invalid, title};
 use crate::api::route::KeptRoute;
 use crate::json;
@@ -44,6 +46,7 @@ pub(super) fn reply(
         KeptRoute::DeleteAll => delete_all(keeper, &store, request),
         KeptRoute::Answer(id) => answer(keeper, request, id),
         KeptRoute::Stop(id) => stop(keeper, id),
+        KeptRoute::Usage => usage(keeper, &store, request),
         KeptRoute::Export => Ok(Reply::Text("application/jsonl", Transcript::export())),
     }
 }
@@ -94,7 +97,9 @@ fn rename(store: &Store<Storage>, id: &str, body: &[u8]) -> Result<Reply, EarlyE
 fn delete(keeper: &Keeper, store: &Store<Storage>, id: &str) -> Result<Reply, EarlyEnd> {
     let id = conversation_id(id)?;
     let running = keeper.running_in(id.as_str());
-    if !store.delete(id.as_str()).map_err(store_failed)? {
+    let counted: Vec<_> = running.iter().map(|answer| answer.running()).collect();
+    let deleted = store.delete(id.as_str(), &counted, js::now_ms());
+    if !deleted.map_err(store_failed)? {
         return Err(no_conversation());
     }
     for answer in running {
@@ -114,7 +119,10 @@ fn delete_all(
         return Err(EarlyEnd::Invalid(Invalid::header("x-confirm", rule)));
     }
     let running = keeper.all_running();
-    store.delete_all().map_err(store_failed)?;
+    let counted: Vec<_> = running.iter().map(|answer| answer.running()).collect();
+    store
+        .delete_all(&counted, js::now_ms())
+        .map_err(store_failed)?;
     for answer in running {
         answer.discard();
     }
@@ -137,6 +145,16 @@ fn stop(keeper: &Keeper, id: &str) -> Result<Reply, EarlyEnd> {
     answer.stop(&keeper.object)?;
     let state = answer.state().unwrap_or(State::Stopped).name();
     Ok(Reply::Json(format!("{{\"state\":\"{state}\"}}")))
+}
+
+fn usage(keeper: &Keeper, store: &Store<Storage>, request: &Request) -> Result<Reply, EarlyEnd> {
+    let config = keeper.object.isolate.config.as_ref();
+    let spending = &config.map_err(EarlyEnd::from)?.spending;
+    let now_ms = js::now_ms();
+    let days = Days::parse(&query_of(request), day::day_of(now_ms)).map_err(EarlyEnd::Invalid)?;
+    let budget = spending.budget_of(&ledger::name_in(request));
+    let usage = store.usage(days, &spending.prices, budget, now_ms);
+    usage.map(Reply::Json).map_err(store_failed)
 }
 
 /// Where the last page ended.

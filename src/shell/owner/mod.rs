@@ -27,6 +27,7 @@ mod ask;
 mod download;
 mod keeper;
 mod kept;
+mod ledger;
 mod object;
 mod reader;
 mod requests;

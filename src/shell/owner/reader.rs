@@ -9,7 +9,7 @@ use crate::api::frame::KEEP_ALIVE;
 use crate::memory::replay::Replay;
 use crate::shell::early_end::EarlyEnd;
 use crate::shell::exchange::Exchange;
-use crate::shell::response;
+use crate::shell::response::{self, Told};
 use crate::shell::runtime::instance::OpenWork;
 use crate::shell::runtime::js;
 use crate::shell::runtime::streams::Outlet;
@@ -76,8 +76,11 @@ impl Reader<'_> {
         let mut replay = Replay::new(answer.asker.clone(), answer.id.clone(), after);
         let (mut outlet, body) = Outlet::open(waiting);
         let context = self.exchange.response_context();
-        let model = answer.model();
-        open.respond(response::kept_stream(&body, &answer.id, model, &context));
+        let told = Told {
+            model: answer.model(),
+            left: answer.left,
+        };
+        open.respond(response::kept_stream(&body, &answer.id, told, &context));
         let mut first_ms = None;
         let delivery = self
             .stream(&mut replay, &mut outlet, waiting, &mut first_ms)

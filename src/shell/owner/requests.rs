@@ -10,6 +10,8 @@ use super::ask::{self, Wanted};
 use super::download;
 use super::keeper::Keeper;
 use super::kept::{self, Reply};
+use super::ledger;
+use super::object::Object;
 use super::reader::Reader;
 use crate::api::ending::EndReason;
 use crate::api::error::ErrorCode;
@@ -17,11 +19,13 @@ use crate::api::route::{KeptRoute, Route, route};
 use crate::config::Config;
 use crate::shell::early_end::EarlyEnd;
 use crate::shell::exchange::Exchange;
+use crate::shell::forward::Relayed;
 use crate::shell::response;
 use crate::shell::runtime::instance::OpenWork;
 use crate::shell::runtime::js;
 use crate::shell::runtime::task;
 use crate::shell::runtime::wait::{Interrupted, Waiting};
+use crate::shell::sale;
 use crate::telemetry::record::Level;
 
 /// A response that stands as a whole, and its status.
@@ -49,9 +53,15 @@ async fn run(
     open: OpenWork,
     mut waiting: Waiting,
 ) {
+    let object = &*keeper.object;
+    if exchange.method == sale::METHOD {
+        // The request that it belongs to has its lines in the worker.
+        let told = tell(object, &exchange, &request, &mut waiting).await;
+        open.respond(told);
+        return;
+    }
     let reply = handle(&keeper, &exchange, &request, &mut waiting).await;
     drop(request);
-    let object = &*keeper.object;
     let context = exchange.response_context();
     let answered = match reply {
         Ok(Reply::Stream(wanted)) => stream(&exchange, wanted, &open, &mut waiting).await,
@@ -92,6 +102,23 @@ async fn run(
         return;
     }
     open.respond(response);
+}
+
+/// Takes in what the worker tells of a stateless answer.
+async fn tell(
+    object: &Object,
+    exchange: &Exchange,
+    request: &Request,
+    waiting: &mut Waiting,
+) -> Relayed {
+    let context = exchange.response_context();
+    let Ok(config) = &exchange.isolate.config else {
+        return response::error(&ErrorCode::ConfigurationError.into(), &context);
+    };
+    match body(request, config, waiting).await {
+        Ok(body) => ledger::answer(object, exchange, config, &body),
+        Err(_) => response::for_nobody(&context),
+    }
 }
 
 async fn handle(

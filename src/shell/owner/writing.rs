@@ -184,6 +184,7 @@ impl Writer<'_> {
 
     fn take_output(&mut self) {
         self.answer.add(self.relay.output());
+        self.answer.set_usage(self.relay.usage());
         self.relay.output_written(js::now_ms());
     }
 

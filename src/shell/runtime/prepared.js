@@ -46,6 +46,7 @@ const CONTENT_HEADERS = [
   "cache-control",
   "x-accel-buffering",
   "x-answer-id",
+  "x-budget-remaining",
   "x-model",
   "retry-after",
 ];

@@ -8,6 +8,7 @@ use personal_ai_assistant::memory::begin::{BeginError, NewExchange};
 use personal_ai_assistant::memory::journal::JournalRow;
 use personal_ai_assistant::memory::store::Store;
 use personal_ai_assistant::memory::transcript::Transcript;
+use personal_ai_assistant::memory::usage::Sold;
 use personal_ai_assistant::stream::pieces::{Piece, Pieces};
 
 use super::database::{NOW, Sqlite, message, open, read};
@@ -49,7 +50,7 @@ fn happen(store: &Store<Sqlite>, act: Act, now_ms: u64) -> Result<(), rusqlite::
     | Act::Delete(id)) = act
     else {
         return match act {
-            Act::DeleteAll => store.delete_all(),
+            Act::DeleteAll => store.delete_all(&[], NOW),
             _ => store.expire(now_ms - 5, 1).map(drop),
         };
     };
@@ -85,6 +86,7 @@ fn happen(store: &Store<Sqlite>, act: Act, now_ms: u64) -> Result<(), rusqlite::
                 .end(
                     exchange,
                     &Ended {
+                        sold: Sold::Untold,
                         now_ms,
                         ..complete(&text)
                     },
@@ -93,7 +95,7 @@ fn happen(store: &Store<Sqlite>, act: Act, now_ms: u64) -> Result<(), rusqlite::
         }
         Act::Forget(_) => store.forget_exchange(exchange),
         Act::Rename(_) => store.rename(&id, "Title", now_ms).map(drop),
-        Act::Delete(_) => store.delete(&id).map(drop),
+        Act::Delete(_) => store.delete(&id, &[], NOW).map(drop),
         _ => Ok(()),
     }
 }
@@ -165,7 +167,7 @@ fn each_act_happens_whole_or_not_at_all_whenever_the_process_dies() {
         for line in read(&store, Transcript::export()).split_terminator('\n') {
             serde_json::from_str::<serde_json::Value>(line).expect("a line of JSON");
         }
-        store.delete_all().expect("a deletion");
+        store.delete_all(&[], NOW).expect("a deletion");
         is_whole(&database);
     });
 }

@@ -13,6 +13,7 @@ use personal_ai_assistant::memory::journal::JournalRow;
 use personal_ai_assistant::memory::sql::{Database, Statement, Value};
 use personal_ai_assistant::memory::store::{State, Store};
 use personal_ai_assistant::memory::transcript::{Format, Transcript};
+use personal_ai_assistant::memory::usage::Sold;
 use personal_ai_assistant::stream::pieces::{Piece, Pieces};
 
 /// A moment in 2026, in milliseconds.
@@ -200,6 +201,8 @@ pub fn message<'a>(conversation: &'a str, id: &'a str, text: &'a str) -> NewExch
         fingerprint: "{}",
         correlation_id: "abc-123",
         model: "gpt-4",
+        instruction_bytes: 0,
+        max_tokens: 2000,
         message: text,
         now_ms: NOW,
     }
@@ -238,6 +241,7 @@ pub fn end(store: &Store<Sqlite>, exchange: u64, text: &str) {
         state: State::Complete,
         ending: STOP,
         pieces: &pieces([text].into_iter().filter(|text| !text.is_empty())),
+        sold: Sold::Untold,
         now_ms: NOW,
     };
     assert!(store.end(exchange, &ended).expect("an end"));

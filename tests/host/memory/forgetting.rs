@@ -6,6 +6,7 @@ use personal_ai_assistant::memory::begin::NewExchange;
 use personal_ai_assistant::memory::journal::JournalRow;
 use personal_ai_assistant::memory::store::{State, Store};
 use personal_ai_assistant::memory::transcript::Format;
+use personal_ai_assistant::memory::usage::Sold;
 
 use super::database::{
     NOW, STOP, Sqlite, append, begin, end, exchange, json, message, open, pieces,
@@ -53,8 +54,8 @@ fn a_deleted_conversation_is_forgotten_whole() {
         &pieces(["x"]),
     );
     store.rename("c", "Title", NOW).expect("a title");
-    assert!(store.delete("c").expect("a deletion"));
-    assert!(!store.delete("c").expect("no conversation"));
+    assert!(store.delete("c", &[], NOW).expect("a deletion"));
+    assert!(!store.delete("c", &[], NOW).expect("no conversation"));
     assert_eq!(store.answer("k1").expect("a query"), None);
     assert_eq!(ids(&search(&store, "title")), [""; 0]);
     assert_eq!(ids(&search(&store, "hello")), ["d"]);
@@ -62,7 +63,7 @@ fn a_deleted_conversation_is_forgotten_whole() {
     let mut row = JournalRow::default();
     append(&store, begun.exchange, &mut row, &pieces(["y"]));
     append(&store, begun.exchange, &mut row, &pieces(["z"]));
-    assert!(store.delete("d").expect("a deletion"));
+    assert!(store.delete("d", &[], NOW).expect("a deletion"));
     assert!(is_empty(&database));
 }
 
@@ -81,6 +82,7 @@ fn fill_up(store: &Store<Sqlite>) {
             state: State::Complete,
             ending: STOP,
             pieces: &pieces(["word"]),
+            sold: Sold::Untold,
             now_ms: NOW,
         };
         if store.end(begun.exchange, &ended).is_err() {
@@ -105,8 +107,8 @@ fn forgetting_needs_no_room_and_makes_some() {
         database.limit_pages(1);
         fill_up(&store);
         let forgotten = match act {
-            "delete" => store.delete("c").map(|_| ()),
-            "delete all" => store.delete_all(),
+            "delete" => store.delete("c", &[], NOW).map(|_| ()),
+            "delete all" => store.delete_all(&[], NOW),
             _ => store.expire(NOW + 1_000, 10).map(|_| ()),
         };
         forgotten.expect("room");
@@ -127,10 +129,10 @@ fn numbers_are_not_used_again() {
     let database = Sqlite::new();
     let store = open(&database);
     let first = begin(&store, &message("c", "k1", "Hello"));
-    store.delete("c").expect("a deletion");
+    store.delete("c", &[], NOW).expect("a deletion");
     let second = begin(&store, &message("c", "k1", "Hello"));
     assert!(second.exchange > first.exchange);
-    store.delete_all().expect("a deletion");
+    store.delete_all(&[], NOW).expect("a deletion");
     let third = begin(
         &store,
         &NewExchange {
@@ -172,9 +174,9 @@ fn everything_can_be_forgotten_and_new_conversations_begin() {
         &mut JournalRow::default(),
         &pieces(["x"]),
     );
-    store.delete_all().expect("a deletion");
+    store.delete_all(&[], NOW).expect("a deletion");
     assert!(is_empty(&database));
-    store.delete_all().expect("nothing to do");
+    store.delete_all(&[], NOW).expect("nothing to do");
     exchange(&store, &message("c", "k1", "Hello again"), "Hi");
     assert_eq!(ids(&search(&store, "again")), ["c"]);
     open(&database);

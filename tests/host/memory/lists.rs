@@ -129,7 +129,7 @@ fn a_page_goes_on_where_the_last_one_ended_whatever_was_written_meanwhile() {
     }
     let first = list(&store, None, None, 2);
     assert_eq!(ids(&first), ["c5", "c4"]);
-    store.delete("c4").expect("a deletion");
+    store.delete("c4", &[], NOW).expect("a deletion");
     exchange(&store, &at(90, "c9", "c9", "new"), "x");
     exchange(&store, &at(91, "c5", "c5b", "new"), "x");
     let second = list(&store, None, first["next"].as_str(), 2);

@@ -3,7 +3,7 @@
 use personal_ai_assistant::memory::schema::{OpenError, STEPS, migrate};
 use personal_ai_assistant::memory::store::{State, Store};
 
-use super::database::{Sqlite, conversation, exchange, message, open, pieces};
+use super::database::{NOW, Sqlite, conversation, exchange, message, open, pieces};
 use super::lists::{ids, search};
 use personal_ai_assistant::memory::transcript::Format;
 
@@ -49,7 +49,7 @@ fn a_file_of_version_1_is_read_and_written_on() {
     assert_eq!(ids(&search(&store, "hello")), ["c"]);
     assert_eq!(ids(&search(&store, "far")), ["c"]);
     assert!(conversation(&store, "c", Format::Markdown).is_some());
-    assert!(store.delete("c").expect("a deletion"));
+    assert!(store.delete("c", &[], NOW).expect("a deletion"));
 }
 
 #[test]
@@ -113,11 +113,11 @@ fn a_file_of_a_newer_version_is_refused_and_stays_as_it_is() {
     database.run("UPDATE meta SET value = 7 WHERE key = 'schema'; CREATE TABLE later (x)");
     let before = (database.dump(), tables(&database));
     let refused = Store::open(database.clone()).err().expect("a refusal");
-    assert!(matches!(refused, OpenError::Newer { found: 7, known: 1 }));
+    assert!(matches!(refused, OpenError::Newer { found: 7, known: 2 }));
     assert_eq!(
         refused.to_string(),
         "the conversations were written by a newer version of this program: their schema is 7, this program knows up \
-         to 1"
+         to 2"
     );
     assert_eq!((database.dump(), tables(&database)), before);
 }

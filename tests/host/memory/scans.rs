@@ -102,7 +102,7 @@ fn fill(store: &Store<Sqlite>, random: &mut Random) -> Vec<Expected> {
         }
         if random.below(100) == 0 {
             let gone = all.remove(random.below(all.len()));
-            store.delete(&gone.id).expect("a deletion");
+            store.delete(&gone.id, &[], NOW).expect("a deletion");
         }
     }
     all

@@ -78,7 +78,7 @@ fn a_hundred_thousand_conversations() {
     });
     time("delete a conversation", || {
         let id = format!("c{}", one_more.replace(one_more.get() + 1));
-        store.delete(&id).expect("a deletion");
+        store.delete(&id, &[], NOW).expect("a deletion");
     });
     time("open the store again", || {
         let connection = Connection::open(&path).expect("a file");

@@ -6,6 +6,7 @@ use personal_ai_assistant::memory::begin::NewExchange;
 use personal_ai_assistant::memory::journal::JournalRow;
 use personal_ai_assistant::memory::store::{State, Store};
 use personal_ai_assistant::memory::transcript::{Format, Transcript};
+use personal_ai_assistant::memory::usage::Sold;
 
 use super::database::{
     NOW, Sqlite, append, begin, conversation, exchange, message, pieces, read, store, turn,
@@ -30,6 +31,7 @@ fn varied() -> Store<Sqlite> {
             state,
             ending,
             pieces: &pieces,
+            sold: Sold::Untold,
             now_ms: NOW,
         };
         assert!(store.end(begun.exchange, &ended).expect("an end"));
@@ -143,7 +145,7 @@ fn an_unknown_conversation_has_no_text() {
     for format in [Format::Json, Format::Markdown] {
         assert_eq!(conversation(&store, "d", format), None);
     }
-    store.delete("c").expect("a deletion");
+    store.delete("c", &[], NOW).expect("a deletion");
     assert_eq!(conversation(&store, "c", Format::Json), None);
     assert_eq!(read(&store, Transcript::export()), "");
 }
@@ -241,7 +243,7 @@ fn a_conversation_that_is_forgotten_while_it_is_read_still_ends_in_order() {
         .next_part(&mut transcript)
         .expect("a part")
         .expect("a part");
-    store.delete("c").expect("a deletion");
+    store.delete("c", &[], NOW).expect("a deletion");
     let json = first + &read(&store, transcript);
     let json: serde_json::Value = serde_json::from_str(&json).expect("JSON");
     assert_eq!(json["turns"].as_array().map(Vec::len), Some(2));

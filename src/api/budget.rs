@@ -1,0 +1,234 @@
+//! Budgets: how many tokens, and how much money, a client may spend in a day and in a month.
+
+use super::error::{ApiError, ErrorCode};
+use super::money::{self, Price, Prices};
+use super::request::Invalid;
+
+/// Every kind of budget, as JSON names it: what is counted of a day, then of a month.
+pub const KINDS: [Kind; 4] = [
+    Kind::of("daily_tokens", false, false),
+    Kind::of("monthly_tokens", true, false),
+    Kind::of("daily_cost", false, true),
+    Kind::of("monthly_cost", true, true),
+];
+
+/// What a budget counts, and for how long.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub struct Kind {
+    /// The name in JSON; in capitals, that of its variable.
+    pub name: &'static str,
+    /// Whether it begins anew on the first of a month instead of every day.
+    pub is_monthly: bool,
+    /// Whether it counts money instead of tokens.
+    pub is_cost: bool,
+}
+
+impl Kind {
+    const fn of(name: &'static str, is_monthly: bool, is_cost: bool) -> Self {
+        Self {
+            name,
+            is_monthly,
+            is_cost,
+        }
+    }
+}
+
+impl Kind {
+    /// What [`Allowances::parse`] accepts.
+    pub const fn rule(self) -> &'static str {
+        if self.is_cost {
+            "must be a decimal number with at most 7 digits before the point and 6 behind it, or name=number separated by commas, with * for every other name"
+        } else {
+            "must be a whole number below 2^53, or name=number separated by commas, with * for every other name"
+        }
+    }
+}
+
+/// The limits of one kind: by name, and `*` for every other name.
+#[derive(Clone, Debug, Default, Eq, PartialEq)]
+pub struct Allowances(Vec<(String, u64)>);
+
+impl Allowances {
+    /// Parses a limit for everyone, or `name=limit` separated by commas. Money is in [`money::PARTS`].
+    pub fn parse(text: &str, is_cost: bool) -> Option<Self> {
+        let mut limits: Vec<(String, u64)> = Vec::new();
+        for entry in text.split(',') {
+            let (name, limit) = entry.split_once('=').unwrap_or(("*", entry));
+            let (name, limit) = (name.trim(), limit.trim());
+            let limit = if is_cost {
+                money::decimal(limit)?.saturating_mul(1_000_000)
+            } else {
+                let is_number = limit.bytes().all(|byte| byte.is_ascii_digit());
+                let limit = limit.parse().ok().filter(|_| is_number);
+                limit.filter(|limit| *limit < 1 << 53)?
+            };
+            if name.is_empty() || limits.iter().any(|(other, _)| other == name) {
+                return None;
+            }
+            limits.push((name.to_owned(), limit));
+        }
+        Some(Self(limits))
+    }
+
+    fn of(&self, name: &str) -> Option<u64> {
+        let named = |name: &str| self.0.iter().find(|(other, _)| other == name);
+        let found = named(name).or_else(|| named("*"));
+        found.map(|(_, limit)| *limit)
+    }
+}
+
+/// What a deployment lets its clients spend, and what that costs.
+#[derive(Clone, Debug, Default, Eq, PartialEq)]
+pub struct Spending {
+    /// `PRICES`.
+    pub prices: Prices,
+    /// The limits of each of [`KINDS`].
+    pub limits: [Allowances; 4],
+}
+
+/// What one client may spend: the limit of each of [`KINDS`], if it has one.
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+pub struct Budget([Option<u64>; 4]);
+
+impl Spending {
+    /// Whether anybody has a budget.
+    pub fn has_limits(&self) -> bool {
+        self.limits.iter().any(|limits| !limits.0.is_empty())
+    }
+
+    /// The budget of a name, if it has one.
+    pub fn budget_of(&self, name: &str) -> Option<Budget> {
+        let mut limits = self.limits.iter().map(|limits| limits.of(name));
+        let budget = [(); 4].map(|()| limits.next().flatten());
+        budget.iter().any(Option::is_some).then_some(Budget(budget))
+    }
+
+    /// The budget of a name that asks a model, if it has one.
+    ///
+    /// # Errors
+    ///
+    /// Where the budget counts money, a model without a price cannot be asked: nobody would know what it costs.
+    pub fn budget_for(&self, name: &str, model: &str) -> Result<Option<Budget>, Invalid> {
+        let budget = self.budget_of(name);
+        let counts_money = budget.is_some_and(|budget| budget.counts_money());
+        if counts_money && self.prices.of(model).is_none() {
+            return Err(Invalid::unpriced_model());
+        }
+        Ok(budget)
+    }
+}
+
+impl Budget {
+    fn counts_money(&self) -> bool {
+        self.limits().any(|(kind, _)| kind.is_cost)
+    }
+
+    /// The limits that there are.
+    pub fn limits(&self) -> impl Iterator<Item = (Kind, u64)> {
+        let all = KINDS.into_iter().zip(self.0);
+        all.filter_map(|(kind, limit)| Some((kind, limit?)))
+    }
+}
+
+/// Tokens, and what they cost in [`money::PARTS`].
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+pub struct Amount {
+    /// Tokens.
+    pub tokens: u64,
+    /// Their cost, of models that have a price.
+    pub cost: u64,
+}
+
+impl Amount {
+    /// Tokens at a price, if there is one.
+    pub fn of(price: Option<Price>, input_tokens: u64, output_tokens: u64) -> Self {
+        Self {
+            tokens: input_tokens.saturating_add(output_tokens),
+            cost: price.map_or(0, |price| price.cost(input_tokens, output_tokens)),
+        }
+    }
+
+    /// Both together.
+    #[must_use]
+    pub fn plus(self, other: Self) -> Self {
+        Self {
+            tokens: self.tokens.saturating_add(other.tokens),
+            cost: self.cost.saturating_add(other.cost),
+        }
+    }
+
+    fn counted(self, kind: Kind) -> u64 {
+        if kind.is_cost { self.cost } else { self.tokens }
+    }
+}
+
+/// What a client has spent, and what its answers that run may still cost.
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+pub struct Standing {
+    /// Today.
+    pub day: Amount,
+    /// This month.
+    pub month: Amount,
+    /// By answers that run, at most.
+    pub reserved: Amount,
+}
+
+impl Standing {
+    /// What is spent of a kind of budget.
+    pub fn spent(&self, kind: Kind) -> u64 {
+        let period = if kind.is_monthly {
+            self.month
+        } else {
+            self.day
+        };
+        period.counted(kind)
+    }
+
+    /// What is reserved of a kind of budget.
+    pub fn reserved(&self, kind: Kind) -> u64 {
+        self.reserved.counted(kind)
+    }
+
+    /// What is left of a limit.
+    pub fn left(&self, kind: Kind, limit: u64) -> u64 {
+        let taken = self.spent(kind).saturating_add(self.reserved(kind));
+        limit.saturating_sub(taken)
+    }
+
+    /// The limit that is used up, if any: of several, the one that begins anew last.
+    pub fn exhausted(&self, budget: Budget) -> Option<Kind> {
+        let used_up = budget
+            .limits()
+            .filter(|(kind, limit)| self.left(*kind, *limit) == 0);
+        used_up
+            .map(|(kind, _)| kind)
+            .max_by_key(|kind| kind.is_monthly)
+    }
+
+    /// How many tokens of a model are left, whichever limit is the narrowest; `None` where none limits them.
+    pub fn tokens_left(&self, budget: Budget, price: Option<Price>) -> Option<u64> {
+        let left = budget.limits().filter_map(|(kind, limit)| {
+            let left = self.left(kind, limit);
+            if kind.is_cost {
+                price?.tokens_for(left)
+            } else {
+                Some(left)
+            }
+        });
+        left.min()
+    }
+}
+
+/// The error for a budget that is used up, until a new one begins.
+pub fn exhausted(retry_after_seconds: u64) -> ApiError {
+    const DAY_SECONDS: u64 = 86_400;
+    let detail = if retry_after_seconds > DAY_SECONDS {
+        "You have used up your budget for this month. A new one begins on the first of the next month, at midnight UTC."
+    } else {
+        ErrorCode::BudgetExhausted.detail()
+    };
+    ApiError {
+        retry_after_seconds: Some(retry_after_seconds),
+        ..ApiError::new(ErrorCode::BudgetExhausted, detail)
+    }
+}

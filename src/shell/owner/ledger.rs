@@ -1,0 +1,95 @@
+//! What an object does for stateless answers of its owner: it reserves what they may cost, and counts what they have cost.
+
+use wasm_bindgen::JsValue;
+use web_sys::{Request, Response};
+
+use super::object::{Object, store_failed};
+use super::storage::Storage;
+use crate::api::budget::{self, Budget};
+use crate::api::day;
+use crate::api::error::ErrorCode;
+use crate::config::Config;
+use crate::memory::ledger::Reservation;
+use crate::memory::store::Store;
+use crate::memory::usage::Spent;
+use crate::shell::early_end::EarlyEnd;
+use crate::shell::exchange::Exchange;
+use crate::shell::forward::ACCOUNT_HEADER;
+use crate::shell::response::{self, LEFT_HEADER};
+use crate::shell::runtime::js;
+use crate::shell::sale;
+
+/// Lets an answer begin that has a budget, unless that is used up; gives how many tokens it has left.
+pub(super) fn admit(
+    store: &Store<Storage>,
+    config: &Config,
+    budget: Budget,
+    model: &str,
+) -> Result<Option<u64>, EarlyEnd> {
+    let now_ms = js::now_ms();
+    let prices = &config.spending.prices;
+    let standing = store.standing(prices, now_ms).map_err(store_failed)?;
+    match standing.exhausted(budget) {
+        Some(kind) => {
+            let wait_ms = day::reset_ms(now_ms, kind.is_monthly).saturating_sub(now_ms);
+            let error = budget::exhausted(wait_ms.div_ceil(1000));
+            Err(EarlyEnd::Rejected(error))
+        }
+        None => Ok(standing.tokens_left(budget, prices.of(model))),
+    }
+}
+
+/// Answers a message of the worker's about a stateless answer.
+pub(super) fn answer(
+    object: &Object,
+    exchange: &Exchange,
+    config: &Config,
+    body: &[u8],
+) -> Result<Response, JsValue> {
+    let context = exchange.response_context();
+    match keep(object, config, body) {
+        Ok(left) => {
+            let left = left.map(|left| left.to_string());
+            let headers = left.as_deref().map(|left| (LEFT_HEADER, left));
+            response::told(headers.as_slice(), &context)
+        }
+        Err(EarlyEnd::Rejected(error)) => response::error(&error, &context),
+        Err(_) => response::error(&ErrorCode::StoreUnavailable.into(), &context),
+    }
+}
+
+fn keep(object: &Object, config: &Config, body: &[u8]) -> Result<Option<u64>, EarlyEnd> {
+    let message = String::from_utf8_lossy(body);
+    let words: Vec<&str> = message.split(' ').collect();
+    let number = |place: usize| words.get(place)?.parse::<u64>().ok();
+    let number = |place| number(place).unwrap_or_default();
+    match *words {
+        [sale::RESERVE, id, name, model, ..] => {
+            // Answers that a dead instance left unfinished are counted, not reserved for ever.
+            let store = object.store_with_endings()?;
+            let budget = config.spending.budget_of(name).unwrap_or_default();
+            let left = admit(&store, config, budget, model)?;
+            let reservation = Reservation {
+                id,
+                model,
+                sent_tokens: number(4),
+                max_tokens: number(5),
+                expires_ms: number(6),
+            };
+            store.reserve(&reservation).map_err(store_failed)?;
+            Ok(left)
+        }
+        [sale::CLOSE, id, ref spent @ ..] => {
+            let model = spent.first();
+            let spent = model.map(|model| (*model, Spent::of_numbers([3, 4, 5, 6, 7].map(number))));
+            let closed = object.store()?.close(id, spent, js::now_ms());
+            closed.map(|()| None).map_err(store_failed)
+        }
+        _ => Err(ErrorCode::NotFound.into()),
+    }
+}
+
+/// The name that budgets know the client by, as the worker has told it.
+pub(super) fn name_in(request: &Request) -> String {
+    js::header(&request.headers(), ACCOUNT_HEADER).unwrap_or_default()
+}

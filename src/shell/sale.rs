@@ -1,0 +1,195 @@
+//! A stateless answer on the account of its client: what it may cost is reserved where there is a budget, before upstream
+//! is asked, and what it has cost is told once it is over.
+//!
+//! The owner's object counts. Without a budget, nothing is asked of it before the answer.
+
+use uuid::Uuid;
+use wasm_bindgen::{JsCast, JsValue};
+use web_sys::Response;
+
+use super::early_end::EarlyEnd;
+use super::exchange::Exchange;
+use super::response::LEFT_HEADER;
+use super::runtime::js;
+use super::runtime::wait::{Interrupted, Waiting};
+use crate::api::access::{Account, Client, account_of};
+use crate::api::budget;
+use crate::api::error::ErrorCode;
+use crate::api::request::ChatRequest;
+use crate::config::Config;
+use crate::memory::ledger::id_of;
+use crate::memory::usage::{self, Spent};
+use crate::openai::failure::Failure;
+use crate::telemetry::record::Level;
+
+/// The longest wait for the object, in milliseconds.
+const MAX_WAIT_MS: u64 = 10_000;
+
+/// How long a reservation is kept beyond the longest time that its answer may take, in milliseconds.
+const SLACK_MS: u64 = 60_000;
+
+/// Longest cause of a failure that a log line repeats, in characters.
+const MAX_LOGGED_CAUSE: usize = 200;
+
+/// The method of messages to an object. Clients cannot send one: the worker knows no path with this method.
+pub(super) const METHOD: &str = "PUT";
+
+/// The first word of a message that reserves. Then come the sale, the account's name, the model, the tokens that are sent,
+/// the most that may come, and when the reservation expires.
+pub(super) const RESERVE: &str = "reserve";
+
+/// The first word of a message that tells the end. Then comes the sale, and if something was sold, the model and the
+/// numbers of [`Spent`].
+pub(super) const CLOSE: &str = "close";
+
+/// A stateless answer, until it is told what it has cost.
+pub(super) struct Sale {
+    /// Its own, by which it is counted once.
+    id: String,
+    owner: String,
+    /// The model that answers.
+    pub(super) model: String,
+    /// The tokens of all that goes upstream, by estimate.
+    pub(super) sent_tokens: u64,
+    /// Whether something may be reserved for it.
+    is_reserved: bool,
+    /// How many tokens its budget has left.
+    pub(super) left: Option<u64>,
+}
+
+impl Sale {
+    /// The sale of an answer; `None` where nothing is counted.
+    pub(super) fn of(
+        exchange: &Exchange,
+        config: &Config,
+        account: Account<'_>,
+        chat: &ChatRequest,
+    ) -> Option<Self> {
+        exchange.isolate.owners.as_ref()?;
+        let instruction_bytes = config.target.instruction_bytes();
+        Some(Self {
+            id: id_of(js::now_ms(), &Uuid::new_v4().to_string()),
+            owner: account.owner.to_owned(),
+            model: chat.model.clone(),
+            sent_tokens: usage::sent(instruction_bytes, &chat.history, &chat.message),
+            is_reserved: false,
+            left: None,
+        })
+    }
+
+    /// Reserves what it may cost, where its client has a budget.
+    pub(super) async fn reserve(
+        &mut self,
+        exchange: &Exchange,
+        config: &Config,
+        client: Option<&Client>,
+        chat: &ChatRequest,
+        waiting: &mut Waiting,
+    ) -> Result<(), EarlyEnd> {
+        let name = account_of(client).name;
+        let budget = config.spending.budget_for(name, &chat.model);
+        if budget.map_err(EarlyEnd::Invalid)?.is_none() {
+            return Ok(());
+        }
+        let longest_ms = config
+            .limits
+            .idle_ms()
+            .saturating_add(config.limits.total_ms());
+        let expires_ms = js::now_ms()
+            .saturating_add(longest_ms)
+            .saturating_add(SLACK_MS);
+        let Self {
+            id,
+            model,
+            sent_tokens,
+            ..
+        } = self;
+        let max_tokens = chat.max_tokens;
+        let message =
+            format!("{RESERVE} {id} {name} {model} {sent_tokens} {max_tokens} {expires_ms}");
+        // The object may do it even if its response does not arrive.
+        self.is_reserved = true;
+        let response = match self.send(exchange, &message, waiting).await {
+            Ok(response) => response,
+            Err(Interrupted::ClientGone) => return Err(EarlyEnd::ClientGone),
+            Err(interrupted) => {
+                let cause = cause_of(&interrupted);
+                return Err(EarlyEnd::Failed(Failure::new(
+                    ErrorCode::StoreUnavailable,
+                    cause,
+                )));
+            }
+        };
+        let header = |name| js::header(&response.headers(), name)?.parse().ok();
+        if let Some(seconds) = header("retry-after") {
+            self.is_reserved = false;
+            return Err(EarlyEnd::Rejected(budget::exhausted(seconds)));
+        }
+        if !response.ok() {
+            let cause = format!("the owner's object answered {}", response.status());
+            return Err(EarlyEnd::Failed(Failure::new(
+                ErrorCode::StoreUnavailable,
+                cause,
+            )));
+        }
+        self.left = header(LEFT_HEADER);
+        Ok(())
+    }
+
+    /// Tells what the answer has cost, or that nothing came of it. It is tried twice; the object counts it once.
+    pub(super) async fn tell(
+        self,
+        exchange: &Exchange,
+        spent: Option<Spent>,
+        waiting: &mut Waiting,
+    ) {
+        if spent.is_none() && !self.is_reserved {
+            return;
+        }
+        let mut message = format!("{CLOSE} {}", self.id);
+        if let Some(spent) = spent {
+            message.extend([" ", exchange.model().unwrap_or(&self.model)]);
+            for number in spent.numbers() {
+                message.extend([" ", &number.to_string()]);
+            }
+        }
+        for attempt in 1..=2 {
+            // The client may have left, which changes nothing of the cost.
+            waiting.forget_client();
+            let cause = match self.send(exchange, &message, waiting).await {
+                Ok(response) if response.ok() => return,
+                Ok(response) => format!("the owner's object answered {}", response.status()),
+                Err(interrupted) => cause_of(&interrupted),
+            };
+            exchange.log(Level::Error, "usage_not_counted", |record| {
+                record
+                    .number("attempt", attempt)
+                    .outside("cause", &cause, MAX_LOGGED_CAUSE);
+            });
+        }
+    }
+
+    async fn send(
+        &self,
+        exchange: &Exchange,
+        message: &str,
+        waiting: &mut Waiting,
+    ) -> Result<Response, Interrupted> {
+        let Some(owners) = &exchange.isolate.owners else {
+            return Err(Interrupted::TimeIsUp);
+        };
+        let id = exchange.correlation_id.as_str();
+        let asked = owners.tell(&self.owner, message, id);
+        let deadline_ms = js::now_ms().saturating_add(MAX_WAIT_MS);
+        let asked = asked.map_err(Interrupted::Failed)?;
+        let response: JsValue = waiting.settle(&asked, deadline_ms).await?;
+        Ok(response.unchecked_into())
+    }
+}
+
+fn cause_of(interrupted: &Interrupted) -> String {
+    match interrupted {
+        Interrupted::Failed(error) => js::error_text(error),
+        _ => "no answer in time".to_owned(),
+    }
+}

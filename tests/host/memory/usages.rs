@@ -1,0 +1,226 @@
+//! What answers have cost: each is counted once, whatever becomes of it.
+
+use personal_ai_assistant::api::day;
+use personal_ai_assistant::api::ending::Usage;
+use personal_ai_assistant::api::listing::Days;
+use personal_ai_assistant::api::money::Prices;
+use personal_ai_assistant::memory::answer::Ended;
+use personal_ai_assistant::memory::begin::NewExchange;
+use personal_ai_assistant::memory::journal::JournalRow;
+use personal_ai_assistant::memory::store::{State, Store};
+use personal_ai_assistant::memory::usage::{Running, Sold};
+
+use super::database::{NOW, STOP, Sqlite, append, begin, message, open, pieces, store};
+
+const TOLD: Sold = Sold::Told(Usage {
+    input_tokens: 7,
+    output_tokens: 5,
+    total_tokens: 12,
+    cached_tokens: Some(3),
+    reasoning_tokens: Some(2),
+});
+
+/// What is told of these days, where nothing has a price.
+fn report(store: &Store<Sqlite>, from: u64, to: u64) -> String {
+    let days = Days { from, to };
+    store
+        .usage(days, &Prices::default(), None, NOW)
+        .expect("a query")
+}
+
+/// The sums over all days.
+fn total(store: &Store<Sqlite>) -> String {
+    let usage = report(store, 0, 100_000);
+    let usage: serde_json::Value = serde_json::from_str(&usage).expect("JSON");
+    usage["total"].to_string()
+}
+
+fn sums(answers: u64, input: u64, output: u64, is_estimated: bool) -> String {
+    // Of each answer whose tokens were told.
+    let told = input / 7;
+    let (cached, reasoning) = if is_estimated {
+        (0, 0)
+    } else {
+        (told * 3, told * 2)
+    };
+    let mut sums = serde_json::json!({
+        "answers": answers, "input_tokens": input, "output_tokens": output, "cached_tokens": cached,
+        "reasoning_tokens": reasoning,
+    });
+    if is_estimated {
+        sums["estimated"] = true.into();
+    }
+    sums.to_string()
+}
+
+fn end(store: &Store<Sqlite>, exchange: u64, sold: Sold, text: &str) -> bool {
+    let ended = Ended {
+        state: State::Complete,
+        ending: STOP,
+        pieces: &pieces([text]),
+        sold,
+        now_ms: NOW,
+    };
+    store.end(exchange, &ended).expect("an end")
+}
+
+#[test]
+fn an_answer_counts_with_the_tokens_that_upstream_told_and_only_once() {
+    let store = store();
+    let begun = begin(&store, &message("c", "k1", "Hello"));
+    assert!(end(&store, begun.exchange, TOLD, "Hi"));
+    assert!(!end(&store, begun.exchange, TOLD, "Hi"));
+    assert_eq!(total(&store), sums(1, 7, 5, false));
+}
+
+#[test]
+fn one_whose_tokens_nobody_told_counts_by_the_bytes_that_were_sent_and_that_came() {
+    let store = store();
+    let first = NewExchange {
+        instruction_bytes: 28,
+        ..message("c", "k1", "Hello")
+    };
+    // 28 + 5 bytes were sent, and 5 came.
+    let begun = begin(&store, &first);
+    assert_eq!(begun.sent_tokens, 9);
+    assert!(end(&store, begun.exchange, Sold::Untold, "Grüß"));
+    assert_eq!(total(&store), sums(1, 9, 2, true));
+    // The second one was sent with the first.
+    let second = NewExchange {
+        instruction_bytes: 28,
+        ..message("c", "k2", "x")
+    };
+    assert_eq!(
+        begin(&store, &second).sent_tokens,
+        (28 + 5 + 6 + 1_u64).div_ceil(4)
+    );
+}
+
+#[test]
+fn one_that_upstream_never_began_counts_nothing() {
+    let store = store();
+    let stopped = begin(&store, &message("c", "k1", "Hello"));
+    assert!(end(&store, stopped.exchange, Sold::Nothing, ""));
+    let refused = begin(&store, &message("c", "k2", "Hello"));
+    store.forget_exchange(refused.exchange).expect("a deletion");
+    assert_eq!(total(&store), sums(0, 0, 0, false));
+}
+
+#[test]
+fn one_that_a_crash_left_counts_by_what_was_kept_of_it_once() {
+    let database = Sqlite::new();
+    let store = open(&database);
+    let begun = begin(&store, &message("c", "k1", "Eight by"));
+    let mut row = JournalRow::default();
+    append(&store, begun.exchange, &mut row, &pieces(["four", "more"]));
+    for _ in 0..3 {
+        assert_eq!(total(&open(&database)), sums(1, 2, 2, true));
+    }
+}
+
+#[test]
+fn a_crash_in_the_middle_of_an_ending_counts_nothing_twice() {
+    for statements in 0..5 {
+        let database = Sqlite::new();
+        let store = open(&database);
+        let begun = begin(&store, &message("c", "k1", "Eight by"));
+        database.die_after(statements);
+        let ended = Ended {
+            state: State::Complete,
+            ending: STOP,
+            pieces: &pieces(["Hi"]),
+            sold: TOLD,
+            now_ms: NOW,
+        };
+        let is_kept = store.end(begun.exchange, &ended).is_ok();
+        database.revive();
+        let expected = if is_kept {
+            sums(1, 7, 5, false)
+        } else {
+            sums(1, 2, 0, true)
+        };
+        assert_eq!(total(&open(&database)), expected, "{statements}");
+    }
+}
+
+#[test]
+fn forgetting_takes_back_nothing_of_what_was_spent() {
+    let deleted = |everything: bool| {
+        let store = store();
+        let ended = begin(&store, &message("c", "k1", "Hello"));
+        assert!(end(&store, ended.exchange, TOLD, "Hi"));
+        let begun = begin(&store, &message("c", "k2", "Eight by"));
+        let running = [Running {
+            exchange: begun.exchange,
+            sold: TOLD,
+            text_bytes: 1,
+        }];
+        if everything {
+            store.delete_all(&running, NOW).expect("a deletion");
+        } else {
+            assert!(store.delete("c", &running, NOW).expect("a deletion"));
+        }
+        // What its writer still does changes nothing.
+        assert!(!end(&store, begun.exchange, TOLD, "Hi"));
+        total(&store)
+    };
+    assert_eq!(deleted(false), sums(2, 14, 10, false));
+    assert_eq!(deleted(true), sums(2, 14, 10, false));
+}
+
+#[test]
+fn usage_is_told_by_day_and_model_and_summed() {
+    let store = store();
+    for (id, model, days) in [
+        ("k1", "b", 1),
+        ("k2", "a", 1),
+        ("k3", "a", 0),
+        ("k4", "a", 1),
+        ("k5", "z", 2),
+    ] {
+        let new = NewExchange {
+            model,
+            ..message("c", id, "Hello")
+        };
+        let ended = Ended {
+            state: State::Complete,
+            ending: STOP,
+            pieces: &pieces(["Hi"]),
+            sold: TOLD,
+            now_ms: NOW + days * day::DAY_MS,
+        };
+        assert!(
+            store
+                .end(begin(&store, &new).exchange, &ended)
+                .expect("an end")
+        );
+    }
+    let first = day::day_of(NOW);
+    let counts = |answers: u64| {
+        let (input, output) = (answers * 7, answers * 5);
+        let (cached, reasoning) = (answers * 3, answers * 2);
+        format!(
+            "\"answers\":{answers},\"input_tokens\":{input},\"output_tokens\":{output},\"cached_tokens\":{cached},\
+             \"reasoning_tokens\":{reasoning}"
+        )
+    };
+    assert_eq!(
+        report(&store, first, first + 1),
+        format!(
+            "{{\"from\":\"2026-11-18\",\"to\":\"2026-11-19\",\"days\":[\
+             {{\"day\":\"2026-11-18\",\"models\":[{{\"model\":\"a\",{one}}}]}},\
+             {{\"day\":\"2026-11-19\",\"models\":[{{\"model\":\"a\",{two}}},{{\"model\":\"b\",{one}}}]}}],\
+             \"total\":{{{four}}}}}",
+            one = counts(1),
+            two = counts(2),
+            four = counts(4),
+        )
+    );
+    assert_eq!(
+        report(&store, first - 1, first - 1),
+        format!(
+            "{{\"from\":\"2026-11-17\",\"to\":\"2026-11-17\",\"days\":[],\"total\":{{{}}}}}",
+            counts(0)
+        )
+    );
+}

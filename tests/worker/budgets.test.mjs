@@ -1,0 +1,365 @@
+/** Budgets: what is spent and what may be spent is known before the model's server is asked. */
+import assert from "node:assert/strict";
+import test, { after, beforeEach } from "node:test";
+import { alarms } from "../support/alarms.mjs";
+import { DETAILS, errorBody } from "../support/errors.mjs";
+import { startWorker } from "../support/harness.mjs";
+import { startKept } from "../support/kept.mjs";
+import { changeObjects } from "../support/kept-disk.mjs";
+import { Person } from "../support/person.mjs";
+import { SET_CLOCK, sentTokens, setClock, usageOf, usageOnce } from "../support/spending.mjs";
+import { delta, done, finish, startUpstream, usage } from "../support/upstream.mjs";
+
+const upstream = await startUpstream();
+const people = [];
+
+beforeEach(() => upstream.reset());
+after(() => Promise.all(people.map((person) => person.assertLogged())));
+
+function person(app, token) {
+  const one = new Person(app, token);
+  people.push(one);
+  return one;
+}
+
+/** A worker that keeps conversations for anyone, with a clock of its own. */
+async function startAt(now, variables) {
+  const all = {
+    OPENAI_BASE_URL: upstream.url,
+    ANONYMOUS_OWNER: "true",
+    MAX_ANSWERS_AT_ONCE: "100",
+  };
+  const app = await startWorker(
+    { ...all, ...variables },
+    { front: SET_CLOCK + alarms(0), owners: true },
+  );
+  await setClock(app, now);
+  return app;
+}
+
+/** A chat's body, kept or not. */
+const bodies = {
+  stateless: () => ({ message: "Hello" }),
+  kept: () => ({ message: "Hello", conversation_id: crypto.randomUUID() }),
+};
+
+/** Has an answer sold for so many tokens. */
+async function buy(one, body, input, output) {
+  upstream.script((call) => call.end(delta("Hi"), finish("stop"), usage(input, output), done));
+  const reply = await one.ask(body);
+  await reply.text();
+  return reply;
+}
+
+async function assertRefused(reply, retryAfter, detail) {
+  assert.equal(reply.status, 429);
+  assert.equal(reply.headers.get("retry-after"), `${retryAfter}`);
+  assert.equal(await reply.text(), errorBody("budget_exhausted", reply.id, detail));
+}
+
+const spentIs = (tokens) => (usage) =>
+  usage.total.input_tokens + usage.total.output_tokens === tokens;
+
+for (const [kind, body] of Object.entries(bodies)) {
+  test(`${kind}: a budget is used up at its limit, and a new one begins at midnight UTC`, async () => {
+    const app = await startAt("2026-03-31T23:59:00Z", { DAILY_TOKENS: "100" });
+    const one = person(app);
+    const first = await buy(one, body(), 60, 39);
+    assert.equal(first.headers.get("x-budget-remaining"), "100");
+    await usageOnce(one, spentIs(99));
+    const second = await buy(one, body(), 1, 1);
+    assert.equal(second.headers.get("x-budget-remaining"), "1");
+    await usageOnce(one, spentIs(101));
+    await setClock(app, "2026-03-31T23:59:30Z");
+    const refused = await one.ask(body());
+    const seconds = Number(refused.headers.get("retry-after"));
+    assert.ok(seconds <= 30 && seconds > 10, `${seconds}`);
+    await assertRefused(refused, seconds);
+    assert.equal(upstream.calls.length, 2, "upstream is not asked");
+    await setClock(app, "2026-04-01T00:00:00Z");
+    const third = await buy(one, body(), 1, 1);
+    assert.equal(third.headers.get("x-budget-remaining"), "100");
+    const { days } = await usageOnce(one, spentIs(103), "?from=2026-03-01");
+    assert.deepEqual(
+      days.map(({ day }) => day),
+      ["2026-03-31", "2026-04-01"],
+    );
+  });
+
+  test(`${kind}: a monthly budget lasts until the first of the next month`, async () => {
+    const app = await startAt("2026-02-10T12:00:00Z", {
+      MONTHLY_TOKENS: "10",
+      DAILY_TOKENS: "1000",
+    });
+    const one = person(app);
+    await buy(one, body(), 5, 5);
+    await usageOnce(one, spentIs(10));
+    await setClock(app, "2026-02-27T00:00:00Z");
+    const refused = await one.ask(body());
+    const seconds = Number(refused.headers.get("retry-after"));
+    assert.ok(seconds <= 2 * 86_400 && seconds > 2 * 86_400 - 20, `${seconds}`);
+    await assertRefused(refused, seconds, DETAILS.monthlyBudget);
+    await setClock(app, "2026-03-01T00:00:00Z");
+    assert.equal((await buy(one, body(), 1, 1)).status, 200);
+  });
+
+  test(`${kind}: a clock that is set back gives nothing back`, async () => {
+    const app = await startAt("2026-02-01T00:00:10Z", { DAILY_TOKENS: "10", MONTHLY_TOKENS: "10" });
+    const one = person(app);
+    await buy(one, body(), 5, 5);
+    await usageOnce(one, spentIs(10));
+    await setClock(app, "2026-01-31T23:59:00Z");
+    const refused = await one.ask(body());
+    assert.equal(refused.status, 429);
+    await refused.text();
+  });
+
+  test(`${kind}: 50 at once, with a tenth of the budget left, overshoot by less than one answer each`, async () => {
+    const app = await startAt("2026-05-05T12:00:00Z", { DAILY_TOKENS: "100000" });
+    const one = person(app);
+    await buy(one, body(), 45_000, 45_000);
+    await usageOnce(one, spentIs(90_000));
+    const held = [];
+    const isDecided = Promise.withResolvers();
+    upstream.script(
+      ...Array.from({ length: 50 }, () => (call) => {
+        held.push(call);
+        isDecided.promise.then(() =>
+          call.end(delta("Hi"), finish("stop"), usage(sentTokens(call), 2000), done),
+        );
+      }),
+    );
+    let refusals = 0;
+    const replies = Array.from({ length: 50 }, async () => {
+      const asked = one.ask({ ...body(), max_tokens: 2000 });
+      const reply = await asked;
+      if (reply.status === 429) refusals += 1;
+      if (held.length + refusals === 50) isDecided.resolve();
+      return reply;
+    });
+    // A kept answer responds when upstream does, so the refusals decide.
+    const watch = setInterval(() => held.length + refusals === 50 && isDecided.resolve(), 10);
+    const statuses = await Promise.all(
+      replies.map(async (asked) => {
+        const reply = await asked;
+        await reply.text();
+        return reply.status;
+      }),
+    );
+    clearInterval(watch);
+    const bought = statuses.filter((status) => status === 200).length;
+    // Each reserves 2009 tokens of the 10 000 that are left.
+    assert.equal(bought, 5, statuses.join());
+    const spent = 90_000 + bought * (2000 + sentTokens(held[0]));
+    await usageOnce(one, spentIs(spent));
+    assert.ok(spent - 100_000 < 2010, `${spent}`);
+  });
+
+  test(`${kind}: what upstream never began gives back what was reserved`, async () => {
+    const app = await startAt("2026-05-05T12:00:00Z", { DAILY_TOKENS: "3000", MAX_RETRIES: "0" });
+    const one = person(app);
+    for (let time = 0; time < 3; time += 1) {
+      upstream.script((call) => call.respond(500, { error: { message: "no" } }));
+      const reply = await one.ask(body());
+      assert.equal(reply.status, 502);
+      await reply.text();
+      const { budget } = await usageOnce(one, ({ budget }) => budget.daily_tokens.reserved === 0);
+      assert.equal(budget.daily_tokens.spent, 0);
+    }
+  });
+
+  test(`${kind}: a budget of money refuses a model that has no price`, async () => {
+    const app = await startAt("2026-05-05T12:00:00Z", {
+      PRICES: '{"gpt-4": {"input": 30, "output": 60}}',
+      DAILY_COST: "0.0009",
+    });
+    const one = person(app);
+    const refused = await one.ask({ ...body(), model: "unknown" });
+    assert.equal(refused.status, 400);
+    const detail =
+      "Field 'body.model': Value error, the model has no price, and the budget counts money";
+    assert.equal(await refused.text(), errorBody("validation_error", refused.id, detail));
+    const first = await buy(one, body(), 10, 10);
+    assert.equal(first.headers.get("x-budget-remaining"), "15");
+    const { total, budget } = await usageOnce(one, spentIs(20));
+    assert.equal(total.cost, 0.0009);
+    const { resets_at, ...counts } = budget.daily_cost;
+    assert.deepEqual(counts, { limit: 0.0009, spent: 0.0009, reserved: 0, remaining: 0 });
+    assert.equal(resets_at, "2026-05-06T00:00:00.000000+00:00");
+    const last = await one.ask(body());
+    assert.equal(last.status, 429);
+    await last.text();
+  });
+}
+
+test("the truth replaces a reservation that the clock has let expire", async () => {
+  const app = await startAt("2026-05-05T12:00:00Z", { DAILY_TOKENS: "100000" });
+  const one = person(app);
+  const asked = one.ask({ message: "Hello", max_tokens: 1000 });
+  const call = await upstream.nextCall();
+  call.write(delta("Hi"));
+  const reply = await asked;
+  await reply.next();
+  const running = await usageOf(one);
+  assert.equal(running.budget.daily_tokens.reserved, 1000 + sentTokens(call));
+  assert.equal(running.total.answers, 0);
+  await setClock(app, "2026-05-05T12:10:00Z");
+  const expired = await usageOf(one);
+  assert.equal(expired.budget.daily_tokens.reserved, 0);
+  assert.equal(expired.total.output_tokens, 1000);
+  assert.equal(expired.total.estimated, true);
+  call.end(finish("stop"), usage(3, 4), done);
+  await reply.text();
+  const { total } = await usageOnce(one, spentIs(7));
+  assert.equal(total.answers, 1);
+  assert.equal(total.estimated, undefined);
+});
+
+test("a crash leaves the reservation of a stateless answer, which counts as spent in the end", async () => {
+  const server = await startKept({
+    OPENAI_BASE_URL: upstream.url,
+    ANONYMOUS_OWNER: "true",
+    DAILY_TOKENS: "2000",
+  });
+  const one = new Person(server);
+  const asked = one.ask({ message: "Hello" });
+  const call = await upstream.nextCall();
+  call.write(delta("Hi"));
+  await (await asked).next();
+  await server.kill();
+  await server.start();
+  const { budget, total } = await usageOf(one);
+  assert.equal(budget.daily_tokens.reserved, 2000 + sentTokens(call));
+  assert.equal(total.answers, 0);
+  const refused = await one.ask({ message: "Hello" });
+  assert.equal(refused.status, 429);
+  await refused.text();
+  await server.kill();
+  // As if the time had passed.
+  changeObjects(server.folder, "UPDATE reservations SET expires_ms = expires_ms - 600000");
+  await server.start();
+  for (let time = 0; time < 2; time += 1) {
+    const later = await usageOf(one);
+    assert.equal(later.budget.daily_tokens.reserved, 0);
+    assert.equal(later.total.output_tokens, 2000);
+    assert.equal(later.total.estimated, true);
+    assert.equal(later.total.answers, 1);
+  }
+});
+
+test("a crash ends a kept answer, which counts with what was kept of it", async () => {
+  const server = await startKept({
+    OPENAI_BASE_URL: upstream.url,
+    ANONYMOUS_OWNER: "true",
+    DAILY_TOKENS: "2000",
+  });
+  const one = new Person(server);
+  const asked = one.ask({ message: "Hello", conversation_id: "c" });
+  const call = await upstream.nextCall();
+  call.write(delta("Four"));
+  await (await asked).next();
+  await server.kill();
+  await server.start();
+  upstream.script((next) => next.end(delta("Hi"), finish("stop"), usage(1, 2), done));
+  const reply = await one.ask({ message: "Hello", conversation_id: "d" });
+  assert.equal(reply.headers.get("x-budget-remaining"), `${2000 - sentTokens(call) - 1}`);
+  await reply.text();
+  const { total } = await usageOnce(one, spentIs(sentTokens(call) + 1 + 3));
+  assert.equal(total.answers, 2);
+});
+
+test("a name has its own budget, whatever its token, and all others share none or that of the star", async () => {
+  const tokens = {
+    "a.b_c-d@e": ["first-token-of-odd-01", "second-token-of-odd-1"],
+    guest: ["the-token-of-the-guest"],
+    free: ["the-token-of-the-free"],
+  };
+  const list = Object.entries(tokens).flatMap(([name, all]) =>
+    all.map((token) => `${name}:${token}`),
+  );
+  const unnamed = ["an-unnamed-token-0001", "an-unnamed-token-0002"];
+  const app = await startAt("2026-05-05T12:00:00Z", {
+    ACCESS_TOKENS: [...list, ...unnamed].join(","),
+    DAILY_TOKENS: "a.b_c-d@e=10, guest=0 , anonymous=20",
+  });
+  const [odd, oddToo] = tokens["a.b_c-d@e"].map((token) => person(app, token));
+  await buy(odd, { message: "Hello" }, 5, 5);
+  await usageOnce(odd, spentIs(10));
+  assert.equal((await usageOf(oddToo)).budget.daily_tokens.spent, 10);
+  const refused = await oddToo.ask({ message: "Hello" });
+  assert.equal(refused.status, 429);
+  await refused.text();
+
+  const guest = person(app, tokens.guest[0]);
+  const blocked = await guest.ask({ message: "Hello" });
+  assert.equal(blocked.status, 429);
+  await blocked.text();
+
+  const free = person(app, tokens.free[0]);
+  const reply = await buy(free, { message: "Hello" }, 1_000_000, 5);
+  assert.equal(reply.headers.get("x-budget-remaining"), null);
+  assert.equal((await usageOf(free)).budget, undefined);
+
+  const [one, other] = unnamed.map((token) => person(app, token));
+  await buy(one, { message: "Hello" }, 10, 9);
+  await usageOnce(other, spentIs(19));
+  const last = await buy(other, { message: "Hello" }, 1, 0);
+  assert.equal(last.headers.get("x-budget-remaining"), "1");
+  await usageOnce(one, spentIs(20));
+  const over = await one.ask({ message: "Hello" });
+  assert.equal(over.status, 429);
+  await over.text();
+});
+
+test("without a budget, nothing is asked of the object before the answer, and it is told once", async () => {
+  const app = await startAt("2026-05-05T12:00:00Z", {});
+  const one = person(app);
+  const reply = await buy(one, { message: "Hello" }, 3, 4);
+  assert.equal(reply.headers.get("x-budget-remaining"), null);
+  await usageOnce(one, spentIs(7));
+});
+
+for (const [variables, problems] of [
+  [
+    { DAILY_TOKENS: "-1" },
+    [
+      "DAILY_TOKENS must be a whole number below 2^53, or name=number separated by commas, with * for every other name.",
+    ],
+  ],
+  [
+    { MONTHLY_TOKENS: "me=1,me=2" },
+    [
+      "MONTHLY_TOKENS must be a whole number below 2^53, or name=number separated by commas, with * for every other name.",
+    ],
+  ],
+  [
+    { DAILY_COST: "1" },
+    [
+      "DAILY_COST needs PRICES with the price of OPENAI_MODEL and of all ALLOWED_MODELS and FALLBACK_MODELS.",
+    ],
+  ],
+  [
+    { MONTHLY_COST: "1e3", PRICES: "gpt-4=1" },
+    [
+      'PRICES must be model=input/output separated by commas, or JSON such as {"gpt-4":{"input":2.5,"output":10}}, each a price for a million tokens with at most 7 digits before the point and 6 behind it.',
+      "MONTHLY_COST must be a decimal number with at most 7 digits before the point and 6 behind it, or name=number separated by commas, with * for every other name.",
+    ],
+  ],
+]) {
+  test(`a wrong value is told by its rule: ${JSON.stringify(variables)}`, async () => {
+    const app = await startWorker(variables, { owners: true });
+    const response = await app.get("/health/ready");
+    assert.deepEqual(await response.json(), { status: "not_ready", problems });
+  });
+}
+
+test("a budget without the binding OWNERS is a wrong configuration", async () => {
+  const app = await startWorker({ DAILY_TOKENS: "1", PRICES: "*=1/1", DAILY_COST: "1" });
+  const response = await app.get("/health/ready");
+  const why =
+    "needs the binding OWNERS, or DATA_DIR on your own server: without it, nothing is counted.";
+  assert.deepEqual(await response.json(), {
+    status: "not_ready",
+    problems: [`DAILY_TOKENS ${why}`, `DAILY_COST ${why}`],
+  });
+});
