@@ -172,6 +172,20 @@ test("a search shows where its words are found; whatever a title or a text says 
   assert.equal(await sidebar.element.locator(".snippet mark").count(), 0);
 });
 
+test("what was found in a model's thinking is shown without its tags", async (t) => {
+  const me = somebody(app, upstream);
+  const answer = "<think>A bridge, then.</think>Like a <thinker>";
+  await me.keep("How does it hang?", { title: "Hanging", answer });
+  const { page } = await visit(t, app.url, me.signedIn);
+  const sidebar = sidebarOf(page);
+  await sidebar.search.fill("bridge");
+  const snippet = sidebar.element.locator(".snippet", { hasText: "bridge" });
+  assert.equal(
+    (await snippet.textContent()).trim(),
+    "How does it hang?  A bridge, then. Like a <thinker>",
+  );
+});
+
 test("only the latest search counts: an earlier one ends with the first key that follows", async (t) => {
   const me = somebody(app, upstream);
   await me.keep("Tell me about bridges");

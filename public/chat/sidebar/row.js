@@ -1,5 +1,8 @@
 import { showFound } from "./found.js";
 
+/** The tags around what a model thought: an answer shows none of them either. */
+const THOUGHT = /<\/?(?:think|thinking|reasoning)>/gi;
+
 /** Longest title, in characters as the API counts them. */
 const MAX_TITLE_LENGTH = 200;
 
@@ -37,7 +40,7 @@ export class Row {
     this.#link.href = `/c/${id}`;
     this.#link.title = title;
     showFound(this.#find(".title"), title, query);
-    showFound(this.#find(".snippet"), snippet ?? "", query);
+    showFound(this.#find(".snippet"), (snippet ?? "").replace(THOUGHT, " "), query);
     this.#find(".running").hidden = state !== "streaming";
     this.#more.ariaLabel = `Options for ${title}`;
   }
