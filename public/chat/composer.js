@@ -2,6 +2,9 @@ import { together } from "./asks.js";
 import { characters, LIMITS } from "./history.js";
 import { isTouch, sendsByEnter } from "./keys.js";
 
+/** Whether the style sheet alone makes the field as high as its text. To do it here takes two layouts more for each key. */
+const FITS_ITSELF = CSS.supports("field-sizing", "content");
+
 /** The counter appears when fewer characters than this are left. */
 const NEAR_LIMIT = 500;
 
@@ -36,7 +39,7 @@ export class Composer {
       this.#submit();
     });
     if (isTouch()) this.#field.enterKeyHint = "enter";
-    new ResizeObserver(() => this.#fit()).observe(this.#form);
+    if (!FITS_ITSELF) new ResizeObserver(() => this.#fit()).observe(this.#form);
     this.#changed();
   }
 
@@ -108,7 +111,7 @@ export class Composer {
     this.#form.classList.toggle("both", !this.#send.hidden && !this.#stop.hidden);
     this.#field.ariaInvalid = `${excess > 0}`;
     this.#counter.textContent = counterText(excess);
-    this.#fit();
+    if (!FITS_ITSELF) this.#fit();
   }
 
   /** Makes the field as high as its text, up to the maximum in the style sheet. */

@@ -28,13 +28,18 @@ const WAITING_MS = 8000;
 
 const TICK_MS = 1000;
 
+const TEMPLATE = document.querySelector("#exchange");
+
 /** @typedef {ReturnType<import("./turns.js").versionsOf>} Versions */
 
-/** One exchange on the page. */
+/** One exchange on the page. It is empty until it is filled: most of a long conversation is never looked at. */
 export class ExchangeView {
   #exchange;
   #answer;
   #actions;
+  #isFilled = false;
+  /** @type {() => Versions} */
+  #versions;
   /** The text that the view has, drawn or not. */
   #length = 0;
   #thoughtLength = 0;
@@ -52,10 +57,19 @@ export class ExchangeView {
    * @param {import("./transcript.js").Actions} actions
    */
   constructor(exchange, actions) {
-    const { content } = document.querySelector("#exchange");
-    this.element = document.importNode(content, true).firstElementChild;
+    this.element = document.importNode(TEMPLATE.content.firstElementChild, false);
     this.#exchange = exchange;
     this.#actions = actions;
+  }
+
+  /** Puts in what an exchange has. */
+  fill() {
+    if (this.#isFilled) return;
+    this.#isFilled = true;
+    const { content } = TEMPLATE;
+    const exchange = this.#exchange;
+    const actions = this.#actions;
+    this.element.append(...document.importNode(content, true).firstElementChild.childNodes);
     this.#find(".question p").textContent = exchange.question;
     for (const [name, act] of Object.entries({
       retry: () => actions.retry(exchange),
@@ -76,10 +90,18 @@ export class ExchangeView {
     copyOnClick(this.#find(".copy-answer"), () => this.#answer.text);
     copyOnClick(this.#find(".copy-id"), () => exchange.problem.correlationId);
     this.#restart();
+    if (this.#versions) this.setVersions(this.#versions);
+    this.update();
+  }
+
+  /** Whether nothing more will come. */
+  get isEnded() {
+    return this.#isEnded;
   }
 
   /** @param {string} text @param {string} [thought] what the model thinks */
   append(text, thought = "") {
+    if (!this.#isFilled) return;
     if (thought !== "") this.#answer.appendThinking(thought);
     if (text !== "") this.#answer.append(text);
     this.#length += text.length;
@@ -89,12 +111,16 @@ export class ExchangeView {
 
   /** @returns {boolean} whether all of it is drawn */
   draw() {
+    this.fill();
     this.#isEnded ||= this.#exchange.state !== "streaming";
     return this.#answer.draw(this.#isEnded);
   }
 
-  /** Lets the person leaf through the versions. @param {Versions} versions */
-  setVersions({ questions, answers }) {
+  /** Lets the person leaf through the versions. @param {() => Versions} versions are asked for when they are needed */
+  setVersions(versions) {
+    this.#versions = versions;
+    if (!this.#isFilled) return;
+    const { questions, answers } = versions();
     const { choose } = this.#actions;
     const exchange = this.#exchange;
     showVersions(this.#find(".question-versions"), "question", {
@@ -108,6 +134,10 @@ export class ExchangeView {
   /** Shows the exchange's state. */
   update() {
     const { state, answer, reasoning, answerId, problem } = this.#exchange;
+    this.element.dataset.state = state;
+    this.element.dataset.finish = this.#exchange.finishReason ?? "";
+    this.element.classList.toggle("silent", isSilent(this.#exchange));
+    if (!this.#isFilled) return;
     // It is tried again or goes on after an end, or has another text than the one that was followed.
     const goesOn = this.#isEnded && state === "streaming";
     const isOther = answer.length !== this.#length || reasoning.length !== this.#thoughtLength;
@@ -115,9 +145,6 @@ export class ExchangeView {
     this.#watch();
     this.#tick();
     if (this.#exchange.draft !== undefined && !this.field) this.#edit();
-    this.element.dataset.state = state;
-    this.element.dataset.finish = this.#exchange.finishReason ?? "";
-    this.element.classList.toggle("silent", isSilent(this.#exchange));
     this.#find(".reply").ariaBusy = `${state === "streaming"}`;
     this.#find(".queued p").textContent = waitingFor(this.#exchange.parent);
     this.#find(".ending").textContent = this.ending();

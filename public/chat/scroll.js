@@ -15,15 +15,11 @@ export class Follower {
     // Some browsers scroll by keyboard only what can have the focus.
     scroller.tabIndex = 0;
     scroller.addEventListener("scroll", () => this.#scrolled(), { passive: true });
-    new ResizeObserver(() => this.follow()).observe(scroller);
+    // After the layout, to know how high the conversation is costs nothing. Before it, that takes a layout of its own.
+    const sizes = new ResizeObserver(() => this.#follow());
+    sizes.observe(scroller);
+    sizes.observe(scroller.firstElementChild);
     jump.addEventListener("click", () => this.toEnd());
-  }
-
-  /** Call this whenever the conversation may have grown. */
-  follow() {
-    const follows = this.#follows && !this.#isEditing();
-    if (follows) this.#scroller.scrollTop = this.#scroller.scrollHeight;
-    this.#jump.hidden = follows || this.#distance() < NEAR_PX;
   }
 
   /** Has something in sight, and stays there. @param {HTMLElement} element */
@@ -34,7 +30,14 @@ export class Follower {
 
   toEnd() {
     this.#follows = true;
-    this.follow();
+    // What is about to be shown is there by then.
+    requestAnimationFrame(() => this.#follow());
+  }
+
+  #follow() {
+    const follows = this.#follows && !this.#isEditing();
+    if (follows) this.#scroller.scrollTop = this.#scroller.scrollHeight;
+    this.#jump.hidden = follows || this.#distance() < NEAR_PX;
   }
 
   /** Growing text never scrolls up, so scrolling up is the reader's doing. */

@@ -1,11 +1,12 @@
+import { Drawing } from "./drawing.js";
 import { ExchangeView } from "./exchange-view.js";
 import { isTouch } from "./keys.js";
 import { Follower } from "./scroll.js";
 
 const FORGOTTEN = "The conversation is long: the assistant no longer sees what is above this line";
 
-/** Longest time that drawing may take in an animation frame. The rest is for scrolling and typing. */
-const BUDGET_MS = 8;
+/** So many exchanges at the end are there at once. Those before them come when they are near what is in sight. */
+const AT_ONCE = 4;
 
 /**
  * What a person can do with an exchange.
@@ -24,7 +25,7 @@ const BUDGET_MS = 8;
  * @typedef {import("./turns.js").Exchange} Exchange
  */
 
-/** The conversation on the page. Its exchanges are drawn piece by piece, in animation frames. */
+/** The conversation on the page. */
 export class Transcript {
   #list = document.querySelector("#exchanges");
   #welcome = document.querySelector("#welcome");
@@ -33,13 +34,13 @@ export class Transcript {
   #copyNote = document.querySelector("#copy-note");
   #news = document.querySelector("#news");
   #announcer = document.querySelector("#announcer");
-  #follower = new Follower(document.querySelector("#scroller"), document.querySelector("#jump"));
+  #scroller = document.querySelector("#scroller");
+  #follower = new Follower(this.#scroller, document.querySelector("#jump"));
+  #drawing = new Drawing(this.#scroller, (view) => this.#drawn(view));
   #note = document.createElement("li");
   /** @type {Map<Exchange, ExchangeView>} */
   #views = new Map();
-  #undrawn = new Set();
   #unspoken = new Set();
-  #frame = 0;
   #actions;
 
   /** @param {Actions} actions */
@@ -53,7 +54,7 @@ export class Transcript {
   /** Shows nothing: not even that there is nothing. */
   clear() {
     this.#views.clear();
-    this.#undrawn.clear();
+    this.#drawing.clear();
     this.#unspoken.clear();
     this.#list.replaceChildren();
     this.#welcome.hidden = true;
@@ -108,17 +109,21 @@ export class Transcript {
     this.#notice.hidden = true;
     this.#loading.hidden = true;
     this.#note.remove();
+    const shown = new Set(path);
     for (const [exchange, view] of this.#views) {
-      if (!path.includes(exchange)) this.#remove(exchange, view);
+      if (!shown.has(exchange)) this.#remove(exchange, view);
     }
     for (const [at, exchange] of path.entries()) {
-      const view = this.#views.get(exchange) ?? this.#add(exchange);
+      // An edit that was not sent is where the person goes on.
+      const isAtOnce = at >= path.length - AT_ONCE || exchange.draft !== undefined;
+      const view = this.#views.get(exchange) ?? this.#add(exchange, isAtOnce);
       const there = this.#list.children[at];
       if (there !== view.element) this.#list.insertBefore(view.element, there ?? null);
-      view.setVersions(versionsOf(exchange));
+      view.setVersions(() => versionsOf(exchange));
       view.update();
     }
     if (since > 0) this.#list.children[since]?.before(this.#note);
+    this.#showBusy();
   }
 
   /** Scrolls to the end, and stays there as the conversation grows. */
@@ -145,7 +150,7 @@ export class Transcript {
     // There is no view while another conversation or version is shown.
     if (!view) return;
     view.append(text, thought);
-    this.#drawSoon(view);
+    this.#drawing.soon(view);
   }
 
   /** Shows what has become of an exchange. */
@@ -153,7 +158,8 @@ export class Transcript {
     const view = this.#views.get(exchange);
     if (!view) return;
     view.update();
-    this.#drawSoon(view);
+    this.#showBusy();
+    this.#drawing.soon(view);
   }
 
   /** Shows how an exchange ended, and announces it once it is drawn. */
@@ -161,8 +167,9 @@ export class Transcript {
     const view = this.#views.get(exchange);
     if (!view) return;
     view.update();
+    this.#showBusy();
     this.#unspoken.add(view);
-    this.#drawSoon(view);
+    this.#drawing.soon(view);
   }
 
   /** Has screen readers say something. */
@@ -170,10 +177,17 @@ export class Transcript {
     this.#announcer.textContent = text;
   }
 
-  #add(exchange) {
+  /** Whether an answer is coming. A class tells it: `:has()` would be matched again whenever something is drawn. */
+  #showBusy() {
+    const isBusy = Array.from(this.#views.keys()).some(({ state }) => state === "streaming");
+    this.#list.classList.toggle("busy", isBusy);
+  }
+
+  #add(exchange, isAtOnce) {
     const view = new ExchangeView(exchange, this.#actions);
+    if (isAtOnce) view.fill();
     this.#views.set(exchange, view);
-    this.#drawSoon(view);
+    this.#drawing.add(view, isAtOnce);
     // Screen readers announce the same words again only if they were cleared in between.
     this.#announcer.textContent = "";
     return view;
@@ -182,27 +196,11 @@ export class Transcript {
   #remove(exchange, view) {
     view.element.remove();
     this.#views.delete(exchange);
-    this.#undrawn.delete(view);
+    this.#drawing.remove(view);
     this.#unspoken.delete(view);
   }
 
-  #drawSoon(view) {
-    this.#undrawn.add(view);
-    this.#frame ||= requestAnimationFrame(() => this.#draw());
-  }
-
-  /** Draws as many views as the budget allows, the latest first: it is the one in sight. */
-  #draw() {
-    this.#frame = 0;
-    const deadline = performance.now() + BUDGET_MS;
-    for (const view of Array.from(this.#undrawn).reverse()) {
-      if (view.draw()) {
-        this.#undrawn.delete(view);
-        if (this.#unspoken.delete(view)) this.#announcer.textContent = view.spoken();
-      }
-      if (performance.now() > deadline) break;
-    }
-    this.#follower.follow();
-    if (this.#undrawn.size > 0) this.#frame = requestAnimationFrame(() => this.#draw());
+  #drawn(view) {
+    if (this.#unspoken.delete(view)) this.#announcer.textContent = view.spoken();
   }
 }

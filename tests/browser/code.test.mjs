@@ -288,7 +288,7 @@ test("a long block keeps its frame to the end, and is coloured only at its start
   await page.evaluate(async () => {
     for (let frame = 0; frame < 60; frame += 1) await new Promise(requestAnimationFrame);
   });
-  assert.equal(await lines.nth(30).locator("span").count(), 0);
+  assert.equal(await lines.nth(60).locator("span").count(), 0);
   assert.equal(await lines.last().locator("span").count(), 0);
   await element.getByRole("button", { name: "Copy code" }).click();
   await element.getByRole("button", { name: "Copied" }).waitFor();

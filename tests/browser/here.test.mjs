@@ -40,6 +40,25 @@ test("a conversation is found again at its address, in another tab of the browse
   await exchangeOn(tab).is("done");
 });
 
+/** What it takes to keep conversations here: the module that is loaded where there are any. */
+const PARTS = /\/assets\/here-\w+\.js$/;
+
+test("a service that keeps conversations loads nothing for those of the browser", async (t) => {
+  const { page, requests } = await visit(t, kept.url);
+  await converse(page, "Who keeps this?", "The service");
+  assert.ok(requests.some((url) => /\/assets\/chat-/.test(url)));
+  assert.ok(!requests.some((url) => PARTS.test(url)));
+});
+
+test("what keeps conversations here is asked for again when it does not load", async (t) => {
+  const { page } = await visit(t, `${app.url}/health`, { expected: /ERR_FAILED|404/ });
+  let failures = 2;
+  await page.route(PARTS, (route) => (failures-- > 0 ? route.abort() : route.continue()));
+  await page.goto(app.url);
+  await converse(page, "Are you there?", "Now I am");
+  assert.equal(failures, -1);
+});
+
 test("an answer that a reload interrupts is kept and can be tried again, as another version", async (t) => {
   const { page } = await visit(t, app.url);
   await say(page, "Count to three");

@@ -19,7 +19,8 @@ const root = process.getuid?.() === 0 ? ["--no-sandbox"] : [];
 export const REBOUND = "rebound.test";
 const names = `--host-resolver-rules=MAP ${REBOUND} 127.0.0.1`;
 const args = [...ARGS.split(" "), names, ...root];
-const browser = await chromium.launch({ executablePath, args });
+const launch = (...more) => chromium.launch({ executablePath, args: [...args, ...more] });
+const browser = await launch();
 after(() => browser.close());
 
 /** What the browser says of a page that was cut off from its service worker's file: it is not kept for offline use. */
@@ -58,12 +59,14 @@ const MODELS = { models: [{ id: "house" }, { id: "guest" }], default: "house" };
  *
  * @param {import("node:test").TestContext} t
  * @param {string} url
- * @param {import("playwright-core").BrowserContextOptions & { expected?: RegExp }} [options] `expected` are the messages
- *   of the console that are no faults
+ * @param {import("playwright-core").BrowserContextOptions & { expected?: RegExp, hasReader?: boolean }} [options]
+ *   `expected` are the messages of the console that are no faults; `hasReader`: the browser believes that there is a
+ *   screen reader, and keeps a tree of the whole page for it
  * @returns {Promise<Visit>}
  */
-export async function visit(t, url, { expected, ...options } = {}) {
-  const context = await browser.newContext({
+export async function visit(t, url, { expected, hasReader = false, ...options } = {}) {
+  const own = hasReader ? await launch("--force-renderer-accessibility") : browser;
+  const context = await own.newContext({
     viewport: { width: 1280, height: 800 },
     reducedMotion: "reduce",
     ...options,
@@ -96,6 +99,7 @@ export async function visit(t, url, { expected, ...options } = {}) {
   });
   t.after(async () => {
     await context.close();
+    if (own !== browser) await own.close();
     assert.deepEqual(seen.faults, [], "the page does nothing that it should not do");
     const origin = new URL(url).origin;
     const strange = seen.requests.filter((each) => new URL(each).origin !== origin);

@@ -16,6 +16,7 @@ export class AnswerText {
   constructor(element) {
     this.#element = element;
     element.replaceChildren();
+    element.classList.remove("thoughtful");
     this.#body = new GrowingText(element);
   }
 

@@ -2,7 +2,7 @@
  * Longest piece of code, in UTF-16 units. Text that is appended makes the browser lay out its piece again, not those
  * before it. A piece ends with a line, unless the line is much longer.
  */
-const LENGTH = 2_000;
+const LENGTH = 1_000;
 const LONGEST_LINE = 16_000;
 
 /** A few lines of a code block. */
@@ -52,11 +52,11 @@ export class CodePiece {
    * @returns {boolean} whether anything has changed
    */
   paint(runs) {
-    const text = this.element.textContent;
     const first = runs.findIndex(
       ({ kind, length }, at) => this.#runs[at]?.kind !== kind || this.#runs[at].length !== length,
     );
     if (first < 0) return false;
+    const text = this.element.textContent;
     while (this.element.childNodes.length > first) this.element.lastChild.remove();
     let end = sum(this.#runs.splice(first) && this.#runs);
     for (const run of runs.slice(first)) {

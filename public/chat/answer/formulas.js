@@ -3,8 +3,9 @@
  * not hold up the page; until then, and for ever if they are wrong, their source is shown.
  */
 
-/** Most formulas that are drawn in an animation frame. */
+/** Most formulas that are drawn in an animation frame, and for how long. */
 const PER_FRAME = 2;
+const BUDGET_MS = 4;
 
 /** Most formulas that are kept. A growing paragraph is rendered again and again, with the same formulas in it. */
 const KEPT = 200;
@@ -18,8 +19,9 @@ const waiting = new Set();
 /** What draws a formula, once it is loaded. @type {typeof import("./formula.js").drawFormula | undefined} */
 let draw;
 
-/** How many more may be drawn in this frame. */
+/** How many more may be drawn in this frame, and until when. */
 let left = 0;
+let deadline = 0;
 let isTurnAsked = false;
 
 /**
@@ -28,9 +30,13 @@ let isTurnAsked = false;
  * @param {HTMLElement} code
  */
 export function showFormula(code) {
-  if (drawn.has(code.textContent) || left > 0) replace(code);
+  if (drawn.has(code.textContent) || mayDraw()) replace(code);
   else waiting.add(code);
   if (waiting.size > 0) askForTurn();
+}
+
+function mayDraw() {
+  return left > 0 && performance.now() < deadline;
 }
 
 function replace(code) {
@@ -54,8 +60,9 @@ async function askForTurn() {
 function takeTurn() {
   isTurnAsked = false;
   left = draw ? PER_FRAME : 0;
+  deadline = performance.now() + BUDGET_MS;
   for (const code of waiting) {
-    if (left === 0) break;
+    if (!mayDraw()) break;
     waiting.delete(code);
     // A paragraph that grows has been rendered again since.
     if (code.isConnected) replace(code);

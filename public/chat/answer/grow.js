@@ -6,9 +6,10 @@ import { CodeBlock } from "./code-block.js";
  *
  * @param {Element} element
  * @param {ParentNode} fresh loses the nodes that are taken over
+ * @param {number} [from] how many nodes of the element stay as they are, before this content
  */
-export function grow(element, fresh) {
-  let index = 0;
+export function grow(element, fresh, from = 0) {
+  let index = from;
   for (const node of Array.from(fresh.childNodes)) {
     const current = element.childNodes[index];
     if (!current) element.append(node);
@@ -34,17 +35,4 @@ function textGoesOn(current, text) {
   if (text.startsWith(current.data)) current.appendData(text.slice(current.length));
   else current.data = text;
   return true;
-}
-
-/**
- * Moves what is in an element to the end of another one. What is selected stays selected.
- *
- * @param {Element} element
- * @param {Element} target
- */
-export function moveContent(element, target) {
-  const { anchorNode, anchorOffset, focusNode, focusOffset } = getSelection();
-  const isSelected = anchorNode && (element.contains(anchorNode) || element.contains(focusNode));
-  target.append(...element.childNodes);
-  if (isSelected) getSelection().setBaseAndExtent(anchorNode, anchorOffset, focusNode, focusOffset);
 }

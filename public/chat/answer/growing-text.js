@@ -1,6 +1,6 @@
 import { CodeBlock } from "./code-block.js";
 import { Fence } from "./fence.js";
-import { grow, moveContent } from "./grow.js";
+import { grow } from "./grow.js";
 import { blockLengths, renderMarkdown } from "./markdown.js";
 
 /** Longest time that one draw may take. The rest of the animation frame is for scrolling and typing. */
@@ -9,8 +9,9 @@ const BUDGET_MS = 8;
 /** Length of the text that is parsed at a time: longer than almost any paragraph. */
 const WINDOW = 8_000;
 
-/** Most blocks rendered at a time. A window of nothing but tiny blocks has thousands. */
-const MAX_BLOCKS = 100;
+/** Most blocks rendered at a time, and how much text unless a block is longer. A slow phone takes long even for these. */
+const MAX_BLOCKS = 8;
+const MAX_LENGTH = 2_000;
 
 /** From a block longer than this on, the text is shown as it is. Only code may be longer. */
 const MAX_BLOCK_LENGTH = 16_000;
@@ -20,8 +21,8 @@ const PLAIN_PIECE = 4_000;
 const PLAIN_PER_DRAW = 10 * PLAIN_PIECE;
 
 /**
- * Most blocks beside each other, if they do not come at once. On a page with formulas, Chromium styles all that is beside
- * a new element again, and all that is in it.
+ * From this many blocks on, a group is full. What is beside a new element costs time again: on a page with formulas,
+ * Chromium styles it, and all that is in it. A group that is out of sight costs nothing.
  */
 const MAX_TOGETHER = 8;
 
@@ -30,17 +31,21 @@ const UNDECIDED = 12;
 
 /**
  * Markdown that grows on the page. Complete blocks are rendered once; only the last one is rendered again as it grows.
- * Code that grows is not rendered again: each letter is read and drawn once.
+ * Code that grows is not rendered again: each letter is read and drawn once. No block ever moves: it would be laid out
+ * anew.
  */
 export class GrowingText {
-  /** Holds the block that is still growing, behind those that are complete. */
-  #live = document.createElement("div");
+  #element;
+  /** The latest blocks, and behind them the one that is still growing. @type {HTMLElement} */
+  #group;
+  /** How many of the group's nodes are complete. */
+  #complete = 0;
   #liveText = "";
-  /** Holds the latest of the complete blocks. */
-  #blocks;
   #text = "";
   /** Length of the text whose blocks are complete and rendered. */
   #settled = 0;
+  /** The lengths of the complete blocks behind it that are known already. @type {number[]} */
+  #known = [];
   #window = WINDOW;
   #restUntil = 0;
   #isPlain = false;
@@ -51,8 +56,8 @@ export class GrowingText {
 
   /** @param {HTMLElement} element */
   constructor(element) {
-    this.#live.className = "live";
-    element.append(this.#live);
+    this.#element = element;
+    this.#startGroup();
   }
 
   get length() {
@@ -97,54 +102,73 @@ export class GrowingText {
     return true;
   }
 
-  /** Renders complete blocks. Returns false if there are none. */
+  /** Renders some complete blocks. Returns false if there are none. */
   #settleSome(isWhole) {
-    const text = this.#text.slice(this.#settled, this.#settled + this.#window);
-    const isRest = this.#settled + text.length === this.#text.length;
-    const lengths = blockLengths(text);
-    const whole = isWhole && isRest ? lengths : lengths.slice(0, -1);
-    const last = text.slice(sum(whole));
-    const isCode = Fence.open(last) !== undefined;
-    const isUndecided = !isWhole && isRest && last.trimStart().length < UNDECIDED;
-    if (isUndecided && !isCode) return false;
-    // Blank lines are not a block.
-    if (isWhole && isRest && whole.length === 0) whole.push(text.length);
-    if (whole.length > 0) {
-      this.#settle(text.slice(0, sum(whole.slice(0, MAX_BLOCKS))));
+    if (this.#known.length === 0) {
+      const text = this.#text.slice(this.#settled, this.#settled + this.#window);
+      const isRest = this.#settled + text.length === this.#text.length;
+      const lengths = blockLengths(text);
+      const whole = isWhole && isRest ? lengths : lengths.slice(0, -1);
+      const last = text.slice(sum(whole));
+      const isCode = Fence.open(last) !== undefined;
+      const isUndecided = !isWhole && isRest && last.trimStart().length < UNDECIDED;
+      if (isUndecided && !isCode) return false;
+      // Blank lines are not a block.
+      if (isWhole && isRest && whole.length === 0) whole.push(text.length);
+      if (whole.length === 0) return isCode ? this.#openCode(text) : this.#widen(isRest);
+      this.#known = whole;
       this.#window = WINDOW;
-      return true;
     }
-    if (isCode) return this.#openCode(text);
+    this.#settle(this.#nextLength());
+    return true;
+  }
+
+  /** Takes known blocks: as many as are rendered at a time. */
+  #nextLength() {
+    let length = this.#known.shift();
+    for (let count = 1; count < MAX_BLOCKS && this.#known.length > 0; count += 1) {
+      if (length + this.#known[0] > MAX_LENGTH) break;
+      length += this.#known.shift();
+    }
+    return length;
+  }
+
+  #settle(length) {
+    const text = this.#text.slice(this.#settled, this.#settled + length);
+    grow(this.#group, renderMarkdown(text), this.#complete);
+    this.#liveText = "";
+    this.#settled += length;
+    this.#complete = this.#group.childNodes.length;
+    this.#startGroupIfFull();
+  }
+
+  /** Looks further for the end of a block. Returns false if nothing more has come. */
+  #widen(isRest) {
     if (isRest) return false;
     this.#window *= 2;
     if (this.#window > MAX_BLOCK_LENGTH) this.#becomePlain();
     return true;
   }
 
-  #settle(text) {
-    grow(this.#live, renderMarkdown(text));
-    moveContent(this.#live, this.#placeForMore());
-    this.#liveText = "";
-    this.#settled += text.length;
+  #startGroupIfFull() {
+    if (this.#group.childElementCount >= MAX_TOGETHER) this.#startGroup();
   }
 
-  #placeForMore() {
-    if (!this.#blocks || this.#blocks.childElementCount >= MAX_TOGETHER) this.#startBlocks();
-    return this.#blocks;
-  }
-
-  #startBlocks() {
-    this.#blocks = document.createElement("div");
-    this.#blocks.className = "blocks";
-    this.#live.before(this.#blocks);
+  #startGroup() {
+    this.#group?.classList.remove("growing");
+    this.#group = document.createElement("div");
+    this.#group.className = "blocks growing";
+    this.#complete = 0;
+    this.#element.append(this.#group);
   }
 
   #openCode(text) {
     const { fence, language, length } = Fence.open(text);
-    this.#code = { fence, block: new CodeBlock(language) };
-    this.#placeForMore().append(this.#code.block.element);
-    this.#settled += length;
     this.#showLive("");
+    this.#code = { fence, block: new CodeBlock(language) };
+    this.#group.append(this.#code.block.element);
+    this.#complete += 1;
+    this.#settled += length;
     return true;
   }
 
@@ -163,6 +187,7 @@ export class GrowingText {
     this.#code.block.close();
     this.#code = undefined;
     this.#window = WINDOW;
+    this.#startGroupIfFull();
   }
 
   /** Renders the block that is still growing, then pauses for six times as long as that took. */
@@ -176,13 +201,13 @@ export class GrowingText {
   #showLive(text) {
     if (text === this.#liveText) return;
     this.#liveText = text;
-    grow(this.#live, renderMarkdown(text));
+    grow(this.#group, renderMarkdown(text), this.#complete);
   }
 
   #becomePlain() {
     this.#isPlain = true;
-    this.#startBlocks();
     this.#showLive("");
+    this.#startGroup();
   }
 
   /** Fills up the last piece, then starts another. Earlier pieces need no new layout. */
@@ -205,7 +230,7 @@ export class GrowingText {
     block.className = "plain-text";
     this.#piece = document.createTextNode("");
     block.append(this.#piece);
-    this.#blocks.append(block);
+    this.#group.append(block);
   }
 }
 

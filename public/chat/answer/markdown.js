@@ -110,3 +110,14 @@ function setDirections(fragment) {
   for (const code of fragment.querySelectorAll("code")) code.dir = "ltr";
   for (const block of fragment.children) if (!block.dir) block.dir = "auto";
 }
+
+/**
+ * What the first rendering needs is compiled while the page has nothing else to do: on a slow phone, that takes longer
+ * than everything else in a frame.
+ */
+const EVERY_KIND = "# *a*\n\n> **b** `c`\n\n1. [d](https://e)\n   - f\n\n|g|\n|-|\n|h|\n";
+
+globalThis.requestIdleCallback?.(() => {
+  blockLengths(EVERY_KIND);
+  requestIdleCallback(() => renderMarkdown(EVERY_KIND));
+});

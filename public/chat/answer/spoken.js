@@ -18,10 +18,20 @@ const CELLS = new Set(["TD", "TH"]);
  * @returns {string}
  */
 export function spokenText(answer) {
-  const text = textOf(answer)
+  const text = startOf(answer)
     .replace(/,? *\n\s*/g, "\n")
     .trim();
   return text.length > MAX_LENGTH ? `${text.slice(0, MAX_LENGTH)} …` : text;
+}
+
+/** More of the text than is announced. Of a long answer, the rest is not looked at. */
+function startOf(answer) {
+  let text = "";
+  for (const group of answer.children) {
+    text += textOf(group);
+    if (text.length > 2 * MAX_LENGTH) break;
+  }
+  return text;
 }
 
 function textOf(node) {
@@ -33,6 +43,8 @@ function textOf(node) {
 }
 
 function contentOf(node) {
+  // The colours of code are of no matter.
+  if (node.tagName === "PRE") return node.textContent;
   return Array.from(node.childNodes, textOf).join("");
 }
 

@@ -17,11 +17,12 @@ export class ThinkingFold {
     const thought = document.createElement("div");
     thought.className = "thought";
     this.#text = new GrowingText(thought);
-    this.#element.className = "thinking";
+    this.#element.className = "thinking growing";
     this.#summary.textContent = "Thinking…";
     this.#element.append(this.#summary, thought);
     this.#element.addEventListener("toggle", () => this.#drawSoon());
     answer.prepend(this.#element);
+    answer.classList.add("thoughtful");
     folds.set(this.#element, this);
   }
 
@@ -41,6 +42,7 @@ export class ThinkingFold {
   end() {
     if (this.#isWhole) return;
     this.#isWhole = true;
+    this.#element.classList.remove("growing");
     const seconds = Math.round((this.#went - this.#began) / 1000);
     this.#summary.textContent = seconds > 0 ? `Thought for ${duration(seconds)}` : "Thought";
     this.#drawSoon();

@@ -1,9 +1,8 @@
 import { ChatError } from "../api.js";
-import { load, save } from "../store.js";
-import { BothKeeper } from "./both.js";
-import { BrowserKeeper } from "./browser.js";
+import { pause, pauseMs } from "../patience.js";
+import { load, loadFromTab, save } from "../store.js";
+import { database } from "./database.js";
 import { ServerKeeper } from "./server.js";
-import { takeOver } from "./takeover.js";
 
 /** Answers of a service that keeps nothing, or not for this person. */
 const KEEPS_NOTHING = ["conversations_unavailable", "not_found"];
@@ -25,10 +24,12 @@ export async function chooseKeeper(api) {
   const isKnown = told !== undefined;
   const kind = told ?? load("kept-by") ?? "server";
   save("kept-by", kind);
+  const server = new ServerKeeper(api);
+  if (kind === "server" && !(await hasAnyHere())) return { keeper: server, isKnown };
+  const { BothKeeper, BrowserKeeper, takeOver } = await partsForHere();
   const here = new BrowserKeeper(api);
   const takenId = await takeOver(here);
   if (kind === "browser") return { keeper: here, isKnown, takenId };
-  const server = new ServerKeeper(api);
   const { conversations } = await here.list({ limit: 1 });
   const keeper = conversations.length > 0 ? new BothKeeper(server, here) : server;
   return { keeper, isKnown, takenId };
@@ -42,6 +43,29 @@ export function isKeptHere() {
 /** Whether an error says that the service keeps nothing. */
 export function keepsNothing(error) {
   return error instanceof ChatError && KEEPS_NOTHING.includes(error.problem.code);
+}
+
+/** Whether this browser keeps a conversation, or an earlier version of the page has left one in this tab. */
+async function hasAnyHere() {
+  if (loadFromTab("conversation") !== undefined) return true;
+  try {
+    return (await (await database()).count("summaries")) > 0;
+  } catch {
+    // The browser stores nothing.
+    return false;
+  }
+}
+
+/** Without them nothing can be shown, so that they are asked for until they come. */
+async function partsForHere() {
+  const forEver = new AbortController().signal;
+  for (let failures = 1; ; failures += 1) {
+    try {
+      return await import("./here.js");
+    } catch {
+      await pause(pauseMs(failures), forEver);
+    }
+  }
 }
 
 async function keptBy(api) {
