@@ -6,4 +6,5 @@ pub mod pieces;
 pub mod relay;
 pub mod sse;
 mod surrogates;
+mod thoughts;
 mod writer;

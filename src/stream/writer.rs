@@ -1,15 +1,16 @@
 //! Events → the client's frames.
 
 use super::parts::SentParts;
-use super::pieces::{self, MAX_REASONING_BYTES, Piece};
+use super::pieces::{self, Piece};
 use super::sse::Event;
 use super::surrogates::Surrogates;
+use super::thoughts::Thoughts;
 use crate::api::ending::{FinishReason, Usage};
 use crate::api::error::{ApiError, ErrorCode};
 use crate::api::frame::{Ending, FrameEncoder};
 use crate::json;
 use crate::openai::failure::Failure;
-use crate::openai::{Delta, Ended, EventParser, Extent, Meaning, PartText, Reasoning, is_whole};
+use crate::openai::{Delta, Ended, EventParser, Extent, Meaning, PartText, is_whole};
 
 /// A frame before the final one, for the log.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -65,11 +66,7 @@ pub(super) struct Writer {
     text_frames: u64,
     /// Bytes of text and reasoning.
     text_bytes: usize,
-    reasoning_surrogates: Surrogates,
-    /// The field that this answer's reasoning is taken from.
-    reasoning_field: Option<&'static str>,
-    /// Bytes of pieces with reasoning, at most.
-    reasoning_bytes: usize,
+    thoughts: Thoughts,
     usage: Option<Usage>,
     /// Frames since the last [`Writer::take_sent`], if they are traced.
     sent: Option<Vec<SentFrame>>,
@@ -90,9 +87,7 @@ impl Writer {
             frames: 0,
             text_frames: 0,
             text_bytes: 0,
-            reasoning_surrogates: Surrogates::default(),
-            reasoning_field: None,
-            reasoning_bytes: 0,
+            thoughts: Thoughts::default(),
             usage: None,
             sent: traces_frames.then(Vec::new),
         }
@@ -158,8 +153,8 @@ impl Writer {
     /// Writes the final frame of a complete answer.
     pub(super) fn finish(&mut self) {
         self.finish_reason.get_or_insert(FinishReason::Stop);
-        if let Some(text) = self.reasoning_surrogates.finish() {
-            self.reasoning_piece(&text);
+        if let Some(text) = self.thoughts.finish() {
+            self.reasoning(&text);
         }
         if let Some(text) = self.surrogates.finish() {
             self.content(&text);
@@ -221,8 +216,12 @@ impl Writer {
         if is_new && delta.extent == Extent::Lost {
             return false;
         }
-        if let Some(reasoning) = &delta.reasoning {
-            self.reasoning(reasoning, delta.extent);
+        // A repeated text is new only if nothing came before.
+        let is_delta = matches!(delta.extent, Extent::Delta | Extent::DeltaOf(_));
+        let reasoning = delta.reasoning.as_ref();
+        let reasoning = reasoning.filter(|_| is_delta || self.frames == 0);
+        if let Some(json) = reasoning.and_then(|reasoning| self.thoughts.next(reasoning)) {
+            self.reasoning(&json);
         }
         let has_text = delta.content.is_some() || delta.refusal.is_some();
         if is_new && has_text {
@@ -278,30 +277,12 @@ impl Writer {
         }
     }
 
-    /// Sends what the model thinks, unless it repeats what was sent.
-    fn reasoning(&mut self, reasoning: &Reasoning<'_>, extent: Extent) {
-        let is_delta = matches!(extent, Extent::Delta | Extent::DeltaOf(_));
-        if !is_delta && self.frames > 0 {
-            return;
-        }
-        if *self.reasoning_field.get_or_insert(reasoning.field) == reasoning.field {
-            let whole = self.reasoning_surrogates.join(&reasoning.text);
-            if whole != "\"\"" {
-                self.reasoning_piece(&whole);
-            }
-        }
-    }
-
-    fn reasoning_piece(&mut self, json: &str) {
-        let bytes = json.len().saturating_add(pieces::MAX_OVERHEAD_BYTES);
-        self.reasoning_bytes = self.reasoning_bytes.saturating_add(bytes);
+    fn reasoning(&mut self, json: &str) {
         self.text_bytes = self.text_bytes.saturating_add(text_bytes(json));
-        if self.reasoning_bytes <= MAX_REASONING_BYTES {
-            self.sent(0);
-            match &mut self.form {
-                Form::Frames(frames) => frames.reasoning(json, &mut self.output),
-                Form::Pieces => pieces::append(Piece::Reasoning(json), &mut self.output),
-            }
+        self.sent(0);
+        match &mut self.form {
+            Form::Frames(frames) => frames.reasoning(json, &mut self.output),
+            Form::Pieces => pieces::append(Piece::Reasoning(json), &mut self.output),
         }
     }
 

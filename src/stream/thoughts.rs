@@ -1,0 +1,45 @@
+//! What of a model's reasoning is sent on.
+
+use std::borrow::Cow;
+
+use super::pieces::{MAX_OVERHEAD_BYTES, MAX_REASONING_BYTES};
+use super::surrogates::Surrogates;
+use crate::openai::Reasoning;
+
+/// The reasoning of one answer.
+#[derive(Debug, Default)]
+pub(super) struct Thoughts {
+    surrogates: Surrogates,
+    /// The field that it is taken from.
+    field: Option<&'static str>,
+    /// Bytes of its pieces, at most.
+    bytes: usize,
+}
+
+impl Thoughts {
+    /// The next piece, as a JSON string of whole characters. `None` for the same text in another field, where a character
+    /// is not complete yet, and from [`MAX_REASONING_BYTES`] on.
+    pub(super) fn next<'a>(&mut self, reasoning: &'a Reasoning<'_>) -> Option<Cow<'a, str>> {
+        if *self.field.get_or_insert(reasoning.field) != reasoning.field {
+            return None;
+        }
+        let json = self.surrogates.join(&reasoning.text);
+        self.fits(&json).then_some(json)
+    }
+
+    /// At the answer's end, what replaces half a character.
+    pub(super) fn finish(&mut self) -> Option<String> {
+        let json = self.surrogates.finish()?;
+        self.fits(&json).then_some(json)
+    }
+
+    /// Nothing follows what does not fit, so that there is no gap.
+    fn fits(&mut self, json: &str) -> bool {
+        if json == "\"\"" {
+            return false;
+        }
+        let bytes = json.len().saturating_add(MAX_OVERHEAD_BYTES);
+        self.bytes = self.bytes.saturating_add(bytes);
+        self.bytes <= MAX_REASONING_BYTES
+    }
+}
