@@ -21,6 +21,7 @@ import {
  * @property {boolean} is_final
  * @property {string} [finish_reason]
  * @property {{ input_tokens: number, output_tokens: number, total_tokens: number }} [usage]
+ * @property {string} [model] the one that answered, where another may have done so than was asked for
  * @property {string} [turn_id] the turn that the answer is kept as
  * @property {number} [history_turns] how many earlier turns the model saw
  * @property {string} [error] why it failed, with `detail` and `code`

@@ -30,13 +30,15 @@ export function newExchange(question, parent) {
 /** @param {Exchange} exchange @param {import("./answer-stream.js").Frame} frame the final one */
 export function endExchange(
   exchange,
-  { finish_reason, usage, turn_id, error, detail, code, correlation_id },
+  { finish_reason, usage, model, turn_id, error, detail, code, correlation_id },
 ) {
   const state = ["stopped", "interrupted"].includes(finish_reason) ? finish_reason : "done";
   const failed = code === "interrupted" ? "interrupted" : "failed";
   Object.assign(exchange, {
     finishReason: finish_reason,
     usage,
+    // Another one may have answered than the one that was asked for.
+    model: model ?? exchange.model,
     turnId: turn_id ?? exchange.turnId,
   });
   exchange.state = error ? failed : state;

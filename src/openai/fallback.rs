@@ -73,7 +73,8 @@ impl Candidate {
         }
         Cow::Owned(ChatRequest {
             model: self.model.clone(),
-            client_chose_model: false,
+            // It is not the default model that may be missing.
+            client_chose_model: true,
             ..request.clone()
         })
     }

@@ -10,6 +10,7 @@ use web_sys::{AbortSignal, Headers, Response};
 
 use super::endpoint;
 use super::exchange::Exchange;
+use super::first_event::{ClientGone, FirstEvent};
 use super::runtime::js::{self, header};
 use super::runtime::streams::Source;
 use super::runtime::wait::{Interrupted, Waiting};
@@ -20,7 +21,6 @@ use crate::openai::dialect::Dialect;
 use crate::openai::failure::{self, Failure};
 use crate::openai::fallback::Site;
 use crate::openai::{EventParser, MAX_WHOLE_BYTES, Sniffed, WholeAnswer, is_whole, retry, sniff};
-use crate::stream::relay::{Form, Input, Relay};
 use crate::telemetry::record::Level;
 
 /// An answer that has begun.
@@ -183,46 +183,31 @@ impl Attempt<'_> {
         }
     }
 
-    /// Reads an event stream up to the first event of its answer: some servers tell only there that they have failed. When
-    /// the time for the headers is up, the stream is taken as it is.
+    /// Reads an event stream up to the first event of its answer.
     async fn await_answer(
         &self,
         mut bytes: Vec<u8>,
         source: &mut Source,
         waiting: &mut Waiting,
     ) -> Result<Opening, Missed> {
-        let target = &self.config.target;
         let ChatRequest {
             client_chose_model,
             include_reasoning,
             ..
         } = *self.request;
-        let events =
-            EventParser::new(target.api, client_chose_model).with_reasoning(include_reasoning);
-        let limits = self.config.limits;
-        let mut relay = Relay::new(events, Form::Pieces, limits, js::now_ms(), false);
-        let mut fed = 0;
-        loop {
-            let chunk = bytes.get(fed..).unwrap_or_default();
-            relay.handle(Input::Chunk(chunk), js::now_ms());
-            fed = bytes.len();
-            if relay.has_begun() || fed > MAX_WHOLE_BYTES {
-                return Ok(Opening::Stream(bytes));
-            }
-            if let Some(failure) = relay.outcome().and_then(|outcome| outcome.failure.clone()) {
-                return Err(Missed::Failed {
-                    failure,
-                    dialect: None,
-                });
-            }
-            let read = source.read_chunk(&mut bytes, waiting, self.deadline_ms);
-            match read.await {
-                Ok(true) => {}
-                Ok(false) => relay.handle(Input::End, js::now_ms()),
-                Err(Interrupted::Failed(_)) => relay.handle(Input::Broken, js::now_ms()),
-                Err(Interrupted::TimeIsUp) => return Ok(Opening::Stream(bytes)),
-                Err(Interrupted::ClientGone) => return Err(Missed::ClientGone),
-            }
+        let events = EventParser::new(self.config.target.api, client_chose_model);
+        let first = FirstEvent {
+            events: events.with_reasoning(include_reasoning),
+            limits: self.config.limits,
+            deadline_ms: self.deadline_ms,
+        };
+        match first.wait(&mut bytes, source, waiting).await {
+            Ok(None) => Ok(Opening::Stream(bytes)),
+            Ok(Some(failure)) => Err(Missed::Failed {
+                failure,
+                dialect: None,
+            }),
+            Err(ClientGone) => Err(Missed::ClientGone),
         }
     }
 

@@ -32,6 +32,7 @@ mod chat;
 mod early_end;
 mod endpoint;
 mod exchange;
+mod first_event;
 mod forward;
 mod isolate;
 mod models;

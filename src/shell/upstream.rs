@@ -11,7 +11,7 @@ use super::runtime::wait::Waiting;
 use crate::api::request::ChatRequest;
 use crate::config::Config;
 use crate::openai::failure::Failure;
-use crate::openai::fallback::{Candidate, Candidates};
+use crate::openai::fallback::{Candidate, Candidates, Site};
 use crate::openai::retry;
 use crate::telemetry::record::Level;
 
@@ -72,13 +72,17 @@ pub(super) async fn open(
 
 /// A line about a model that has failed, and the one that is asked next, if any.
 fn log_fallback(exchange: &Exchange, from: &Candidate, to: Option<&Candidate>, failure: &Failure) {
+    let mut cause = failure.cause.clone();
+    if from.site == Site::Fallback {
+        cause = cause.replace("OPENAI_BASE_URL", "FALLBACK_BASE_URL");
+    }
     exchange.log(Level::Warning, "upstream_fallback", |record| {
         record
             .text("from", &from.model)
             .optional_text("to", to.map(|to| to.model.as_str()))
             .text("code", failure.error.code.name())
             .optional_number("upstream_status", failure.upstream_status.map(u64::from))
-            .outside("cause", &failure.cause, MAX_LOGGED_CAUSE);
+            .outside("cause", &cause, MAX_LOGGED_CAUSE);
     });
 }
 

@@ -46,6 +46,20 @@ test("an answer appears as it streams", async (t) => {
   assert.equal(await exchange.retry.isVisible(), false);
 });
 
+test("an answer is signed by the model that gave it, where another one was asked for", async (t) => {
+  const falling = await startWorker(
+    { OPENAI_BASE_URL: upstream.url, OPENAI_MODEL: "house", FALLBACK_MODELS: "guest" },
+    { pages: true },
+  );
+  const { page } = await visit(t, falling.url);
+  await say(page, "Who are you?");
+  (await upstream.nextCall()).respond(402, "");
+  (await upstream.nextCall()).end(...answer("I am a guest"));
+  const exchange = exchangeOn(page);
+  await exchange.is("done");
+  assert.match(await exchange.figures.textContent(), /^guest · first token after/);
+});
+
 test("only the finished answer is announced", async (t) => {
   const { page } = await visit(t, app.url);
   await say(page, "Hello there, assistant");

@@ -63,7 +63,7 @@ fn each_model_of_a_server_is_asked_once_and_the_wanted_one_first() {
 
 #[test]
 fn a_fallback_is_sent_the_same_request_under_its_own_name() {
-    let body = r#"{"message":"Hi","model":"wanted","max_tokens":7}"#;
+    let body = r#"{"message":"Hi","max_tokens":7}"#;
     let config = config(&[]);
     let request = ChatRequest::parse(body.as_bytes(), &config.rules).expect("a valid request");
     let mut candidates = candidates("a", &[], body, &Rests::default());
@@ -72,7 +72,7 @@ fn a_fallback_is_sent_the_same_request_under_its_own_name() {
     assert_eq!(moved, Ok(()));
     let expected = ChatRequest {
         model: "a".to_owned(),
-        client_chose_model: false,
+        client_chose_model: true,
         ..request.clone()
     };
     assert_eq!(*candidates.current().request(&request), expected);

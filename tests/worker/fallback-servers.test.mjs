@@ -200,3 +200,22 @@ test("a kept answer knows its model after a crash, and for ever", async () => {
   assert.equal(await modelOf("c1"), "second-model");
   assert.equal(await modelOf("c2"), "second-model");
 });
+
+test("what the log says of a model that is not there names the variables of its own server", async () => {
+  const unknown = (call) => call.respond(404, "<html>", { "content-type": "text/html" });
+  const { id } = await fallBack(app, rejected, unknown);
+  const lines = app.logsOf(id).filter(({ record }) => record.event === "upstream_fallback");
+  assert.deepEqual(
+    lines.map(({ record: { from, to, code, upstream_status, cause } }) => [
+      [from, to, code, upstream_status],
+      cause,
+    ]),
+    [
+      [[ASKED, "second-model", "upstream_rejected", 401], "upstream status 401"],
+      [
+        ["second-model", undefined, "model_not_found", 404],
+        "upstream status 404; FALLBACK_BASE_URL may be wrong",
+      ],
+    ],
+  );
+});

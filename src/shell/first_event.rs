@@ -1,0 +1,53 @@
+//! The first event of an answer: some servers accept a request, and only there say that they are overloaded.
+//!
+//! It is waited for while another model may still be asked.
+
+use super::runtime::js;
+use super::runtime::streams::Source;
+use super::runtime::wait::{Interrupted, Waiting};
+use crate::openai::failure::Failure;
+use crate::openai::{EventParser, MAX_WHOLE_BYTES};
+use crate::stream::relay::{Form, Input, Limits, Relay};
+
+/// A wait for the first event of an answer.
+pub(super) struct FirstEvent {
+    pub(super) events: EventParser,
+    pub(super) limits: Limits,
+    /// When the stream is taken as it is.
+    pub(super) deadline_ms: u64,
+}
+
+/// The client left before there was one.
+pub(super) struct ClientGone;
+
+impl FirstEvent {
+    /// Reads on from `bytes`, which it adds to, until the answer begins or has failed. Gives the failure, if that came
+    /// first.
+    pub(super) async fn wait(
+        self,
+        bytes: &mut Vec<u8>,
+        source: &mut Source,
+        waiting: &mut Waiting,
+    ) -> Result<Option<Failure>, ClientGone> {
+        let mut relay = Relay::new(self.events, Form::Pieces, self.limits, js::now_ms(), false);
+        let mut fed = 0;
+        loop {
+            let chunk = bytes.get(fed..).unwrap_or_default();
+            relay.handle(Input::Chunk(chunk), js::now_ms());
+            fed = bytes.len();
+            if relay.has_begun() || fed > MAX_WHOLE_BYTES {
+                return Ok(None);
+            }
+            if let Some(outcome) = relay.outcome() {
+                return Ok(outcome.failure.clone());
+            }
+            match source.read_chunk(bytes, waiting, self.deadline_ms).await {
+                Ok(true) => {}
+                Ok(false) => relay.handle(Input::End, js::now_ms()),
+                Err(Interrupted::Failed(_)) => relay.handle(Input::Broken, js::now_ms()),
+                Err(Interrupted::TimeIsUp) => return Ok(None),
+                Err(Interrupted::ClientGone) => return Err(ClientGone),
+            }
+        }
+    }
+}
