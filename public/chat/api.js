@@ -156,6 +156,10 @@ async function errorIn(response, correlationId) {
 function inTime(seconds) {
   if (seconds < 120) return `in ${seconds} ${seconds === 1 ? "second" : "seconds"}`;
   const at = new Date(Date.now() + seconds * 1000);
+  // Such as a month's budget.
+  if (seconds >= 86_400) {
+    return `on ${at.toLocaleDateString([], { day: "numeric", month: "long" })}`;
+  }
   return `at ${at.toLocaleTimeString([], { hour: "2-digit", minute: "2-digit" })}`;
 }
 

@@ -34,6 +34,7 @@ mod relay;
 mod request;
 mod route;
 mod scrub;
+mod spending;
 mod sse;
 mod support;
 mod upstream_request;
