@@ -327,7 +327,8 @@ fn a_kept_answer_that_runs_is_its_own_reservation() {
         },
     );
     let [day, _, reserved] = standing(&open(&database), NOW);
-    assert_eq!((day.0, reserved), (12 + 4, NOTHING));
+    // It was sent with the first exchange: 8 + 2 + 8 bytes.
+    assert_eq!((day.0, reserved), (12 + 5, NOTHING));
 }
 
 #[test]
