@@ -168,7 +168,12 @@ export function whenAgain(retryAt) {
 export function inTime(time) {
   const seconds = Math.max(1, Math.ceil((time - Date.now()) / 1000));
   if (seconds < 120) return `in ${seconds} ${seconds === 1 ? "second" : "seconds"}`;
-  return `at ${new Date(time).toLocaleTimeString([], { hour: "2-digit", minute: "2-digit" })}`;
+  const at = new Date(time);
+  // Such as a month's budget.
+  if (seconds >= 86_400) {
+    return `on ${at.toLocaleDateString([], { day: "numeric", month: "long" })}`;
+  }
+  return `at ${at.toLocaleTimeString([], { hour: "2-digit", minute: "2-digit" })}`;
 }
 
 /** @returns {any} the JSON object in a text, or `undefined` if there is none */

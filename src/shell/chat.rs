@@ -85,9 +85,9 @@ impl Chat {
                 forward::forward(exchange, request, config, client, Some(body), waiting);
             return forwarded.await.map(Begun::Kept);
         }
-        *sale = Sale::of(exchange, config, account_of(client), &chat);
-        if let Some(sale) = sale {
-            sale.reserve(exchange, config, client, &chat, waiting)
+        if exchange.isolate.owners.is_some() {
+            let new = sale.insert(Sale::of(config, account_of(client), &chat));
+            new.reserve(exchange, config, client, &chat, waiting)
                 .await?;
         }
         let upstream = upstream::open(exchange, config, &chat, None, waiting).await?;

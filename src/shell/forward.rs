@@ -43,6 +43,9 @@ const USAGE: &str = "/usage";
 /// The header that tells an object whom budgets name. Clients cannot send it.
 pub(super) const ACCOUNT_HEADER: &str = "x-account";
 
+/// The header that tells an object that its owner has no name, so that another object counts. Clients cannot send it.
+pub(super) const SHARED_HEADER: &str = "x-account-shared";
+
 /// The headers that an object looks at.
 const FORWARDED_HEADERS: [&str; 4] = ["accept", "idempotency-key", "last-event-id", "x-confirm"];
 
@@ -125,6 +128,9 @@ pub(super) async fn forward(
         ),
         (ACCOUNT_HEADER, account.name.to_owned()),
     ];
+    if owner != account.owner {
+        forwarded.push((SHARED_HEADER, "true".to_owned()));
+    }
     for name in FORWARDED_HEADERS {
         if let Some(value) = js::header(&headers, name) {
             // Anything but plain text could change or fail on its way, so a question mark takes its place: ids and keys may

@@ -58,23 +58,17 @@ pub(super) struct Sale {
 }
 
 impl Sale {
-    /// The sale of an answer; `None` where nothing is counted.
-    pub(super) fn of(
-        exchange: &Exchange,
-        config: &Config,
-        account: Account<'_>,
-        chat: &ChatRequest,
-    ) -> Option<Self> {
-        exchange.isolate.owners.as_ref()?;
+    /// The sale of an answer, on the account of its client.
+    pub(super) fn of(config: &Config, account: Account<'_>, chat: &ChatRequest) -> Self {
         let instruction_bytes = config.target.instruction_bytes();
-        Some(Self {
+        Self {
             id: id_of(js::now_ms(), &Uuid::new_v4().to_string()),
             owner: account.owner.to_owned(),
             model: chat.model.clone(),
             sent_tokens: usage::sent(instruction_bytes, &chat.history, &chat.message),
             is_reserved: false,
             left: None,
-        })
+        }
     }
 
     /// Reserves what it may cost, where its client has a budget.

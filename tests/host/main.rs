@@ -35,6 +35,7 @@ mod relay;
 mod request;
 mod route;
 mod scrub;
+mod spending;
 mod sse;
 mod support;
 mod upstream_request;

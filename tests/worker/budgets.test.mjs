@@ -311,6 +311,41 @@ test("a name has its own budget, whatever its token, and all others share none o
   await over.text();
 });
 
+test("those without a name share one budget in kept conversations, too, and reading again costs nothing", async () => {
+  const tokens = ["an-unnamed-token-0001", "an-unnamed-token-0002"];
+  const app = await startAt("2026-05-05T12:00:00Z", {
+    ACCESS_TOKENS: tokens.join(","),
+    DAILY_TOKENS: "*=20",
+    MAX_RETRIES: "0",
+  });
+  const [one, other] = tokens.map((token) => person(app, token));
+  await buy(one, { message: "Hello" }, 5, 0);
+  await usageOnce(other, spentIs(5));
+  const kept = await buy(other, bodies.kept(), 10, 4);
+  assert.equal(kept.headers.get("x-budget-remaining"), "15");
+  await usageOnce(one, spentIs(19));
+
+  upstream.script((call) => call.respond(500, { error: { message: "no" } }));
+  const failed = await other.ask(bodies.kept());
+  assert.equal(failed.status, 502);
+  await failed.text();
+  await usageOnce(one, ({ budget }) => budget.daily_tokens.reserved === 0);
+
+  const body = bodies.kept();
+  const key = { "idempotency-key": crypto.randomUUID() };
+  upstream.script((call) => call.end(delta("Hi"), finish("stop"), usage(1, 0), done));
+  const last = await one.ask(body, key);
+  const text = await last.text();
+  await usageOnce(other, spentIs(20));
+  const refused = await one.ask(bodies.kept());
+  assert.equal(refused.status, 429);
+  await refused.text();
+  const again = await one.ask(body, key);
+  assert.equal(await again.text(), text);
+  const { total } = await usageOf(one);
+  assert.equal(total.answers, 3);
+});
+
 test("without a budget, nothing is asked of the object before the answer, and it is told once", async () => {
   const app = await startAt("2026-05-05T12:00:00Z", {});
   const one = person(app);

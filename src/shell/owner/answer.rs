@@ -41,6 +41,8 @@ pub(super) struct Answer {
     progress: RefCell<Progress>,
     /// The final frame's, for the log.
     finish_reason: Cell<Option<FinishReason>>,
+    /// Whether upstream has begun to answer.
+    has_begun: Cell<bool>,
     /// The tokens that upstream has told so far.
     usage: Cell<Option<Usage>>,
     text: RefCell<Text>,
@@ -96,6 +98,7 @@ impl Answer {
             model: OnceCell::new(),
             progress: RefCell::new(Progress::Opening),
             finish_reason: Cell::new(None),
+            has_begun: Cell::new(false),
             usage: Cell::new(None),
             text: RefCell::default(),
             readers: RefCell::default(),
@@ -128,6 +131,7 @@ impl Answer {
                 end_reason,
             }),
             finish_reason: Cell::new(None),
+            has_begun: Cell::new(false),
             usage: Cell::new(None),
             text: RefCell::new(Text {
                 stored: stored.pieces,
@@ -195,6 +199,7 @@ impl Answer {
 
     /// Upstream has begun to answer.
     pub(super) fn begin_streaming(&self) {
+        self.has_begun.set(self.state().is_none());
         if self.state().is_none() {
             *self.progress.borrow_mut() = Progress::Streaming;
             self.wake_readers();
@@ -208,10 +213,10 @@ impl Answer {
 
     /// What upstream has sold so far.
     fn sold(&self) -> Sold {
-        match (&*self.progress.borrow(), self.usage.get()) {
-            (Progress::Opening | Progress::NeverBegan(_), _) => Sold::Nothing,
-            (_, Some(usage)) => Sold::Told(usage),
-            (_, None) => Sold::Untold,
+        match self.usage.get() {
+            _ if !self.has_begun.get() => Sold::Nothing,
+            Some(usage) => Sold::Told(usage),
+            None => Sold::Untold,
         }
     }
 

@@ -15,10 +15,13 @@ use crate::api::request::{ChatRequest, Invalid};
 use crate::config::Config;
 use crate::memory::begin::{BeginError, NewExchange};
 use crate::memory::store::State;
+use crate::memory::usage::Spent;
 use crate::shell::early_end::EarlyEnd;
 use crate::shell::exchange::Exchange;
 use crate::shell::runtime::js;
 use crate::shell::runtime::task;
+use crate::shell::runtime::wait::Waiting;
+use crate::shell::sale::Sale;
 
 /// `Retry-After` for an owner with too many answers running, in seconds. Nobody knows when the next one ends; most take
 /// less than half a minute.
@@ -37,6 +40,7 @@ pub(super) fn ask(
     request: &Request,
     body: &[u8],
     config: &Config,
+    sale: &mut Option<Sale>,
 ) -> Result<Wanted, EarlyEnd> {
     let chat = ChatRequest::parse(body, &config.rules).map_err(EarlyEnd::Invalid)?;
     let key = key_of(request)?;
@@ -60,7 +64,7 @@ pub(super) fn ask(
             }
             answer
         }
-        None => begin(keeper, exchange, request, chat, id, config)?,
+        None => begin(keeper, exchange, request, chat, id, config, sale)?,
     };
     Ok(Wanted {
         answer,
@@ -118,6 +122,7 @@ fn begin(
     mut chat: ChatRequest,
     id: AnswerId,
     config: &Config,
+    sale: &mut Option<Sale>,
 ) -> Result<Rc<Answer>, EarlyEnd> {
     let Some(place) = chat.kept.take() else {
         // The worker forwards no other request.
@@ -133,9 +138,10 @@ fn begin(
     let budget = config
         .spending
         .budget_for(&ledger::name_in(request), &chat.model);
-    let left = match budget.map_err(EarlyEnd::Invalid)? {
-        Some(budget) => ledger::admit(&store, config, budget, &chat.model)?,
-        None => None,
+    let left = match (&sale, budget.map_err(EarlyEnd::Invalid)?) {
+        (Some(sale), _) => sale.left,
+        (None, Some(budget)) => ledger::admit(&store, config, budget, &chat.model)?,
+        (None, None) => None,
     };
     let asker = &exchange.correlation_id;
     let answer_turn = fresh_id();
@@ -168,16 +174,27 @@ fn begin(
     ));
     chat.history = begun.history;
     keeper.add(&answer);
+    let mut sale = sale.take();
+    if let Some(sale) = &mut sale {
+        sale.sent_tokens = begun.sent_tokens;
+    }
     let (written, keeper, exchange) = (Rc::clone(&answer), Rc::clone(keeper), Rc::clone(exchange));
     task::spawn(move |inbox| async move {
         let object = Rc::clone(&keeper.object);
+        let request = Rc::clone(&exchange);
+        let mut waiting = Waiting::without_client(Rc::clone(&inbox));
         writing::write(Rc::clone(&written), object, exchange, chat, inbox).await;
         keeper.remove(&written.id);
+        if let Some(sale) = sale {
+            let counted = written.running();
+            let spent = Spent::of(counted.sold, sale.sent_tokens, counted.text_bytes);
+            sale.tell(&request, spent, &mut waiting).await;
+        }
     });
     Ok(answer)
 }
 
-fn key_of(request: &Request) -> Result<Option<AnswerId>, EarlyEnd> {
+pub(super) fn key_of(request: &Request) -> Result<Option<AnswerId>, EarlyEnd> {
     let Some(key) = js::header(&request.headers(), "idempotency-key") else {
         return Ok(None);
     };

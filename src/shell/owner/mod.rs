@@ -31,6 +31,7 @@ mod ledger;
 mod object;
 mod reader;
 mod requests;
+mod shared;
 mod storage;
 mod text;
 mod writing;

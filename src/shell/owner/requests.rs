@@ -13,6 +13,7 @@ use super::kept::{self, Reply};
 use super::ledger;
 use super::object::Object;
 use super::reader::Reader;
+use super::shared;
 use crate::api::ending::EndReason;
 use crate::api::error::ErrorCode;
 use crate::api::route::{KeptRoute, Route, route};
@@ -134,7 +135,20 @@ async fn handle(
         _ => Vec::new(),
     };
     match route {
-        Route::Chat => ask::ask(keeper, exchange, request, &body, config).map(Reply::Stream),
+        Route::Chat => {
+            let mut sale = None;
+            let sold =
+                shared::reserve(keeper, exchange, request, &body, config, &mut sale, waiting);
+            let asked = match sold.await {
+                Ok(()) => ask::ask(keeper, exchange, request, &body, config, &mut sale),
+                Err(end) => Err(end),
+            };
+            // No answer has begun.
+            if let Some(sale) = sale {
+                sale.tell(exchange, None, waiting).await;
+            }
+            asked.map(Reply::Stream)
+        }
         Route::Kept(route) => kept::reply(keeper, request, route, &body),
         // The worker forwards no other request.
         _ => Err(ErrorCode::NotFound.into()),

@@ -7,8 +7,9 @@ use personal_ai_assistant::api::money::Prices;
 use personal_ai_assistant::memory::answer::Ended;
 use personal_ai_assistant::memory::begin::NewExchange;
 use personal_ai_assistant::memory::journal::JournalRow;
+use personal_ai_assistant::memory::ledger::{Reservation, id_of};
 use personal_ai_assistant::memory::store::{State, Store};
-use personal_ai_assistant::memory::usage::{Running, Sold};
+use personal_ai_assistant::memory::usage::{Running, Sold, Spent};
 
 use super::database::{NOW, STOP, Sqlite, append, begin, message, open, pieces, store};
 
@@ -222,5 +223,149 @@ fn usage_is_told_by_day_and_model_and_summed() {
             "{{\"from\":\"2026-11-17\",\"to\":\"2026-11-17\",\"days\":[],\"total\":{{{}}}}}",
             counts(0)
         )
+    );
+}
+
+/// Prices of one model alone.
+fn priced() -> Prices {
+    Prices::parse("gpt-4=1/2").expect("prices")
+}
+
+fn reserve(store: &Store<Sqlite>, id: &str, expires_ms: u64) {
+    let reservation = Reservation {
+        id,
+        model: "gpt-4",
+        sent_tokens: 10,
+        max_tokens: 20,
+        expires_ms,
+    };
+    store.reserve(&reservation).expect("a reservation");
+}
+
+/// Tokens and money, spent today, this month and reserved.
+fn standing(store: &Store<Sqlite>, now_ms: u64) -> [(u64, u64); 3] {
+    let standing = store.standing(&priced(), now_ms).expect("a query");
+    [standing.day, standing.month, standing.reserved].map(|amount| (amount.tokens, amount.cost))
+}
+
+const SPENT: Spent = Spent {
+    input_tokens: 7,
+    output_tokens: 5,
+    cached_tokens: 0,
+    reasoning_tokens: 0,
+    is_estimated: false,
+};
+
+const NOTHING: (u64, u64) = (0, 0);
+const TRUTH: (u64, u64) = (12, 17_000_000);
+const RESERVED: (u64, u64) = (30, 50_000_000);
+
+#[test]
+fn a_reservation_stands_until_the_truth_takes_its_place_once() {
+    let store = store();
+    reserve(&store, "a", NOW + 1000);
+    assert_eq!(standing(&store, NOW), [NOTHING, NOTHING, RESERVED]);
+    for _ in 0..3 {
+        store
+            .close("a", Some(("gpt-4", SPENT)), NOW)
+            .expect("an end");
+        assert_eq!(standing(&store, NOW), [TRUTH, TRUTH, NOTHING]);
+    }
+    // A message that comes late reserves nothing any more.
+    reserve(&store, "a", NOW + 1000);
+    assert_eq!(standing(&store, NOW), [TRUTH, TRUTH, NOTHING]);
+}
+
+#[test]
+fn a_reservation_that_nobody_ends_is_spent_and_the_truth_takes_its_place_all_the_same() {
+    let store = store();
+    reserve(&store, "a", NOW);
+    for _ in 0..2 {
+        assert_eq!(standing(&store, NOW), [RESERVED, RESERVED, NOTHING]);
+    }
+    assert_eq!(total(&store), sums(1, 10, 20, true));
+    store
+        .close("a", Some(("gpt-4", SPENT)), NOW)
+        .expect("an end");
+    assert_eq!(standing(&store, NOW), [TRUTH, TRUTH, NOTHING]);
+    assert_eq!(
+        report(&store, 0, 100_000).matches("\"estimated\"").count(),
+        0
+    );
+}
+
+#[test]
+fn what_nothing_came_of_gives_back_what_was_reserved_even_if_it_was_spent_by_then() {
+    for expires_ms in [NOW, NOW + 1] {
+        let store = store();
+        reserve(&store, "a", expires_ms);
+        standing(&store, NOW);
+        store.close("a", None, NOW).expect("an end");
+        assert_eq!(standing(&store, NOW), [NOTHING, NOTHING, NOTHING]);
+        assert_eq!(total(&store), sums(0, 0, 0, false));
+    }
+}
+
+#[test]
+fn a_kept_answer_that_runs_is_its_own_reservation() {
+    let database = Sqlite::new();
+    let store = open(&database);
+    let new = NewExchange {
+        max_tokens: 20,
+        ..message("c", "k1", "Eight by")
+    };
+    let begun = begin(&store, &new);
+    assert_eq!(standing(&store, NOW), [NOTHING, NOTHING, (22, 42_000_000)]);
+    assert!(end(&store, begun.exchange, TOLD, "Hi"));
+    assert_eq!(standing(&store, NOW), [TRUTH, TRUTH, NOTHING]);
+    // A crash leaves none behind.
+    begin(
+        &store,
+        &NewExchange {
+            answer_id: "k2",
+            ..new
+        },
+    );
+    let [day, _, reserved] = standing(&open(&database), NOW);
+    // It was sent with the first exchange: 8 + 2 + 8 bytes.
+    assert_eq!((day.0, reserved), (12 + 5, NOTHING));
+}
+
+#[test]
+fn days_and_months_end_at_midnight_and_later_ones_count_when_the_clock_is_set_back() {
+    let store = store();
+    let first = day::parse("2026-11-01").expect("a day") * day::DAY_MS;
+    for (id, now_ms) in [("a", first - 1), ("b", first), ("c", first + day::DAY_MS)] {
+        store
+            .close(id, Some(("gpt-4", SPENT)), now_ms)
+            .expect("an end");
+    }
+    let tokens = |now_ms| standing(&store, now_ms).map(|(tokens, _)| tokens);
+    assert_eq!(tokens(first + 2 * day::DAY_MS), [0, 24, 0]);
+    assert_eq!(tokens(first + day::DAY_MS), [12, 24, 0]);
+    assert_eq!(tokens(first), [24, 24, 0]);
+    assert_eq!(tokens(first - 1), [36, 36, 0]);
+    assert_eq!(tokens(first + 31 * day::DAY_MS), [0, 0, 0]);
+}
+
+#[test]
+fn what_is_kept_of_stateless_answers_goes_after_a_day_or_two() {
+    let database = Sqlite::new();
+    let kept = open(&database);
+    for days in 0..10 {
+        let now_ms = NOW + days * day::DAY_MS;
+        let id = id_of(now_ms, "x");
+        kept.close(&id, Some(("gpt-4", SPENT)), now_ms)
+            .expect("an end");
+        reserve(&kept, &id_of(now_ms, "y"), now_ms);
+        kept.settle(now_ms).expect("a settlement");
+    }
+    assert_eq!(
+        database.shown("SELECT count(*) FROM counted"),
+        ["[Integer(2)]"]
+    );
+    assert_eq!(
+        database.shown("SELECT count(*) FROM reservations"),
+        ["[Integer(2)]"]
     );
 }

@@ -1,0 +1,40 @@
+//! New answers of clients without a name, which share one account: another object counts them.
+
+use web_sys::Request;
+
+use super::ask;
+use super::keeper::Keeper;
+use crate::api::access::account_of;
+use crate::api::request::ChatRequest;
+use crate::config::Config;
+use crate::shell::early_end::EarlyEnd;
+use crate::shell::exchange::Exchange;
+use crate::shell::forward::SHARED_HEADER;
+use crate::shell::runtime::js;
+use crate::shell::runtime::wait::Waiting;
+use crate::shell::sale::Sale;
+
+/// Reserves what a new answer may cost, if its client has no name. `sale` is what its end has to be told to.
+pub(super) async fn reserve(
+    keeper: &Keeper,
+    exchange: &Exchange,
+    request: &Request,
+    body: &[u8],
+    config: &Config,
+    sale: &mut Option<Sale>,
+    waiting: &mut Waiting,
+) -> Result<(), EarlyEnd> {
+    let headers = request.headers();
+    let has = |name| js::header(&headers, name).is_some_and(|value| !value.is_empty());
+    if !has(SHARED_HEADER) || has("last-event-id") {
+        return Ok(());
+    }
+    let chat = ChatRequest::parse(body, &config.rules).map_err(EarlyEnd::Invalid)?;
+    if let Some(id) = ask::key_of(request)?
+        && ask::find(keeper, &id)?.is_some()
+    {
+        return Ok(());
+    }
+    let new = sale.insert(Sale::of(config, account_of(None), &chat));
+    new.reserve(exchange, config, None, &chat, waiting).await
+}
