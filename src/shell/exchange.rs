@@ -65,9 +65,11 @@ impl Exchange {
 
     /// What this request's response has whatever it answers.
     pub(super) fn response_context(&self) -> ResponseContext<'_> {
+        let config = self.isolate.config.as_ref();
         ResponseContext {
             correlation_id: &self.correlation_id,
             cors: self.cors.as_ref().ok(),
+            has_budgets: config.is_ok_and(|config| config.spending.has_limits()),
         }
     }
 

@@ -19,6 +19,8 @@ pub(super) struct ResponseContext<'a> {
     pub(super) correlation_id: &'a CorrelationId,
     /// Nothing for a page whose origin may not read the response.
     pub(super) cors: Option<&'a Cors>,
+    /// Whether there are budgets, of which answers tell what is left.
+    pub(super) has_budgets: bool,
 }
 
 #[wasm_bindgen(module = "/src/shell/runtime/prepared.js")]
@@ -253,7 +255,11 @@ impl ResponseContext<'_> {
             headers.push(("access-control-allow-origin", origin));
             headers.push((
                 "access-control-expose-headers",
-                "X-Answer-Id, X-Budget-Remaining, X-Correlation-Id, Retry-After",
+                if self.has_budgets {
+                    "X-Answer-Id, X-Budget-Remaining, X-Correlation-Id, Retry-After"
+                } else {
+                    "X-Answer-Id, X-Correlation-Id, Retry-After"
+                },
             ));
         }
         // A refusal depends on the origin, too.
