@@ -79,6 +79,29 @@ pub fn to_json(value: &impl Serialize) -> String {
     String::from_utf8(out).unwrap_or_default()
 }
 
+/// Bytes of the text of a JSON string, in UTF-8. To decode it would allocate.
+pub fn text_bytes(json: &str) -> usize {
+    let mut bytes = 0_usize;
+    let mut rest = json;
+    while let Some((before, escape)) = rest.split_once('\\') {
+        let hex = escape.strip_prefix('u').and_then(|rest| rest.get(..4));
+        let (length, escaped) = hex.map_or((1, 1), |hex| (5, utf8_bytes(hex)));
+        bytes = bytes.saturating_add(before.len()).saturating_add(escaped);
+        rest = escape.get(length..).unwrap_or_default();
+    }
+    // The quotes are no text.
+    bytes.saturating_add(rest.len()).saturating_sub(2)
+}
+
+/// Bytes in UTF-8 of what four hexadecimal digits stand for. Of a pair of surrogates, each has half.
+fn utf8_bytes(hex: &str) -> usize {
+    match u16::from_str_radix(hex, 16).unwrap_or_default() {
+        0..0x80 => 1,
+        0x80..0x800 | 0xd800..0xe000 => 2,
+        _ => 3,
+    }
+}
+
 /// The text of a JSON string; `None` for other JSON, and for half a surrogate pair.
 pub fn text(json: &str) -> Option<String> {
     serde_json::from_str(json).ok()

@@ -87,7 +87,10 @@ impl Pieces {
 
     /// Bytes of text and reasoning.
     pub fn text_bytes(&self) -> usize {
-        self.text().len().saturating_add(self.reasoning().len())
+        let bytes = self.iter().map(|piece| match piece {
+            Piece::Text(json) | Piece::Reasoning(json) => json::text_bytes(json),
+        });
+        bytes.fold(0, usize::saturating_add)
     }
 
     /// The reasoning of all pieces.

@@ -278,7 +278,7 @@ impl Writer {
     }
 
     fn reasoning(&mut self, json: &str) {
-        self.text_bytes = self.text_bytes.saturating_add(text_bytes(json));
+        self.text_bytes = self.text_bytes.saturating_add(json::text_bytes(json));
         self.sent(0);
         match &mut self.form {
             Form::Frames(frames) => frames.reasoning(json, &mut self.output),
@@ -320,7 +320,7 @@ impl Writer {
         }
         self.sent(length);
         self.text_frames = self.text_frames.saturating_add(1);
-        self.text_bytes = self.text_bytes.saturating_add(text_bytes(json));
+        self.text_bytes = self.text_bytes.saturating_add(json::text_bytes(json));
         match &mut self.form {
             Form::Frames(frames) => frames.content(json, &mut self.output),
             Form::Pieces => pieces::append(Piece::Text(json), &mut self.output),
@@ -336,15 +336,6 @@ impl Writer {
             });
         }
         self.frames = self.frames.saturating_add(1);
-    }
-}
-
-/// Bytes of the text of a JSON string.
-fn text_bytes(json: &str) -> usize {
-    if json.contains('\\') {
-        json::text(json).map_or(0, |text| text.len())
-    } else {
-        json.len().saturating_sub(2)
     }
 }
 

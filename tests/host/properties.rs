@@ -7,6 +7,7 @@ use proptest::sample::select;
 use proptest::test_runner::{Config, TestRunner};
 
 use personal_ai_assistant::api::ending::EndReason;
+use personal_ai_assistant::json::text_bytes;
 use personal_ai_assistant::openai::{Api, EventParser};
 use personal_ai_assistant::stream::relay::Input;
 use personal_ai_assistant::stream::sse::MAX_EVENT_BYTES;
@@ -160,6 +161,20 @@ fn no_answer_is_reported_complete_unless_upstream_said_so() {
             assert!(is_said || !reader::read(&client).is_complete(), "{client}");
         },
     );
+}
+
+#[test]
+fn the_bytes_of_a_text_are_counted_however_its_json_is_written() {
+    for_any(any::<String>(), |text| {
+        let json = serde_json::json!(text).to_string();
+        let units = text.encode_utf16();
+        let escaped: String = units.map(|unit| format!("\\u{unit:04x}")).collect();
+        assert_eq!(text_bytes(&json), text.len());
+        assert_eq!(text_bytes(&format!("\"{escaped}\"")), text.len());
+    });
+    for (json, bytes) in [(r#""\\u00e9""#, 6), (r#""\"\n\u00E9\\""#, 5), (r#""""#, 0)] {
+        assert_eq!(text_bytes(json), bytes, "{json}");
+    }
 }
 
 #[test]

@@ -215,7 +215,7 @@ fn limits_that_are_none_are_told_by_their_rule_and_not_by_their_value() {
 
 #[test]
 fn a_budget_of_money_wants_the_price_of_every_model_that_may_be_asked() {
-    let rule = "DAILY_COST needs PRICES with the price of OPENAI_MODEL and of all ALLOWED_MODELS.";
+    let rule = "DAILY_COST needs PRICES with the price of OPENAI_MODEL and of all ALLOWED_MODELS and FALLBACK_MODELS.";
     let with = |prices, models| {
         let set = [
             ("DAILY_COST", "1"),
@@ -227,6 +227,12 @@ fn a_budget_of_money_wants_the_price_of_every_model_that_may_be_asked() {
     assert_eq!(with("", ""), Err(rule.to_owned()));
     assert_eq!(with("gpt-5=1/1", ""), Err(rule.to_owned()));
     assert_eq!(with("gpt-4=1/1", "gpt-4,gpt-5"), Err(rule.to_owned()));
+    let fallback = [
+        ("DAILY_COST", "1"),
+        ("PRICES", "gpt-4=1/1"),
+        ("FALLBACK_MODELS", "gpt-5"),
+    ];
+    assert_eq!(spending(&fallback), Err(rule.to_owned()));
     let any = with("gpt-4=1/1", "").expect("a configuration");
     assert!(any.budget_for("me", "gpt-4").is_ok());
     assert!(any.budget_for("me", "gpt-5").is_err());

@@ -1,6 +1,6 @@
 /** Budgets: what is spent and what may be spent is known before the model's server is asked. */
 import assert from "node:assert/strict";
-import test, { after, beforeEach } from "node:test";
+import test, { beforeEach } from "node:test";
 import { alarms } from "../support/alarms.mjs";
 import { DETAILS, errorBody } from "../support/errors.mjs";
 import { startWorker } from "../support/harness.mjs";
@@ -11,16 +11,10 @@ import { SET_CLOCK, sentTokens, setClock, usageOf, usageOnce } from "../support/
 import { delta, done, finish, startUpstream, usage } from "../support/upstream.mjs";
 
 const upstream = await startUpstream();
-const people = [];
 
 beforeEach(() => upstream.reset());
-after(() => Promise.all(people.map((person) => person.assertLogged())));
 
-function person(app, token) {
-  const one = new Person(app, token);
-  people.push(one);
-  return one;
-}
+const person = (app, token) => new Person(app, token);
 
 /** A worker that keeps conversations for anyone, with a clock of its own. */
 async function startAt(now, variables) {
@@ -84,6 +78,7 @@ for (const [kind, body] of Object.entries(bodies)) {
       days.map(({ day }) => day),
       ["2026-03-31", "2026-04-01"],
     );
+    await one.assertLogged();
   });
 
   test(`${kind}: a monthly budget lasts until the first of the next month`, async () => {
@@ -344,6 +339,7 @@ test("those without a name share one budget in kept conversations, too, and read
   assert.equal(await again.text(), text);
   const { total } = await usageOf(one);
   assert.equal(total.answers, 3);
+  await Promise.all([one.assertLogged(), other.assertLogged()]);
 });
 
 test("without a budget, nothing is asked of the object before the answer, and it is told once", async () => {
