@@ -19,6 +19,9 @@ import {
 const CORE = ["--locked", "--no-default-features"];
 const DENY = ["--", "--deny", "warnings"];
 
+/** Files that measure how long something takes: beside others, they would measure those, too. */
+const MEASURING = ["frames.test.mjs", "long-answers.test.mjs"];
+
 /**
  * The steps of each suite, in order.
  * @type {Record<string, [name: string, work: (args: string[]) => Promise<unknown>][]>}
@@ -94,9 +97,6 @@ async function clippyShell() {
   const target = (await hasWasmTarget()) ? ["--target", WASM_TARGET] : [];
   await cargo(["clippy", "--locked", "--lib", ...target, ...DENY]);
 }
-
-/** Files that measure how long something takes: beside others, they would measure those, too. */
-const MEASURING = ["frames.test.mjs", "long-answers.test.mjs"];
 
 /** A browser test waits more than it works, so as many files run side by side as there are processors. */
 async function browserTests(args) {
