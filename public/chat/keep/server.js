@@ -85,11 +85,12 @@ export class ServerKeeper {
   /** The page may be left at this moment: the request is sent at once, and outlives it. */
   async remove(id) {
     const removing = this.#api.request(pathOf(id), { method: "DELETE", keepalive: true });
-    await copies.remove(id);
-    await removing.catch((error) => {
+    const removed = removing.catch((error) => {
       // It is gone, or its first question was never answered.
       if (error.status !== 404) throw error;
     });
+    // Both at once: a failure that comes while the copy is being deleted is somebody's, too.
+    await Promise.all([removed, copies.remove(id)]);
   }
 
   /** Has a conversation at hand offline as the page knows it now. @param {Conversation} conversation */
