@@ -172,6 +172,25 @@ test("a search shows where its words are found; whatever a title or a text says 
   assert.equal(await sidebar.element.locator(".snippet mark").count(), 0);
 });
 
+test("a search that is quicker than the list is done when it can be", async (t) => {
+  const me = somebody(app, upstream);
+  await me.keep("Tell me about bridges");
+  await me.keep("Something else");
+  const { page } = await visit(t, `${app.url}/health`, { ...me.signedIn, expected: /404/ });
+  const asked = Promise.withResolvers();
+  await page.route("**/conversations?limit=1", (route) => asked.resolve(route));
+  await page.goto(app.url);
+  const sidebar = sidebarOf(page);
+  const route = await asked.promise;
+  await sidebar.search.fill("bridges");
+  await sidebar.search.press("Enter");
+  await route.continue();
+  await sidebar.has(1);
+  assert.deepEqual(await titlesOf(sidebar), ["Tell me about bridges"]);
+  await sidebar.search.press("Escape");
+  await sidebar.has(2);
+});
+
 test("what was found in a model's thinking is shown without its tags", async (t) => {
   const me = somebody(app, upstream);
   const answer = "<think>A bridge, then.</think>Like a <thinker>";

@@ -19,8 +19,16 @@ export class Search {
     this.#field.addEventListener("keydown", (event) => this.#pressed(event));
     this.#field.form.addEventListener("submit", (event) => {
       event.preventDefault();
-      this.#begin();
+      this.begin();
     });
+  }
+
+  /** Searches for what is in the field, if anything is. */
+  begin() {
+    clearTimeout(this.#timer);
+    this.#abort.abort();
+    this.#abort = new AbortController();
+    if (this.#query() !== "") this.#handlers.onSearch(this.#query(), this.#abort.signal);
   }
 
   focus() {
@@ -38,14 +46,7 @@ export class Search {
     clearTimeout(this.#timer);
     this.#abort.abort();
     if (this.#query() === "") this.#handlers.onEnd();
-    else this.#timer = setTimeout(() => this.#begin(), PAUSE_MS);
-  }
-
-  #begin() {
-    clearTimeout(this.#timer);
-    this.#abort.abort();
-    this.#abort = new AbortController();
-    if (this.#query() !== "") this.#handlers.onSearch(this.#query(), this.#abort.signal);
+    else this.#timer = setTimeout(() => this.begin(), PAUSE_MS);
   }
 
   #pressed(event) {

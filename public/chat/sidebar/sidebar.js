@@ -80,10 +80,8 @@ export class Sidebar {
 
   /** Lists everything anew. */
   reset() {
-    this.#all = new Listing(this.#keeper);
     this.#search.clear();
-    this.#notes.loading();
-    this.#load();
+    this.#begin();
   }
 
   /** Resolves when nothing is waiting to be deleted any more. */
@@ -115,7 +113,16 @@ export class Sidebar {
     this.#keeper = keeper;
     document.querySelector("#kept-here").hidden = keeper.kind !== "browser";
     this.#removals.resume();
-    this.reset();
+    this.#begin();
+    // Somebody may be quicker than the service.
+    this.#search.begin();
+  }
+
+  #begin() {
+    this.#found = undefined;
+    this.#all = new Listing(this.#keeper);
+    this.#notes.loading();
+    this.#load();
   }
 
   async #load() {
