@@ -91,11 +91,6 @@ pub struct Spending {
 pub struct Budget([Option<u64>; 4]);
 
 impl Spending {
-    /// Whether anybody has a budget.
-    pub fn has_limits(&self) -> bool {
-        self.limits.iter().any(|limits| !limits.0.is_empty())
-    }
-
     /// The budget of a name, if it has one.
     pub fn budget_of(&self, name: &str) -> Option<Budget> {
         let mut limits = self.limits.iter().map(|limits| limits.of(name));

@@ -1,0 +1,106 @@
+/** What an answer of a fallback costs is counted under the model that gave it, and its budget is the client's. */
+import assert from "node:assert/strict";
+import test, { beforeEach } from "node:test";
+import { startWorker } from "../support/harness.mjs";
+import { Person } from "../support/person.mjs";
+import { estimate, sentTokens, usageOf, usageOnce } from "../support/spending.mjs";
+import { delta, done, finish, startUpstream, usage } from "../support/upstream.mjs";
+
+const upstream = await startUpstream();
+const COMMON = {
+  OPENAI_BASE_URL: upstream.url,
+  OPENAI_MODEL: "first",
+  FALLBACK_MODELS: "second",
+  ANONYMOUS_OWNER: "true",
+  MAX_RETRIES: "0",
+  PRICES: "first=1000/1000,second=1/2",
+};
+
+const overloaded = (call) => call.respond(503, { error: { message: "busy" } });
+
+/** The same question, kept and not. */
+const BODIES = {
+  stateless: () => ({ message: "Hello" }),
+  kept: () => ({ message: "Hello", conversation_id: crypto.randomUUID() }),
+};
+
+beforeEach(() => upstream.reset());
+
+const start = async (variables) =>
+  new Person(await startWorker({ ...COMMON, ...variables }, { owners: true }));
+
+const modelsOf = ({ days }) => days.flatMap(({ models }) => models);
+
+for (const [kind, body] of Object.entries(BODIES)) {
+  test(`${kind}: an answer is counted once, under the model that gave it, at its price`, async () => {
+    const me = await start();
+    upstream.script(overloaded, (call) =>
+      call.end(delta("Hi"), finish("stop"), usage(1000, 500), done),
+    );
+    const reply = await me.ask(body());
+    assert.match(await reply.text(), /"model":"second"/);
+    const told = await usageOnce(me, ({ total }) => total.answers > 0);
+    assert.deepEqual(modelsOf(told), [
+      {
+        model: "second",
+        answers: 1,
+        input_tokens: 1000,
+        output_tokens: 500,
+        cached_tokens: 0,
+        reasoning_tokens: 0,
+        cost: 0.002,
+      },
+    ]);
+    await me.assertLogged();
+  });
+
+  test(`${kind}: an answer that is cut off counts under the model that began it, by estimate`, async () => {
+    const me = await start();
+    let call;
+    upstream.script(overloaded, (second) => {
+      call = second;
+      call.end(delta("Hello, "), delta("world"));
+    });
+    const reply = await me.ask(body());
+    assert.match(await reply.text(), /"code":"upstream_truncated"/);
+    const told = await usageOnce(me, ({ total }) => total.answers > 0);
+    const [{ model, input_tokens, output_tokens, estimated }, ...more] = modelsOf(told);
+    assert.deepEqual(more, []);
+    assert.deepEqual(
+      { model, input_tokens, output_tokens, estimated },
+      {
+        model: "second",
+        input_tokens: sentTokens(call),
+        output_tokens: estimate("Hello, world".length),
+        estimated: true,
+      },
+    );
+  });
+
+  test(`${kind}: when all models fail, nothing is counted and nothing stays reserved`, async () => {
+    const me = await start({ DAILY_TOKENS: "1000000" });
+    upstream.script(overloaded, overloaded);
+    const reply = await me.ask(body());
+    assert.equal(reply.status, 503);
+    await reply.text();
+    const { total, budget } = await usageOnce(
+      me,
+      ({ budget }) => budget.daily_tokens.reserved === 0,
+    );
+    assert.equal(total.answers, 0);
+    assert.equal(budget.daily_tokens.remaining, 1_000_000);
+  });
+}
+
+test("kept: a conversation that is deleted in mid-answer has cost what its fallback has sold", async () => {
+  const me = await start();
+  const body = BODIES.kept();
+  upstream.script(overloaded, (call) => call.write(delta("Hello, world")));
+  const reply = await me.ask(body);
+  await reply.next();
+  const removed = await me.send(`/conversations/${body.conversation_id}`, { method: "DELETE" });
+  assert.equal(removed.status, 204);
+  await reply.text();
+  const [{ model, answers, estimated }, ...more] = modelsOf(await usageOf(me));
+  assert.deepEqual([model, answers, estimated, more], ["second", 1, true, []]);
+});
