@@ -21,7 +21,6 @@ use super::upstream;
 use crate::api::access::account_of;
 use crate::api::ending::EndReason;
 use crate::api::frame::FrameEncoder;
-use crate::api::request::ChatRequest;
 use crate::config::Config;
 use crate::memory::usage::{Sold, Spent};
 use crate::openai::EventParser;
@@ -92,7 +91,7 @@ impl Chat {
         }
         let upstream = upstream::open(exchange, config, &chat, None, waiting).await?;
         upstream.log_started(exchange, &chat);
-        let mut relay = self.relay(config, &chat);
+        let mut relay = self.relay(config, upstream.events);
         match upstream.opening {
             Opening::Stream(bytes) => relay.handle(Input::Chunk(&bytes), js::now_ms()),
             Opening::Whole(answer) => relay.answer_whole(&answer, js::now_ms()),
@@ -100,9 +99,7 @@ impl Chat {
         Ok(Begun::Stream(upstream.source, relay))
     }
 
-    fn relay(&self, config: &Config, chat: &ChatRequest) -> Relay {
-        let events = EventParser::new(config.target.api, chat.client_chose_model)
-            .with_reasoning(chat.include_reasoning);
+    fn relay(&self, config: &Config, events: EventParser) -> Relay {
         let id = self.exchange.correlation_id.clone();
         let traces_frames = self.exchange.isolate.log.wants(Level::Debug);
         let mut frames = FrameEncoder::new(id);

@@ -82,6 +82,11 @@ impl Relay {
         }
     }
 
+    /// Has another parser read what comes.
+    pub fn read_with(&mut self, events: EventParser) {
+        self.events = events;
+    }
+
     /// Handles what happened. After an outcome nothing changes, except that the client may leave before it has read
     /// the last frames.
     pub fn handle(&mut self, input: Input<'_>, now_ms: u64) {
