@@ -10,7 +10,7 @@ use super::early_end::EarlyEnd;
 use super::exchange::Exchange;
 use super::forward::{self, Relayed};
 use super::pump::{Delivery, Pump};
-use super::response::{self, Told};
+use super::response::{self, AnswerHeaders};
 use super::runtime::instance::OpenWork;
 use super::runtime::js;
 use super::runtime::streams::{Outlet, Source};
@@ -22,7 +22,7 @@ use crate::api::access::account_of;
 use crate::api::ending::EndReason;
 use crate::api::frame::FrameEncoder;
 use crate::config::Config;
-use crate::memory::usage::{Sold, Spent};
+use crate::memory::usage::{Billed, Spent};
 use crate::openai::EventParser;
 use crate::stream::relay::{Form, Input, Relay};
 use crate::telemetry::record::Level;
@@ -113,7 +113,7 @@ impl Chat {
     /// Streams the answer.
     async fn stream(&self, source: Source, relay: Relay, waiting: Waiting, sale: Option<Sale>) {
         let (outlet, body) = Outlet::open(&waiting);
-        let told = Told {
+        let told = AnswerHeaders {
             model: self.exchange.model(),
             left: sale.as_ref().and_then(|sale| sale.left),
         };
@@ -128,8 +128,11 @@ impl Chat {
         let delivery = pump.run(log_frames).await;
         self.log_end(&pump.relay, delivery);
         if let Some(sale) = sale {
-            let sold = pump.relay.usage().map_or(Sold::Untold, Sold::Told);
-            let spent = Spent::of(sold, sale.sent_tokens, pump.relay.text_bytes());
+            let billed = pump
+                .relay
+                .usage()
+                .map_or(Billed::Uncounted, Billed::Counted);
+            let spent = Spent::of(billed, sale.sent_tokens, pump.relay.output_bytes());
             sale.tell(&self.exchange, spent, &mut pump.waiting).await;
         }
         pump.drain().await;

@@ -195,8 +195,8 @@ impl Relay {
     }
 
     /// Bytes of the answer's text and reasoning so far, in UTF-8.
-    pub fn text_bytes(&self) -> usize {
-        self.writer.text_bytes()
+    pub fn output_bytes(&self) -> usize {
+        self.writer.output_bytes()
     }
 
     /// The frames with text since the last call.

@@ -225,7 +225,7 @@ test("a model's retries are its own, and end with its share of the time", async 
   assert.equal((await retrying.log("response_complete", id)).record.retries, 4);
 });
 
-test("a model that has kept a request waiting in vain is asked last for a minute", async () => {
+test("a model whose failure is likely to last is asked last for a minute", async () => {
   const asked = async () => {
     upstream.reset();
     upstream.script(answerWell);
