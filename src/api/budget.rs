@@ -49,7 +49,7 @@ impl Kind {
 pub struct Allowances(Vec<(String, u64)>);
 
 impl Allowances {
-    /// Parses a limit for everyone, or `name=limit` separated by commas. Money is in [`money::PARTS`].
+    /// Parses a limit for everyone, or `name=limit` separated by commas. Money is in [`money::PARTS_PER_UNIT`].
     pub fn parse(text: &str, is_cost: bool) -> Option<Self> {
         let mut limits: Vec<(String, u64)> = Vec::new();
         for entry in text.split(',') {
@@ -125,7 +125,7 @@ impl Budget {
     }
 }
 
-/// Tokens, and what they cost in [`money::PARTS`].
+/// Tokens, and what they cost in [`money::PARTS_PER_UNIT`].
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
 pub struct Amount {
     /// Tokens.
@@ -215,7 +215,7 @@ impl Standing {
 }
 
 /// The error for a budget that is used up, until a new one begins.
-pub fn exhausted(retry_after_seconds: u64) -> ApiError {
+pub fn exhausted_error(retry_after_seconds: u64) -> ApiError {
     const DAY_SECONDS: u64 = 86_400;
     let detail = if retry_after_seconds > DAY_SECONDS {
         "You have used up your budget for this month. A new one begins on the first of the next month, at midnight UTC."

@@ -44,11 +44,11 @@ impl FinishReason {
 pub struct Usage {
     /// Tokens of the conversation sent.
     pub input_tokens: u64,
-    /// Tokens of the answer, hidden reasoning included.
+    /// Tokens of the answer, reasoning included.
     pub output_tokens: u64,
     /// Both together.
     pub total_tokens: u64,
-    /// How many of the answer's were hidden reasoning, if upstream tells.
+    /// How many of the answer's were reasoning, if upstream tells.
     pub reasoning_tokens: Option<u64>,
     /// How many of those sent came from upstream's cache, if it tells.
     pub cached_tokens: Option<u64>,

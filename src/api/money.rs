@@ -8,11 +8,11 @@ const MAX_DIGITS: usize = 7;
 /// Most digits behind it.
 const MAX_DECIMALS: usize = 6;
 
-/// The smallest parts of which one unit of the currency has so many. A price for a million tokens in millionths of the
+/// Sums are whole trillionths of the currency's unit: it has so many. A price for a million tokens in millionths of the
 /// unit is a price for one token in these.
-pub const PARTS: u64 = 1_000_000_000_000;
+pub const PARTS_PER_UNIT: u64 = 1_000_000_000_000;
 
-/// What the tokens of a model cost, each in [`PARTS`].
+/// What the tokens of a model cost, each in [`PARTS_PER_UNIT`].
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub struct Price {
     input: u64,
@@ -20,7 +20,7 @@ pub struct Price {
 }
 
 impl Price {
-    /// The cost of tokens, in [`PARTS`].
+    /// The cost of tokens, in [`PARTS_PER_UNIT`].
     pub fn cost(self, input_tokens: u64, output_tokens: u64) -> u64 {
         let input = input_tokens.saturating_mul(self.input);
         input.saturating_add(output_tokens.saturating_mul(self.output))
@@ -79,7 +79,7 @@ impl Prices {
     }
 }
 
-/// A decimal number in millionths.
+/// A decimal number in millionths; `None` for what is none, or has more than seven digits before the point or six behind it.
 pub fn decimal(text: &str) -> Option<u64> {
     let (whole, decimals) = text.split_once('.').unwrap_or((text, "0"));
     let fits = |digits: &str, most: usize| {
@@ -90,8 +90,8 @@ pub fn decimal(text: &str) -> Option<u64> {
     format!("{whole}{decimals:0<MAX_DECIMALS$}").parse().ok()
 }
 
-/// A sum in [`PARTS`] as a decimal number, exactly.
+/// A sum in [`PARTS_PER_UNIT`] as a decimal number, exactly.
 pub fn to_text(parts: u64) -> String {
-    let text = format!("{}.{:012}", parts / PARTS, parts % PARTS);
+    let text = format!("{}.{:012}", parts / PARTS_PER_UNIT, parts % PARTS_PER_UNIT);
     text.trim_end_matches('0').trim_end_matches('.').to_owned()
 }

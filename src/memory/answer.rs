@@ -8,7 +8,7 @@ use super::journal::{self, JournalRow};
 use super::search;
 use super::sql::{Database, Row, Statement, rows};
 use super::store::{State, Store};
-use super::usage::{self, Sold, Spent};
+use super::usage::{self, Billed, Spent};
 use crate::stream::pieces::Pieces;
 
 /// How an answer ended.
@@ -20,8 +20,8 @@ pub struct Ended<'a> {
     pub ending: &'a str,
     /// All of its text.
     pub pieces: &'a Pieces,
-    /// What upstream has sold.
-    pub sold: Sold,
+    /// What upstream has billed.
+    pub billed: Billed,
     /// The present time.
     pub now_ms: u64,
 }
@@ -97,11 +97,11 @@ impl<D: Database> Store<D> {
             state,
             ending,
             pieces,
-            sold,
+            billed,
             now_ms,
         } = *ended;
         let answer = pieces.text();
-        let spent = Spent::of(sold, row.number(), pieces.text_bytes());
+        let spent = Spent::of(billed, row.number(), pieces.output_bytes());
         let text = format!("{message}\n{answer}");
         let values = [
             exchange.into(),

@@ -32,7 +32,7 @@ pub fn id_of(now_ms: u64, fresh: &str) -> String {
 }
 
 impl<D: Database> Store<D> {
-    /// What the account has spent today and this month, and what is reserved. Later days count as well: a clock that was
+    /// Settles what has expired, then gives what the account has spent today and this month, and what is reserved. Later days count as well: a clock that was
     /// set back gives nothing back.
     ///
     /// # Errors
@@ -65,7 +65,7 @@ impl<D: Database> Store<D> {
         Ok(standing)
     }
 
-    /// Reserves what a stateless answer may cost. Whoever has been told its end already reserves nothing.
+    /// Reserves what a stateless answer may cost. An id that is already closed reserves nothing: its message came late.
     ///
     /// # Errors
     ///

@@ -9,7 +9,7 @@ use super::journal;
 use super::schema::{self, OpenError};
 use super::sql::{Database, rows};
 use super::store::{State, Store};
-use super::usage::Sold;
+use super::usage::Billed;
 
 /// An answer that was ended because the instance that wrote it is gone.
 #[derive(Clone, Debug, Eq, PartialEq)]
@@ -53,7 +53,7 @@ impl<D: Database> Store<D> {
                 ending: &ending,
                 pieces: &pieces,
                 // Whether upstream had begun to answer is not known.
-                sold: Sold::Untold,
+                billed: Billed::Uncounted,
                 now_ms,
             };
             self.end(exchange, &ended)?;

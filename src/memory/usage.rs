@@ -1,6 +1,6 @@
 //! What answers have cost, by day and model.
 //!
-//! A kept answer is counted by the transaction that ends it, and so exactly once. The tokens are those that upstream has
+//! A kept answer is counted by the transaction that ends it, and so exactly once; a stateless one by `ledger.rs`. The tokens are those that upstream has
 //! told, or else an estimate, which is marked.
 
 use super::sql::{Database, Row, Statement, Value, rows};
@@ -17,15 +17,15 @@ use crate::telemetry::record::timestamp;
 /// Bytes of text that are taken for a token where upstream does not count.
 const BYTES_PER_TOKEN: u64 = 4;
 
-/// What upstream has sold with an answer.
+/// What upstream has billed for an answer.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub enum Sold {
+pub enum Billed {
     /// Nothing: it never answered with a success.
     Nothing,
     /// An answer whose tokens it did not tell.
-    Untold,
+    Uncounted,
     /// These tokens.
-    Told(Usage),
+    Counted(Usage),
 }
 
 /// The tokens that an answer counts with.
@@ -37,7 +37,7 @@ pub struct Spent {
     pub output_tokens: u64,
     /// Those of the input that upstream had in its cache.
     pub cached_tokens: u64,
-    /// Those of the output that were hidden reasoning.
+    /// Those of the output that were reasoning.
     pub reasoning_tokens: u64,
     /// Whether upstream did not tell them.
     pub is_estimated: bool,
@@ -45,16 +45,16 @@ pub struct Spent {
 
 impl Spent {
     /// What an answer counts with: `sent_tokens` by estimate and a text of so many bytes where upstream told nothing.
-    pub fn of(sold: Sold, sent_tokens: u64, text_bytes: usize) -> Option<Self> {
-        match sold {
-            Sold::Nothing => None,
-            Sold::Untold => Some(Self {
+    pub fn of(billed: Billed, sent_tokens: u64, output_bytes: usize) -> Option<Self> {
+        match billed {
+            Billed::Nothing => None,
+            Billed::Uncounted => Some(Self {
                 input_tokens: sent_tokens,
-                output_tokens: estimate(text_bytes),
+                output_tokens: estimate(output_bytes),
                 is_estimated: true,
                 ..Self::default()
             }),
-            Sold::Told(usage) => Some(Self {
+            Billed::Counted(usage) => Some(Self {
                 input_tokens: usage.input_tokens,
                 output_tokens: usage.output_tokens,
                 cached_tokens: usage.cached_tokens.unwrap_or_default(),
@@ -132,7 +132,7 @@ struct Counts {
     /// Answers, their tokens of input and output, those of them that were cached and reasoning, and how many answers were
     /// estimated.
     numbers: [u64; 6],
-    /// The cost of those that have a price, in [`money::PARTS`].
+    /// The cost of those that have a price, in [`money::PARTS_PER_UNIT`].
     cost: u64,
     /// Whether some have none.
     is_unpriced: bool,
@@ -185,10 +185,10 @@ impl Counts {
 pub struct Running {
     /// Its exchange.
     pub exchange: u64,
-    /// What upstream has sold so far.
-    pub sold: Sold,
+    /// What upstream has billed so far.
+    pub billed: Billed,
     /// Bytes of its text so far.
-    pub text_bytes: usize,
+    pub output_bytes: usize,
 }
 
 impl<D: Database> Store<D> {
@@ -204,7 +204,7 @@ impl<D: Database> Store<D> {
         for answer in running {
             for mut row in rows(&self.database, FIND, &[answer.exchange.into()])? {
                 let model = row.text();
-                let spent = Spent::of(answer.sold, row.number(), answer.text_bytes);
+                let spent = Spent::of(answer.billed, row.number(), answer.output_bytes);
                 statements.extend(spent.map(|spent| count(now_ms, &model, spent)));
             }
         }

@@ -36,7 +36,7 @@ impl Fallbacks {
     }
 }
 
-/// One of a deployment's servers.
+/// One of a deployment's servers under its key. Two sites may be one server under two keys.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub enum Site {
     /// That of `OPENAI_BASE_URL` and `OPENAI_API_KEY`.
@@ -90,7 +90,7 @@ pub struct Candidates {
     /// Whether the client itself has named the model that it wants.
     client_chose_model: bool,
     /// What the client is told if all of them fail.
-    told: Option<Failure>,
+    reported: Option<Failure>,
 }
 
 impl Candidates {
@@ -131,7 +131,7 @@ impl Candidates {
             current,
             left,
             client_chose_model: request.client_chose_model,
-            told: None,
+            reported: None,
         }
     }
 
@@ -145,8 +145,8 @@ impl Candidates {
         !self.left.is_empty()
     }
 
-    /// Until when the current one's headers have to come, so that each of the others has as much of the time that is left
-    /// until `last_ms`.
+    /// The current model's share of the time ends here, so that each of the others has as much of what is left until
+    /// `last_ms`: its headers must have come, and its first event is waited for no longer.
     pub fn deadline_ms(&self, now_ms: u64, last_ms: u64) -> u64 {
         let count = u64::try_from(self.left.len()).unwrap_or(u64::MAX);
         let left_ms = last_ms.saturating_sub(now_ms);
@@ -174,17 +174,17 @@ impl Candidates {
                 return Err(failure);
             }
             Scope::Model => {}
-            Scope::Account => self.left.retain(|left| left.site != site),
+            Scope::Site => self.left.retain(|left| left.site != site),
         }
-        let told = self.told.take().filter(|_| !is_asked_for);
-        let told = told.unwrap_or(failure);
+        let reported = self.reported.take().filter(|_| !is_asked_for);
+        let reported = reported.unwrap_or(failure);
         match self.left.pop_front().filter(|_| is_time_left) {
             Some(next) => {
-                self.told = Some(told);
+                self.reported = Some(reported);
                 self.current = next;
                 Ok(())
             }
-            None => Err(told),
+            None => Err(reported),
         }
     }
 }
@@ -194,14 +194,14 @@ enum Scope {
     /// Every model: it is the request's, or the time's.
     Request,
     /// Every model of the same server under the same key.
-    Account,
+    Site,
     /// Perhaps only this model.
     Model,
 }
 
 fn scope(code: ErrorCode) -> Scope {
     match code {
-        ErrorCode::UpstreamRejected => Scope::Account,
+        ErrorCode::UpstreamRejected => Scope::Site,
         ErrorCode::ModelNotFound
         | ErrorCode::UpstreamRateLimited
         | ErrorCode::UpstreamQuota
@@ -214,7 +214,7 @@ fn scope(code: ErrorCode) -> Scope {
     }
 }
 
-/// How long a candidate rests that has kept a request waiting in vain, in milliseconds, unless its server has asked for less.
+/// How long a candidate rests whose failure is likely to last, in milliseconds, unless its server has asked for less.
 const REST_MS: u64 = 60_000;
 
 /// Most candidates that rest at a time. Clients may name any model.
@@ -232,7 +232,7 @@ struct Rest {
 }
 
 impl Rests {
-    /// Has a candidate rest, if the way in which it has failed takes time.
+    /// Has a candidate rest, if its failure is likely to last.
     pub fn add(&mut self, candidate: &Candidate, failure: &Failure, now_ms: u64) {
         if !matches!(
             failure.error.code,

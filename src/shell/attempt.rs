@@ -27,6 +27,8 @@ use crate::telemetry::record::Level;
 pub(super) struct Upstream {
     /// The model that gives it.
     pub(super) model: String,
+    /// Reads its events, as those of this model.
+    pub(super) events: EventParser,
     pub(super) opening: Opening,
     pub(super) source: Source,
     /// Upstream's own id of the request.
@@ -113,11 +115,18 @@ impl Attempt<'_> {
         };
         Ok(Upstream {
             model: self.request.model.clone(),
+            events: self.events(),
             opening: self.begin(&mut source, &headers, waiting).await?,
             source,
             request_id: header(&headers, "x-request-id"),
             latency_ms,
         })
+    }
+
+    /// A parser of this model's events.
+    fn events(&self) -> EventParser {
+        EventParser::new(self.config.target.api, self.request.client_chose_model)
+            .with_reasoning(self.request.include_reasoning)
     }
 
     /// Sends the request and waits for the headers of the response.
@@ -190,14 +199,8 @@ impl Attempt<'_> {
         source: &mut Source,
         waiting: &mut Waiting,
     ) -> Result<Opening, Missed> {
-        let ChatRequest {
-            client_chose_model,
-            include_reasoning,
-            ..
-        } = *self.request;
-        let events = EventParser::new(self.config.target.api, client_chose_model);
         let first = FirstEvent {
-            events: events.with_reasoning(include_reasoning),
+            events: self.events(),
             limits: self.config.limits,
             deadline_ms: self.deadline_ms,
         };

@@ -10,7 +10,7 @@ use super::early_end::EarlyEnd;
 use super::exchange::Exchange;
 use super::forward::{self, Relayed};
 use super::pump::{Delivery, Pump};
-use super::response::{self, Told};
+use super::response::{self, AnswerHeaders};
 use super::runtime::instance::OpenWork;
 use super::runtime::js;
 use super::runtime::streams::{Outlet, Source};
@@ -21,9 +21,8 @@ use super::upstream;
 use crate::api::access::account_of;
 use crate::api::ending::EndReason;
 use crate::api::frame::FrameEncoder;
-use crate::api::request::ChatRequest;
 use crate::config::Config;
-use crate::memory::usage::{Sold, Spent};
+use crate::memory::usage::{Billed, Spent};
 use crate::openai::EventParser;
 use crate::stream::relay::{Form, Input, Relay};
 use crate::telemetry::record::Level;
@@ -92,7 +91,7 @@ impl Chat {
         }
         let upstream = upstream::open(exchange, config, &chat, None, waiting).await?;
         upstream.log_started(exchange, &chat);
-        let mut relay = self.relay(config, &chat);
+        let mut relay = self.relay(config, upstream.events);
         match upstream.opening {
             Opening::Stream(bytes) => relay.handle(Input::Chunk(&bytes), js::now_ms()),
             Opening::Whole(answer) => relay.answer_whole(&answer, js::now_ms()),
@@ -100,9 +99,7 @@ impl Chat {
         Ok(Begun::Stream(upstream.source, relay))
     }
 
-    fn relay(&self, config: &Config, chat: &ChatRequest) -> Relay {
-        let events = EventParser::new(config.target.api, chat.client_chose_model)
-            .with_reasoning(chat.include_reasoning);
+    fn relay(&self, config: &Config, events: EventParser) -> Relay {
         let id = self.exchange.correlation_id.clone();
         let traces_frames = self.exchange.isolate.log.wants(Level::Debug);
         let mut frames = FrameEncoder::new(id);
@@ -116,7 +113,7 @@ impl Chat {
     /// Streams the answer.
     async fn stream(&self, source: Source, relay: Relay, waiting: Waiting, sale: Option<Sale>) {
         let (outlet, body) = Outlet::open(&waiting);
-        let told = Told {
+        let told = AnswerHeaders {
             model: self.exchange.model(),
             left: sale.as_ref().and_then(|sale| sale.left),
         };
@@ -131,8 +128,11 @@ impl Chat {
         let delivery = pump.run(log_frames).await;
         self.log_end(&pump.relay, delivery);
         if let Some(sale) = sale {
-            let sold = pump.relay.usage().map_or(Sold::Untold, Sold::Told);
-            let spent = Spent::of(sold, sale.sent_tokens, pump.relay.text_bytes());
+            let billed = pump
+                .relay
+                .usage()
+                .map_or(Billed::Uncounted, Billed::Counted);
+            let spent = Spent::of(billed, sale.sent_tokens, pump.relay.output_bytes());
             sale.tell(&self.exchange, spent, &mut pump.waiting).await;
         }
         pump.drain().await;

@@ -36,14 +36,14 @@ pub(super) struct Isolate {
     pub(super) gate: Gate,
     pub(super) rate_limiter: Option<RateLimiter>,
     pub(super) owners: Option<Owners>,
-    main: Known,
-    fallback: Known,
+    main: ServerState,
+    fallback: ServerState,
     /// The models that are asked last for a while.
     pub(super) rests: RefCell<Rests>,
 }
 
 /// What is known of a server.
-struct Known {
+struct ServerState {
     dialects: RefCell<Dialects>,
     /// The first call makes it.
     endpoint: OnceCell<Endpoint>,
@@ -77,12 +77,12 @@ impl Isolate {
     }
 
     /// Whether answers tell which model has given them.
-    pub(super) fn names_models(&self) -> bool {
+    pub(super) fn has_fallbacks(&self) -> bool {
         let config = self.config.as_ref();
         config.is_ok_and(|config| !config.target.fallbacks.is_empty())
     }
 
-    fn known(&self, site: Site) -> &Known {
+    fn known(&self, site: Site) -> &ServerState {
         match site {
             Site::Main => &self.main,
             Site::Fallback => &self.fallback,
@@ -99,7 +99,7 @@ impl Isolate {
         let known = |site| {
             let target = config.as_ref().map(|config| &config.target);
             let host = target.map_or("", |target| target.server(site).base_url.host());
-            Known {
+            ServerState {
                 dialects: RefCell::new(Dialects::new(Dialect::of(host))),
                 endpoint: OnceCell::new(),
             }

@@ -68,14 +68,14 @@ thread_local! {
 
 /// What the headers of an answer tell, where the deployment wants it.
 #[derive(Clone, Copy)]
-pub(super) struct Told<'a> {
+pub(super) struct AnswerHeaders<'a> {
     /// The model that answers.
     pub(super) model: Option<&'a str>,
     /// How many tokens the budget of its client has left.
     pub(super) left: Option<u64>,
 }
 
-impl Told<'_> {
+impl AnswerHeaders<'_> {
     const fn is_something(&self) -> bool {
         self.model.is_some() || self.left.is_some()
     }
@@ -91,7 +91,7 @@ struct Options<'a> {
 /// The committed answer: frames as they come.
 pub(super) fn stream(
     body: &ReadableStream,
-    told: Told<'_>,
+    told: AnswerHeaders<'_>,
     context: &ResponseContext<'_>,
 ) -> Result<Response, JsValue> {
     if told.is_something() {
@@ -146,7 +146,7 @@ pub(super) fn download(
 pub(super) fn kept_stream(
     body: &ReadableStream,
     answer_id: &AnswerId,
-    told: Told<'_>,
+    told: AnswerHeaders<'_>,
     context: &ResponseContext<'_>,
 ) -> Result<Response, JsValue> {
     let mut headers = STREAM_HEADERS.to_vec();
@@ -157,7 +157,7 @@ pub(super) fn kept_stream(
 fn told_stream(
     own: &[(&str, &str)],
     body: &ReadableStream,
-    told: Told<'_>,
+    told: AnswerHeaders<'_>,
     context: &ResponseContext<'_>,
 ) -> Result<Response, JsValue> {
     let left = told.left.map(|left| left.to_string());

@@ -47,7 +47,7 @@ pub(super) struct Sale {
     /// Its own, by which it is counted once.
     id: String,
     owner: String,
-    /// The model that answers.
+    /// The model that is asked for.
     pub(super) model: String,
     /// The tokens of all that goes upstream, by estimate.
     pub(super) sent_tokens: u64,
@@ -117,7 +117,7 @@ impl Sale {
         let header = |name| js::header(&response.headers(), name)?.parse().ok();
         if let Some(seconds) = header("retry-after") {
             self.is_reserved = false;
-            return Err(EarlyEnd::Rejected(budget::exhausted(seconds)));
+            return Err(EarlyEnd::Rejected(budget::exhausted_error(seconds)));
         }
         if !response.ok() {
             let cause = format!("the owner's object answered {}", response.status());

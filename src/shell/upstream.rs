@@ -47,7 +47,7 @@ pub(super) async fn open(
         let failure = match ask(attempt, waiting).await {
             Err(EarlyEnd::Failed(failure)) => failure,
             Ok(upstream) => {
-                if isolate.names_models() {
+                if isolate.has_fallbacks() {
                     let model = upstream.model.clone();
                     exchange.answered_by.get_or_init(|| model);
                 }

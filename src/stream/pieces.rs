@@ -1,7 +1,7 @@
 //! An answer's text as it is kept: piece by piece, each as the model's server wrote it.
 //!
-//! Piece *n* is what frame *n* says: text of the answer, or what the model thought. The journal of a running answer, its copy in memory and the finished answer
-//! all hold these bytes, so frames made of them are the same at any time.
+//! Piece *n* is what frame *n* says: text of the answer, or what the model thought. The journal of a running answer, its
+//! copy in memory and the finished answer all hold these bytes, so frames made of them are the same at any time.
 
 use crate::json;
 
@@ -86,7 +86,7 @@ impl Pieces {
     }
 
     /// Bytes of text and reasoning.
-    pub fn text_bytes(&self) -> usize {
+    pub fn output_bytes(&self) -> usize {
         let bytes = self.iter().map(|piece| match piece {
             Piece::Text(json) | Piece::Reasoning(json) => json::text_bytes(json),
         });

@@ -82,6 +82,11 @@ impl Relay {
         }
     }
 
+    /// Has another parser read what comes.
+    pub fn read_with(&mut self, events: EventParser) {
+        self.events = events;
+    }
+
     /// Handles what happened. After an outcome nothing changes, except that the client may leave before it has read
     /// the last frames.
     pub fn handle(&mut self, input: Input<'_>, now_ms: u64) {
@@ -190,8 +195,8 @@ impl Relay {
     }
 
     /// Bytes of the answer's text and reasoning so far, in UTF-8.
-    pub fn text_bytes(&self) -> usize {
-        self.writer.text_bytes()
+    pub fn output_bytes(&self) -> usize {
+        self.writer.output_bytes()
     }
 
     /// The frames with text since the last call.

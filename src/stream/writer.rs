@@ -65,7 +65,7 @@ pub(super) struct Writer {
     /// Those with text.
     text_frames: u64,
     /// Bytes of text and reasoning.
-    text_bytes: usize,
+    output_bytes: usize,
     thoughts: Thoughts,
     usage: Option<Usage>,
     /// Frames since the last [`Writer::take_sent`], if they are traced.
@@ -86,7 +86,7 @@ impl Writer {
             sent_parts: SentParts::default(),
             frames: 0,
             text_frames: 0,
-            text_bytes: 0,
+            output_bytes: 0,
             thoughts: Thoughts::default(),
             usage: None,
             sent: traces_frames.then(Vec::new),
@@ -201,8 +201,8 @@ impl Writer {
         self.text_frames
     }
 
-    pub(super) fn text_bytes(&self) -> usize {
-        self.text_bytes
+    pub(super) fn output_bytes(&self) -> usize {
+        self.output_bytes
     }
 
     pub(super) fn take_sent(&mut self) -> Vec<SentFrame> {
@@ -278,7 +278,7 @@ impl Writer {
     }
 
     fn reasoning(&mut self, json: &str) {
-        self.text_bytes = self.text_bytes.saturating_add(json::text_bytes(json));
+        self.output_bytes = self.output_bytes.saturating_add(json::text_bytes(json));
         self.sent(0);
         match &mut self.form {
             Form::Frames(frames) => frames.reasoning(json, &mut self.output),
@@ -320,7 +320,7 @@ impl Writer {
         }
         self.sent(length);
         self.text_frames = self.text_frames.saturating_add(1);
-        self.text_bytes = self.text_bytes.saturating_add(json::text_bytes(json));
+        self.output_bytes = self.output_bytes.saturating_add(json::text_bytes(json));
         match &mut self.form {
             Form::Frames(frames) => frames.content(json, &mut self.output),
             Form::Pieces => pieces::append(Piece::Text(json), &mut self.output),

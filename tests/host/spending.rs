@@ -1,9 +1,9 @@
 //! Prices, budgets, and what is left of them.
 
 use personal_ai_assistant::api::budget::{
-    Allowances, Amount, KINDS, Spending, Standing, exhausted,
+    Allowances, Amount, KINDS, Spending, Standing, exhausted_error,
 };
-use personal_ai_assistant::api::money::{PARTS, Prices, decimal, to_text};
+use personal_ai_assistant::api::money::{PARTS_PER_UNIT, Prices, decimal, to_text};
 use personal_ai_assistant::config::Config;
 use proptest::prelude::*;
 
@@ -154,7 +154,11 @@ fn a_budget_is_that_of_a_name_or_of_the_star() {
     let month = ("monthly_tokens", 9_007_199_254_740_991);
     assert_eq!(
         limits(&variables, "me"),
-        [("daily_tokens", 5), month, ("daily_cost", PARTS / 2)]
+        [
+            ("daily_tokens", 5),
+            month,
+            ("daily_cost", PARTS_PER_UNIT / 2)
+        ]
     );
     assert_eq!(limits(&variables, "a.b@c"), [("daily_tokens", 0), month]);
     assert_eq!(
@@ -285,7 +289,7 @@ fn money_that_is_left_is_told_in_tokens_of_the_model() {
     let spent = Standing {
         day: Amount {
             tokens: 9,
-            cost: PARTS / 2,
+            cost: PARTS_PER_UNIT / 2,
         },
         ..Standing::default()
     };
@@ -298,12 +302,16 @@ fn money_that_is_left_is_told_in_tokens_of_the_model() {
 #[test]
 fn the_error_says_whether_tomorrow_helps() {
     assert!(
-        exhausted(86_400)
+        exhausted_error(86_400)
             .detail
             .ends_with("begins at midnight UTC.")
     );
-    assert!(exhausted(86_401).detail.contains("first of the next month"));
-    assert_eq!(exhausted(5).retry_after_seconds, Some(5));
+    assert!(
+        exhausted_error(86_401)
+            .detail
+            .contains("first of the next month")
+    );
+    assert_eq!(exhausted_error(5).retry_after_seconds, Some(5));
     assert_eq!(
         KINDS.map(|kind| kind.is_monthly),
         [false, true, false, true]

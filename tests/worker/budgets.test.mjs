@@ -342,7 +342,7 @@ test("those without a name share one budget in kept conversations, too, and read
   await Promise.all([one.assertLogged(), other.assertLogged()]);
 });
 
-test("without a budget, nothing is asked of the object before the answer, and it is told once", async () => {
+test("without a budget, an answer has no header of one, and counts once", async () => {
   const app = await startAt("2026-05-05T12:00:00Z", {});
   const one = person(app);
   const reply = await buy(one, { message: "Hello" }, 3, 4);

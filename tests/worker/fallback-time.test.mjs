@@ -194,6 +194,20 @@ test("the last model's first event is the answer's, whatever it is", async () =>
   assert.equal(await read(response), frames(id, [], ending));
 });
 
+for (const [how, body] of [
+  ["a chat", () => ({ message: "Hello" })],
+  ["a kept answer", () => keptBody().body],
+]) {
+  test(`${how}: a fallback whose stream says that it does not exist is not taken for the default model`, async () => {
+    const error = event({ error: { message: "", code: "model_not_found" } });
+    upstream.script(fail(500), fail(500), (call) => call.end(error));
+    const text = await read(await app.chat(body()));
+    assert.match(text, /"code":"model_not_found"/);
+    assert.ok(text.includes(JSON.stringify(errorEnding("model_not_found").detail)), text);
+    assert.doesNotMatch(text, /OPENAI_MODEL/);
+  });
+}
+
 test("a model's retries are its own, and end with its share of the time", async () => {
   const id = crypto.randomUUID();
   const soon = fail(503, null, { "retry-after-ms": "0" });
@@ -211,7 +225,7 @@ test("a model's retries are its own, and end with its share of the time", async 
   assert.equal((await retrying.log("response_complete", id)).record.retries, 4);
 });
 
-test("a model that has kept a request waiting in vain is asked last for a minute", async () => {
+test("a model whose failure is likely to last is asked last for a minute", async () => {
   const asked = async () => {
     upstream.reset();
     upstream.script(answerWell);

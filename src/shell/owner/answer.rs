@@ -16,7 +16,7 @@ use crate::api::request::{ConversationId, Place};
 use crate::memory::answer::{Ended, StoredAnswer};
 use crate::memory::begin::Begun;
 use crate::memory::store::State;
-use crate::memory::usage::{Running, Sold};
+use crate::memory::usage::{Billed, Running};
 use crate::shell::early_end::EarlyEnd;
 use crate::shell::runtime::js;
 use crate::shell::runtime::task;
@@ -41,8 +41,8 @@ pub(super) struct Answer {
     progress: RefCell<Progress>,
     /// The final frame's, for the log.
     finish_reason: Cell<Option<FinishReason>>,
-    /// Whether upstream has begun to answer.
-    has_begun: Cell<bool>,
+    /// Whether upstream has accepted the request: its success status came.
+    was_accepted: Cell<bool>,
     /// The tokens that upstream has told so far.
     usage: Cell<Option<Usage>>,
     text: RefCell<Text>,
@@ -98,7 +98,7 @@ impl Answer {
             model: OnceCell::new(),
             progress: RefCell::new(Progress::Opening),
             finish_reason: Cell::new(None),
-            has_begun: Cell::new(false),
+            was_accepted: Cell::new(false),
             usage: Cell::new(None),
             text: RefCell::default(),
             readers: RefCell::default(),
@@ -131,7 +131,7 @@ impl Answer {
                 end_reason,
             }),
             finish_reason: Cell::new(None),
-            has_begun: Cell::new(false),
+            was_accepted: Cell::new(false),
             usage: Cell::new(None),
             text: RefCell::new(Text {
                 stored: stored.pieces,
@@ -197,9 +197,9 @@ impl Answer {
         self.model.get_or_init(|| model.to_owned());
     }
 
-    /// Upstream has begun to answer.
+    /// Upstream has accepted the request.
     pub(super) fn begin_streaming(&self) {
-        self.has_begun.set(self.state().is_none());
+        self.was_accepted.set(self.state().is_none());
         if self.state().is_none() {
             *self.progress.borrow_mut() = Progress::Streaming;
             self.wake_readers();
@@ -211,21 +211,21 @@ impl Answer {
         self.usage.set(usage);
     }
 
-    /// What upstream has sold so far.
-    fn sold(&self) -> Sold {
+    /// What upstream has billed so far.
+    fn billed(&self) -> Billed {
         match self.usage.get() {
-            _ if !self.has_begun.get() => Sold::Nothing,
-            Some(usage) => Sold::Told(usage),
-            None => Sold::Untold,
+            _ if !self.was_accepted.get() => Billed::Nothing,
+            Some(usage) => Billed::Counted(usage),
+            None => Billed::Uncounted,
         }
     }
 
-    /// What it counts with when its conversation is deleted.
+    /// What it counts with as far as it has come, or at its end.
     pub(super) fn running(&self) -> Running {
         Running {
             exchange: self.number,
-            sold: self.sold(),
-            text_bytes: self.text.borrow().whole().text_bytes(),
+            billed: self.billed(),
+            output_bytes: self.text.borrow().whole().output_bytes(),
         }
     }
 
@@ -305,7 +305,7 @@ impl Answer {
             state,
             ending: &fields,
             pieces: &pieces,
-            sold: self.sold(),
+            billed: self.billed(),
             now_ms: js::now_ms(),
         };
         let stored = object.store()?.end(self.number, &ended);
@@ -328,7 +328,7 @@ impl Answer {
             exchange: self.number,
             pieces: self.pieces().clone(),
             ending: self.fields(&ending, EndReason::Interrupted),
-            sold: self.sold(),
+            billed: self.billed(),
         });
         self.show_ending(&ending, State::Interrupted, EndReason::Interrupted);
     }

@@ -187,7 +187,7 @@ fn begin(
         keeper.remove(&written.id);
         if let Some(sale) = sale {
             let counted = written.running();
-            let spent = Spent::of(counted.sold, sale.sent_tokens, counted.text_bytes);
+            let spent = Spent::of(counted.billed, sale.sent_tokens, counted.output_bytes);
             sale.tell(&request, spent, &mut waiting).await;
         }
     });

@@ -32,7 +32,7 @@ pub(super) fn admit(
     match standing.exhausted(budget) {
         Some(kind) => {
             let wait_ms = day::reset_ms(now_ms, kind.is_monthly).saturating_sub(now_ms);
-            let error = budget::exhausted(wait_ms.div_ceil(1000));
+            let error = budget::exhausted_error(wait_ms.div_ceil(1000));
             Err(EarlyEnd::Rejected(error))
         }
         None => Ok(standing.tokens_left(budget, prices.of(model))),

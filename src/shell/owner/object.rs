@@ -13,7 +13,7 @@ use crate::memory::answer::Ended;
 use crate::memory::recovery::Recovered;
 use crate::memory::schema::OpenError;
 use crate::memory::store::{State, Store};
-use crate::memory::usage::Sold;
+use crate::memory::usage::Billed;
 use crate::openai::failure::Failure;
 use crate::shell::early_end::EarlyEnd;
 use crate::shell::isolate::Isolate;
@@ -42,7 +42,7 @@ pub(super) enum Unsaved {
         exchange: u64,
         pieces: Pieces,
         ending: String,
-        sold: Sold,
+        billed: Billed,
     },
     /// It never began.
     Forgotten { exchange: u64 },
@@ -151,13 +151,13 @@ impl Unsaved {
                 exchange,
                 pieces,
                 ending,
-                sold,
+                billed,
             } => {
                 let ended = Ended {
                     state: State::Interrupted,
                     ending,
                     pieces,
-                    sold: *sold,
+                    billed: *billed,
                     now_ms: js::now_ms(),
                 };
                 store.end(*exchange, &ended).map(|_| ())

@@ -9,7 +9,7 @@ use crate::api::frame::KEEP_ALIVE;
 use crate::memory::replay::Replay;
 use crate::shell::early_end::EarlyEnd;
 use crate::shell::exchange::Exchange;
-use crate::shell::response::{self, Told};
+use crate::shell::response::{self, AnswerHeaders};
 use crate::shell::runtime::instance::OpenWork;
 use crate::shell::runtime::js;
 use crate::shell::runtime::streams::Outlet;
@@ -76,7 +76,7 @@ impl Reader<'_> {
         let mut replay = Replay::new(answer.asker.clone(), answer.id.clone(), after);
         let (mut outlet, body) = Outlet::open(waiting);
         let context = self.exchange.response_context();
-        let told = Told {
+        let told = AnswerHeaders {
             model: answer.model(),
             left: answer.left,
         };

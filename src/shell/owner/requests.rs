@@ -137,9 +137,9 @@ async fn handle(
     match route {
         Route::Chat => {
             let mut sale = None;
-            let sold =
+            let billed =
                 shared::reserve(keeper, exchange, request, &body, config, &mut sale, waiting);
-            let asked = match sold.await {
+            let asked = match billed.await {
                 Ok(()) => ask::ask(keeper, exchange, request, &body, config, &mut sale),
                 Err(end) => Err(end),
             };

@@ -72,7 +72,7 @@ pub(super) async fn write(
         answer: &answer,
         object: &object,
         exchange: &exchange,
-        relay: relay(config, &chat, &exchange),
+        relay: relay(config, &exchange),
         row: JournalRow::default(),
         written_ms: 0,
     };
@@ -98,10 +98,10 @@ pub(super) async fn write(
     }
 }
 
-fn relay(config: &Config, chat: &ChatRequest, exchange: &Exchange) -> Relay {
+/// What becomes of the answer of a model that is not known yet.
+fn relay(config: &Config, exchange: &Exchange) -> Relay {
     Relay::new(
-        EventParser::new(config.target.api, chat.client_chose_model)
-            .with_reasoning(chat.include_reasoning),
+        EventParser::new(config.target.api, false),
         Form::Pieces,
         // Heartbeats are for readers.
         Limits {
@@ -137,6 +137,7 @@ impl Writer<'_> {
     /// Writes the answer to its end. Gives upstream's body when only its end may still come.
     async fn pump(&mut self, upstream: Upstream, waiting: &mut Waiting) -> Option<Source> {
         let mut source = upstream.source;
+        self.relay.read_with(upstream.events);
         match upstream.opening {
             Opening::Stream(bytes) => self.relay.handle(Input::Chunk(&bytes), js::now_ms()),
             Opening::Whole(answer) => self.relay.answer_whole(&answer, js::now_ms()),

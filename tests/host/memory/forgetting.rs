@@ -6,7 +6,7 @@ use personal_ai_assistant::memory::begin::NewExchange;
 use personal_ai_assistant::memory::journal::JournalRow;
 use personal_ai_assistant::memory::store::{State, Store};
 use personal_ai_assistant::memory::transcript::Format;
-use personal_ai_assistant::memory::usage::Sold;
+use personal_ai_assistant::memory::usage::Billed;
 
 use super::database::{
     NOW, STOP, Sqlite, append, begin, end, exchange, json, message, open, pieces,
@@ -82,7 +82,7 @@ fn fill_up(store: &Store<Sqlite>) {
             state: State::Complete,
             ending: STOP,
             pieces: &pieces(["word"]),
-            sold: Sold::Untold,
+            billed: Billed::Uncounted,
             now_ms: NOW,
         };
         if store.end(begun.exchange, &ended).is_err() {

@@ -9,11 +9,11 @@ use personal_ai_assistant::memory::begin::NewExchange;
 use personal_ai_assistant::memory::journal::JournalRow;
 use personal_ai_assistant::memory::ledger::{Reservation, id_of};
 use personal_ai_assistant::memory::store::{State, Store};
-use personal_ai_assistant::memory::usage::{Running, Sold, Spent};
+use personal_ai_assistant::memory::usage::{Billed, Running, Spent};
 
 use super::database::{NOW, STOP, Sqlite, append, begin, message, open, pieces, store};
 
-const TOLD: Sold = Sold::Told(Usage {
+const TOLD: Billed = Billed::Counted(Usage {
     input_tokens: 7,
     output_tokens: 5,
     total_tokens: 12,
@@ -54,12 +54,12 @@ fn sums(answers: u64, input: u64, output: u64, is_estimated: bool) -> String {
     sums.to_string()
 }
 
-fn end(store: &Store<Sqlite>, exchange: u64, sold: Sold, text: &str) -> bool {
+fn end(store: &Store<Sqlite>, exchange: u64, billed: Billed, text: &str) -> bool {
     let ended = Ended {
         state: State::Complete,
         ending: STOP,
         pieces: &pieces([text]),
-        sold,
+        billed,
         now_ms: NOW,
     };
     store.end(exchange, &ended).expect("an end")
@@ -84,7 +84,7 @@ fn one_whose_tokens_nobody_told_counts_by_the_bytes_that_were_sent_and_that_came
     // 28 + 5 bytes were sent, and 5 came.
     let begun = begin(&store, &first);
     assert_eq!(begun.sent_tokens, 9);
-    assert!(end(&store, begun.exchange, Sold::Untold, "Grüß"));
+    assert!(end(&store, begun.exchange, Billed::Uncounted, "Grüß"));
     assert_eq!(total(&store), sums(1, 9, 2, true));
     // The second one was sent with the first.
     let second = NewExchange {
@@ -101,7 +101,7 @@ fn one_whose_tokens_nobody_told_counts_by_the_bytes_that_were_sent_and_that_came
 fn one_that_upstream_never_began_counts_nothing() {
     let store = store();
     let stopped = begin(&store, &message("c", "k1", "Hello"));
-    assert!(end(&store, stopped.exchange, Sold::Nothing, ""));
+    assert!(end(&store, stopped.exchange, Billed::Nothing, ""));
     let refused = begin(&store, &message("c", "k2", "Hello"));
     store.forget_exchange(refused.exchange).expect("a deletion");
     assert_eq!(total(&store), sums(0, 0, 0, false));
@@ -130,7 +130,7 @@ fn a_crash_in_the_middle_of_an_ending_counts_nothing_twice() {
             state: State::Complete,
             ending: STOP,
             pieces: &pieces(["Hi"]),
-            sold: TOLD,
+            billed: TOLD,
             now_ms: NOW,
         };
         let is_kept = store.end(begun.exchange, &ended).is_ok();
@@ -153,8 +153,8 @@ fn forgetting_takes_back_nothing_of_what_was_spent() {
         let begun = begin(&store, &message("c", "k2", "Eight by"));
         let running = [Running {
             exchange: begun.exchange,
-            sold: TOLD,
-            text_bytes: 1,
+            billed: TOLD,
+            output_bytes: 1,
         }];
         if everything {
             store.delete_all(&running, NOW).expect("a deletion");
@@ -187,7 +187,7 @@ fn usage_is_told_by_day_and_model_and_summed() {
             state: State::Complete,
             ending: STOP,
             pieces: &pieces(["Hi"]),
-            sold: TOLD,
+            billed: TOLD,
             now_ms: NOW + days * day::DAY_MS,
         };
         assert!(
