@@ -49,8 +49,10 @@ pub struct Usage {
     /// Both together.
     pub total_tokens: u64,
     /// How many of the answer's were reasoning, if upstream tells.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub reasoning_tokens: Option<u64>,
     /// How many of those sent came from upstream's cache, if it tells.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub cached_tokens: Option<u64>,
 }
 
