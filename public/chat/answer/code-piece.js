@@ -2,7 +2,7 @@
  * Longest piece of code, in UTF-16 units. Text that is appended makes the browser lay out its piece again, not those
  * before it. A piece ends with a line, unless the line is much longer.
  */
-const LENGTH = 1_000;
+const LENGTH = 500;
 const LONGEST_LINE = 16_000;
 
 /** A few lines of a code block. */
