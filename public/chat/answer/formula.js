@@ -1,4 +1,3 @@
-import { address } from "./formula-worker.js";
 import { Helper } from "./helper.js";
 
 /**
@@ -12,7 +11,7 @@ const STYLE_MS = 3_000;
 /** The fonts of most formulas. One that comes when a formula is there already lays it out anew. */
 const FONTS = ["1em KaTeX_Main", "italic 1em KaTeX_Math", "1em KaTeX_Size1", "1em KaTeX_Size2"];
 
-const helper = new Helper(address);
+const helper = new Helper(() => import("./formula-worker.js"));
 const style = Promise.race([loadStyle(), new Promise((resolve) => setTimeout(resolve, STYLE_MS))]);
 
 /**

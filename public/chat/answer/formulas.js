@@ -1,10 +1,8 @@
 /**
- * Shows formulas. What draws them is loaded with the first one. They take their turns, so that many of them at once do
- * not hold up the page; until then, and for ever if they are wrong, their source is shown.
+ * Shows formulas. What draws them is loaded with the first one. They take their turns, one in an animation frame, so that
+ * many of them at once do not hold up the page: a slow phone needs a frame to lay one out. Until then, and for ever if
+ * they are wrong, their source is shown.
  */
-
-/** Most formulas that are shown in an animation frame. */
-const PER_FRAME = 2;
 
 /** Most formulas that are kept. A growing paragraph is rendered again and again, with the same formulas in it. */
 const KEPT = 200;
@@ -39,14 +37,12 @@ async function drawWaiting() {
   isDrawing = true;
   try {
     const { drawFormula } = await import("./formula.js");
-    let shown = 0;
     for (const code of waiting) {
       waiting.delete(code);
       // A paragraph that grows has been rendered again since.
       if (!code.isConnected) continue;
       await draw(code.textContent, drawFormula);
-      if (shown % PER_FRAME === 0) await new Promise(requestAnimationFrame);
-      shown += 1;
+      await new Promise(requestAnimationFrame);
       replace(code);
     }
   } catch {

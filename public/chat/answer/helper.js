@@ -9,13 +9,13 @@ const LOADING_MS = 30_000;
  * answers.
  */
 export class Helper {
-  #address;
+  #load;
   /** @type {Worker | undefined} */
   #worker;
 
-  /** @param {string} address */
-  constructor(address) {
-    this.#address = address;
+  /** @param {() => Promise<{ address: string }>} load imports the worker's module */
+  constructor(load) {
+    this.#load = load;
   }
 
   /**
@@ -28,7 +28,8 @@ export class Helper {
    */
   async ask(question) {
     try {
-      this.#worker ??= new Worker(ownScript(this.#address), { type: "module" });
+      const { address } = await this.#load();
+      this.#worker ??= new Worker(ownScript(address), { type: "module" });
       this.#worker.postMessage(question);
       await this.#reply(LOADING_MS);
     } catch (error) {

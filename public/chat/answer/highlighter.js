@@ -1,7 +1,6 @@
 import { Helper } from "./helper.js";
-import { address } from "./highlight-worker.js";
 
-const helper = new Helper(address);
+const helper = new Helper(() => import("./highlight-worker.js"));
 
 /**
  * The colours of code, in the order of its text.
