@@ -18,7 +18,7 @@ export function actionsOn({ shown, transcript, composer, api }) {
     };
   return {
     retry: asking((exchange) => shown().retry(exchange)),
-    goOn: asking((exchange) => shown().goOn(exchange)),
+    continueAnswer: asking((exchange) => shown().continueAnswer(exchange)),
     edit: asking((exchange, message) => shown().edit(exchange, message)),
     send: asking((exchange) => shown().send(exchange)),
     draft: (exchange, text) => shown().draft(exchange, text),

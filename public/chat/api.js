@@ -82,12 +82,12 @@ export class Api {
    * @param {Record<string, string>} [request.headers]
    * @param {string} [request.body]
    * @param {AbortSignal} [request.signal]
-   * @param {boolean} [request.insists] whether the person is asked for a token even after declining to enter one
+   * @param {boolean} [request.asksForTokenAgain] whether the person is asked for a token even after declining to enter one
    * @param {number} [request.patienceMs] how long the response may take to begin
    * @returns {Promise<Response>} a success
    * @throws {ChatError} unless the signal was aborted
    */
-  async request(path, { insists = false, ...request } = {}) {
+  async request(path, { asksForTokenAgain = false, ...request } = {}) {
     for (;;) {
       const token = loadToken();
       const correlationId = newId();
@@ -96,7 +96,8 @@ export class Api {
       const error = await errorIn(response, correlationId);
       if (error.status !== 401) throw error;
       // Meanwhile another request may have asked for the token.
-      if (loadToken() === token && !(await this.signIn(token !== undefined, insists))) throw error;
+      if (loadToken() !== token) continue;
+      if (!(await this.signIn(token !== undefined, asksForTokenAgain))) throw error;
     }
   }
 
@@ -104,11 +105,11 @@ export class Api {
    * Asks for the access token.
    *
    * @param {boolean} [wasRefused] whether a token was sent and was wrong
-   * @param {boolean} [insists] whether to ask again after the person has declined
+   * @param {boolean} [asksAgain] whether to ask even after the person has declined
    * @returns {Promise<boolean>} whether there is one now
    */
-  async signIn(wasRefused = false, insists = true) {
-    if (this.#wasDeclined && !insists) return false;
+  async signIn(wasRefused = false, asksAgain = true) {
+    if (this.#wasDeclined && !asksAgain) return false;
     if (wasRefused && !this.#asking) saveToken(undefined);
     this.#asking ??= this.#askForToken(wasRefused).finally(() => {
       this.#asking = undefined;

@@ -1,6 +1,6 @@
 import { ChatError } from "./api.js";
 import { endExchange, problemOf } from "./exchange.js";
-import { persist } from "./patience.js";
+import { retryWhilePassing } from "./patience.js";
 import { Reader } from "./reader.js";
 import { loadSettings } from "./store.js";
 import { turnBehind, turnsOf } from "./turns.js";
@@ -84,7 +84,7 @@ export class Asking {
     if (state === "streaming" && turnId !== undefined) this.follow(exchange);
     else if (state === "streaming" || (state === "queued" && parent === undefined))
       this.send(exchange);
-    else this.#goOnBehind(exchange);
+    else this.#sendNext(exchange);
   }
 
   /** Stops an answer, through any number of lost connections. @param {Exchange} exchange */
@@ -95,7 +95,7 @@ export class Asking {
     this.#observer.onState(exchange);
     const stop = async () => (await this.#keeper()).stop(exchange.answerId);
     try {
-      await persist(stop, this.#reader.signal(exchange));
+      await retryWhilePassing(stop, this.#reader.signal(exchange));
     } catch {
       // It does not run: its question has not arrived, or arrives just now.
       this.#reader.leave(exchange);
@@ -138,11 +138,11 @@ export class Asking {
     this.#observer.onEnd(exchange);
     this.#observer.onSummary();
     this.#copy();
-    this.#goOnBehind(exchange);
+    this.#sendNext(exchange);
   }
 
   /** What waits for an answer is sent once that is over. */
-  #goOnBehind(exchange) {
+  #sendNext(exchange) {
     const { state } = exchange;
     if (state === "stopped") this.#unask(exchange);
     if (state !== "done" && state !== "stopped") return;
@@ -165,7 +165,7 @@ export class Asking {
   async #failed(exchange, error) {
     const code = error instanceof ChatError ? error.problem.code : undefined;
     if (code === "answer_running") return this.#wait(exchange);
-    if (code === "conversations_unavailable" && (await this.#observer.isKeeperNew())) {
+    if (code === "conversations_unavailable" && (await this.#observer.switchToBrowser())) {
       return this.send(exchange);
     }
     if (error.status === 404 && exchange.turnId !== undefined) {

@@ -22,7 +22,7 @@ const LEFT_OPEN = ["invalid_answer", "unauthorized"];
  * @property {() => void} onGone the conversation was deleted elsewhere while an answer was being read
  * @property {(questions: string[]) => void} onUnasked these questions waited, and are not asked any more
  * @property {() => string | undefined} standardModel the model that answers when none is chosen
- * @property {() => Promise<boolean>} isKeeperNew the service keeps nothing any more: whether somebody else does
+ * @property {() => Promise<boolean>} switchToBrowser the service keeps nothing any more: whether this browser does from now on
  *
  * @typedef {import("./turns.js").Exchange} Exchange
  */
@@ -133,7 +133,7 @@ export class Conversation {
   }
 
   /** Has the model go on with an answer that reached the limit. */
-  goOn(exchange) {
+  continueAnswer(exchange) {
     this.#ask(CONTINUE, exchange);
   }
 

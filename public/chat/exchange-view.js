@@ -74,7 +74,7 @@ export class ExchangeView {
     for (const [name, act] of Object.entries({
       retry: () => actions.retry(exchange),
       again: () => actions.retry(exchange),
-      "go-on": () => actions.goOn(exchange),
+      "go-on": () => actions.continueAnswer(exchange),
       "take-back": () => actions.takeBack(exchange),
       "send-now": () => actions.send(exchange),
       "sign-in": () => actions.signIn(exchange),

@@ -68,7 +68,7 @@ export class Page extends EventTarget {
 
   /** Begins: finds out who keeps the conversations, and shows the one in the address. */
   start() {
-    this.#choose();
+    this.#chooseKeeper();
     this.#show(this.openId);
   }
 
@@ -90,7 +90,7 @@ export class Page extends EventTarget {
 
   /** Shows what could not be shown without the access token, now that there is one. */
   signedIn() {
-    if (!this.#isKeeperKnown) this.#choose();
+    if (!this.#isKeeperKnown) this.#chooseKeeper();
     if (this.#shown === undefined && this.openId !== undefined) this.#show(this.openId);
   }
 
@@ -121,7 +121,7 @@ export class Page extends EventTarget {
     await copies.clear();
   }
 
-  #choose() {
+  #chooseKeeper() {
     const choice = chooseKeeper(this.#api);
     this.keeper = choice.then(({ keeper }) => keeper);
     choice.then(({ keeper, isKnown, takenId }) => {
@@ -159,8 +159,8 @@ export class Page extends EventTarget {
       onGone: () => this.#gone(conversation),
       onUnasked: (questions) => this.#giveBack(id, questions),
       standardModel: this.#standardModel,
-      isKeeperNew: async () => {
-        this.#choose();
+      switchToBrowser: async () => {
+        this.#chooseKeeper();
         return (await this.keeper).kind === "browser";
       },
     });
@@ -190,7 +190,7 @@ export class Page extends EventTarget {
     if (conversation.exchanges.length > 0) this.#showPath();
     else this.#opening = this.#load(conversation, isListed);
     if (!this.#opening) this.#lookout.look();
-    this.#transcript.goOn();
+    this.#transcript.restorePosition();
   }
 
   /** @returns {Promise<boolean>} whether there is something to show, or another conversation is shown by now */
@@ -206,7 +206,7 @@ export class Page extends EventTarget {
     }
     if (this.#shown !== conversation) return true;
     this.#opening = undefined;
-    this.#transcript.goOn();
+    this.#transcript.restorePosition();
     return true;
   }
 

@@ -60,7 +60,7 @@ export async function waitOut({ problem, retryAfterMs }, signal, onTrouble) {
  * @param {{ signal: AbortSignal, onTrouble?: OnTrouble }} options
  * @returns {Promise<T>}
  */
-export async function insist(act, { signal, onTrouble = () => {} }) {
+export async function retryWhileBusy(act, { signal, onTrouble = () => {} }) {
   for (let refusals = 0; ; refusals += 1) {
     try {
       return await act();
@@ -72,14 +72,14 @@ export async function insist(act, { signal, onTrouble = () => {} }) {
 }
 
 /**
- * Does something through any number of lost connections.
+ * Does something, through any number of lost connections and other failures that pass.
  *
  * @template T
  * @param {() => Promise<T>} act
  * @param {AbortSignal} signal
  * @returns {Promise<T>}
  */
-export async function persist(act, signal) {
+export async function retryWhilePassing(act, signal) {
   for (let failures = 1; ; failures += 1) {
     try {
       return await act();

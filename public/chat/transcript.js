@@ -13,7 +13,7 @@ const AT_ONCE = 4;
  *
  * @typedef {object} Actions
  * @property {(exchange: Exchange) => void} retry
- * @property {(exchange: Exchange) => void} goOn
+ * @property {(exchange: Exchange) => void} continueAnswer
  * @property {(exchange: Exchange, message: string) => void} edit
  * @property {(exchange: Exchange, text: string | undefined) => void} draft keeps an edit that is not sent; `undefined`: forgets it
  * @property {(exchange: Exchange) => void} choose shows another version
@@ -137,7 +137,7 @@ export class Transcript {
   }
 
   /** Goes to the question that was being edited last, or else to the end. */
-  goOn() {
+  restorePosition() {
     const view = Array.from(this.#views.values()).findLast(({ field }) => field);
     if (!view) return this.toEnd();
     this.#follower.stayAt(view.element);

@@ -1,7 +1,7 @@
 import { framesIn } from "../answer-stream.js";
 import { ChatError, MODEL_PATIENCE_MS, newId } from "../api.js";
 import { requestFor } from "../history.js";
-import { insist } from "../patience.js";
+import { retryWhileBusy } from "../patience.js";
 import { exchangesOf, pathTo } from "../turns.js";
 import { markdownOf } from "./markdown.js";
 import { Presence } from "./presence.js";
@@ -178,11 +178,11 @@ export class BrowserKeeper {
         method: "POST",
         body,
         signal: stopped,
-        insists: true,
+        asksForTokenAgain: true,
         patienceMs: MODEL_PATIENCE_MS,
       };
       const send = () => this.#api.request("/chat", request);
-      const response = await insist(send, { signal: stopped, onTrouble });
+      const response = await retryWhileBusy(send, { signal: stopped, onTrouble });
       for await (const frame of framesIn(response)) {
         sequence += 1;
         answer.content += frame.content;

@@ -134,7 +134,7 @@ export class ServerKeeper {
       method: "POST",
       headers: { "Idempotency-Key": answerId },
       body: JSON.stringify(chat),
-      insists: true,
+      asksForTokenAgain: true,
       patienceMs: MODEL_PATIENCE_MS,
     };
     const connect = async (sequence, signal) => {
