@@ -21,7 +21,7 @@ export function actionsOn({ shown, transcript, composer, api }) {
     continueAnswer: asking((exchange) => shown().continueAnswer(exchange)),
     edit: asking((exchange, message) => shown().edit(exchange, message)),
     send: asking((exchange) => shown().send(exchange)),
-    draft: (exchange, text) => shown().draft(exchange, text),
+    saveEdit: (exchange, text) => shown().saveEdit(exchange, text),
     choose(exchange) {
       shown().choose(exchange);
       transcript().reveal(exchange);

@@ -112,7 +112,7 @@ export function unkeptWords(conversationId, exchanges, draft = loadDraft(convers
   return together(
     ...loadAsks(conversationId).map(({ message }) => message),
     ...exchanges.filter(isUnkept).map(({ question }) => question),
-    ...exchanges.filter(isEdited).map(({ draft }) => draft),
+    ...exchanges.filter(isEdited).map(({ edit }) => edit),
     ...loadEdits(conversationId).values(),
     draft,
   );
@@ -124,8 +124,8 @@ export function together(...texts) {
 }
 
 /** Whether the person has changed a question and not sent it. @param {import("./turns.js").Exchange} exchange */
-function isEdited({ draft, question }) {
-  return draft !== undefined && draft !== question;
+function isEdited({ edit, question }) {
+  return edit !== undefined && edit !== question;
 }
 
 /** Forgets what was to be asked in a conversation, or in all. @param {string} [conversationId] */

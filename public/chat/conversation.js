@@ -106,13 +106,13 @@ export class Conversation {
 
   /** Asks another question in the place of one. */
   edit(exchange, message) {
-    this.draft(exchange, undefined);
+    this.saveEdit(exchange, undefined);
     this.#ask(message, exchange.parent);
   }
 
   /** Keeps what the person makes of a question, to send or to give up later. @param {string | undefined} text `undefined`: no more */
-  draft(exchange, text) {
-    exchange.draft = text;
+  saveEdit(exchange, text) {
+    exchange.edit = text;
     saveEdit(this.id, exchange.answerId, text === exchange.question ? undefined : text);
   }
 
@@ -207,12 +207,12 @@ export class Conversation {
 
   /** Asks a question again that nobody keeps, in its place. */
   #askAnew(exchange) {
-    const { question, parent, answerId, sent, problem, draft } = exchange;
+    const { question, parent, answerId, sent, problem, edit } = exchange;
     const same = LEFT_OPEN.includes(problem?.code) ? { answerId, sent } : {};
     if (!same.answerId) this.#unwanted.add(answerId);
-    this.draft(exchange, undefined);
+    this.saveEdit(exchange, undefined);
     Object.assign(exchange, newExchange(question, parent), same);
-    if (draft !== undefined) this.draft(exchange, draft);
+    if (edit !== undefined) this.saveEdit(exchange, edit);
     this.send(exchange);
   }
 

@@ -7,11 +7,11 @@ import { sendsByEnter } from "./keys.js";
  * @param {HTMLElement} place what the form replaces meanwhile
  * @param {string} text what the edit begins with
  * @param {object} handlers
- * @param {(text: string) => void} handlers.onDraft is told whatever is in the field
+ * @param {(text: string) => void} handlers.onEdit is told whatever is in the field
  * @param {(message: string | undefined) => void} handlers.onEnd the message is to be sent; none: the edit is given up
  * @returns {HTMLTextAreaElement} the field
  */
-export function editQuestion(place, text, { onDraft, onEnd }) {
+export function editQuestion(place, text, { onEdit, onEnd }) {
   const { content } = document.querySelector("#edit-question");
   const form = document.importNode(content, true).firstElementChild;
   const field = form.querySelector("textarea");
@@ -32,7 +32,7 @@ export function editQuestion(place, text, { onDraft, onEnd }) {
   field.value = text;
   field.addEventListener("input", () => {
     fit();
-    onDraft(field.value);
+    onEdit(field.value);
   });
   field.addEventListener("keydown", (event) => {
     if (event.key === "Escape" && !event.isComposing) {

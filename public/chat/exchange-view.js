@@ -80,7 +80,7 @@ export class ExchangeView {
       "sign-in": () => actions.signIn(exchange),
       "try-now": tryNow,
       edit: () => {
-        actions.draft(exchange, exchange.question);
+        actions.saveEdit(exchange, exchange.question);
         this.#edit();
         this.field.focus();
       },
@@ -144,7 +144,7 @@ export class ExchangeView {
     if (goesOn || answerId !== this.#answerId || isOther) this.#restart();
     this.#watch();
     this.#tick();
-    if (this.#exchange.draft !== undefined && !this.field) this.#edit();
+    if (this.#exchange.edit !== undefined && !this.field) this.#edit();
     this.#find(".reply").ariaBusy = `${state === "streaming"}`;
     this.#find(".queued p").textContent = waitingFor(this.#exchange.parent);
     this.#find(".ending").textContent = this.ending();
@@ -228,12 +228,12 @@ export class ExchangeView {
 
   #edit() {
     const exchange = this.#exchange;
-    const { draft, edit } = this.#actions;
-    this.field = editQuestion(this.#find(".asked"), exchange.draft, {
-      onDraft: (text) => draft(exchange, text),
+    const { saveEdit, edit } = this.#actions;
+    this.field = editQuestion(this.#find(".asked"), exchange.edit, {
+      onEdit: (text) => saveEdit(exchange, text),
       onEnd: (message) => {
         this.field = undefined;
-        if (message === undefined) draft(exchange, undefined);
+        if (message === undefined) saveEdit(exchange, undefined);
         else edit(exchange, message);
       },
     });

@@ -15,7 +15,7 @@ const AT_ONCE = 4;
  * @property {(exchange: Exchange) => void} retry
  * @property {(exchange: Exchange) => void} continueAnswer
  * @property {(exchange: Exchange, message: string) => void} edit
- * @property {(exchange: Exchange, text: string | undefined) => void} draft keeps an edit that is not sent; `undefined`: forgets it
+ * @property {(exchange: Exchange, text: string | undefined) => void} saveEdit keeps an edit that is not sent; `undefined`: forgets it
  * @property {(exchange: Exchange) => void} choose shows another version
  * @property {(exchange: Exchange) => void} takeBack
  * @property {(exchange: Exchange) => void} send sends a question that waits
@@ -115,7 +115,7 @@ export class Transcript {
     }
     for (const [at, exchange] of path.entries()) {
       // An edit that was not sent is where the person goes on.
-      const isAtOnce = at >= path.length - AT_ONCE || exchange.draft !== undefined;
+      const isAtOnce = at >= path.length - AT_ONCE || exchange.edit !== undefined;
       const view = this.#views.get(exchange) ?? this.#add(exchange, isAtOnce);
       const there = this.#list.children[at];
       if (there !== view.element) this.#list.insertBefore(view.element, there ?? null);

@@ -79,7 +79,7 @@ export class Tree {
   #moveOn(isGone) {
     const newest = this.#newest();
     const path = new Set(pathTo(newest));
-    const leadsAway = this.path.some((each) => each.draft !== undefined && !path.has(each));
+    const leadsAway = this.path.some((each) => each.edit !== undefined && !path.has(each));
     if (isGone || !leadsAway) this.#show(newest);
     else this.hasNews = true;
   }
@@ -120,7 +120,7 @@ export class Tree {
   /** Has the edits that were begun earlier go on, and shows the newest of them. @param {Map<string, string>} edits */
   resume(edits) {
     const edited = this.exchanges.filter(({ answerId }) => edits.has(answerId));
-    for (const exchange of edited) exchange.draft = edits.get(exchange.answerId);
+    for (const exchange of edited) exchange.edit = edits.get(exchange.answerId);
     const last = edited.at(-1);
     if (last === undefined || this.path.includes(last)) return;
     this.choose(last);

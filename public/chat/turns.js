@@ -29,7 +29,7 @@
  * @property {import("./api.js").Problem} [problem] why it failed
  * @property {number} [firstWordMs]
  * @property {import("./patience.js").Trouble} [trouble] why nothing comes while its answer is being read
- * @property {string} [draft] what the person is making of the question
+ * @property {string} [edit] what the person is making of the question
  */
 
 /** @param {Turn[]} turns oldest first, each answer right behind its question @returns {Exchange[]} */

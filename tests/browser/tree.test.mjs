@@ -43,7 +43,7 @@ test("whoever sees the newest exchange follows what is newer, and nobody else do
 test("a question that is being edited stays on the path, until what is newer is behind it", () => {
   const tree = new Tree();
   take(tree, ["a"], ["b", "a"]);
-  named(tree, "b").draft = "better";
+  named(tree, "b").edit = "better";
   take(tree, ["a"], ["b", "a"], ["c", "a"]);
   assert.equal(pathOf(tree), "a b");
   assert.equal(tree.hasNews, true);
@@ -55,9 +55,9 @@ test("a question that is being edited stays on the path, until what is newer is 
 test("once nothing is being edited any more, what is newer is followed", () => {
   const tree = new Tree();
   take(tree, ["a"], ["b", "a"]);
-  named(tree, "b").draft = "better";
+  named(tree, "b").edit = "better";
   take(tree, ["a"], ["b", "a"], ["c", "a"]);
-  named(tree, "b").draft = undefined;
+  named(tree, "b").edit = undefined;
   take(tree, ["a"], ["b", "a"], ["c", "a"]);
   assert.equal(pathOf(tree), "a c");
 });
@@ -65,7 +65,7 @@ test("once nothing is being edited any more, what is newer is followed", () => {
 test("what another tab has queued leads nobody away from an edit", () => {
   const tree = new Tree();
   take(tree, ["a"], ["b", "a"]);
-  named(tree, "b").draft = "better";
+  named(tree, "b").edit = "better";
   tree.follow(() =>
     tree.restore([{ answerId: "q", parentId: "a", message: "q", state: "queued" }]),
   );
@@ -78,7 +78,7 @@ test("an edit that was begun earlier is shown, wherever it is", () => {
   take(tree, ["a"], ["b", "a"], ["c", "a"]);
   tree.resume(new Map([["b", "better"]]));
   assert.equal(pathOf(tree), "a b");
-  assert.equal(named(tree, "b").draft, "better");
+  assert.equal(named(tree, "b").edit, "better");
   assert.equal(tree.hasNews, true);
 });
 
