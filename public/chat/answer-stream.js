@@ -30,7 +30,7 @@ import {
 /** Far longer than any frame. It bounds the memory that an endless line takes. */
 const MAX_FRAME_LENGTH = 4_000_000;
 
-/** The service is never silent for longer than 15 seconds, so a connection that is silent for so long is lost. */
+/** Once a response has begun, it is never silent for longer than 15 seconds. One that is silent for so long is lost. */
 export const SILENCE_MS = 35_000;
 
 /** A connection that says nothing while the device comes back online is given up sooner. */

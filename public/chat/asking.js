@@ -29,7 +29,7 @@ export class Asking {
   /**
    * @param {import("./conversation.js").Conversation} conversation
    * @param {import("./tree.js").Tree} tree its exchanges
-   * @param {() => Promise<import("./keep/server.js").ServerKeeper>} keeper
+   * @param {() => Promise<import("./keep/choose.js").Keeper>} keeper
    * @param {import("./conversation.js").Observer} observer
    */
   constructor(conversation, tree, keeper, observer) {

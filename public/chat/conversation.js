@@ -44,7 +44,7 @@ export class Conversation {
 
   /**
    * @param {string} id
-   * @param {() => Promise<import("./keep/server.js").ServerKeeper>} keeper
+   * @param {() => Promise<import("./keep/choose.js").Keeper>} keeper
    * @param {Observer} observer
    */
   constructor(id, keeper, observer) {
@@ -216,7 +216,7 @@ export class Conversation {
     this.send(exchange);
   }
 
-  /** @param {import("./keep/server.js").Conversation} kept */
+  /** @param {import("./keep/server.js").KeptConversation} kept */
   #merge(kept) {
     const isFirst = this.exchanges.length === 0;
     const isRead = (exchange) => this.#asking.reads(exchange);

@@ -6,7 +6,7 @@ import { ChatError, newId } from "./api.js";
  * @typedef {import("./turns.js").Exchange} Exchange
  */
 
-/** Every field is set, so that it can overwrite an earlier try. @returns {Exchange} */
+/** It has every field that a try sets, so that it can overwrite an earlier one. @returns {Exchange} */
 export function newExchange(question, parent) {
   return {
     answerId: newId(),

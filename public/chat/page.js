@@ -24,7 +24,7 @@ import { versionsOf } from "./turns.js";
  * Other parts may send `changed` and `removed`, too.
  */
 export class Page extends EventTarget {
-  /** Who keeps the conversations. @type {Promise<import("./keep/server.js").ServerKeeper>} */
+  /** Who keeps the conversations. @type {Promise<import("./keep/choose.js").Keeper>} */
   keeper;
   #api;
   #transcript;

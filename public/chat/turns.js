@@ -22,6 +22,7 @@
  * @property {string} answer what has arrived so far
  * @property {string} reasoning what the model thought so far, if its server tells that apart
  * @property {"queued" | "streaming" | "done" | "stopped" | "interrupted" | "failed"} state
+ * @property {import("./asks.js").SavedAsk["sent"]} [sent] what was sent beside the question, once it was
  * @property {string} [turnId] the turn of its answer, once that is kept
  * @property {string} [model]
  * @property {string} [finishReason]
@@ -29,6 +30,8 @@
  * @property {import("./api.js").Problem} [problem] why it failed
  * @property {number} [firstWordMs]
  * @property {import("./patience.js").Trouble} [trouble] why nothing comes while its answer is being read
+ * @property {boolean} [isStopping] whether the person has stopped its answer, which has not ended yet
+ * @property {string} [createdAt] when it was asked, once that is kept
  * @property {string} [edit] what the person is making of the question
  */
 

@@ -27,7 +27,7 @@ export class ThinkingSplitter {
     if (this.#closing === "") {
       if (mayOpen(this.#held)) return { thinking: "", answer: "" };
       const [opening, name] = OPENING.exec(this.#held) ?? [];
-      if (!opening) return this.end();
+      if (!opening) return this.#release();
       this.#closing = `</${name.toLowerCase()}>`;
       this.#held = this.#held.slice(opening.length);
     }
@@ -56,9 +56,16 @@ export class ThinkingSplitter {
 
   /** Nothing more will come: what is held back is no tag. */
   end() {
+    if (this.#closing === "" || this.#isAnswer) return this.#release();
+    const thinking = this.#held;
+    this.#held = "";
+    return { thinking, answer: "" };
+  }
+
+  /** What is held back is no tag, and belongs to the answer. */
+  #release() {
     const text = this.#held;
     this.#held = "";
-    if (this.#closing && !this.#isAnswer) return { thinking: text, answer: "" };
     this.#isAnswer = true;
     return this.#takeAnswer(text);
   }

@@ -37,7 +37,7 @@ export class BrowserKeeper {
   #presence = new Presence();
   /** Conversations by the ids of their answers. @type {Map<string, string>} */
   #places = new Map();
-  /** @type {Map<string, Promise<import("./server.js").Conversation>>} */
+  /** @type {Map<string, Promise<import("./server.js").KeptConversation>>} */
   #opening = new Map();
 
   /** @param {import("../api.js").Api} api */
@@ -118,7 +118,7 @@ export class BrowserKeeper {
   /**
    * Keeps a conversation of somewhere else.
    *
-   * @param {import("./server.js").Conversation} conversation
+   * @param {import("./server.js").KeptConversation} conversation
    * @returns {Promise<boolean>} whether it outlives the page
    */
   take(conversation) {

@@ -10,7 +10,10 @@ const KEEPS_NOTHING = ["conversations_unavailable", "not_found"];
 /**
  * Who keeps the conversations, and what was taken over from an earlier version of the page.
  *
- * @typedef {{ keeper: ServerKeeper, isKnown: boolean, takenId?: string }} Choice `isKnown`: the service has told
+ * @typedef {ServerKeeper | import("./browser.js").BrowserKeeper | import("./both.js").BothKeeper} Keeper They have the same
+ *   methods, which `ServerKeeper` describes.
+ *
+ * @typedef {{ keeper: Keeper, isKnown: boolean, takenId?: string }} Choice `isKnown`: the service has told
  */
 
 /**

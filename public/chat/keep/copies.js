@@ -5,7 +5,7 @@ const MOST = 50;
 
 /** Copies of the service's conversations that were opened last, to read them offline. Without storage there are none. */
 export const copies = {
-  /** @param {import("./server.js").Conversation} conversation */
+  /** @param {import("./server.js").KeptConversation} conversation */
   async keep(conversation) {
     await quietly(async () => {
       const store = (await database()).transaction("copies", "readwrite").store;
@@ -15,12 +15,12 @@ export const copies = {
     });
   },
 
-  /** @returns {Promise<import("./server.js").Conversation | undefined>} */
+  /** @returns {Promise<import("./server.js").KeptConversation | undefined>} */
   get(id) {
     return quietly(async () => (await database()).get("copies", id));
   },
 
-  /** The last used first. @returns {Promise<import("./server.js").Conversation[]>} */
+  /** The last used first. @returns {Promise<import("./server.js").KeptConversation[]>} */
   async all() {
     const found = await quietly(async () => (await database()).getAllFromIndex("copies", "usedAt"));
     return (found ?? []).toReversed();

@@ -6,7 +6,7 @@ const NOTES = {
   failed: "This answer is not complete.",
 };
 
-/** A conversation as Markdown, as the service writes it. @param {import("./server.js").Conversation} conversation */
+/** A conversation as Markdown, as the service writes it. @param {import("./server.js").KeptConversation} conversation */
 export function markdownOf({ title, turns }) {
   const parts = [`# ${title.replace(/\s+/g, " ").trim()}\n`];
   for (const { role, content, state, error } of turns) {

@@ -7,10 +7,10 @@ import { titleOf } from "../turns.js";
  * @typedef {import("../answer-stream.js").Frame} Frame
  * @typedef {import("../turns.js").Turn} Turn
  * @typedef {import("./server.js").Ask} Ask
- * @typedef {import("./server.js").Conversation} Conversation
+ * @typedef {import("./server.js").KeptConversation} KeptConversation
  */
 
-/** A conversation that begins with a question. @param {Ask} ask @returns {Conversation} */
+/** A conversation that begins with a question. @param {Ask} ask @returns {KeptConversation} */
 export function emptyConversation({ conversationId: id, message }) {
   const now = new Date().toISOString();
   return { id, title: titleOf(message), created_at: now, updated_at: now, turns: [] };

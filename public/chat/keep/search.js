@@ -7,7 +7,7 @@ const AROUND = 60;
  *
  * @param {string} query
  * @param {import("./server.js").Summary[]} summaries
- * @param {(id: string) => Promise<import("./server.js").Conversation | undefined>} get
+ * @param {(id: string) => Promise<import("./server.js").KeptConversation | undefined>} get
  * @returns {Promise<import("./server.js").Summary[]>} with snippets, in the same order
  */
 export async function find(query, summaries, get) {

@@ -13,7 +13,7 @@ import { summaryOf } from "./shelf.js";
  * @property {"complete" | "streaming" | "stopped" | "interrupted" | "failed"} state of the newest answer
  * @property {string} [snippet] in a search: the place that was found
  *
- * @typedef {object} Conversation
+ * @typedef {object} KeptConversation
  * @property {string} id
  * @property {string} title
  * @property {string} created_at
@@ -62,7 +62,7 @@ export class ServerKeeper {
     }
   }
 
-  /** @returns {Promise<Conversation>} */
+  /** @returns {Promise<KeptConversation>} */
   async open(id, { signal } = {}) {
     try {
       const conversation = await (await this.#api.request(pathOf(id), { signal })).json();
@@ -93,7 +93,7 @@ export class ServerKeeper {
     await Promise.all([removed, copies.remove(id)]);
   }
 
-  /** Has a conversation at hand offline as the page knows it now. @param {Conversation} conversation */
+  /** Has a conversation at hand offline as the page knows it now. @param {KeptConversation} conversation */
   async copy(conversation) {
     await copies.keep(conversation);
   }

@@ -7,18 +7,18 @@ import { database } from "./database.js";
  * page is closed.
  */
 export class Shelf {
-  /** @type {Map<string, import("./server.js").Conversation>} */
+  /** @type {Map<string, import("./server.js").KeptConversation>} */
   #inMemory = new Map();
   /** The same database without waiting for it. @type {import("idb").IDBPDatabase | undefined} */
   #database;
 
-  /** @returns {Promise<import("./server.js").Conversation | undefined>} */
+  /** @returns {Promise<import("./server.js").KeptConversation | undefined>} */
   async get(id) {
     this.#database ??= await quietly((it) => it);
     return this.#inMemory.get(id) ?? (await quietly((it) => it.get("conversations", id)));
   }
 
-  /** @param {import("./server.js").Conversation} conversation @returns {Promise<boolean>} whether it outlives the page */
+  /** @param {import("./server.js").KeptConversation} conversation @returns {Promise<boolean>} whether it outlives the page */
   async put(conversation) {
     const saved = await quietly(async (it) => {
       const transaction = it.transaction(["conversations", "summaries"], "readwrite");

@@ -18,7 +18,7 @@ export class Listing {
   /** @type {Promise<void> | undefined} */
   #loading;
 
-  /** @param {import("../keep/server.js").ServerKeeper} keeper */
+  /** @param {import("../keep/choose.js").Keeper} keeper */
   constructor(keeper, { query = "", signal = undefined } = {}) {
     this.#keeper = keeper;
     this.query = query;
