@@ -3,14 +3,6 @@
 const SERVICE_WORKER = "/sw.js";
 
 /**
- * Whether the page was opened from what this device keeps, because the network did not answer in time. It says nothing
- * about whether it does now.
- */
-export function wasOpenedOffline() {
-  return "offline" in document.documentElement.dataset;
-}
-
-/**
  * Has this device keep the page, so that it opens without a network. A browser that cannot, or may not, keeps nothing.
  *
  * A new version takes over by itself when the page is opened the next time. A page that stays open for days takes it while

@@ -45,9 +45,7 @@ async function keepPage() {
   await cache.addAll(needed);
   const headers = new Headers(answer.headers);
   for (const name of ["content-encoding", "content-length"]) headers.delete(name);
-  // The mark by which the page knows that it is a kept one.
-  const marked = html.replace("<html ", "<html data-offline ");
-  await cache.put(PAGE, new Response(marked, { headers }));
+  await cache.put(PAGE, new Response(html, { headers }));
 }
 
 /** The page from the network, or the kept one if that fails or takes too long. */
