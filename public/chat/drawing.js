@@ -1,6 +1,6 @@
 import { whenIdle } from "./idle.js";
 
-/** Longest time that drawing may take in an animation frame. The rest is for scrolling and typing. */
+/** After so long, an animation frame draws no further exchange: the rest of it is for scrolling and typing. */
 const BUDGET_MS = 8;
 
 /** @typedef {import("./exchange-view.js").ExchangeView} ExchangeView */

@@ -1,10 +1,12 @@
 /**
- * Longest piece of code, in UTF-16 units. Text that is appended makes the browser lay out its piece again, not those
- * before it. One piece gets its colours in an animation frame: a slow phone takes long for more. A piece ends with a
- * line, unless the line is much longer.
+ * From this length on, in UTF-16 units, a piece of code is full when its line ends. Text that is appended makes the
+ * browser lay out its piece again, not those before it. One piece gets its colours in an animation frame: a slow phone
+ * takes long for more.
  */
-const LENGTH = 500;
-const LONGEST_LINE = 16_000;
+const FULL_LENGTH = 500;
+
+/** A line that does not end is split at this length of its piece. */
+const LONGEST_PIECE = 16_000;
 
 /** A few lines of a code block. */
 export class CodePiece {
@@ -34,14 +36,14 @@ export class CodePiece {
     const part = text.slice(0, this.#roomFor(text));
     this.#add({ kind: "", length: part.length }, part);
     this.length += part.length;
-    this.#isFull = this.length >= (part.endsWith("\n") ? LENGTH : LONGEST_LINE);
+    this.#isFull = this.length >= (part.endsWith("\n") ? FULL_LENGTH : LONGEST_PIECE);
     return text.slice(part.length);
   }
 
   #roomFor(text) {
-    const lineEnd = text.indexOf("\n", Math.max(0, LENGTH - this.length - 1));
+    const lineEnd = text.indexOf("\n", Math.max(0, FULL_LENGTH - this.length - 1));
     const end = lineEnd < 0 ? text.length : lineEnd + 1;
-    const most = Math.max(1, LONGEST_LINE - this.length);
+    const most = Math.max(1, LONGEST_PIECE - this.length);
     // The two halves of an emoji stay together.
     return end <= most ? end : most + (/[\uD800-\uDBFF]/.test(text[most - 1]) ? 1 : 0);
   }
@@ -59,7 +61,8 @@ export class CodePiece {
     if (first < 0) return false;
     const text = this.element.textContent;
     while (this.element.childNodes.length > first) this.element.lastChild.remove();
-    let end = sum(this.#runs.splice(first) && this.#runs);
+    this.#runs.length = first;
+    let end = sum(this.#runs);
     for (const run of runs.slice(first)) {
       this.#add(run, text.slice(end, end + run.length));
       end += run.length;

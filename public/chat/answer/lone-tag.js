@@ -1,12 +1,13 @@
 const TAG = "</think>";
 
-/** So many tags in code are passed over. A text that has more of them is about something else. */
+/** A text with so many tags in code is about something else: none is looked for any more. */
 const MAX_IN_CODE = 20;
 
 /** Finds the tag at the end of what a model thought, where none is at its start. */
 export class LoneTag {
   #text = "";
   #inCode = 0;
+  #isGivenUp = false;
 
   /**
    * Looks at a text that comes in pieces.
@@ -15,17 +16,20 @@ export class LoneTag {
    * @returns {{ before: string, after: string } | undefined} all that came before the tag, and what follows it
    */
   look(text) {
-    if (this.#inCode >= MAX_IN_CODE) return undefined;
+    if (this.#isGivenUp) return undefined;
     // The tag may be split between pieces.
     const from = Math.max(0, this.#text.length - TAG.length + 1);
     this.#text += text;
     const fresh = this.#text.slice(from).toLowerCase();
     for (let at = fresh.indexOf(TAG); at >= 0; at = fresh.indexOf(TAG, at + 1)) {
       const before = this.#text.slice(0, from + at);
-      if (/<think\b/i.test(before)) this.#inCode = MAX_IN_CODE;
-      else if (isInCode(before)) this.#inCode += 1;
-      else return { before, after: this.#text.slice(before.length + TAG.length) };
-      if (this.#inCode >= MAX_IN_CODE) break;
+      const isPaired = /<think\b/i.test(before);
+      if (!isPaired && !isInCode(before)) {
+        return { before, after: this.#text.slice(before.length + TAG.length) };
+      }
+      this.#inCode += 1;
+      this.#isGivenUp = isPaired || this.#inCode >= MAX_IN_CODE;
+      if (this.#isGivenUp) break;
     }
     return undefined;
   }
