@@ -130,7 +130,7 @@ test("stop ends the call to the model and keeps what has arrived", async (t) => 
   assert.doesNotMatch(await exchange.answer.textContent(), /dark/);
 });
 
-test("stop works before the first word, while heartbeats come", async (t) => {
+test("stop works when the model's server has answered, before the first word", async (t) => {
   const { page } = await visit(t, app.url);
   await say(page, "Think about it");
   const call = await upstream.nextCall();
