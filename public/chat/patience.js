@@ -17,9 +17,11 @@ export const LOST = { kind: "lost" };
 const FIRST_PAUSE_MS = 500;
 const LONGEST_PAUSE_MS = 30_000;
 
-/** What another try may mend, once an answer may have begun. An error in our shape with another code is the answer's end. */
-const PASSING = ["no_connection", "connection_lost", "invalid_answer", "rate_limited"];
-const ALSO_PASSING = ["store_unavailable", "internal_error"];
+/** What another try may always mend. */
+const ALWAYS_PASSING = ["no_connection", "connection_lost"];
+
+/** What it may mend once an answer may have begun. An error in our shape with another code is the answer's end. */
+const THEN_PASSING = ["invalid_answer", "rate_limited", "store_unavailable", "internal_error"];
 
 /** What a person may want to wait for. After a longer time nobody may be there any more. */
 const LONGEST_BUSY_MS = 60_000;
@@ -94,8 +96,7 @@ export async function retryWhilePassing(act, signal) {
 export function isPassing(error, mayHaveBegun) {
   if (!(error instanceof ChatError)) return false;
   const { code } = error.problem;
-  if (code === "no_connection" || code === "connection_lost") return true;
-  return mayHaveBegun && (PASSING.includes(code) || ALSO_PASSING.includes(code));
+  return ALWAYS_PASSING.includes(code) || (mayHaveBegun && THEN_PASSING.includes(code));
 }
 
 /** Twice as long each time, and never the same for all clients of a service that comes back. */
@@ -107,9 +108,9 @@ export function pauseMs(failures) {
 /**
  * Waits, but no longer than until the network may be there again.
  *
- * @param {string[]} [wakes] the events that end it
+ * @param {string[]} [events] that end it
  */
-export function pause(ms, signal, wakes = ["wake", "online", "pageshow", "visible"]) {
+export function pause(ms, signal, events = ["wake", "online", "pageshow", "visible"]) {
   return new Promise((resolve, reject) => {
     const over = new AbortController();
     const end = (act) => {
@@ -118,7 +119,7 @@ export function pause(ms, signal, wakes = ["wake", "online", "pageshow", "visibl
       act();
     };
     const timer = setTimeout(() => end(resolve), ms);
-    onWake((type) => wakes.includes(type) && end(resolve), over.signal);
+    onWake((type) => events.includes(type) && end(resolve), over.signal);
     signal.addEventListener("abort", () => end(() => reject(signal.reason)), {
       signal: over.signal,
     });
