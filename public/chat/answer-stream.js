@@ -31,7 +31,7 @@ import {
 const MAX_FRAME_LENGTH = 4_000_000;
 
 /** Once a response has begun, it is never silent for longer than 15 seconds. One that is silent for so long is lost. */
-export const SILENCE_MS = 35_000;
+const SILENCE_MS = 35_000;
 
 /** A connection that says nothing while the device comes back online is given up sooner. */
 const SUSPECT_MS = 3_000;

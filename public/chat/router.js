@@ -39,6 +39,6 @@ export function isId(id) {
 }
 
 /** The address of a conversation. */
-export function addressOf(id) {
+function addressOf(id) {
   return id === undefined ? "/" : `/c/${id}`;
 }
