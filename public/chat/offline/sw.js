@@ -45,7 +45,9 @@ async function keepPage() {
   await cache.addAll(needed);
   const headers = new Headers(answer.headers);
   for (const name of ["content-encoding", "content-length"]) headers.delete(name);
-  await cache.put(PAGE, new Response(html, { headers }));
+  // The mark tells whoever looks into a page that it is a kept one. The page itself does not need it.
+  const marked = html.replace("<html ", "<html data-offline ");
+  await cache.put(PAGE, new Response(marked, { headers }));
 }
 
 /** The page from the network, or the kept one if that fails or takes too long. */
