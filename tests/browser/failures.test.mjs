@@ -81,7 +81,7 @@ test("the correlation id can be copied", async (t) => {
   (await upstream.nextCall()).respond(401, {});
   const exchange = exchangeOn(page);
   await assertFailed(exchange, errorEnding("upstream_rejected"));
-  await exchange.failure.getByText("Details for whoever runs this").click();
+  await exchange.failure.getByText("Technical details").click();
   await exchange.failure.getByRole("button", { name: "Copy id" }).click();
   await exchange.failure.getByRole("button", { name: "Copied" }).waitFor();
   const copied = await page.evaluate(() => navigator.clipboard.readText());

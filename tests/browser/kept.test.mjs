@@ -230,9 +230,7 @@ test("without a connection, a conversation that was opened before can still be r
   await page.route("**/conversations**", (route) => route.abort("internetdisconnected"));
   await page.reload();
   await exchangeOn(page).shows("Always");
-  const note = page.getByText(
-    "No connection. This is how the conversation was when it was opened last.",
-  );
+  const note = page.getByText("No connection. This is the conversation as you last opened it.");
   await note.waitFor();
   await page.unroute("**/conversations**");
   await page.evaluate(() => dispatchEvent(new Event("online")));

@@ -81,7 +81,7 @@ test("offline three times in one answer, the page says so and goes on by itself"
   for (const word of [", one", ", two", ", three"]) {
     await page.context().setOffline(true);
     await status
-      .filter({ hasText: "You are offline. The answer goes on when you are back." })
+      .filter({ hasText: "You are offline. The answer will continue when you are back online." })
       .waitFor();
     call.write(delta(word));
     text += word;
