@@ -3,7 +3,7 @@ import { endExchange, problemOf } from "./exchange.js";
 import { retryWhilePassing } from "./patience.js";
 import { Reader } from "./reader.js";
 import { loadSettings } from "./store.js";
-import { turnBehind, turnsOf } from "./turns.js";
+import { isOpen, turnBehind, turnsOf } from "./turns.js";
 
 /** How long an answer that should be running, and is not, may take to show up. */
 const RACE_MS = 1000;
@@ -63,7 +63,9 @@ export class Asking {
       ...exchange.sent,
     };
     this.#conversation.save();
-    this.#conversation.updatedAt = new Date().toISOString();
+    const now = new Date().toISOString();
+    this.#conversation.createdAt ||= now;
+    this.#conversation.updatedAt = now;
     this.#observer.onSummary();
     const started = performance.now();
     const onFirst = () => {
@@ -134,7 +136,7 @@ export class Asking {
     exchange.isStopping = false;
     this.#conversation.save();
     // It may be waiting or running again.
-    if (exchange.state === "queued" || exchange.state === "streaming") return;
+    if (isOpen(exchange)) return;
     this.#observer.onEnd(exchange);
     this.#observer.onSummary();
     this.#copy();
@@ -194,9 +196,10 @@ export class Asking {
 
   /** Has the conversation at hand offline. */
   async #copy() {
-    const { id, title, updatedAt: updated_at, exchanges } = this.#conversation;
+    const { id, title, createdAt, updatedAt, exchanges } = this.#conversation;
     const turns = turnsOf(exchanges.filter(({ turnId }) => turnId !== undefined));
     if (turns.length === 0) return;
-    await (await this.#keeper()).copy({ id, title, created_at: updated_at, updated_at, turns });
+    const times = { created_at: createdAt, updated_at: updatedAt };
+    await (await this.#keeper()).copy({ id, title, ...times, turns });
   }
 }

@@ -2,7 +2,7 @@ import { Asking } from "./asking.js";
 import { isUnkept, loadAsks, loadEdits, saveAsks, saveEdit } from "./asks.js";
 import { newExchange } from "./exchange.js";
 import { Tree } from "./tree.js";
-import { exchangesOf, titleOf } from "./turns.js";
+import { exchangesOf, isOpen, titleOf } from "./turns.js";
 
 /** Asks the model to finish an answer that reached the limit. */
 const CONTINUE = "Continue where you stopped.";
@@ -30,6 +30,7 @@ const LEFT_OPEN = ["invalid_answer", "unauthorized"];
 /** One conversation as the page knows it, and what a person can do in it. */
 export class Conversation {
   title = "";
+  createdAt = "";
   updatedAt = "";
   /** Whether it is a copy of some time ago, since the service cannot be reached. */
   isCopy = false;
@@ -195,7 +196,7 @@ export class Conversation {
   /** @param {Exchange | undefined} parent what it follows */
   #ask(message, parent) {
     const exchange = newExchange(message, parent);
-    const mustWait = parent?.state === "streaming" || parent?.state === "queued";
+    const mustWait = isOpen(parent);
     if (mustWait) exchange.state = "queued";
     this.#tree.add(exchange);
     this.title ||= titleOf(message);
@@ -227,6 +228,7 @@ export class Conversation {
     if (isFirst) this.#tree.resume(loadEdits(this.id));
     this.save();
     this.title = kept.title ?? this.title;
+    this.createdAt = kept.created_at ?? this.createdAt;
     this.updatedAt = kept.updated_at ?? this.updatedAt;
     this.isCopy = kept.isCopy ?? false;
     this.#observer.onPath();

@@ -4,6 +4,7 @@ import { spokenText } from "./answer/spoken.js";
 import { inTime, sentencesOf, whenAgain } from "./api.js";
 import { editQuestion } from "./edit-question.js";
 import { tryNow } from "./patience.js";
+import { isOpen } from "./turns.js";
 import { showVersions } from "./versions.js";
 
 /** How an answer ended, by its finish reason or its state. */
@@ -19,7 +20,7 @@ const ENDINGS = {
 const UNKNOWN_ENDING = "Ended for an unknown reason";
 
 const LOST = "Connection lost, trying again…";
-const OFFLINE = "You are offline. The answer goes on when you are back.";
+const OFFLINE = "You are offline. The answer will continue when you are back online.";
 /** All that is known: that nothing has come. The service sends nothing either while it tries again. */
 const WAITING = "No answer yet. Still waiting…";
 
@@ -146,7 +147,7 @@ export class ExchangeView {
     this.#tick();
     if (this.#exchange.edit !== undefined && !this.field) this.#edit();
     this.#find(".reply").ariaBusy = `${state === "streaming"}`;
-    this.#find(".queued p").textContent = waitingFor(this.#exchange.parent);
+    this.#find(".queued p").textContent = whyQueued(this.#exchange.parent);
     this.#find(".ending").textContent = this.ending();
     this.#find(".status").hidden = this.#status() === "";
     this.#find(".status span").textContent = this.#status();
@@ -251,9 +252,8 @@ function isSilent({ answer, reasoning }) {
 }
 
 /** Why a question waits. @param {import("./turns.js").Exchange | undefined} parent what it follows */
-function waitingFor(parent) {
-  const isComing = parent?.state === "streaming" || parent?.state === "queued";
-  return isComing ? "Waits for the answer above" : "Not sent yet";
+function whyQueued(parent) {
+  return isOpen(parent) ? "Waiting for the answer above" : "Not sent yet";
 }
 
 /** @param {import("./turns.js").Exchange} exchange */

@@ -130,9 +130,9 @@ export function versionsOf(exchange, exchanges) {
   };
 }
 
-/** Whether an exchange may still get an answer. */
-function isOpen({ state }) {
-  return state === "streaming" || state === "queued";
+/** Whether an exchange may still get an answer. @param {Exchange | undefined} exchange */
+export function isOpen(exchange) {
+  return exchange?.state === "streaming" || exchange?.state === "queued";
 }
 
 /** The turn that a question behind this exchange follows. An exchange that is not kept is passed over. */

@@ -36,7 +36,7 @@ test("a conversation is read without a network, and goes on once there is one", 
   await exchangeOn(page).is("done");
   await isKept(page);
   const address = page.url();
-  await isCopied(page, "Up to 50 metres");
+  await copyWith(page, "Up to 50 metres");
   await page.context().setOffline(true);
   await page.goto(address);
   await exchangeOn(page).shows("Up to 50 metres");
@@ -272,9 +272,13 @@ function isKept(page) {
   return within(kept, "the page to be kept");
 }
 
-/** Waits until the device has a copy of a conversation with this text. */
-async function isCopied(page, text) {
-  const isThere = async (text) => {
+/**
+ * Waits until the device has a copy of a conversation with this text.
+ *
+ * @returns {Promise<{ created_at: string, updated_at: string }>} the copy
+ */
+function copyWith(page, text) {
+  const found = async (text) => {
     const open = indexedDB.open("assistant");
     await new Promise((resolve) => {
       open.onsuccess = resolve;
@@ -284,12 +288,15 @@ async function isCopied(page, text) {
       all.onsuccess = resolve;
     });
     open.result.close();
-    return JSON.stringify(all.result).includes(text);
+    return all.result.find((copy) => JSON.stringify(copy).includes(text));
   };
   const copied = (async () => {
-    while (!(await page.evaluate(isThere, text)));
+    for (;;) {
+      const copy = await page.evaluate(found, text);
+      if (copy) return copy;
+    }
   })();
-  await within(copied, "the copy");
+  return within(copied, "the copy");
 }
 
 /** Has the page believe that the person looks at something else. */
@@ -374,6 +381,23 @@ test("a conversation that cannot be opened offline is opened once there is a net
   await exchangeOn(page).shows("Read on the phone");
 });
 
+test("a copy keeps the time at which its conversation began", async (t) => {
+  const upstream = await startUpstream();
+  const server = await startKeptPage(upstream);
+  const { page } = await visit(t, server.url);
+  await say(page, "How old do yews get?");
+  (await upstream.nextCall()).end(...answer("Some are very old"));
+  await exchangeOn(page).is("done");
+  await page.reload();
+  await exchangeOn(page).shows("Some are very old");
+  const { created_at } = await copyWith(page, "Some are very old");
+  await say(page, "And oaks?");
+  (await upstream.nextCall()).end(...answer("Not as old"));
+  const copy = await copyWith(page, "Not as old");
+  assert.equal(copy.created_at, created_at);
+  assert.ok(copy.updated_at > created_at, copy.updated_at);
+});
+
 test("a copy of an answer that was running has no button that stops it", async (t) => {
   const upstream = await startUpstream();
   const server = await startKeptPage(upstream);
@@ -385,7 +409,7 @@ test("a copy of an answer that was running has no button that stops it", async (
   await exchangeOn(page).shows("Up to");
   await page.reload();
   await exchangeOn(page).shows("Up to");
-  await isCopied(page, "Up to");
+  await copyWith(page, "Up to");
   await page.context().setOffline(true);
   await page.reload();
   await exchangeOn(page).shows("Up to");
