@@ -157,7 +157,8 @@ export class Sidebar {
 
   #show() {
     const listing = this.#found ?? this.#all;
-    if (!listing) return;
+    // A row that moves would lose the focus, and half a title would be taken for the whole.
+    if (!listing || document.querySelector(".rename")) return;
     const { query, isComplete, isCopy } = listing;
     const shown = listing.summaries.filter(({ id }) => !this.#removals.isHidden(id));
     this.#list.show(shown, { query, openId: this.#openId });
