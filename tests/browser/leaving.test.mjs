@@ -86,7 +86,9 @@ test("a first question that breaks a rule is no conversation that is gone", asyn
 
 test("offline, what is shown stays when the first question is edited, also where there is no copy", async (t) => {
   const { page } = await visit(t, `${server.url}/favicon.svg`, { expected });
-  await page.addInitScript(() => Object.defineProperty(globalThis, "indexedDB", {}));
+  await page.addInitScript(() =>
+    Object.defineProperty(globalThis, "indexedDB", { value: undefined }),
+  );
   await page.goto(server.url);
   await converse(page, "The first", "One");
   await page.context().setOffline(true);
