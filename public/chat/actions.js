@@ -14,7 +14,7 @@ export function actionsOn({ shown, transcript, composer, api }) {
     (act) =>
     (...args) => {
       act(...args);
-      composer.focusUnlessTouch();
+      composer.takeOver();
     };
   return {
     retry: asking((exchange) => shown().retry(exchange)),

@@ -113,7 +113,7 @@ export async function* readAnswer(connect, { after, signal, onTrouble = () => {}
       // Nothing is sent until the model's server answers. So a silence before the first word may be in good order.
       if (isSilent && !attempt.hasHeard) continue;
       onTrouble(LOST);
-      await pause(error.retryAfterMs ?? pauseMs(failures), signal);
+      await pause(pauseMs(failures, error), signal);
     } finally {
       attempt.end();
     }

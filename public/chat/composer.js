@@ -8,6 +8,9 @@ const FITS_ITSELF = CSS.supports("field-sizing", "content");
 /** The counter appears when fewer characters than this are left. */
 const NEAR_LIMIT = 500;
 
+/** A second Enter that comes so soon after the focus was meant for what had it before. */
+const SLIP_MS = 400;
+
 /** The field for a message, with the buttons to send it and to stop an answer. */
 export class Composer {
   #form = document.querySelector("#composer");
@@ -16,6 +19,8 @@ export class Composer {
   #stop = document.querySelector("#stop");
   #counter = document.querySelector("#counter");
   #busy = false;
+  /** When the field took over the focus of something that was used, in the time of events. */
+  #takenOver = -SLIP_MS;
   #handlers;
 
   /**
@@ -25,18 +30,21 @@ export class Composer {
   constructor(handlers) {
     this.#handlers = handlers;
     this.#field.addEventListener("input", () => {
+      this.#takenOver = -SLIP_MS;
       this.#changed();
       handlers.onDraft(this.#field.value);
     });
     this.#field.addEventListener("keydown", (event) => {
       if (!sendsByEnter(event)) return;
       event.preventDefault();
-      this.#submit();
+      // Whoever presses Enter twice elsewhere, or holds it, has not meant what was begun here.
+      const isSlip = event.repeat || event.timeStamp - this.#takenOver < SLIP_MS;
+      if (!isSlip) this.submit();
     });
     this.#stop.addEventListener("click", handlers.onStop);
     this.#form.addEventListener("submit", (event) => {
       event.preventDefault();
-      this.#submit();
+      this.submit();
     });
     if (isTouch()) this.#field.enterKeyHint = "enter";
     if (!FITS_ITSELF) new ResizeObserver(() => this.#fit()).observe(this.#form);
@@ -50,6 +58,12 @@ export class Composer {
   /** On a touch screen, the keyboard would cover what is shown. */
   focusUnlessTouch() {
     if (!isTouch()) this.focus();
+  }
+
+  /** Takes over the focus of something that was used, and may be gone now. */
+  takeOver() {
+    this.#takenOver = performance.now();
+    this.focusUnlessTouch();
   }
 
   get text() {
@@ -84,7 +98,8 @@ export class Composer {
     if ([this.#send, this.#stop].includes(focused) && focused.hidden) this.focus();
   }
 
-  #submit() {
+  /** Sends what is in the field, if it can be sent. */
+  submit() {
     const message = this.#message();
     if (message === "" || this.#excess() > 0) return;
     this.text = "";
@@ -121,7 +136,8 @@ export class Composer {
   }
 }
 
-function counterText(excess) {
+/** How far a message is from the longest one, where that is near. @param {number} excess @returns {string} */
+export function counterText(excess) {
   if (excess > 0) return `${excess} ${excess === 1 ? "character" : "characters"} too long`;
   return excess > -NEAR_LIMIT ? `${-excess} left` : "";
 }

@@ -40,6 +40,8 @@ export class Conversation {
   #keeper;
   #observer;
   #isClosed = false;
+  /** @type {Set<Exchange>} */
+  #edited = new Set();
   /** Ids of answers that are asked for no more. @type {Set<string>} */
   #unwanted = new Set();
 
@@ -108,22 +110,26 @@ export class Conversation {
   /** Asks another question in the place of one. */
   edit(exchange, message) {
     this.saveEdit(exchange, undefined);
-    this.#ask(message, exchange.parent);
+    this.#replace(exchange, message);
   }
 
   /** Keeps what the person makes of a question, to send or to give up later. @param {string | undefined} text `undefined`: no more */
   saveEdit(exchange, text) {
     exchange.edit = text;
+    this.#edited.add(exchange);
     saveEdit(this.id, exchange.answerId, text === exchange.question ? undefined : text);
+  }
+
+  /** Saves the edits that were written here, whatever other tabs have made of them. */
+  saveEdits() {
+    if (this.#isClosed) return;
+    for (const each of this.#edited) if (each.edit !== undefined) this.saveEdit(each, each.edit);
   }
 
   /** Asks a question again. What has arrived of its answer stays, as another version. */
   retry(exchange) {
-    if (isUnkept(exchange)) return this.#askAnew(exchange);
-    const version = this.#ask(exchange.question, exchange.parent);
-    if (!this.#tree.adopt(exchange, version)) return;
-    this.save();
-    this.#observer.onPath();
+    if (isUnkept(exchange)) this.#askAnew(exchange);
+    else this.#replace(exchange, exchange.question);
   }
 
   /** Goes on where the access token was missing: an answer that had begun is read on. */
@@ -206,6 +212,14 @@ export class Conversation {
     return exchange;
   }
 
+  /** Asks in the place of a question. What waits for that answer waits for this one. */
+  #replace(exchange, message) {
+    const version = this.#ask(message, exchange.parent);
+    if (!this.#tree.adopt(exchange, version)) return;
+    this.save();
+    this.#observer.onPath();
+  }
+
   /** Asks a question again that nobody keeps, in its place. */
   #askAnew(exchange) {
     const { question, parent, answerId, sent, problem, edit } = exchange;
@@ -248,6 +262,7 @@ export class Conversation {
   #isComing({ status, problem }) {
     const asks = loadAsks(this.id);
     if (status === 404) return this.isBusy || asks.some(({ parentId }) => parentId === undefined);
-    return problem?.code === "no_connection" && asks[0]?.sent?.after === null;
+    const isFirst = this.exchanges.every(isUnkept) && asks[0]?.sent?.after === null;
+    return isFirst && problem?.code === "no_connection";
   }
 }

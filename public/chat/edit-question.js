@@ -1,3 +1,4 @@
+import { counterText } from "./composer.js";
 import { characters, LIMITS } from "./history.js";
 import { sendsByEnter } from "./keys.js";
 
@@ -23,11 +24,13 @@ export function editQuestion(place, text, { onEdit, onEnd }) {
     onEnd(message);
   };
   const message = () => field.value.trim().toWellFormed();
-  const isValid = () => message() !== "" && characters(message()) <= LIMITS.messageCharacters;
   const fit = () => {
     field.style.height = "auto";
     field.style.height = `${field.scrollHeight + 2}px`;
-    send.disabled = !isValid();
+    const excess = characters(message()) - LIMITS.messageCharacters;
+    // The browser says it when one tries to send it.
+    field.setCustomValidity(excess > 0 ? counterText(excess) : "");
+    send.disabled = message() === "";
   };
   field.value = text;
   field.addEventListener("input", () => {
@@ -47,7 +50,7 @@ export function editQuestion(place, text, { onEdit, onEnd }) {
   form.querySelector("[type=button]").addEventListener("click", () => end());
   form.addEventListener("submit", (event) => {
     event.preventDefault();
-    if (isValid()) end(message());
+    if (message() !== "") end(message());
   });
   place.before(form);
   place.hidden = true;

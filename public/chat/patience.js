@@ -87,7 +87,7 @@ export async function retryWhilePassing(act, signal) {
       return await act();
     } catch (error) {
       if (signal.aborted || !isPassing(error, true)) throw error;
-      await pause(error.retryAfterMs ?? pauseMs(failures), signal);
+      await pause(pauseMs(failures, error), signal);
     }
   }
 }
@@ -99,8 +99,12 @@ export function isPassing(error, mayHaveBegun) {
   return ALWAYS_PASSING.includes(code) || (mayHaveBegun && THEN_PASSING.includes(code));
 }
 
-/** Twice as long each time, and never the same for all clients of a service that comes back. */
-export function pauseMs(failures) {
+/**
+ * Twice as long each time, and never the same for all clients of a service that comes back; or as long as the service
+ * asks, unless that is longer than anybody waits.
+ */
+export function pauseMs(failures, { retryAfterMs } = {}) {
+  if (retryAfterMs) return Math.min(LONGEST_BUSY_MS, retryAfterMs);
   const longest = Math.min(LONGEST_PAUSE_MS, FIRST_PAUSE_MS * 2 ** (failures - 1));
   return longest * (0.5 + Math.random() / 2);
 }

@@ -33,6 +33,7 @@
  * @property {boolean} [isStopping] whether the person has stopped its answer, which has not ended yet
  * @property {string} [createdAt] when it was asked, once that is kept
  * @property {string} [edit] what the person is making of the question
+ * @property {string} [parentId] the answer that it follows, as long as that is not known here
  */
 
 /** @param {Turn[]} turns oldest first, each answer right behind its question @returns {Exchange[]} */

@@ -1,7 +1,7 @@
 /** A question that is being edited, whatever happens to the page and on other devices. */
 import assert from "node:assert/strict";
 import test, { beforeEach } from "node:test";
-import { exchangeOn, say, visit } from "../support/browser.mjs";
+import { exchangeOn, openTab, say, visit } from "../support/browser.mjs";
 import { startWorker } from "../support/harness.mjs";
 import { answer, delta, startUpstream } from "../support/upstream.mjs";
 
@@ -143,4 +143,46 @@ test("an edit of a question that failed is kept, also when that is tried again",
   await page.reload();
   await fieldOf(page).waitFor();
   assert.equal(await fieldOf(page).inputValue(), "The first, with more luck");
+});
+
+test("an edit that is sent with a second Enter sends nothing else", async (t) => {
+  const { page } = await visit(t, app.url);
+  await converse(page, "The first", "One");
+  const message = page.getByLabel("Message", { exact: true });
+  await message.fill("Half a thought");
+  await editTo(page, 0, "The first, in haste");
+  await fieldOf(page).press("Enter");
+  await page.keyboard.press("Enter");
+  (await upstream.nextCall()).end(...answer("One, in haste"));
+  await exchangeOn(page).is("done");
+  assert.equal(await message.inputValue(), "Half a thought");
+  assert.deepEqual(await questions(page), ["The first, in haste"]);
+});
+
+test("an edit that is too long to be sent says so", async (t) => {
+  const { page } = await visit(t, app.url);
+  await converse(page, "The first", "One");
+  await editTo(page, 0, "x".repeat(8001));
+  await fieldOf(page).press("Enter");
+  const told = await fieldOf(page).evaluate(({ validationMessage }) => validationMessage);
+  assert.equal(told, "1 character too long");
+  await fieldOf(page).fill("x".repeat(8000));
+  await fieldOf(page).press("Enter");
+  (await upstream.nextCall()).end(...answer("Long"));
+  await exchangeOn(page).shows("Long");
+});
+
+test("an edit outlives that of another tab, which is sent", async (t) => {
+  const { page } = await visit(t, app.url);
+  await converse(page, "The first", "One");
+  await editTo(page, 0, "The first, here");
+  const tab = await openTab(page, page.url());
+  await fieldOf(tab).fill("The first, there");
+  await fieldOf(page).fill("The first, here and longer");
+  await fieldOf(tab).press("Enter");
+  (await upstream.nextCall()).end(...answer("There"));
+  await exchangeOn(tab).is("done");
+  await page.reload();
+  await fieldOf(page).waitFor();
+  assert.equal(await fieldOf(page).inputValue(), "The first, here and longer");
 });

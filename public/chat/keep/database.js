@@ -25,8 +25,11 @@ export function database() {
       database.createObjectStore("partials");
       database.createObjectStore("copies", { keyPath: "id" }).createIndex("usedAt", "usedAt");
     },
-    // Another tab has a newer version of this page.
-    blocking: (_, __, event) => event.target.close(),
+    // Another tab has a newer version of this page, or the database is being deleted.
+    blocking: (_, __, event) => {
+      event.target.close();
+      opened = undefined;
+    },
     terminated: () => {
       opened = undefined;
     },

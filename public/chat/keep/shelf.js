@@ -1,6 +1,10 @@
 import { database } from "./database.js";
 
-/** @typedef {{ content: string, reasoning?: string }} Partial How far an answer has come. */
+/**
+ * @typedef {{ content: string, reasoning?: string }} Partial How far an answer has come.
+ *
+ * @typedef {import("./server.js").Conversation} Conversation
+ */
 
 /**
  * Whole conversations in this browser's database. Where the browser stores nothing, they are kept in memory until the
@@ -11,6 +15,12 @@ export class Shelf {
   #inMemory = new Map();
   /** The same database without waiting for it. @type {import("idb").IDBPDatabase | undefined} */
   #database;
+  #onUnsaved;
+
+  /** @param {() => void} onUnsaved something will not outlive the page */
+  constructor(onUnsaved) {
+    this.#onUnsaved = onUnsaved;
+  }
 
   /** @returns {Promise<import("./server.js").KeptConversation | undefined>} */
   async get(id) {
@@ -22,14 +32,42 @@ export class Shelf {
   async put(conversation) {
     const saved = await quietly(async (it) => {
       const transaction = it.transaction(["conversations", "summaries"], "readwrite");
-      transaction.objectStore("conversations").put(conversation);
-      transaction.objectStore("summaries").put(summaryOf(conversation));
-      await transaction.done;
+      await Promise.all([
+        transaction.objectStore("conversations").put(conversation),
+        transaction.objectStore("summaries").put(summaryOf(conversation)),
+        transaction.done,
+      ]);
       return true;
     });
     if (saved) this.#inMemory.delete(conversation.id);
-    else this.#inMemory.set(conversation.id, structuredClone(conversation));
+    else {
+      this.#inMemory.set(conversation.id, structuredClone(conversation));
+      this.#onUnsaved();
+    }
     return saved === true;
+  }
+
+  /**
+   * Changes a conversation as it is at this moment: another tab may have written to it since it was read.
+   *
+   * @param {(conversation?: Conversation) => Conversation | undefined} change gives what is to be kept; nothing: all stays
+   */
+  async update(id, change) {
+    let changed = change(this.#inMemory.get(id));
+    const isSaved = await quietly(async (it) => {
+      if (this.#inMemory.has(id)) return false;
+      const transaction = it.transaction(["conversations", "summaries"], "readwrite");
+      const conversations = transaction.objectStore("conversations");
+      changed = change(await conversations.get(id));
+      if (!changed) return true;
+      await Promise.all([
+        conversations.put(changed),
+        transaction.objectStore("summaries").put(summaryOf(changed)),
+        transaction.done,
+      ]);
+      return true;
+    });
+    if (!isSaved && changed) await this.put(changed);
   }
 
   async remove(id) {
@@ -57,7 +95,7 @@ export class Shelf {
   putPartial(answerId, { content, reasoning }) {
     try {
       const transaction = this.#database.transaction("partials", "readwrite");
-      transaction.store.put({ content, reasoning }, answerId);
+      transaction.store.put({ content, reasoning }, answerId).catch(() => {});
       transaction.commit();
     } catch {
       // There is no database.
@@ -78,7 +116,8 @@ export class Shelf {
   /** The last changed first. @returns {Promise<import("./server.js").Summary[]>} */
   async summaries() {
     const stored = (await quietly((it) => it.getAllFromIndex("summaries", "time"))) ?? [];
-    const all = [...stored, ...Array.from(this.#inMemory.values(), summaryOf)];
+    const others = stored.filter(({ id }) => !this.#inMemory.has(id));
+    const all = [...others, ...Array.from(this.#inMemory.values(), summaryOf)];
     return all.toSorted((a, b) => (a.updated_at < b.updated_at ? 1 : -1));
   }
 }

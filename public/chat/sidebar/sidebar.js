@@ -84,6 +84,11 @@ export class Sidebar {
     this.#begin();
   }
 
+  /** Says something in a short message. @param {string} text */
+  tell(text) {
+    this.#toast.tell(text);
+  }
+
   /** Resolves when nothing is waiting to be deleted any more. */
   settle() {
     return this.#removals.settle();
@@ -152,7 +157,8 @@ export class Sidebar {
 
   #show() {
     const listing = this.#found ?? this.#all;
-    if (!listing) return;
+    // A row that moves would lose the focus, and half a title would be taken for the whole.
+    if (!listing || document.querySelector(".rename")) return;
     const { query, isComplete, isCopy } = listing;
     const shown = listing.summaries.filter(({ id }) => !this.#removals.isHidden(id));
     this.#list.show(shown, { query, openId: this.#openId });
