@@ -1,4 +1,5 @@
 import { load, save, savedKeys } from "./store.js";
+import { titleOf } from "./turns.js";
 
 /**
  * Questions that nobody else keeps yet: those that wait, are on their way, or failed before their answer began. They are
@@ -11,6 +12,7 @@ import { load, save, savedKeys } from "./store.js";
  * @property {"queued" | "streaming" | "stopped" | "failed"} state
  * @property {{ after: string | null, model?: string, maxTokens?: number }} [sent] what else was sent
  * @property {import("./api.js").Problem} [problem]
+ * @property {string} [since] when it was asked, if nobody keeps anything of its conversation yet
  */
 
 const ASKS = "asks ";
@@ -44,7 +46,10 @@ export function saveAsks(conversationId, exchanges, unwanted = new Set()) {
   const others = loadAsks(conversationId).filter(
     ({ answerId }) => !known.has(answerId) && !unwanted.has(answerId),
   );
+  const isNew = exchanges.every(isUnkept);
+  const now = new Date().toISOString();
   const own = exchanges.filter(isUnkept).map((exchange) => ({
+    since: isNew ? now : undefined,
     answerId: exchange.answerId,
     parentId: exchange.parentId ?? exchange.parent?.answerId,
     message: exchange.question,
@@ -54,6 +59,17 @@ export function saveAsks(conversationId, exchanges, unwanted = new Set()) {
   }));
   const asks = [...others, ...own];
   save(ASKS + conversationId, asks.length > 0 ? asks : undefined);
+}
+
+/** The conversations of which nobody keeps anything yet, as the list shows them. */
+export function unkeptConversations() {
+  const keys = savedKeys().filter((key) => key.startsWith(ASKS));
+  return keys.flatMap((key) => {
+    const id = key.slice(ASKS.length);
+    const [ask] = loadAsks(id);
+    if (!ask?.since) return [];
+    return { id, title: titleOf(ask.message), updated_at: ask.since, state: ask.state };
+  });
 }
 
 /** Tells when another tab has saved the questions of a conversation. @param {(conversationId: string) => void} act */

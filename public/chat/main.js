@@ -24,8 +24,7 @@ let settings;
 /** The settings are loaded when they are first opened: few people ever do. */
 async function openSettings() {
   try {
-    const { SettingsDialog } = await import("./account/settings-dialog.js");
-    settings ??= new SettingsDialog(page, {
+    settings ??= new (await import("./account/settings-dialog.js")).SettingsDialog(page, {
       onSaved: () => models.show(),
       onRemovedAll: () => sidebar.reset(),
       beforeSignOut: () => sidebar.settle(),

@@ -280,6 +280,7 @@ test("the settings show what the assistant is told first, as plain text, where t
     await page.reload();
     await page.locator("#choose-model").waitFor();
     await settings(page).click();
+    await page.getByRole("dialog").waitFor();
     assert.equal(await part.isVisible(), isShown, `${prompt}`.slice(0, 20));
     if (!isShown) continue;
     const text = part.getByRole("region", { name: "Instructions" });
@@ -288,4 +289,16 @@ test("the settings show what the assistant is told first, as plain text, where t
     assert.equal(await text.textContent(), prompt);
     assert.equal(await text.evaluate((element) => element.childElementCount), 0);
   }
+});
+
+test("settings that do not load say so, and load the next time", async (t) => {
+  const { page } = await visit(t, app.url, {
+    ...somebody(app, upstream).signedIn,
+    expected: /^Failed to load resource/,
+  });
+  await page.route("**/settings-dialog-*", (route) => route.abort(), { times: 1 });
+  await settings(page).click();
+  await page.getByText("The settings could not be loaded. Check that you are online").waitFor();
+  await settings(page).click();
+  await page.getByRole("dialog").waitFor();
 });

@@ -185,7 +185,10 @@ test("the settings are sent with each message and survive a reload", async (t) =
   // Without a list of models, the settings take the model's name.
   await page.route("**/models", (route) => route.fulfill({ json: {} }));
   await page.reload();
-  const open = () => page.getByRole("button", { name: "Settings" }).click();
+  const open = async () => {
+    await page.getByRole("button", { name: "Settings" }).click();
+    await page.getByRole("dialog").waitFor();
+  };
   await open();
   await page.getByLabel("Model", { exact: true }).fill("openai/gpt-x:1");
   await page.getByLabel("Longest answer, in tokens").fill("many");

@@ -141,6 +141,7 @@ test("stop, retry and settings work by keyboard, and the focus returns", async (
 
   await page.getByRole("button", { name: "Settings" }).focus();
   await page.keyboard.press("Enter");
+  await page.getByRole("dialog").waitFor();
   assert.equal(await focused(page), "Longest answer, in tokens");
   await page.keyboard.type("100");
   await page.keyboard.press("Enter");

@@ -127,3 +127,53 @@ test("an answer that cannot be stopped without the access token is not called st
   call.end(...answer(", three"));
   await exchangeOn(page).is("done");
 });
+
+test("a first question that failed is in the list until it is answered or deleted", async (t) => {
+  const { page } = await visit(t, server.url, { expected });
+  await say(page, "The first, in vain");
+  (await upstream.nextCall()).respond(500, {});
+  await exchangeOn(page).is("failed");
+  await page.goto(server.url);
+  const row = page.getByRole("link", { name: "The first, in vain" });
+  await row.click();
+  await exchangeOn(page).retry.click();
+  (await upstream.nextCall()).end(...answer("At last"));
+  await exchangeOn(page).is("done");
+  await page.goto(server.url);
+  await row.waitFor();
+  assert.equal(await row.count(), 1);
+});
+
+test("a wait for a connection is never longer than anybody waits", async (t) => {
+  const { page } = await visit(t, server.url, { expected });
+  await page.clock.install();
+  await say(page, "Count on");
+  const call = await upstream.nextCall();
+  call.write(delta("One"));
+  await exchangeOn(page).shows("One");
+  const body = { error: "Too many requests", detail: "Wait.", code: "rate_limited" };
+  await page.route("**/answers/**", (route) =>
+    route.fulfill({ status: 429, json: body, headers: { "retry-after": "86400" } }),
+  );
+  const refused = page.waitForResponse("**/answers/**");
+  await page.evaluate(() => dispatchEvent(new Event("offline")));
+  await page.clock.fastForward(1000);
+  await (await refused).finished();
+  await page.unroute("**/answers/**");
+  await page.clock.fastForward(60_000);
+  call.end(...answer(", two"));
+  await page.clock.fastForward(60_000);
+  await exchangeOn(page).shows("One, two");
+});
+
+test("a wait that nobody means is no date", async (t) => {
+  const { page } = await visit(t, server.url, { expected });
+  const body = { error: "Too many requests", detail: "Wait.", code: "rate_limited" };
+  await page.route("**/chat", (route) =>
+    route.fulfill({ status: 429, json: body, headers: { "retry-after": "1e999" } }),
+  );
+  await say(page, "Now?");
+  await exchangeOn(page).is("failed");
+  const again = exchangeOn(page).failure.locator("[data-problem=again]");
+  assert.equal(await again.textContent(), "");
+});

@@ -61,7 +61,8 @@ export class SettingsDialog {
       : "Your access token is kept until you close this tab.";
     this.#instructions.open = false;
     this.#show("");
-    this.#dialog.showModal();
+    // A second click may have come before it was loaded.
+    if (!this.#dialog.open) this.#dialog.showModal();
   }
 
   /** Shows what the service tells the assistant first. @param {string | undefined} text none: it does not show that */

@@ -1,3 +1,5 @@
+import { unkeptConversations } from "../asks.js";
+
 /**
  * What a keeper lists, page by page: all conversations, or those that a search finds.
  *
@@ -75,7 +77,10 @@ export class Listing {
     const q = this.query || undefined;
     const page = await this.#keeper.list({ q, before, signal: this.#signal });
     this.isCopy = page.isCopy ?? false;
-    return page;
+    if (q || before) return page;
+    const listed = new Set(page.conversations.map(({ id }) => id));
+    const others = unkeptConversations().filter(({ id }) => !listed.has(id));
+    return { ...page, conversations: [...others, ...page.conversations] };
   }
 
   #set(summaries) {
