@@ -14,13 +14,19 @@ export class BothKeeper {
     this.#here = here;
   }
 
+  onTrouble(act) {
+    this.#here.onTrouble(act);
+  }
+
   /** A page has those of this browser that belong between its own. */
   async list({ before, q, ...options } = {}) {
     const [newest, serverBefore] = before === undefined ? [] : JSON.parse(before);
-    const page = await this.#server.list({ ...options, q, before: serverBefore });
+    const here = await this.#here.list({ q, limit: Number.POSITIVE_INFINITY });
+    const page = await this.#server
+      .list({ ...options, q, before: serverBefore })
+      .catch((error) => withoutServer(error, before === undefined && !q && here));
     const last = page.conversations.at(-1);
     const end = page.next && last ? timeOf(last) : Number.NEGATIVE_INFINITY;
-    const here = await this.#here.list({ q, limit: Number.POSITIVE_INFINITY });
     const between = here.conversations.filter(
       (each) => timeOf(each) > end && timeOf(each) <= (newest ?? Number.POSITIVE_INFINITY),
     );
@@ -77,6 +83,13 @@ export class BothKeeper {
   #readerOf(answerId) {
     return this.#here.knows(answerId) ? this.#here : this.#server;
   }
+}
+
+/** Offline, what this browser keeps can still be read. */
+function withoutServer(error, here) {
+  if (error.problem?.code !== "no_connection" || !here || here.conversations.length === 0)
+    throw error;
+  return { conversations: [], next: null, isCopy: true };
 }
 
 function timeOf({ updated_at }) {

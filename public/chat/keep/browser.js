@@ -19,6 +19,11 @@ const NOT_FOUND = {
   code: "not_found",
 };
 
+/** Why nothing can be kept. */
+const FULL = "Nothing can be kept on this device: it is full.";
+const FORBIDDEN = "Nothing can be kept in this browser.";
+const LOST = "What is new is lost when this page is closed.";
+
 const UNANSWERED = {
   error: "There is no answer",
   detail: "The question was asked in another tab, and failed there. Try again.",
@@ -33,7 +38,10 @@ export class BrowserKeeper {
   /** @type {"browser"} */
   kind = "browser";
   #api;
-  #shelf = new Shelf();
+  #shelf = new Shelf((trouble) => this.#tell(trouble));
+  /** Why what is new will not outlive the page. */
+  #trouble = "";
+  #onTrouble = (_) => {};
   #presence = new Presence();
   /** Conversations by the ids of their answers. @type {Map<string, string>} */
   #places = new Map();
@@ -43,6 +51,20 @@ export class BrowserKeeper {
   /** @param {import("../api.js").Api} api */
   constructor(api) {
     this.#api = api;
+  }
+
+  /** Has somebody told when nothing can be kept any more, and when it can again. @param {(trouble: string) => void} act */
+  onTrouble(act) {
+    this.#onTrouble = act;
+    if (this.#trouble !== "") act(this.#trouble);
+  }
+
+  #tell(error) {
+    const why = error?.name === "QuotaExceededError" ? FULL : FORBIDDEN;
+    const trouble = error === undefined ? "" : `${why} ${LOST}`;
+    if (trouble === this.#trouble) return;
+    this.#trouble = trouble;
+    this.#onTrouble(trouble);
   }
 
   async list({ q = "", before, limit = 30 } = {}) {
@@ -62,6 +84,8 @@ export class BrowserKeeper {
   }
 
   async #open(id) {
+    // Asked before, too: an answer that ends in between is not taken for one that was left.
+    const coming = await this.#presence.all();
     const conversation = await this.#shelf.get(id);
     if (!conversation) throw new ChatError(NOT_FOUND, newId(), { status: 404 });
     const answers = conversation.turns.filter(({ role }) => role === "assistant");
@@ -69,22 +93,23 @@ export class BrowserKeeper {
     for (const turn of answers) {
       this.#places.set(turn.answer_id, id);
       // Of an answer that was interrupted, the last words may be written after its page was left.
-      if (turn.state !== "streaming" && turn.state !== "interrupted") continue;
+      if (!isOpen(turn)) continue;
       const partial = await this.#shelf.partial(turn.answer_id);
       Object.assign(turn, partial);
-      if (await this.#presence.has(turn.answer_id)) continue;
+      if (coming.has(turn.answer_id) || (await this.#presence.has(turn.answer_id))) continue;
       // The tab that asked is gone, and the answer with it.
       if (partial !== undefined || turn.state === "streaming") changed.push(turn);
       turn.state = "interrupted";
     }
-    if (changed.length > 0) await this.#shelf.put(conversation);
+    if (changed.length > 0) await this.#write(id, changed);
     for (const { answer_id } of changed) await this.#shelf.removePartial(answer_id);
     return conversation;
   }
 
   async rename(id, title) {
     const updated_at = new Date().toISOString();
-    await this.#shelf.put({ ...(await this.open(id)), title, updated_at });
+    await this.open(id);
+    await this.#shelf.update(id, (it) => it && { ...it, title, updated_at });
   }
 
   async remove(id) {
@@ -139,9 +164,14 @@ export class BrowserKeeper {
     const { answerId, conversationId } = ask;
     this.#places.set(answerId, conversationId);
     const stopped = await this.#presence.enter(answerId, signal);
-    if (stopped && !(await this.#isAsked(ask))) return yield* this.#get(ask, stopped, onTrouble);
+    if (stopped) {
+      try {
+        if (!(await this.#isAsked(ask))) return yield* this.#get(ask, stopped, onTrouble);
+      } finally {
+        this.#presence.leave(answerId);
+      }
+    }
     // Another tab has asked the same, and there is one answer to both.
-    if (stopped) this.#presence.leave(answerId);
     while (!(await this.#isAsked(ask)) && (await this.#presence.has(answerId))) {
       await this.#presence.heard(answerId, LOOK_MS, signal);
     }
@@ -157,15 +187,15 @@ export class BrowserKeeper {
   /** Has the service answer. @param {AbortSignal} stopped is aborted when the answer is to stop */
   async *#get(ask, stopped, onTrouble) {
     const { answerId, conversationId } = ask;
-    const conversation = (await this.#shelf.get(conversationId)) ?? emptyConversation(ask);
-    const earlier = pathTo(
-      exchangesOf(conversation.turns).find(({ turnId }) => turnId === ask.after),
-    );
+    const found = await this.#shelf.get(conversationId);
+    // Without what it follows, the model would not know what is spoken of.
+    if (!found && ask.after !== null) throw new ChatError(NOT_FOUND, newId(), { status: 404 });
+    const conversation = found ?? emptyConversation(ask);
+    const all = exchangesOf(conversation.turns);
+    const earlier = pathTo(all.find(({ turnId }) => turnId === ask.after));
     const { body, since } = requestFor(earlier, ask.message, ask);
     const turns = newTurns(ask);
     const [, answer] = turns;
-    conversation.turns.push(...turns);
-    conversation.updated_at = answer.created_at;
     const saving = new Saving(() => {
       this.#shelf.putPartial(answerId, answer);
       this.#presence.tell(answerId);
@@ -173,7 +203,11 @@ export class BrowserKeeper {
     const kept = { turn_id: answer.id, history_turns: 2 * (earlier.length - since) };
     let sequence = 0;
     try {
-      await this.#shelf.put(conversation);
+      await this.#shelf.update(conversationId, (it = conversation) => ({
+        ...it,
+        turns: [...it.turns, ...turns],
+        updated_at: answer.created_at,
+      }));
       const request = {
         method: "POST",
         body,
@@ -195,7 +229,7 @@ export class BrowserKeeper {
       await saving.stays();
       const isLost = error instanceof ChatError && error.status === undefined;
       if (!stopped.aborted && !(isLost && sequence > 0)) {
-        await this.#forget(conversation.id, turns);
+        await this.#forget(conversationId, turns);
         throw error;
       }
       const ending = stopped.aborted ? { finish_reason: "stopped" } : error.problem;
@@ -205,9 +239,8 @@ export class BrowserKeeper {
       yield { ...frame, ...kept };
     } finally {
       saving.end();
-      await this.#save(conversation.id, turns);
-      await this.#shelf.removePartial(answerId);
-      this.#presence.leave(answerId);
+      await this.#write(conversationId, turns);
+      await this.#shelf.removePartial(answerId).catch(() => {});
     }
   }
 
@@ -245,26 +278,30 @@ export class BrowserKeeper {
     this.#presence.stop(answerId);
   }
 
-  /** Writes an exchange that is over, beside what other tabs have written meanwhile. */
-  async #save(id, turns) {
-    const conversation = await this.#shelf.get(id);
-    // It may have been deleted meanwhile.
-    if (!conversation) return;
-    for (const turn of turns) {
-      const at = conversation.turns.findIndex((each) => each.id === turn.id);
-      if (at >= 0) conversation.turns[at] = turn;
-    }
-    await this.#shelf.put(conversation);
+  /** Writes turns that have changed. The conversation may be deleted by now, or an answer ended in another tab. */
+  async #write(id, turns) {
+    const changed = new Map(turns.map((turn) => [turn.id, turn]));
+    await this.#shelf.update(
+      id,
+      (it) =>
+        it && { ...it, turns: it.turns.map((old) => (isOpen(old) && changed.get(old.id)) || old) },
+    );
   }
 
   /** Takes back a question that got no answer. */
   async #forget(id, turns) {
-    const conversation = await this.#shelf.get(id);
-    if (!conversation) return;
-    conversation.turns = conversation.turns.filter((turn) =>
-      turns.every((it) => it.id !== turn.id),
-    );
-    if (conversation.turns.length === 0) await this.#shelf.remove(id);
-    else await this.#shelf.put(conversation);
+    let isEmpty = false;
+    const ids = new Set(turns.map((turn) => turn.id));
+    await this.#shelf.update(id, (it) => {
+      const rest = it?.turns.filter((turn) => !ids.has(turn.id));
+      isEmpty = rest?.length === 0;
+      return it && { ...it, turns: rest };
+    });
+    if (isEmpty) await this.#shelf.remove(id);
   }
+}
+
+/** Whether more of an answer may be written. @param {import("../turns.js").Turn} turn */
+function isOpen({ state }) {
+  return state === "streaming" || state === "interrupted";
 }

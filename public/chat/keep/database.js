@@ -13,6 +13,11 @@ const NAME = "assistant";
 /** @type {Promise<import("idb").IDBPDatabase> | undefined} */
 let opened;
 
+/** Has it opened anew when it is needed again. */
+function forget() {
+  opened = undefined;
+}
+
 /**
  * @returns {Promise<import("idb").IDBPDatabase>}
  * @throws where the browser stores nothing
@@ -25,11 +30,14 @@ export function database() {
       database.createObjectStore("partials");
       database.createObjectStore("copies", { keyPath: "id" }).createIndex("usedAt", "usedAt");
     },
-    // Another tab has a newer version of this page.
-    blocking: (_, __, event) => event.target.close(),
-    terminated: () => {
-      opened = undefined;
+    // Another tab has a newer version of this page, or the database is being deleted.
+    blocking: (_, __, event) => {
+      event.target.close();
+      forget();
     },
+    terminated: forget,
   });
+  // The next time may be better.
+  opened.catch(forget);
   return opened;
 }

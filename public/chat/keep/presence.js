@@ -1,3 +1,6 @@
+/** How the names of the locks begin. */
+const LOCK = "answer ";
+
 /**
  * What the tabs of this browser tell each other of answers that one of them is getting. A lock tells who is getting one,
  * because it is released whichever way a tab ends. Without https there are no locks, and then no tab knows of another.
@@ -46,9 +49,14 @@ export class Presence {
 
   /** Whether some tab is getting an answer. */
   async has(answerId) {
-    if (this.#own.has(answerId)) return true;
+    return this.#own.has(answerId) || (await this.all()).has(answerId);
+  }
+
+  /** The answers that some tab is getting. @returns {Promise<Set<string>>} */
+  async all() {
     const { held = [] } = (await navigator.locks?.query()) ?? {};
-    return held.some(({ name }) => name === nameOf(answerId));
+    const names = held.filter(({ name }) => name.startsWith(LOCK));
+    return new Set([...this.#own.keys(), ...names.map(({ name }) => name.slice(LOCK.length))]);
   }
 
   /** Stops an answer in whichever tab is getting it. */
@@ -82,7 +90,7 @@ export class Presence {
 }
 
 function nameOf(answerId) {
-  return `answer ${answerId}`;
+  return LOCK + answerId;
 }
 
 /** `Promise.withResolvers` is newer than some browsers. */

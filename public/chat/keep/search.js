@@ -43,7 +43,9 @@ function around(words, text) {
   );
   const start = Math.max(0, line.lastIndexOf(" ", Math.max(0, (at?.index ?? 0) - AROUND)) + 1);
   const end = Math.min(line.length, (at?.index ?? 0) + AROUND);
-  return `${start > 0 ? "…" : ""}${line.slice(start, end).trim()}${end < line.length ? "…" : ""}`;
+  // Half a surrogate pair is no letter.
+  const shown = line.slice(start, end).replace(/[\uD800-\uDBFF]$/, "");
+  return `${start > 0 ? "…" : ""}${shown.trim()}${end < line.length ? "…" : ""}`;
 }
 
 function wordsOf(text) {

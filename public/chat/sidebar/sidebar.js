@@ -11,6 +11,8 @@ import { Toast } from "./toast.js";
 /** How often the list is read again while an answer is running, which may be on another device. */
 const RUNNING_MS = 10_000;
 
+const KEPT_HERE = "Kept in this browser only";
+
 /** The kept conversations: the list with its search, and what can be done with each of them. */
 export class Sidebar {
   #page;
@@ -111,7 +113,14 @@ export class Sidebar {
 
   #use(keeper) {
     this.#keeper = keeper;
-    document.querySelector("#kept-here").hidden = keeper.kind !== "browser";
+    const note = document.querySelector("#kept-here");
+    note.hidden = keeper.kind !== "browser";
+    // The note is out of sight on a phone.
+    keeper.onTrouble?.((trouble) => {
+      note.hidden = !trouble && keeper.kind !== "browser";
+      note.textContent = trouble || KEPT_HERE;
+      if (trouble) this.#toast.tell(trouble);
+    });
     this.#removals.resume();
     this.#begin();
     // Somebody may be quicker than the service.
