@@ -161,7 +161,8 @@ export class Sidebar {
 
   #show() {
     const listing = this.#found ?? this.#all;
-    if (!listing) return;
+    // A row that moves would lose the focus, and half a title would be taken for the whole.
+    if (!listing || document.querySelector(".rename")) return;
     const { query, isComplete, isCopy } = listing;
     const shown = listing.summaries.filter(({ id }) => !this.#removals.isHidden(id));
     this.#list.show(shown, { query, openId: this.#openId });
@@ -207,6 +208,7 @@ export class Sidebar {
   }
 
   async #rename({ id, title: oldTitle }, title) {
+    if (title === oldTitle) return this.#show();
     this.#update({ id, title });
     try {
       await this.#keeper.rename(id, title);
@@ -214,11 +216,8 @@ export class Sidebar {
       this.#update({ id, title: oldTitle });
       return this.#fail("The title could not be changed.", error);
     }
-    // The service counts a new title as a change, so the row moves to the top, and must not lose the focus by that.
-    const { element } = this.#list.row(id) ?? {};
-    const hasFocus = element?.contains(document.activeElement);
+    // The service counts a new title as a change, so the row moves to the top.
     this.#tell("changed", { summary: { id, title, updated_at: new Date().toISOString() } });
-    if (hasFocus) this.#list.row(id)?.focus();
   }
 
   async #export({ id, title }) {
