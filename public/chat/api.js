@@ -61,6 +61,9 @@ const PATIENCE_MS = 30_000;
 /** The same for an answer: longer than any service waits for its model. */
 export const MODEL_PATIENCE_MS = 900_000;
 
+/** Nobody means so long a wait. */
+const FAR_SECONDS = 1e9;
+
 /** Sends requests with the access token, and asks for one when the API wants it. */
 export class Api {
   #askForToken;
@@ -149,7 +152,7 @@ async function errorIn(response, correlationId) {
   const body = parseObject(await response.text().catch(() => ""));
   const problem = body?.error ? body : { ...INVALID_ANSWER };
   const seconds = Number(response.headers.get("retry-after"));
-  const retryAfterMs = seconds > 0 ? seconds * 1000 : undefined;
+  const retryAfterMs = seconds > 0 && seconds < FAR_SECONDS ? seconds * 1000 : undefined;
   return new ChatError(problem, correlationId, { status: response.status, retryAfterMs });
 }
 

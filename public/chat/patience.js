@@ -45,10 +45,15 @@ export function isBusy(error) {
   );
 }
 
+/** The trouble of a service that takes nothing for so long. @param {ChatError} error @returns {Trouble} */
+export function busy({ problem }, ms) {
+  return { kind: "busy", reason: problem.error, until: Date.now() + ms };
+}
+
 /** Waits as long as the service asks for. @param {ChatError} error @param {OnTrouble} onTrouble */
-export async function waitOut({ problem, retryAfterMs }, signal, onTrouble) {
-  onTrouble({ kind: "busy", reason: problem.error, until: Date.now() + retryAfterMs });
-  await pause(retryAfterMs, signal, ["wake"]);
+export async function waitOut(error, signal, onTrouble) {
+  onTrouble(busy(error, error.retryAfterMs));
+  await pause(error.retryAfterMs, signal, ["wake"]);
   onTrouble();
 }
 
@@ -85,7 +90,7 @@ export async function persist(act, signal) {
       return await act();
     } catch (error) {
       if (signal.aborted || !isPassing(error, true)) throw error;
-      await pause(error.retryAfterMs ?? pauseMs(failures), signal);
+      await pause(pauseMs(failures, error), signal);
     }
   }
 }
@@ -98,8 +103,12 @@ export function isPassing(error, mayHaveBegun) {
   return mayHaveBegun && (PASSING.includes(code) || ALSO_PASSING.includes(code));
 }
 
-/** Twice as long each time, and never the same for all clients of a service that comes back. */
-export function pauseMs(failures) {
+/**
+ * Twice as long each time, and never the same for all clients of a service that comes back; or as long as the service
+ * asks, unless that is longer than anybody waits.
+ */
+export function pauseMs(failures, { retryAfterMs } = {}) {
+  if (retryAfterMs) return Math.min(LONGEST_BUSY_MS, retryAfterMs);
   const longest = Math.min(LONGEST_PAUSE_MS, FIRST_PAUSE_MS * 2 ** (failures - 1));
   return longest * (0.5 + Math.random() / 2);
 }
