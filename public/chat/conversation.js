@@ -246,6 +246,7 @@ export class Conversation {
   #isComing({ status, problem }) {
     const asks = loadAsks(this.id);
     if (status === 404) return this.isBusy || asks.some(({ parentId }) => parentId === undefined);
-    return problem?.code === "no_connection" && asks[0]?.sent?.after === null;
+    const isFirst = this.exchanges.every(isUnkept) && asks[0]?.sent?.after === null;
+    return isFirst && problem?.code === "no_connection";
   }
 }

@@ -5,6 +5,9 @@
 
 import { forgetToken, saveToken as keepToken } from "./account/token.js";
 
+/** What the browser has no room for, or may not store. It lasts until the page is left. @type {Map<string, any>} */
+const unstored = new Map();
+
 /** @typedef {{ model?: string, maxTokens?: number }} Settings */
 
 export { isRemembered as isTokenRemembered, loadToken } from "./account/token.js";
@@ -41,20 +44,21 @@ export function saveFolded(isFolded) {
 
 /** @returns {any} `undefined` if there is none */
 export function load(key) {
-  return read(() => localStorage, key);
+  return unstored.has(key) ? unstored.get(key) : read(() => localStorage, key);
 }
 
 /** @param {any} value `undefined` forgets it */
 export function save(key, value) {
-  write(() => localStorage, key, value);
+  if (write(() => localStorage, key, value)) unstored.delete(key);
+  else unstored.set(key, value);
 }
 
 /** The names of what is saved. @returns {string[]} */
 export function savedKeys() {
   try {
-    return Object.keys(localStorage);
+    return [...Object.keys(localStorage), ...unstored.keys()];
   } catch {
-    return [];
+    return [...unstored.keys()];
   }
 }
 
@@ -80,7 +84,8 @@ function write(storage, key, value) {
   try {
     if (value === undefined) storage().removeItem(key);
     else storage().setItem(key, JSON.stringify(value));
+    return true;
   } catch {
-    // The page works without it, until the next reload.
+    return false;
   }
 }
