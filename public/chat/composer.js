@@ -1,6 +1,6 @@
 import { together } from "./asks.js";
 import { characters, LIMITS } from "./history.js";
-import { isTouch, sendsByEnter } from "./keys.js";
+import { isTouch, onEnter } from "./keys.js";
 
 /** Whether the style sheet alone makes the field as high as its text. To do it here takes two layouts more for each key. */
 const FITS_ITSELF = CSS.supports("field-sizing", "content");
@@ -28,11 +28,7 @@ export class Composer {
       this.#changed();
       handlers.onDraft(this.#field.value);
     });
-    this.#field.addEventListener("keydown", (event) => {
-      if (!sendsByEnter(event)) return;
-      event.preventDefault();
-      this.#submit();
-    });
+    onEnter(this.#field, () => this.#submit());
     this.#stop.addEventListener("click", handlers.onStop);
     this.#form.addEventListener("submit", (event) => {
       event.preventDefault();
@@ -121,7 +117,8 @@ export class Composer {
   }
 }
 
-function counterText(excess) {
+/** How far a message is from the longest one, where that is near. @param {number} excess @returns {string} */
+export function counterText(excess) {
   if (excess > 0) return `${excess} ${excess === 1 ? "character" : "characters"} too long`;
   return excess > -NEAR_LIMIT ? `${-excess} left` : "";
 }

@@ -1,5 +1,7 @@
+import { newId } from "./api.js";
+import { counterText } from "./composer.js";
 import { characters, LIMITS } from "./history.js";
-import { sendsByEnter } from "./keys.js";
+import { onEnter } from "./keys.js";
 
 /**
  * Lets the person edit a question where it stands.
@@ -16,6 +18,10 @@ export function editQuestion(place, text, { onDraft, onEnd }) {
   const form = document.importNode(content, true).firstElementChild;
   const field = form.querySelector("textarea");
   const send = form.querySelector("[type=submit]");
+  const counter = form.querySelector(".left");
+  // Several questions may be edited at once.
+  counter.id = newId();
+  field.setAttribute("aria-describedby", counter.id);
   const end = (message) => {
     form.remove();
     place.hidden = false;
@@ -23,11 +29,14 @@ export function editQuestion(place, text, { onDraft, onEnd }) {
     onEnd(message);
   };
   const message = () => field.value.trim().toWellFormed();
-  const isValid = () => message() !== "" && characters(message()) <= LIMITS.messageCharacters;
+  const excess = () => characters(message()) - LIMITS.messageCharacters;
+  const isValid = () => message() !== "" && excess() <= 0;
   const fit = () => {
     field.style.height = "auto";
     field.style.height = `${field.scrollHeight + 2}px`;
     send.disabled = !isValid();
+    counter.textContent = counterText(excess());
+    field.ariaInvalid = `${excess() > 0}`;
   };
   field.value = text;
   field.addEventListener("input", () => {
@@ -40,10 +49,8 @@ export function editQuestion(place, text, { onDraft, onEnd }) {
       event.preventDefault();
       end();
     }
-    if (!sendsByEnter(event)) return;
-    event.preventDefault();
-    form.requestSubmit();
   });
+  onEnter(field, () => form.requestSubmit());
   form.querySelector("[type=button]").addEventListener("click", () => end());
   form.addEventListener("submit", (event) => {
     event.preventDefault();

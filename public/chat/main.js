@@ -35,7 +35,8 @@ for (const example of document.querySelectorAll(".examples button")) {
   example.addEventListener("click", () => composer.write(example.textContent));
 }
 document.addEventListener("keydown", (event) => {
-  const isEscape = event.key === "Escape" && !event.isComposing && !event.defaultPrevented;
+  const isEscape =
+    event.key === "Escape" && !event.isComposing && !event.defaultPrevented && !event.repeat;
   if (isEscape && !document.querySelector("dialog[open]")) page.stop();
 });
 
