@@ -8,6 +8,9 @@ import { turnBehind, turnsOf } from "./turns.js";
 /** How long an answer that should be running, and is not, may take to show up. */
 const RACE_MS = 1000;
 
+/** What is answered to a question in a conversation that is gone. */
+const FOLLOWS_NOTHING = ["validation_error", "not_found"];
+
 const GONE = {
   error: "This answer is gone",
   detail: "Its conversation may have been deleted on another device.",
@@ -79,11 +82,11 @@ export class Asking {
 
   /** Goes on where a page was left, or another device has come to. @param {Exchange} exchange */
   resume(exchange) {
-    const { state, parent, turnId } = exchange;
+    const { state, parent, parentId, turnId } = exchange;
+    const isFirst = parent === undefined && parentId === undefined;
     if (this.reads(exchange)) return;
     if (state === "streaming" && turnId !== undefined) this.follow(exchange);
-    else if (state === "streaming" || (state === "queued" && parent === undefined))
-      this.send(exchange);
+    else if (state === "streaming" || (state === "queued" && isFirst)) this.send(exchange);
     else this.#goOnBehind(exchange);
   }
 
@@ -96,7 +99,12 @@ export class Asking {
     const stop = async () => (await this.#keeper()).stop(exchange.answerId);
     try {
       await persist(stop, this.#reader.signal(exchange));
-    } catch {
+    } catch (error) {
+      // Without the access token, it runs on.
+      if (error.status === 401) {
+        exchange.isStopping = false;
+        return;
+      }
       // It does not run: its question has not arrived, or arrives just now.
       this.#reader.leave(exchange);
       setTimeout(() => stop().catch(() => {}), RACE_MS);
@@ -128,23 +136,27 @@ export class Asking {
   }
 
   async #ended(exchange) {
-    // Whoever deletes a conversation on another device stops its answer, too.
-    const mayBeGone = exchange.state === "stopped" && !exchange.isStopping;
+    const { state, problem, sent, isStopping } = exchange;
+    // Whoever deletes a conversation on another device stops its answer, too. What is asked in it then follows nothing.
+    const mayBeGone =
+      (state === "stopped" && !isStopping) ||
+      (sent?.after && FOLLOWS_NOTHING.includes(problem?.code));
     if (mayBeGone && (await this.#isGone())) return this.#observer.onGone();
     exchange.isStopping = false;
     this.#conversation.save();
     // It may be waiting or running again.
     if (exchange.state === "queued" || exchange.state === "streaming") return;
+    // First, so that a conversation that is not shown counts as busy.
+    this.#goOnBehind(exchange, isStopping);
     this.#observer.onEnd(exchange);
     this.#observer.onSummary();
     this.#copy();
-    this.#goOnBehind(exchange);
   }
 
-  /** What waits for an answer is sent once that is over. */
-  #goOnBehind(exchange) {
+  /** What waits for an answer is sent once that is over. @param {boolean} [isAskedSince] after it was stopped here */
+  #goOnBehind(exchange, isAskedSince = false) {
     const { state } = exchange;
-    if (state === "stopped") this.#unask(exchange);
+    if (state === "stopped" && !isAskedSince) this.#unask(exchange);
     if (state !== "done" && state !== "stopped") return;
     const [next] = this.#tree.waitingFor(exchange);
     if (next) this.send(next);
@@ -166,6 +178,8 @@ export class Asking {
     const code = error instanceof ChatError ? error.problem.code : undefined;
     if (code === "answer_running") return this.#wait(exchange);
     if (code === "conversations_unavailable" && (await this.#observer.isKeeperNew())) {
+      const known = this.#known();
+      if (known.turns.length > 0) await (await this.#keeper()).take(known);
       return this.send(exchange);
     }
     if (error.status === 404 && exchange.turnId !== undefined) {
@@ -194,9 +208,14 @@ export class Asking {
 
   /** Has the conversation at hand offline. */
   async #copy() {
+    const known = this.#known();
+    if (known.turns.length > 0) await (await this.#keeper()).copy(known);
+  }
+
+  /** What is kept of the conversation, as far as the page knows it. */
+  #known() {
     const { id, title, updatedAt: updated_at, exchanges } = this.#conversation;
     const turns = turnsOf(exchanges.filter(({ turnId }) => turnId !== undefined));
-    if (turns.length === 0) return;
-    await (await this.#keeper()).copy({ id, title, created_at: updated_at, updated_at, turns });
+    return { id, title, created_at: updated_at, updated_at, turns };
   }
 }

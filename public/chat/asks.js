@@ -46,7 +46,7 @@ export function saveAsks(conversationId, exchanges, unwanted = new Set()) {
   );
   const own = exchanges.filter(isUnkept).map((exchange) => ({
     answerId: exchange.answerId,
-    parentId: exchange.parent?.answerId,
+    parentId: exchange.parentId ?? exchange.parent?.answerId,
     message: exchange.question,
     state: exchange.state,
     sent: exchange.sent,

@@ -28,11 +28,11 @@ export class Composer {
       this.#changed();
       handlers.onDraft(this.#field.value);
     });
-    onEnter(this.#field, () => this.#submit());
+    onEnter(this.#field, () => this.submit());
     this.#stop.addEventListener("click", handlers.onStop);
     this.#form.addEventListener("submit", (event) => {
       event.preventDefault();
-      this.#submit();
+      this.submit();
     });
     if (isTouch()) this.#field.enterKeyHint = "enter";
     if (!FITS_ITSELF) new ResizeObserver(() => this.#fit()).observe(this.#form);
@@ -80,7 +80,8 @@ export class Composer {
     if ([this.#send, this.#stop].includes(focused) && focused.hidden) this.focus();
   }
 
-  #submit() {
+  /** Sends what is in the field, if it can be sent. */
+  submit() {
     const message = this.#message();
     if (message === "" || this.#excess() > 0) return;
     this.text = "";

@@ -39,6 +39,8 @@ export class Conversation {
   #keeper;
   #observer;
   #isClosed = false;
+  /** @type {Set<Exchange>} */
+  #edited = new Set();
   /** Ids of answers that are asked for no more. @type {Set<string>} */
   #unwanted = new Set();
 
@@ -107,22 +109,26 @@ export class Conversation {
   /** Asks another question in the place of one. */
   edit(exchange, message) {
     this.draft(exchange, undefined);
-    this.#ask(message, exchange.parent);
+    this.#replace(exchange, message);
   }
 
   /** Keeps what the person makes of a question, to send or to give up later. @param {string | undefined} text `undefined`: no more */
   draft(exchange, text) {
     exchange.draft = text;
+    this.#edited.add(exchange);
     saveEdit(this.id, exchange.answerId, text === exchange.question ? undefined : text);
+  }
+
+  /** Saves the edits that were written here, whatever other tabs have made of them. */
+  saveEdits() {
+    if (this.#isClosed) return;
+    for (const each of this.#edited) if (each.draft !== undefined) this.draft(each, each.draft);
   }
 
   /** Asks a question again. What has arrived of its answer stays, as another version. */
   retry(exchange) {
-    if (isUnkept(exchange)) return this.#askAnew(exchange);
-    const version = this.#ask(exchange.question, exchange.parent);
-    if (!this.#tree.adopt(exchange, version)) return;
-    this.save();
-    this.#observer.onPath();
+    if (isUnkept(exchange)) this.#askAnew(exchange);
+    else this.#replace(exchange, exchange.question);
   }
 
   /** Goes on where the access token was missing: an answer that had begun is read on. */
@@ -203,6 +209,14 @@ export class Conversation {
     else this.send(exchange);
     this.#observer.onPath();
     return exchange;
+  }
+
+  /** Asks in the place of a question. What waits for that answer waits for this one. */
+  #replace(exchange, message) {
+    const version = this.#ask(message, exchange.parent);
+    if (!this.#tree.adopt(exchange, version)) return;
+    this.save();
+    this.#observer.onPath();
   }
 
   /** Asks a question again that nobody keeps, in its place. */

@@ -1,10 +1,11 @@
 import { ModelPicker } from "./account/model-picker.js";
-import { SettingsDialog } from "./account/settings-dialog.js";
 import { TokenDialog } from "./account/token-dialog.js";
 import { Api } from "./api.js";
 import { Composer } from "./composer.js";
 import { keepForOffline } from "./offline/register.js";
 import { Page } from "./page.js";
+import { download } from "./sidebar/download.js";
+import { explain } from "./sidebar/notes.js";
 import { Sidebar } from "./sidebar/sidebar.js";
 
 const tokenDialog = new TokenDialog();
@@ -16,15 +17,26 @@ const composer = new Composer({
 const api = new Api((wasRefused) => tokenDialog.ask(wasRefused));
 const page = new Page({ api, composer, standardModel: () => models.standard });
 const sidebar = new Sidebar(page, () => api.signIn());
-const settings = new SettingsDialog(page, {
-  onSaved: () => models.show(),
-  onRemovedAll: () => sidebar.reset(),
-  beforeSignOut: () => sidebar.settle(),
-});
-const models = new ModelPicker(api, ({ canChoose, instructions }) => {
-  settings.offerModel(!canChoose);
-  settings.showInstructions(instructions);
-});
+const models = new ModelPicker(api);
+/** @type {import("./account/settings-dialog.js").SettingsDialog | undefined} */
+let settings;
+
+/** The settings are loaded when they are first opened: few people ever do. */
+async function openSettings() {
+  try {
+    const { SettingsDialog } = await import("./account/settings-dialog.js");
+    settings ??= new SettingsDialog(page, {
+      onSaved: () => models.show(),
+      onRemovedAll: () => sidebar.reset(),
+      beforeSignOut: () => sidebar.settle(),
+      download,
+      explain,
+    });
+    settings.open(models);
+  } catch {
+    sidebar.tell("The settings could not be loaded. Check that you are online, then try again.");
+  }
+}
 
 tokenDialog.addEventListener("given", () => {
   models.load();
@@ -33,6 +45,9 @@ tokenDialog.addEventListener("given", () => {
 page.addEventListener("opened", () => composer.focusUnlessTouch());
 for (const example of document.querySelectorAll(".examples button")) {
   example.addEventListener("click", () => composer.write(example.textContent));
+}
+for (const button of document.querySelectorAll(".open-settings")) {
+  button.addEventListener("click", openSettings);
 }
 document.addEventListener("keydown", (event) => {
   const isEscape =

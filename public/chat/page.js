@@ -32,11 +32,13 @@ export class Page extends EventTarget {
   #composer;
   #isKeeperKnown = true;
   #standardModel;
+  /** What was written here in the open conversation, and not sent. */
+  #written = "";
   #router = new Router((id) => this.#show(id));
   #conversations = new Conversations();
   /** @type {Conversation | undefined} */
   #shown;
-  /** Whether the conversation that is being opened is there. @type {Promise<boolean> | undefined} */
+  /** Resolves when the conversation that is being opened is there, or cannot be had. @type {Promise<void> | undefined} */
   #opening;
   /** Whether the open conversation is not shown for want of a connection. */
   #isUnreachable = false;
@@ -64,6 +66,7 @@ export class Page extends EventTarget {
     this.#standardModel = standardModel;
     this.addEventListener("changed", ({ detail }) => this.#renamed(detail.summary));
     this.addEventListener("removed", ({ detail }) => this.#forget(detail.id));
+    globalThis.addEventListener("pagehide", () => this.#saveAgain());
   }
 
   /** Begins: finds out who keeps the conversations, and shows the one in the address. */
@@ -94,14 +97,22 @@ export class Page extends EventTarget {
     if (this.#shown === undefined && this.openId !== undefined) this.#show(this.openId);
   }
 
-  /** Sends a message in the conversation that is shown, once it is known. */
-  async send(message) {
-    const conversation = this.#shown ?? this.#begin();
-    this.#shown = conversation;
+  /** Sends a message in the conversation that is shown. */
+  send(message) {
+    if (this.#opening) return this.#sendOnceOpen(message);
+    this.#shown ??= this.#begin();
     this.#transcript.toEnd();
-    if (this.#opening && !(await this.#opening)) return this.#composer.giveBack(message);
-    conversation.ask(message);
+    this.#shown.ask(message);
     this.#transcript.toEnd();
+  }
+
+  /** Until it is known what a message follows, it stays in the field, where it is neither lost nor sent astray. */
+  async #sendOnceOpen(message) {
+    const conversation = this.#shown;
+    this.#composer.giveBack(message);
+    await this.#opening;
+    const isOpen = conversation === this.#shown && !this.#opening;
+    if (isOpen && this.#composer.text === message) this.#composer.submit();
   }
 
   /** Stops the answer that is running in the conversation that is shown. */
@@ -111,11 +122,19 @@ export class Page extends EventTarget {
 
   /** Saves what the person has begun to write. */
   draft(text) {
+    this.#written = text;
     saveDraft(this.openId, text);
+  }
+
+  /** Another tab may have put its own words in the place of these. */
+  #saveAgain() {
+    if (this.#written) this.draft(this.#written);
+    this.#shown?.saveEdits();
   }
 
   /** Leaves nothing in this browser of conversations that somebody else keeps. */
   async forgetAll() {
+    this.#written = "";
     this.#conversations.forgetAll();
     save("kept-by", undefined);
     await copies.clear();
@@ -176,6 +195,7 @@ export class Page extends EventTarget {
     if (left) this.#conversations.leave(left);
     this.#transcript.clear();
     this.#composer.text = loadDraft(id);
+    this.#written = "";
     this.#composer.setBusy(false);
     this.#router.title();
     this.#tell("opened", { id });
@@ -193,21 +213,19 @@ export class Page extends EventTarget {
     this.#transcript.goOn();
   }
 
-  /** @returns {Promise<boolean>} whether there is something to show, or another conversation is shown by now */
   async #load(conversation, isListed) {
     this.#transcript.loading();
     try {
       await conversation.load();
     } catch (error) {
-      if (this.#shown !== conversation) return true;
+      if (this.#shown !== conversation) return;
       if (error.status === 404) this.#gone(conversation, isListed);
       else this.#failed(error);
-      return false;
+      return;
     }
-    if (this.#shown !== conversation) return true;
+    if (this.#shown !== conversation) return;
     this.#opening = undefined;
     this.#transcript.goOn();
-    return true;
   }
 
   #failed(error) {

@@ -11,7 +11,7 @@ import { endOf, pathTo, turnBehind } from "./turns.js";
 export class Tree {
   /** Oldest first. @type {Exchange[]} */
   exchanges = [];
-  /** Whether something newer is not shown, so that a question that is being edited stays in sight. */
+  /** Whether something newer is not shown, so that an edit or a running answer stays in sight. */
   hasNews = false;
   /** The end of the path that is shown. @type {Exchange | undefined} */
   #tip;
@@ -57,15 +57,20 @@ export class Tree {
   adopt(from, to) {
     const waiting = this.waitingFor(from);
     if (waiting.length === 0) return false;
-    for (const each of waiting) each.parent = to;
-    this.exchanges = [...this.exchanges.filter((each) => !waiting.includes(each)), ...waiting];
+    for (const each of waiting) Object.assign(each, { parent: to, parentId: undefined });
+    // Each stands behind what it follows, and so does what waits for it in turn.
+    const isBehind = (each) => each !== to && pathTo(each).includes(to);
+    this.exchanges = [
+      ...this.exchanges.filter((each) => !isBehind(each)),
+      ...this.exchanges.filter(isBehind),
+    ];
     this.choose(to);
     return true;
   }
 
   /**
    * Changes the exchanges because of what has happened elsewhere. Whoever sees the newest one still does so, unless that
-   * would lead away from a question that is being edited.
+   * would lead away from a question that is being edited, or from an answer that is running.
    *
    * @param {() => void} change
    */
@@ -79,7 +84,7 @@ export class Tree {
   #moveOn(isGone) {
     const newest = this.#newest();
     const path = new Set(pathTo(newest));
-    const leadsAway = this.path.some((each) => each.draft !== undefined && !path.has(each));
+    const leadsAway = this.path.some((each) => isHeld(each) && !path.has(each));
     if (isGone || !leadsAway) this.#show(newest);
     else this.hasNews = true;
   }
@@ -105,15 +110,27 @@ export class Tree {
     }
   }
 
-  /** Adds the questions that nobody else keeps yet. @param {import("./asks.js").SavedAsk[]} asks */
+  /**
+   * Adds the questions that nobody else keeps yet. What one follows may not be known, as in a copy that is old: until it
+   * is, the question stands at the end, and remembers what it follows.
+   *
+   * @param {import("./asks.js").SavedAsk[]} asks
+   */
   restore(asks) {
     const all = new Map(this.exchanges.map((each) => [each.answerId, each]));
+    const last = this.exchanges.at(-1);
     for (const ask of asks) {
       if (all.has(ask.answerId)) continue;
-      const exchange = { ...newExchange(ask.message, all.get(ask.parentId)), ...ask };
-      exchange.parent ??= this.exchanges.find(({ turnId }) => turnId === ask.sent?.after);
+      const exchange = { ...newExchange(ask.message), ...ask };
       all.set(ask.answerId, exchange);
       this.exchanges.push(exchange);
+    }
+    for (const each of this.exchanges) {
+      if (each.parentId === undefined || each.turnId) continue;
+      const parent = all.get(each.parentId);
+      const after = each.sent && this.exchanges.find(({ turnId }) => turnId === each.sent.after);
+      each.parent = parent ?? after ?? each.parent ?? last;
+      if (parent) each.parentId = undefined;
     }
   }
 
@@ -155,6 +172,11 @@ function update(exchange, kept, parent, { isRead, onText, onState }) {
   }
   if (exchange !== kept) onState(exchange);
   return exchange;
+}
+
+/** Whether a person is busy with an exchange. */
+function isHeld({ draft, state }) {
+  return draft !== undefined || state === "streaming";
 }
 
 function isFailed({ state }) {

@@ -30,6 +30,7 @@
  * @property {number} [firstWordMs]
  * @property {import("./patience.js").Trouble} [trouble] why nothing comes while its answer is being read
  * @property {string} [draft] what the person is making of the question
+ * @property {string} [parentId] the answer that it follows, as long as that is not known here
  */
 
 /** @param {Turn[]} turns oldest first, each answer right behind its question @returns {Exchange[]} */

@@ -104,28 +104,6 @@ test("a browser that may store nothing says so", async (t) => {
     .waitFor();
 });
 
-test("no question is asked without what it follows, when that was deleted under the page", async (t) => {
-  const { page } = await visit(t, app.url);
-  await converse(page, "Remember the number 7", "I do");
-  await page.evaluate(
-    () =>
-      new Promise((resolve) => {
-        indexedDB.deleteDatabase("assistant").onsuccess = resolve;
-      }),
-  );
-  await say(page, "Which number?");
-  await exchangeOn(page).is("failed");
-  assert.equal(
-    await exchangeOn(page).failure.locator("[data-problem=detail]").textContent(),
-    "There is no such conversation in this browser.",
-  );
-  assert.equal(upstream.calls.length, 1);
-  await page.getByRole("link", { name: "New conversation" }).click();
-  await converse(page, "Is anything kept now?", "It is");
-  await page.reload();
-  await exchangeOn(page).shows("It is");
-});
-
 test("a database that was closed under the page is opened again", async (t) => {
   const { page } = await visit(t, app.url);
   await converse(page, "Remember the number 7", "I do");

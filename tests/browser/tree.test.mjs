@@ -108,3 +108,48 @@ test("what waits for one version of an answer waits for the next", () => {
     ["again", "waits"],
   );
 });
+
+test("all that waits for an answer is behind its next version, in the order of asking", () => {
+  const tree = new Tree();
+  take(tree, ["a"]);
+  const [first] = tree.exchanges;
+  for (const question of ["waits", "waits, too"]) {
+    tree.add({ ...newExchange(question, tree.tip), state: "queued" });
+  }
+  tree.add(newExchange("again", undefined));
+  tree.adopt(first, tree.tip);
+  assert.deepEqual(
+    tree.path.map(({ question }) => question),
+    ["again", "waits", "waits, too"],
+  );
+});
+
+test("whoever watches an answer run is not led away from it", () => {
+  const tree = new Tree();
+  take(tree, ["a"], ["b", "a"]);
+  named(tree, "b").state = "streaming";
+  const options = { ...none, isRead: ({ answerId }) => answerId === "b" };
+  tree.follow(() => tree.merge(kept(["a"], ["b", "a"], ["c"]), options));
+  assert.equal(pathOf(tree), "a b");
+  assert.equal(tree.hasNews, true);
+});
+
+test("a question whose answer before it is not known stands at the end, and is in its place once that is known", () => {
+  const tree = new Tree();
+  const waits = (answerId, parentId) => ({ answerId, parentId, message: "q", state: "queued" });
+  // The one that follows may have been saved first.
+  const asks = [waits("e", "d"), waits("d", "c")];
+  tree.follow(() => {
+    tree.merge(kept(["a"], ["b", "a"]), none);
+    tree.restore(asks);
+  });
+  assert.equal(pathOf(tree), "a b d e");
+  assert.equal(named(tree, "d").parentId, "c", "what it follows is not forgotten");
+  assert.equal(named(tree, "e").parentId, undefined);
+  tree.follow(() => {
+    tree.merge(kept(["a"], ["b", "a"], ["c", "a"]), none);
+    tree.restore(asks);
+  });
+  assert.equal(pathOf(tree), "a c d e");
+  assert.equal(named(tree, "d").parentId, undefined);
+});

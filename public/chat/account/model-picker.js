@@ -12,18 +12,13 @@ export class ModelPicker {
   #popover = document.querySelector("#models");
   #filter = document.querySelector("#model-filter");
   #list = document.querySelector("#model-list");
-  /** @type {{ ids: string[], standard: string } | undefined} */
+  /** @type {Awaited<ReturnType<typeof loadModels>>} */
   #models;
   #api;
-  #onLoaded;
 
-  /**
-   * @param {import("../api.js").Api} api
-   * @param {(models: { canChoose: boolean, instructions?: string }) => void} onLoaded `canChoose`: there are several
-   */
-  constructor(api, onLoaded) {
+  /** @param {import("../api.js").Api} api */
+  constructor(api) {
     this.#api = api;
-    this.#onLoaded = onLoaded;
     this.#button.addEventListener("click", () => this.#toggle());
     this.#filter.addEventListener("input", () => this.#fill());
     this.#list.addEventListener("click", ({ target }) => {
@@ -42,12 +37,20 @@ export class ModelPicker {
     return this.#models?.standard;
   }
 
+  /** Whether there are several. */
+  get canChoose() {
+    return this.#models?.ids.length > 1;
+  }
+
+  /** What the service tells the assistant first, if it shows that. @returns {string | undefined} */
+  get instructions() {
+    return this.#models?.instructions;
+  }
+
   /** Loads the list again: which models there are may depend on the access token. */
   async load() {
     this.#models = await loadModels(this.#api);
     this.show();
-    const { ids = [], instructions } = this.#models ?? {};
-    this.#onLoaded({ canChoose: ids.length > 1, instructions });
   }
 
   /** Shows the model that the settings have now. */

@@ -1,5 +1,3 @@
-import { download } from "../sidebar/download.js";
-import { explain } from "../sidebar/notes.js";
 import { isTokenRemembered, loadSettings, loadToken, saveSettings, saveToken } from "../store.js";
 import { ConfirmDialog } from "./confirm-dialog.js";
 
@@ -28,13 +26,12 @@ export class SettingsDialog {
    * @param {() => void} handlers.onSaved the settings may have changed
    * @param {() => void} handlers.onRemovedAll no conversation is left
    * @param {() => Promise<void>} handlers.beforeSignOut what still needs the access token
+   * @param {(blob: Blob, name: string) => void} handlers.download
+   * @param {(error: any) => string} handlers.explain what went wrong, in words for the person
    */
   constructor(page, handlers) {
     this.#page = page;
     this.#handlers = handlers;
-    for (const button of document.querySelectorAll(".open-settings")) {
-      button.addEventListener("click", () => this.open());
-    }
     const clicked = {
       "#settings-cancel": () => this.#dialog.close(),
       "#export-all": () => this.#exportAll(),
@@ -50,7 +47,11 @@ export class SettingsDialog {
     });
   }
 
-  open() {
+  /** @param {import("./model-picker.js").ModelPicker} models */
+  open({ canChoose, instructions }) {
+    // Where there is a list to choose from, no name is entered here.
+    document.querySelector("#settings-model").hidden = canChoose;
+    this.#showInstructions(instructions);
     const { model = "", maxTokens = "" } = loadSettings();
     this.#model.value = model;
     this.#maxTokens.value = `${maxTokens}`;
@@ -63,13 +64,8 @@ export class SettingsDialog {
     this.#dialog.showModal();
   }
 
-  /** Lets the person enter a model's name, where there is no list to choose from. @param {boolean} isOffered */
-  offerModel(isOffered) {
-    document.querySelector("#settings-model").hidden = !isOffered;
-  }
-
   /** Shows what the service tells the assistant first. @param {string | undefined} text none: it does not show that */
-  showInstructions(text = "") {
+  #showInstructions(text = "") {
     const place = this.#instructions.querySelector("section");
     // Some browsers scroll by keyboard only what can have the focus.
     place.tabIndex = 0;
@@ -94,12 +90,12 @@ export class SettingsDialog {
     this.#show("");
     try {
       const keeper = await this.#page.keeper;
-      download(
+      this.#handlers.download(
         await keeper.exportAll(),
         `conversations-${new Date().toISOString().slice(0, 10)}.jsonl`,
       );
     } catch (error) {
-      this.#show(`The conversations could not be exported. ${explain(error)}`);
+      this.#show(`The conversations could not be exported. ${this.#handlers.explain(error)}`);
     } finally {
       this.#export.disabled = false;
     }
@@ -115,7 +111,7 @@ export class SettingsDialog {
       const keeper = await this.#page.keeper;
       await keeper.removeAll();
     } catch (error) {
-      throw new Error(`The conversations could not be deleted. ${explain(error)}`);
+      throw new Error(`The conversations could not be deleted. ${this.#handlers.explain(error)}`);
     }
     await this.#page.forgetAll();
     this.#dialog.close();

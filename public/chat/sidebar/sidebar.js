@@ -86,6 +86,11 @@ export class Sidebar {
     this.#begin();
   }
 
+  /** Says something in a short message. @param {string} text */
+  tell(text) {
+    this.#toast.tell(text);
+  }
+
   /** Resolves when nothing is waiting to be deleted any more. */
   settle() {
     return this.#removals.settle();

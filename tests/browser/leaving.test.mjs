@@ -1,0 +1,129 @@
+/** What a person has written outlives whatever other tabs and devices do, and a browser that stores nothing. */
+import assert from "node:assert/strict";
+import test, { beforeEach } from "node:test";
+import { exchangeOn, openTab, say, visit } from "../support/browser.mjs";
+import { startKeptPage } from "../support/kept-page.mjs";
+import { answer, delta, startUpstream } from "../support/upstream.mjs";
+
+const upstream = await startUpstream();
+const TOKEN = "owner-token-0123456789";
+const server = await startKeptPage(upstream);
+const locked = await startKeptPage(upstream, { ACCESS_TOKENS: `me:${TOKEN}` });
+/** Browsers log every response that is no success. */
+const expected = /^Failed to load resource/;
+
+beforeEach(() => upstream.reset());
+
+const fieldOf = (page) => page.getByLabel("Message", { exact: true });
+const questions = (page) => page.locator(".question p").allTextContents();
+const newConversation = (page) => page.getByRole("link", { name: "New conversation" });
+
+async function converse(page, question, ...contents) {
+  await say(page, question);
+  (await upstream.nextCall()).end(...answer(...contents));
+  await exchangeOn(page).is("done");
+}
+
+test("what is written in one tab is there after a reload, though another tab has sent its own", async (t) => {
+  const { page } = await visit(t, server.url);
+  const tab = await openTab(page, server.url);
+  await fieldOf(tab).fill("A long letter");
+  await converse(page, "Quickly", "Yes");
+  await tab.reload();
+  assert.equal(await fieldOf(tab).inputValue(), "A long letter");
+});
+
+test("what was sent in one tab does not come back from another that showed it", async (t) => {
+  const { page } = await visit(t, server.url);
+  await fieldOf(page).fill("Just once");
+  const tab = await openTab(page, server.url);
+  assert.equal(await fieldOf(tab).inputValue(), "Just once");
+  await converse(page, "Just once", "Yes");
+  await tab.reload();
+  assert.equal(await fieldOf(tab).inputValue(), "");
+});
+
+test("where the browser stores nothing, what is written and what failed is there until the page is left", async (t) => {
+  const { page } = await visit(t, `${server.url}/favicon.svg`, { expected });
+  await page.addInitScript(() => {
+    Storage.prototype.setItem = () => {
+      throw new DOMException("full", "QuotaExceededError");
+    };
+  });
+  await page.goto(server.url);
+  await converse(page, "The first", "One");
+  await say(page, "The second, in vain");
+  (await upstream.nextCall()).respond(500, {});
+  await exchangeOn(page).is("failed");
+  await fieldOf(page).fill("Half a thought");
+  await newConversation(page).click();
+  assert.equal(await fieldOf(page).inputValue(), "");
+  await page.goBack();
+  await exchangeOn(page, 1).is("failed");
+  assert.equal(await fieldOf(page).inputValue(), "Half a thought");
+});
+
+test("a question in a conversation that was deleted elsewhere is given back, with word of why", async (t) => {
+  const { page } = await visit(t, server.url, { expected });
+  await converse(page, "The first", "One");
+  await server.fetch(`/conversations/${new URL(page.url()).pathname.slice(3)}`, {
+    method: "DELETE",
+  });
+  await say(page, "The second");
+  await page.getByRole("heading", { name: "This conversation is gone" }).waitFor();
+  assert.equal(await fieldOf(page).inputValue(), "The second");
+});
+
+test("a first question that breaks a rule is no conversation that is gone", async (t) => {
+  const { page } = await visit(t, server.url, { expected });
+  await page.evaluate(() => localStorage.setItem("settings", '{"maxTokens":999999999}'));
+  await say(page, "The first");
+  await exchangeOn(page).is("failed");
+  const code = exchangeOn(page).failure.locator("[data-problem=code]");
+  assert.equal(await code.textContent(), "validation_error");
+  assert.deepEqual(await questions(page), ["The first"]);
+});
+
+test("offline, what is shown stays when the first question is edited, also where there is no copy", async (t) => {
+  const { page } = await visit(t, `${server.url}/favicon.svg`, { expected });
+  await page.addInitScript(() =>
+    Object.defineProperty(globalThis, "indexedDB", { value: undefined }),
+  );
+  await page.goto(server.url);
+  await converse(page, "The first", "One");
+  await page.context().setOffline(true);
+  await exchangeOn(page).edit.click();
+  await page.getByLabel("Edit your message").fill("The first, on a train");
+  await page.getByLabel("Edit your message").press("Enter");
+  await exchangeOn(page).status.filter({ hasText: "You are offline" }).waitFor();
+  // The second look begins when the first has been taken in.
+  for (let look = 0; look < 2; look += 1) {
+    const looked = page.waitForEvent("requestfailed", (it) => it.url().includes("/conversations/"));
+    await page.evaluate(() => dispatchEvent(new Event("online")));
+    await looked;
+  }
+  await page.getByRole("button", { name: "Previous version of the question" }).click();
+  await exchangeOn(page).shows("One");
+});
+
+test("an answer that cannot be stopped without the access token is not called stopped", async (t) => {
+  const { page } = await visit(t, locked.url, { expected });
+  await page.getByLabel("Your token").fill(TOKEN);
+  await page.keyboard.press("Enter");
+  await page.getByRole("dialog").waitFor({ state: "hidden" });
+  await say(page, "Count on");
+  const call = await upstream.nextCall();
+  call.write(delta("One"));
+  await exchangeOn(page).shows("One");
+  await page.evaluate(() => sessionStorage.setItem("access-token", '"not-the-token-any-more"'));
+  await page.getByRole("button", { name: "Stop" }).click();
+  await page.getByRole("button", { name: "Not now" }).click();
+  await page.getByRole("dialog").waitFor({ state: "hidden" });
+  call.write(delta(", two"));
+  await exchangeOn(page).shows("One, two");
+  await exchangeOn(page).is("streaming");
+  await page.getByRole("button", { name: "Stop" }).click();
+  await page.getByLabel("Your token").waitFor({ state: "hidden" });
+  call.end(...answer(", three"));
+  await exchangeOn(page).is("done");
+});
