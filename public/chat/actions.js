@@ -14,7 +14,7 @@ export function actionsOn({ shown, transcript, composer, api }) {
     (act) =>
     (...args) => {
       act(...args);
-      composer.takeOver();
+      composer.focusUnlessTouch();
     };
   return {
     retry: asking((exchange) => shown().retry(exchange)),

@@ -1,6 +1,7 @@
 import { createParser } from "eventsource-parser";
 import { ChatError, CONNECTION_LOST, INVALID_ANSWER, parseObject } from "./api.js";
 import {
+  busy,
   isBusy,
   isPassing,
   LOST,
@@ -112,8 +113,9 @@ export async function* readAnswer(connect, { after, signal, onTrouble = () => {}
       failures += 1;
       // Nothing is sent until the model's server answers. So a silence before the first word may be in good order.
       if (isSilent && !attempt.hasHeard) continue;
-      onTrouble(LOST);
-      await pause(pauseMs(failures, error), signal);
+      const ms = pauseMs(failures, error);
+      onTrouble(error.status === 429 ? busy(error, ms) : LOST);
+      await pause(ms, signal);
     } finally {
       attempt.end();
     }

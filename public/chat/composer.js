@@ -1,15 +1,12 @@
 import { together } from "./asks.js";
 import { characters, LIMITS } from "./history.js";
-import { isTouch, sendsByEnter } from "./keys.js";
+import { isTouch, onEnter } from "./keys.js";
 
 /** Whether the style sheet alone makes the field as high as its text. To do it here takes two layouts more for each key. */
 const FITS_ITSELF = CSS.supports("field-sizing", "content");
 
 /** The counter appears when fewer characters than this are left. */
 const NEAR_LIMIT = 500;
-
-/** A second Enter that comes so soon after the focus was meant for what had it before. */
-const SLIP_MS = 400;
 
 /** The field for a message, with the buttons to send it and to stop an answer. */
 export class Composer {
@@ -19,8 +16,6 @@ export class Composer {
   #stop = document.querySelector("#stop");
   #counter = document.querySelector("#counter");
   #busy = false;
-  /** When the field took over the focus of something that was used, in the time of events. */
-  #takenOver = -SLIP_MS;
   #handlers;
 
   /**
@@ -30,17 +25,10 @@ export class Composer {
   constructor(handlers) {
     this.#handlers = handlers;
     this.#field.addEventListener("input", () => {
-      this.#takenOver = -SLIP_MS;
       this.#changed();
       handlers.onDraft(this.#field.value);
     });
-    this.#field.addEventListener("keydown", (event) => {
-      if (!sendsByEnter(event)) return;
-      event.preventDefault();
-      // Whoever presses Enter twice elsewhere, or holds it, has not meant what was begun here.
-      const isSlip = event.repeat || event.timeStamp - this.#takenOver < SLIP_MS;
-      if (!isSlip) this.submit();
-    });
+    onEnter(this.#field, () => this.submit());
     this.#stop.addEventListener("click", handlers.onStop);
     this.#form.addEventListener("submit", (event) => {
       event.preventDefault();
@@ -58,12 +46,6 @@ export class Composer {
   /** On a touch screen, the keyboard would cover what is shown. */
   focusUnlessTouch() {
     if (!isTouch()) this.focus();
-  }
-
-  /** Takes over the focus of something that was used, and may be gone now. */
-  takeOver() {
-    this.#takenOver = performance.now();
-    this.focusUnlessTouch();
   }
 
   get text() {

@@ -1,6 +1,7 @@
+import { newId } from "./api.js";
 import { counterText } from "./composer.js";
 import { characters, LIMITS } from "./history.js";
-import { sendsByEnter } from "./keys.js";
+import { onEnter } from "./keys.js";
 
 /**
  * Lets the person edit a question where it stands.
@@ -17,6 +18,10 @@ export function editQuestion(place, text, { onEdit, onEnd }) {
   const form = document.importNode(content, true).firstElementChild;
   const field = form.querySelector("textarea");
   const send = form.querySelector("[type=submit]");
+  const counter = form.querySelector(".left");
+  // Several questions may be edited at once.
+  counter.id = newId();
+  field.setAttribute("aria-describedby", counter.id);
   const end = (message) => {
     form.remove();
     place.hidden = false;
@@ -24,13 +29,14 @@ export function editQuestion(place, text, { onEdit, onEnd }) {
     onEnd(message);
   };
   const message = () => field.value.trim().toWellFormed();
+  const excess = () => characters(message()) - LIMITS.messageCharacters;
+  const isValid = () => message() !== "" && excess() <= 0;
   const fit = () => {
     field.style.height = "auto";
     field.style.height = `${field.scrollHeight + 2}px`;
-    const excess = characters(message()) - LIMITS.messageCharacters;
-    // The browser says it when one tries to send it.
-    field.setCustomValidity(excess > 0 ? counterText(excess) : "");
-    send.disabled = message() === "";
+    send.disabled = !isValid();
+    counter.textContent = counterText(excess());
+    field.ariaInvalid = `${excess() > 0}`;
   };
   field.value = text;
   field.addEventListener("input", () => {
@@ -43,14 +49,12 @@ export function editQuestion(place, text, { onEdit, onEnd }) {
       event.preventDefault();
       end();
     }
-    if (!sendsByEnter(event)) return;
-    event.preventDefault();
-    form.requestSubmit();
   });
+  onEnter(field, () => form.requestSubmit());
   form.querySelector("[type=button]").addEventListener("click", () => end());
   form.addEventListener("submit", (event) => {
     event.preventDefault();
-    if (message() !== "") end(message());
+    if (isValid()) end(message());
   });
   place.before(form);
   place.hidden = true;

@@ -49,7 +49,8 @@ for (const button of document.querySelectorAll(".open-settings")) {
   button.addEventListener("click", openSettings);
 }
 document.addEventListener("keydown", (event) => {
-  const isEscape = event.key === "Escape" && !event.isComposing && !event.defaultPrevented;
+  const isEscape =
+    event.key === "Escape" && !event.isComposing && !event.defaultPrevented && !event.repeat;
   if (isEscape && !document.querySelector("dialog[open]")) page.stop();
 });
 

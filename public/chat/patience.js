@@ -47,10 +47,15 @@ export function isBusy(error) {
   );
 }
 
+/** The trouble of a service that takes nothing for so long. @param {ChatError} error @returns {Trouble} */
+export function busy({ problem }, ms) {
+  return { kind: "busy", reason: problem.error, until: Date.now() + ms };
+}
+
 /** Waits as long as the service asks for. @param {ChatError} error @param {OnTrouble} onTrouble */
-export async function waitOut({ problem, retryAfterMs }, signal, onTrouble) {
-  onTrouble({ kind: "busy", reason: problem.error, until: Date.now() + retryAfterMs });
-  await pause(retryAfterMs, signal, ["wake"]);
+export async function waitOut(error, signal, onTrouble) {
+  onTrouble(busy(error, error.retryAfterMs));
+  await pause(error.retryAfterMs, signal, ["wake"]);
   onTrouble();
 }
 

@@ -98,3 +98,17 @@ async function columns(table) {
     };
   }, Array.from(picture));
 }
+
+test("what is written is read from the side where it begins", async (t) => {
+  const { page } = await visit(t, app.url);
+  const field = page.getByLabel("Message", { exact: true });
+  await field.fill("שלום world");
+  assert.deepEqual(await sideOf(field), ["rtl", "right"]);
+  await field.fill("Hello עולם");
+  assert.deepEqual(await sideOf(field), ["ltr", "left"]);
+  await shown(page, "שלום");
+  await exchangeOn(page).edit.click();
+  const edit = page.getByLabel("Edit your message");
+  await edit.fill("שלום world");
+  assert.deepEqual(await sideOf(edit), ["rtl", "right"]);
+});

@@ -3,7 +3,7 @@ import assert from "node:assert/strict";
 import test, { beforeEach } from "node:test";
 import { exchangeOn, openTab, say, visit } from "../support/browser.mjs";
 import { startWorker } from "../support/harness.mjs";
-import { answer, delta, startUpstream } from "../support/upstream.mjs";
+import { answer, delta, done, finish, startUpstream } from "../support/upstream.mjs";
 
 const upstream = await startUpstream();
 const app = await startWorker(
@@ -33,6 +33,19 @@ async function converse(page, question, ...contents) {
 async function editTo(page, index, text) {
   await exchangeOn(page, index).edit.click();
   await fieldOf(page).fill(text);
+}
+
+/** Presses Enter twice, as quickly as on a machine that is never busy. */
+function pressTwice(page) {
+  return page.evaluate(() => {
+    const options = { key: "Enter", bubbles: true, cancelable: true };
+    for (const _ of [1, 2]) {
+      const focused = document.activeElement;
+      focused.dispatchEvent(new KeyboardEvent("keydown", options));
+      // What the browser itself makes of the key.
+      if (focused.matches("button")) focused.click();
+    }
+  });
 }
 
 /** Has another device edit the first question. */
@@ -151,12 +164,62 @@ test("an edit that is sent with a second Enter sends nothing else", async (t) =>
   const message = page.getByLabel("Message", { exact: true });
   await message.fill("Half a thought");
   await editTo(page, 0, "The first, in haste");
-  await fieldOf(page).press("Enter");
-  await page.keyboard.press("Enter");
+  await pressTwice(page);
   (await upstream.nextCall()).end(...answer("One, in haste"));
   await exchangeOn(page).is("done");
   assert.equal(await message.inputValue(), "Half a thought");
   assert.deepEqual(await questions(page), ["The first, in haste"]);
+});
+
+test("an Enter that is held sends once, and nothing that gets the focus meanwhile", async (t) => {
+  const { page } = await visit(t, app.url);
+  await converse(page, "The first", "One");
+  const message = page.getByLabel("Message", { exact: true });
+  await message.fill("Half a thought");
+  await exchangeOn(page, 0).edit.focus();
+  // To press a key that is down already repeats it, as holding it does.
+  await page.keyboard.down("Enter");
+  await fieldOf(page).waitFor();
+  await page.keyboard.down("Enter");
+  await page.keyboard.up("Enter");
+  assert.equal(await fieldOf(page).inputValue(), "The first", "it is still being edited");
+  await fieldOf(page).fill("The first, in haste");
+  await page.keyboard.down("Enter");
+  await fieldOf(page).waitFor({ state: "detached" });
+  await message.and(page.locator(":focus")).waitFor();
+  await page.keyboard.down("Enter");
+  await page.keyboard.up("Enter");
+  (await upstream.nextCall()).end(...answer("One, in haste"));
+  await exchangeOn(page).is("done");
+  assert.equal(await message.inputValue(), "Half a thought");
+  assert.deepEqual(await questions(page), ["The first, in haste"]);
+});
+
+test("a second Enter on the way into an edit does not send it", async (t) => {
+  const { page } = await visit(t, app.url);
+  await converse(page, "The first", "One");
+  await exchangeOn(page, 0).edit.focus();
+  await pressTwice(page);
+  assert.equal(await fieldOf(page).inputValue(), "The first");
+  assert.equal(upstream.calls.length, 1);
+});
+
+test("an Escape that is held gives up an edit, and stops no answer", async (t) => {
+  const { page } = await visit(t, app.url);
+  await converse(page, "The first", "One");
+  await exchangeOn(page, 0).edit.click();
+  await say(page, "The second");
+  const call = await upstream.nextCall();
+  call.write(delta("Two"));
+  await exchangeOn(page).shows("Two");
+  await fieldOf(page).focus();
+  await page.keyboard.down("Escape");
+  await fieldOf(page).waitFor({ state: "detached" });
+  await page.keyboard.down("Escape");
+  await page.keyboard.up("Escape");
+  call.end(delta(" and more"), finish("stop"), done);
+  await exchangeOn(page).is("done");
+  await exchangeOn(page).shows("Two and more");
 });
 
 test("an edit that is too long to be sent says so", async (t) => {
@@ -164,8 +227,13 @@ test("an edit that is too long to be sent says so", async (t) => {
   await converse(page, "The first", "One");
   await editTo(page, 0, "x".repeat(8001));
   await fieldOf(page).press("Enter");
-  const told = await fieldOf(page).evaluate(({ validationMessage }) => validationMessage);
-  assert.equal(told, "1 character too long");
+  const form = page.locator(".edit-question");
+  await form.getByText("1 character too long").waitFor();
+  assert.equal(await form.getByRole("button", { name: "Send" }).isDisabled(), true);
+  const described = await fieldOf(page).evaluate(
+    (field) => document.getElementById(field.getAttribute("aria-describedby")).textContent,
+  );
+  assert.equal(described, "1 character too long");
   await fieldOf(page).fill("x".repeat(8000));
   await fieldOf(page).press("Enter");
   (await upstream.nextCall()).end(...answer("Long"));

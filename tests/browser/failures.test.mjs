@@ -177,6 +177,16 @@ test("an overloaded service may have begun, so the page only offers to try again
   assert.equal(await again(page).isVisible(), false);
 });
 
+test("a wait that has no end is not told", async (t) => {
+  const { page } = await visit(t, app.url, { expected });
+  const json = { ...errorEnding("upstream_unavailable"), correlation_id: "abc-123" };
+  const refused = { status: 503, json, headers: { "retry-after": "1e999" } };
+  await page.route("**/chat", (route) => route.fulfill(refused));
+  await say(page, "Hello, for ever");
+  await assertFailed(exchangeOn(page), errorEnding("upstream_unavailable"));
+  assert.equal(await again(page).textContent(), "");
+});
+
 test("a wait that is longer than a person waits is told by the clock", async (t) => {
   const { page } = await visit(t, app.url, { expected });
   await say(page, "Hello, until tomorrow");

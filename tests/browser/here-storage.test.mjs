@@ -1,7 +1,6 @@
 /** Conversations that the browser keeps, whatever becomes of its storage and of the service. */
 import assert from "node:assert/strict";
 import test, { beforeEach } from "node:test";
-import { find } from "../../public/chat/keep/search.js";
 import { exchangeOn, openTab, say, visit } from "../support/browser.mjs";
 import { startWorker } from "../support/harness.mjs";
 import { answer, startUpstream } from "../support/upstream.mjs";
@@ -61,31 +60,6 @@ test("answers to two tabs that end at the same time are both kept", async (t) =>
   assert.deepEqual(answers, ["Both", ...Array(10).fill("Well")]);
 });
 
-test("what the browser has no room for is called so, and is listed once", async (t) => {
-  const { page } = await visit(t, app.url);
-  await converse(page, "The first", "One");
-  const note = page.locator("#kept-here");
-  assert.equal(await note.textContent(), "Kept in this browser only");
-  await page.evaluate(() => {
-    const { put } = IDBObjectStore.prototype;
-    IDBObjectStore.prototype.put = function (...args) {
-      const request = put.apply(this, args);
-      // Browsers find out only when they write. What is committed at once, they do not tell.
-      if (this.name !== "partials") {
-        request.addEventListener("success", () => this.transaction.abort());
-      }
-      return request;
-    };
-  });
-  await converse(page, "The second", "Two");
-  await note.filter({ hasText: "What is new is lost when you close the page." }).waitFor();
-  await page.evaluate(() => document.dispatchEvent(new Event("visibilitychange")));
-  await page.getByRole("link", { name: "New conversation" }).click();
-  await rows(page).first().getByRole("link").click();
-  await exchangeOn(page, 1).shows("Two");
-  assert.equal(await rows(page).count(), 1);
-});
-
 test("a question in a conversation whose storage was cleared is given back", async (t) => {
   const { page } = await visit(t, app.url);
   await converse(page, "The first", "One");
@@ -131,14 +105,9 @@ test("without a network, what this browser keeps is listed where the service kee
   await page.goto(app.url);
   await rows(page).first().getByRole("link", { name: "Kept here" }).waitFor();
   await page.getByText("You are offline. These can still be read.").waitFor();
-});
-
-test("what a search shows has no half letters", async () => {
-  const content = `needle ${"😀".repeat(80)}`;
-  const summary = { id: "a", title: "t", updated_at: "" };
-  for (const pad of ["", "x"]) {
-    const turns = [{ role: "user", content: pad + content }];
-    const [{ snippet }] = await find(`${pad}needle`, [summary], async () => ({ turns }));
-    assert.ok(snippet.isWellFormed(), snippet);
-  }
+  const search = page.getByRole("searchbox", { name: "Search the conversations" });
+  await search.fill("something else");
+  await page.getByText("The list could not be loaded. No connection.").waitFor();
+  await search.fill("yes");
+  await rows(page).filter({ hasText: "Kept here Yes" }).waitFor();
 });

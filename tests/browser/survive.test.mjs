@@ -280,3 +280,33 @@ test("an answer whose access token was changed meanwhile is read on with the new
   await assertShows(page, "One, two, three");
   assert.equal(upstream.calls.length, 1);
 });
+
+for (const [seconds, wait] of [
+  ["9999999", "60 seconds"],
+  ["1e999", undefined],
+]) {
+  test(`a running answer is read on although the service asks to wait ${seconds} seconds`, async (t) => {
+    const { page } = await visit(t, server.url, { expected });
+    const call = await begin(page, "Count to two", "One");
+    await page.clock.install();
+    const busy = { error: "Too many requests", detail: "Wait.", code: "rate_limited" };
+    let refusals = 0;
+    await page.route("**/answers/**", (route) => {
+      refusals += 1;
+      return route.fulfill({ status: 429, headers: { "retry-after": seconds }, json: busy });
+    });
+    await page.clock.pauseAt(Date.now() + 3000);
+    const refused = page.waitForResponse("**/answers/**");
+    await page.context().setOffline(true);
+    await page.context().setOffline(false);
+    await refused;
+    const told = wait ? `Too many requests. Trying again in ${wait}…` : "Too many requests. Try";
+    await exchangeOn(page).status.filter({ hasText: told }).waitFor();
+    assert.ok(refusals < 3, `${refusals} requests`);
+    await page.unroute("**/answers/**");
+    await page.clock.runFor(61_000);
+    await page.clock.resume();
+    call.end(delta(", two"), finish("stop"), done);
+    await assertShows(page, "One, two");
+  });
+}

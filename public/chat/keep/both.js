@@ -1,3 +1,5 @@
+import { isOffline } from "./server.js";
+
 /**
  * The conversations of the service, and beside them those that this browser has kept while the service kept none. Each
  * stays where it is. The interface is that of `ServerKeeper`.
@@ -14,13 +16,19 @@ export class BothKeeper {
     this.#here = here;
   }
 
-  /** A page has those of this browser that belong between its own. */
+  onTrouble(act) {
+    this.#here.onTrouble(act);
+  }
+
+  /** A page has those of this browser that belong between its own; where the service cannot be reached, those alone. */
   async list({ before, q, ...options } = {}) {
     const [newest, serverBefore] = before === undefined ? [] : JSON.parse(before);
     const here = await this.#here.list({ q, limit: Number.POSITIVE_INFINITY });
-    const page = await this.#server
-      .list({ ...options, q, before: serverBefore })
-      .catch((error) => withoutServer(error, before === undefined && !q && here));
+    const page = await this.#server.list({ ...options, q, before: serverBefore }).catch((error) => {
+      const isEnough = before === undefined && here.conversations.length > 0;
+      if (!isOffline(error) || !isEnough) throw error;
+      return { conversations: [], next: null, isCopy: true };
+    });
     const last = page.conversations.at(-1);
     const end = page.next && last ? timeOf(last) : Number.NEGATIVE_INFINITY;
     const between = here.conversations.filter(
@@ -79,13 +87,6 @@ export class BothKeeper {
   #readerOf(answerId) {
     return this.#here.knows(answerId) ? this.#here : this.#server;
   }
-}
-
-/** Offline, what this browser keeps can still be read. */
-function withoutServer(error, here) {
-  if (error.problem?.code !== "no_connection" || !here || here.conversations.length === 0)
-    throw error;
-  return { conversations: [], next: null, isCopy: true };
 }
 
 function timeOf({ updated_at }) {

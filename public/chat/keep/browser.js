@@ -19,8 +19,10 @@ const NOT_FOUND = {
   code: "not_found",
 };
 
-const NOT_KEPT =
-  "This browser has no room to keep more. What is new is lost when you close the page.";
+/** Why nothing can be kept. */
+const FULL = "Nothing can be kept on this device: it is full.";
+const FORBIDDEN = "Nothing can be kept in this browser.";
+const LOST = "What is new is lost when this page is closed.";
 
 const UNANSWERED = {
   error: "There is no answer",
@@ -36,9 +38,10 @@ export class BrowserKeeper {
   /** @type {"browser"} */
   kind = "browser";
   #api;
-  #shelf = new Shelf(() => {
-    document.querySelector("#kept-here").textContent = NOT_KEPT;
-  });
+  #shelf = new Shelf((trouble) => this.#tell(trouble));
+  /** Why what is new will not outlive the page. */
+  #trouble = "";
+  #onTrouble = (_) => {};
   #presence = new Presence();
   /** Conversations by the ids of their answers. @type {Map<string, string>} */
   #places = new Map();
@@ -48,6 +51,20 @@ export class BrowserKeeper {
   /** @param {import("../api.js").Api} api */
   constructor(api) {
     this.#api = api;
+  }
+
+  /** Has somebody told when nothing can be kept any more, and when it can again. @param {(trouble: string) => void} act */
+  onTrouble(act) {
+    this.#onTrouble = act;
+    if (this.#trouble !== "") act(this.#trouble);
+  }
+
+  #tell(error) {
+    const why = error?.name === "QuotaExceededError" ? FULL : FORBIDDEN;
+    const trouble = error === undefined ? "" : `${why} ${LOST}`;
+    if (trouble === this.#trouble) return;
+    this.#trouble = trouble;
+    this.#onTrouble(trouble);
   }
 
   async list({ q = "", before, limit = 30 } = {}) {
@@ -147,9 +164,14 @@ export class BrowserKeeper {
     const { answerId, conversationId } = ask;
     this.#places.set(answerId, conversationId);
     const stopped = await this.#presence.enter(answerId, signal);
-    if (stopped && !(await this.#isAsked(ask))) return yield* this.#get(ask, stopped, onTrouble);
+    if (stopped) {
+      try {
+        if (!(await this.#isAsked(ask))) return yield* this.#get(ask, stopped, onTrouble);
+      } finally {
+        this.#presence.leave(answerId);
+      }
+    }
     // Another tab has asked the same, and there is one answer to both.
-    if (stopped) this.#presence.leave(answerId);
     while (!(await this.#isAsked(ask)) && (await this.#presence.has(answerId))) {
       await this.#presence.heard(answerId, LOOK_MS, signal);
     }
@@ -166,10 +188,8 @@ export class BrowserKeeper {
   async *#get(ask, stopped, onTrouble) {
     const { answerId, conversationId } = ask;
     const found = await this.#shelf.get(conversationId);
-    if (!found && ask.after !== null) {
-      this.#presence.leave(answerId);
-      throw new ChatError(NOT_FOUND, newId(), { status: 404 });
-    }
+    // Without what it follows, the model would not know what is spoken of.
+    if (!found && ask.after !== null) throw new ChatError(NOT_FOUND, newId(), { status: 404 });
     const conversation = found ?? emptyConversation(ask);
     const all = exchangesOf(conversation.turns);
     const earlier = pathTo(all.find(({ turnId }) => turnId === ask.after));
@@ -220,8 +240,7 @@ export class BrowserKeeper {
     } finally {
       saving.end();
       await this.#write(conversationId, turns);
-      await this.#shelf.removePartial(answerId);
-      this.#presence.leave(answerId);
+      await this.#shelf.removePartial(answerId).catch(() => {});
     }
   }
 

@@ -33,8 +33,12 @@ export async function chooseKeeper(api) {
   const here = new BrowserKeeper(api);
   const takenId = await takeOver(here);
   if (kind === "browser") return { keeper: here, isKnown, takenId };
-  const { conversations } = await here.list({ limit: 1 });
-  const keeper = conversations.length > 0 ? new BothKeeper(server, here) : server;
+  // What cannot be read now says so in the list.
+  const hasSome = await here.list({ limit: 1 }).then(
+    ({ conversations }) => conversations.length > 0,
+    () => true,
+  );
+  const keeper = hasSome ? new BothKeeper(server, here) : server;
   return { keeper, isKnown, takenId };
 }
 

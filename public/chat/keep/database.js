@@ -13,6 +13,11 @@ const NAME = "assistant";
 /** @type {Promise<import("idb").IDBPDatabase> | undefined} */
 let opened;
 
+/** Has it opened anew when it is needed again. */
+function forget() {
+  opened = undefined;
+}
+
 /**
  * @returns {Promise<import("idb").IDBPDatabase>}
  * @throws where the browser stores nothing
@@ -28,11 +33,11 @@ export function database() {
     // Another tab has a newer version of this page, or the database is being deleted.
     blocking: (_, __, event) => {
       event.target.close();
-      opened = undefined;
+      forget();
     },
-    terminated: () => {
-      opened = undefined;
-    },
+    terminated: forget,
   });
+  // The next time may be better.
+  opened.catch(forget);
   return opened;
 }

@@ -41,11 +41,24 @@ function around(words, text) {
   const at = Array.from(line.matchAll(/[\p{L}\p{N}\p{M}]+/gu)).find(([word]) =>
     words.some((sought) => plainOf(word).startsWith(sought)),
   );
-  const start = Math.max(0, line.lastIndexOf(" ", Math.max(0, (at?.index ?? 0) - AROUND)) + 1);
-  const end = Math.min(line.length, (at?.index ?? 0) + AROUND);
-  // Half a surrogate pair is no letter.
-  const shown = line.slice(start, end).replace(/[\uD800-\uDBFF]$/, "");
-  return `${start > 0 ? "…" : ""}${shown.trim()}${end < line.length ? "…" : ""}`;
+  const found = at?.index ?? 0;
+  const start = beginning(line, Math.max(0, found - AROUND));
+  const end = letterAt(line, Math.min(line.length, found + AROUND));
+  return `${start > 0 ? "…" : ""}${line.slice(start, end).trim()}${end < line.length ? "…" : ""}`;
+}
+
+/** Where the word at a place begins, or the letter where words are endless, as without spaces between them. */
+function beginning(line, at) {
+  const start = line.lastIndexOf(" ", at) + 1;
+  return at - start < AROUND ? start : letterAt(line, at);
+}
+
+/** Where the letter at a place begins, as people count letters: an emoji may be made of several. */
+function letterAt(line, at) {
+  // None is longer than this, and nothing is far from its nearest.
+  const from = Math.max(0, at - AROUND);
+  const letters = new Intl.Segmenter().segment(line.slice(from, at + AROUND));
+  return from + (letters.containing(at - from)?.index ?? at - from);
 }
 
 function wordsOf(text) {

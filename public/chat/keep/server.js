@@ -178,7 +178,7 @@ function pathOf(id) {
 }
 
 /** Whether the service cannot be reached: the network is gone, or a proxy stands alone. */
-function isOffline(error) {
+export function isOffline(error) {
   const { code } = error.problem ?? {};
   return code === "no_connection" || (code === "invalid_answer" && error.status >= 500);
 }

@@ -1,9 +1,16 @@
+import { ChatError, newId } from "../api.js";
 import { database } from "./database.js";
+
+const NEWER = {
+  error: "Another tab has a newer version of this page",
+  detail: "Reload this one to go on.",
+  code: "newer_page",
+};
 
 /**
  * @typedef {{ content: string, reasoning?: string }} Partial How far an answer has come.
  *
- * @typedef {import("./server.js").Conversation} Conversation
+ * @typedef {import("./server.js").KeptConversation} KeptConversation
  */
 
 /**
@@ -11,79 +18,95 @@ import { database } from "./database.js";
  * page is closed.
  */
 export class Shelf {
-  /** @type {Map<string, import("./server.js").KeptConversation>} */
+  /** @type {Map<string, KeptConversation>} */
   #inMemory = new Map();
   /** The same database without waiting for it. @type {import("idb").IDBPDatabase | undefined} */
   #database;
-  #onUnsaved;
+  #onTrouble;
 
-  /** @param {() => void} onUnsaved something will not outlive the page */
-  constructor(onUnsaved) {
-    this.#onUnsaved = onUnsaved;
+  /**
+   * @param {(trouble: unknown) => void} onTrouble is told why something will not outlive the page; `undefined`: by now,
+   *   everything will
+   */
+  constructor(onTrouble) {
+    this.#onTrouble = onTrouble;
   }
 
-  /** @returns {Promise<import("./server.js").KeptConversation | undefined>} */
+  /** @returns {Promise<KeptConversation | undefined>} */
   async get(id) {
-    this.#database ??= await quietly((it) => it);
-    return this.#inMemory.get(id) ?? (await quietly((it) => it.get("conversations", id)));
+    const inMemory = this.#inMemory.get(id);
+    if (inMemory) return inMemory;
+    this.#database = await quietly((it) => it);
+    return quietly((it) => it.get("conversations", id));
   }
 
-  /** @param {import("./server.js").KeptConversation} conversation @returns {Promise<boolean>} whether it outlives the page */
+  /** @param {KeptConversation} conversation @returns {Promise<boolean>} whether it outlives the page */
   async put(conversation) {
-    const saved = await quietly(async (it) => {
-      const transaction = it.transaction(["conversations", "summaries"], "readwrite");
-      await Promise.all([
-        transaction.objectStore("conversations").put(conversation),
-        transaction.objectStore("summaries").put(summaryOf(conversation)),
-        transaction.done,
-      ]);
-      return true;
-    });
-    if (saved) this.#inMemory.delete(conversation.id);
-    else {
-      this.#inMemory.set(conversation.id, structuredClone(conversation));
-      this.#onUnsaved();
+    const { id } = conversation;
+    try {
+      await write(() => conversation);
+    } catch (error) {
+      this.#inMemory.set(id, structuredClone(conversation));
+      this.#onTrouble(error);
+      return false;
     }
-    return saved === true;
+    this.#inMemory.delete(id);
+    await this.#tryAgain();
+    return true;
   }
 
   /**
    * Changes a conversation as it is at this moment: another tab may have written to it since it was read.
    *
-   * @param {(conversation?: Conversation) => Conversation | undefined} change gives what is to be kept; nothing: all stays
+   * @param {(conversation?: KeptConversation) => KeptConversation | undefined} change gives what is to be kept; nothing: all stays
    */
   async update(id, change) {
     let changed = change(this.#inMemory.get(id));
-    const isSaved = await quietly(async (it) => {
-      if (this.#inMemory.has(id)) return false;
-      const transaction = it.transaction(["conversations", "summaries"], "readwrite");
-      const conversations = transaction.objectStore("conversations");
-      changed = change(await conversations.get(id));
-      if (!changed) return true;
-      await Promise.all([
-        conversations.put(changed),
-        transaction.objectStore("summaries").put(summaryOf(changed)),
-        transaction.done,
-      ]);
-      return true;
-    });
-    if (!isSaved && changed) await this.put(changed);
+    if (!this.#inMemory.has(id)) {
+      try {
+        await write(async (conversations) => {
+          changed = change(await conversations.get(id));
+          return changed;
+        });
+        return await this.#tryAgain();
+      } catch (error) {
+        if (!changed) this.#onTrouble(error);
+      }
+    }
+    if (changed) await this.put(changed);
+  }
+
+  /** What there was no room for may have some by now. */
+  async #tryAgain() {
+    try {
+      for (const [id, conversation] of this.#inMemory) {
+        await write(() => conversation);
+        if (this.#inMemory.get(id) === conversation) this.#inMemory.delete(id);
+      }
+      this.#onTrouble(undefined);
+    } catch (error) {
+      this.#onTrouble(error);
+    }
   }
 
   async remove(id) {
     this.#inMemory.delete(id);
     await quietly(async (it) => {
       const transaction = it.transaction(["conversations", "summaries"], "readwrite");
-      transaction.objectStore("conversations").delete(id);
-      transaction.objectStore("summaries").delete(id);
-      await transaction.done;
+      await Promise.all([
+        transaction.objectStore("conversations").delete(id),
+        transaction.objectStore("summaries").delete(id),
+        transaction.done,
+      ]);
     });
+    await this.#tryAgain();
   }
 
   async clear() {
     this.#inMemory.clear();
     const stores = ["conversations", "summaries", "partials"];
     await quietly((it) => Promise.all(stores.map((store) => it.clear(store))));
+    this.#onTrouble(undefined);
   }
 
   /**
@@ -95,8 +118,10 @@ export class Shelf {
   putPartial(answerId, { content, reasoning }) {
     try {
       const transaction = this.#database.transaction("partials", "readwrite");
-      transaction.store.put({ content, reasoning }, answerId).catch(() => {});
+      const put = transaction.store.put({ content, reasoning }, answerId);
       transaction.commit();
+      // The end of the answer is written once more, and tells if there is no room.
+      Promise.all([put, transaction.done]).catch(() => {});
     } catch {
       // There is no database.
     }
@@ -128,10 +153,35 @@ export function summaryOf({ id, title, created_at, updated_at, turns }) {
   return { id, title, created_at, updated_at, turn_count: turns.length, state };
 }
 
+/**
+ * Writes a conversation, and how the list shows it.
+ *
+ * @param {(conversations: import("idb").IDBPObjectStore) => KeptConversation | undefined | Promise<KeptConversation | undefined>} make
+ *   gives it; nothing: all stays
+ */
+async function write(make) {
+  const transaction = (await database()).transaction(["conversations", "summaries"], "readwrite");
+  const { done } = transaction;
+  // Where a request fails, this fails with it, and nobody waits for it then.
+  done.catch(() => {});
+  const conversations = transaction.objectStore("conversations");
+  const conversation = await make(conversations);
+  if (conversation) {
+    const summaries = transaction.objectStore("summaries");
+    await Promise.all([conversations.put(conversation), summaries.put(summaryOf(conversation))]);
+  }
+  await done;
+}
+
+/**
+ * @returns nothing where the browser stores nothing
+ * @throws {ChatError} if there is something that this page cannot read
+ */
 async function quietly(act) {
   try {
     return await act(await database());
-  } catch {
+  } catch (error) {
+    if (error?.name === "VersionError") throw new ChatError(NEWER, newId());
     return undefined;
   }
 }

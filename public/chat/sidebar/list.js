@@ -18,13 +18,14 @@ export class ConversationList {
   }
 
   /**
-   * Shows these conversations and no others. Rows that stay are not touched, so they keep the focus.
+   * Shows these conversations and no others. What has the focus keeps it, also in a row that moves.
    *
    * @param {Summary[]} summaries in their order
    * @param {{ query?: string, openId?: string }} options
    */
   show(summaries, { query = "", openId }) {
     const now = new Date();
+    const focused = document.activeElement;
     /** @type {Map<string, Element[]>} */
     const days = new Map();
     for (const summary of summaries) {
@@ -43,6 +44,7 @@ export class ConversationList {
       return section;
     });
     arrange(this.#element, sections);
+    if (this.#element.contains(focused)) focused.focus({ preventScroll: true });
     const shown = new Set(summaries.map(({ id }) => id));
     for (const id of this.#rows.keys()) if (!shown.has(id)) this.#rows.delete(id);
   }

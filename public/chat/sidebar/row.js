@@ -60,8 +60,8 @@ export class Row {
     return this.#more;
   }
 
-  /** Edits the title in its place. @param {(title: string) => void} onRenamed called if it has changed */
-  rename(onRenamed) {
+  /** Edits the title in its place. @param {(title: string) => void} onEnd is told the title as it is then */
+  rename(onEnd) {
     const field = document.createElement("input");
     const { title } = this.summary;
     Object.assign(field, { className: "rename", value: title, ariaLabel: "Title", dir: "auto" });
@@ -75,7 +75,7 @@ export class Row {
       this.element.classList.remove("renaming");
       if (hasFocus) this.focus();
       const renamed = entered.slice(0, MAX_TITLE_LENGTH).join("");
-      if (isKept && renamed !== "" && renamed !== title) onRenamed(renamed);
+      onEnd((isKept && renamed) || title);
     };
     field.addEventListener("blur", () => end(true, false));
     field.addEventListener("keydown", (event) => {

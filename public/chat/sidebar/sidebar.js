@@ -11,6 +11,8 @@ import { Toast } from "./toast.js";
 /** How often the list is read again while an answer is running, which may be on another device. */
 const RUNNING_MS = 10_000;
 
+const KEPT_HERE = "Kept in this browser only";
+
 /** The kept conversations: the list with its search, and what can be done with each of them. */
 export class Sidebar {
   #page;
@@ -116,7 +118,14 @@ export class Sidebar {
 
   #use(keeper) {
     this.#keeper = keeper;
-    document.querySelector("#kept-here").hidden = keeper.kind !== "browser";
+    const note = document.querySelector("#kept-here");
+    note.hidden = keeper.kind !== "browser";
+    // The note is out of sight on a phone.
+    keeper.onTrouble?.((trouble) => {
+      note.hidden = !trouble && keeper.kind !== "browser";
+      note.textContent = trouble || KEPT_HERE;
+      if (trouble) this.#toast.tell(trouble);
+    });
     this.#removals.resume();
     this.#begin();
     // Somebody may be quicker than the service.
@@ -204,6 +213,7 @@ export class Sidebar {
   }
 
   async #rename({ id, title: oldTitle }, title) {
+    if (title === oldTitle) return this.#show();
     this.#update({ id, title });
     try {
       await this.#keeper.rename(id, title);
@@ -211,11 +221,8 @@ export class Sidebar {
       this.#update({ id, title: oldTitle });
       return this.#fail("The title could not be changed.", error);
     }
-    // The service counts a new title as a change, so the row moves to the top, and must not lose the focus by that.
-    const { element } = this.#list.row(id) ?? {};
-    const hasFocus = element?.contains(document.activeElement);
+    // The service counts a new title as a change, so the row moves to the top.
     this.#tell("changed", { summary: { id, title, updated_at: new Date().toISOString() } });
-    if (hasFocus) this.#list.row(id)?.focus();
   }
 
   async #export({ id, title }) {
