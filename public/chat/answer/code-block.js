@@ -1,5 +1,4 @@
 import { CodePiece } from "./code-piece.js";
-import { Colours } from "./colours.js";
 import { copyOnClick } from "./copy.js";
 
 /** @type {WeakMap<Element, CodeBlock>} */
@@ -11,6 +10,7 @@ export class CodeBlock {
   /** @type {CodePiece[]} */
   #pieces = [];
   #text = "";
+  /** @type {import("./colours.js").Colours | undefined} */
   #colours;
 
   /** @param {string} language as the model names it */
@@ -26,8 +26,17 @@ export class CodeBlock {
     box.tabIndex = 0;
     box.append(this.#code);
     this.element.append(box);
-    this.#colours = new Colours(this, language);
     blocks.set(this.element, this);
+    if (language) this.#loadColours(language);
+  }
+
+  async #loadColours(language) {
+    try {
+      const { Colours } = await import("./colours.js");
+      this.#colours = new Colours(this, language);
+    } catch {
+      // Without a connection, the code has no colours.
+    }
   }
 
   /**
@@ -56,7 +65,7 @@ export class CodeBlock {
       if (this.#pieces.at(-1)?.isFull !== false) this.#startPiece();
       rest = this.#pieces.at(-1).take(rest);
     }
-    this.#colours.refresh();
+    this.#colours?.refresh();
   }
 
   #startPiece() {
@@ -68,7 +77,7 @@ export class CodeBlock {
   /** Nothing more will come. */
   close() {
     if (this.#text !== "" && !this.#text.endsWith("\n")) this.append("\n");
-    this.#colours.refresh();
+    this.#colours?.refresh();
   }
 
   /**

@@ -1,3 +1,5 @@
+import { Helper } from "./helper.js";
+
 /**
  * Colours for code. They come from a worker, so that neither a long block nor one that is made to be slow holds up the
  * page. The code is there from the start; its colours follow when they are ready.
@@ -34,7 +36,7 @@ export class Colours {
     this.#block = block;
     this.#language = language.toLowerCase();
     all.set(block.element, this);
-    if (language) sight.observe(block.element);
+    sight.observe(block.element);
   }
 
   /** Colours the lines that have been added. */
@@ -84,11 +86,13 @@ async function enqueue(colours) {
   }
 }
 
-/** Without a connection, there are no colours until the next block. */
+const helper = new Helper(() => import("./highlight-worker.js"));
+
+/** The colours of a text. There are none if they take too long or cannot be loaded. */
 async function colour(language, text) {
   try {
-    const { coloursOf } = await import("./highlighter.js");
-    return await coloursOf(language, text);
+    const { kinds, lengths, names } = await helper.ask({ language, text });
+    return Array.from(kinds, (kind, at) => ({ kind: names[kind], length: lengths[at] }));
   } catch {
     return [];
   }
