@@ -9,7 +9,6 @@ use super::journal;
 use super::schema::{self, OpenError};
 use super::sql::{Database, rows};
 use super::store::{State, Store};
-use super::usage::Billed;
 
 /// An answer that was ended because the instance that wrote it is gone.
 #[derive(Clone, Debug, Eq, PartialEq)]
@@ -52,8 +51,8 @@ impl<D: Database> Store<D> {
                 state: State::Interrupted,
                 ending: &ending,
                 pieces: &pieces,
-                // Whether upstream had begun to answer is not known.
-                billed: Billed::Uncounted,
+                // Whether upstream had begun to answer is not known, nor what it told.
+                seen: Some(pieces.seen()),
                 now_ms,
             };
             self.end(exchange, &ended)?;

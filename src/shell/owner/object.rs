@@ -13,13 +13,13 @@ use crate::memory::answer::Ended;
 use crate::memory::recovery::Recovered;
 use crate::memory::schema::OpenError;
 use crate::memory::store::{State, Store};
-use crate::memory::usage::Billed;
 use crate::openai::failure::Failure;
 use crate::shell::early_end::EarlyEnd;
 use crate::shell::isolate::Isolate;
 use crate::shell::runtime::wait::Waiting;
 use crate::shell::runtime::{js, task};
 use crate::stream::pieces::Pieces;
+use crate::stream::seen::Seen;
 use crate::telemetry::record::Level;
 
 /// One owner's object.
@@ -42,7 +42,7 @@ pub(super) enum Unsaved {
         exchange: u64,
         pieces: Pieces,
         ending: String,
-        billed: Billed,
+        seen: Option<Seen>,
     },
     /// It never began.
     Forgotten { exchange: u64 },
@@ -151,13 +151,13 @@ impl Unsaved {
                 exchange,
                 pieces,
                 ending,
-                billed,
+                seen,
             } => {
                 let ended = Ended {
                     state: State::Interrupted,
                     ending,
                     pieces,
-                    billed: *billed,
+                    seen: *seen,
                     now_ms: js::now_ms(),
                 };
                 store.end(*exchange, &ended).map(|_| ())
