@@ -121,6 +121,12 @@ impl<D: Database> Store<D> {
         Ok(true)
     }
 
+    /// The model of an answer that an earlier instance left unfinished, where final frames tell it. Of one that has no pieces,
+    /// it is not known whether it had begun.
+    pub(super) fn told_model<'m>(&self, model: &'m str, pieces: &Pieces) -> Option<&'m str> {
+        (self.tells_models && pieces.count() > 0).then_some(model)
+    }
+
     /// The answer of this id. One that an earlier instance left unfinished is told as [`Store::recover`] will end it.
     ///
     /// # Errors
@@ -129,17 +135,20 @@ impl<D: Database> Store<D> {
     pub fn answer(&self, answer_id: &str) -> Result<Option<StoredAnswer>, D::Error> {
         const FIND: &str =
             "SELECT e.number, c.id, e.state, e.request, e.correlation_id, e.answer_turn,
-            e.history_turns, e.ending, e.pieces
+            e.history_turns, e.ending, e.pieces, e.model
             FROM exchanges e JOIN conversations c ON c.number = e.conversation WHERE e.id = ?1";
         let mut found = rows(&self.database, FIND, &[answer_id.into()])?;
-        let Some(mut stored) = found.next().map(|mut row| stored(&mut row)) else {
+        let Some(mut row) = found.next() else {
             return Ok(None);
         };
+        let mut stored = stored(&mut row);
         if stored.state == State::Streaming {
             stored.pieces = journal::read(&self.database, stored.exchange)?;
             if self.is_abandoned(stored.exchange) {
                 stored.state = State::Interrupted;
-                let ending = interrupted::ending(&stored.answer_turn, stored.history_turns);
+                let model = row.text();
+                let model = self.told_model(&model, &stored.pieces);
+                let ending = interrupted::ending(&stored.answer_turn, stored.history_turns, model);
                 stored.ending = Some(ending);
             }
         }

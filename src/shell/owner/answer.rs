@@ -345,8 +345,8 @@ impl Answer {
 
     fn fields(&self, ending: &Ending<'_>, end_reason: EndReason) -> String {
         let mut fields = vec![ending.fields()];
-        // An instance that ends an answer of an earlier one does not know it.
-        if end_reason != EndReason::Interrupted {
+        // An instance that ends an answer of an earlier one knows it only if something is kept.
+        if end_reason != EndReason::Interrupted || self.pieces().count() > 0 {
             fields.extend(self.model().map(model_field));
         }
         fields.push(self.kept_fields.clone());

@@ -77,6 +77,11 @@ impl Object {
         Ok(store)
     }
 
+    /// Whether every answer that does not run any more has its ending.
+    pub(super) fn is_recovered(&self) -> bool {
+        self.is_recovered.get()
+    }
+
     /// Has the store take something in as soon as it can. If this instance dies before, the next one does the same.
     pub(super) fn save_later(&self, unsaved: Unsaved) {
         self.unsaved.borrow_mut().push(unsaved);
@@ -102,7 +107,7 @@ impl Object {
                 "a newer version of this program has written the conversations",
             )),
         })?;
-        let store = Rc::new(store);
+        let store = Rc::new(store.telling_models(self.isolate.has_fallbacks()));
         *self.store.borrow_mut() = Some(Rc::clone(&store));
         Ok(store)
     }
