@@ -73,12 +73,7 @@ impl<D: Database> Store<D> {
     ///
     /// See [`BeginError`]; then nothing was stored.
     pub fn begin(&self, new: &NewExchange<'_>) -> Result<Begun, BeginError<D::Error>> {
-        let known = self.number_of(new.conversation)?;
-        let parent = self.parent(known, new.after)?;
-        let history = match &parent {
-            Some(parent) => history::before(&self.database, parent)?,
-            None => Vec::new(),
-        };
+        let (known, parent, history) = self.before(new.conversation, new.after)?;
         let now_ms = new.now_ms;
         let conversation = known.unwrap_or_else(|| self.next_number(now_ms));
         let exchange = self.next_number(now_ms);
@@ -118,6 +113,39 @@ impl<D: Database> Store<D> {
             history_turns,
             sent_tokens,
         })
+    }
+
+    /// The tokens of all that a message after a turn would send upstream, by estimate.
+    ///
+    /// # Errors
+    ///
+    /// See [`BeginError`].
+    pub fn sent_tokens(
+        &self,
+        conversation: &str,
+        after: &After,
+        instruction_bytes: usize,
+        message: &str,
+    ) -> Result<u64, BeginError<D::Error>> {
+        let (_, _, history) = self.before(conversation, after)?;
+        Ok(usage::sent(instruction_bytes, &history, message))
+    }
+
+    /// The number of a conversation, if it is known, the exchange that a message after a turn follows, and what the model
+    /// gets to read before it.
+    #[allow(clippy::type_complexity, reason = "it is taken apart at once")]
+    fn before(
+        &self,
+        conversation: &str,
+        after: &After,
+    ) -> Result<(Option<u64>, Option<Parent>, Vec<Turn>), BeginError<D::Error>> {
+        let known = self.number_of(conversation)?;
+        let parent = self.parent(known, after)?;
+        let history = match &parent {
+            Some(parent) => history::before(&self.database, parent)?,
+            None => Vec::new(),
+        };
+        Ok((known, parent, history))
     }
 
     /// The turn that a message follows, and its exchange.
