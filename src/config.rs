@@ -54,7 +54,7 @@ impl Config {
         let limits = limits(&mut variables);
         let target = target(&mut variables, api_key);
         let config = Self {
-            spending: spending(&mut variables, &rules, &target.fallbacks.models),
+            spending: spending(&mut variables, &rules, &target.fallbacks.models, limits),
             rules,
             limits,
             target,
@@ -62,6 +62,7 @@ impl Config {
             kept: keeping(&mut variables),
             log_level: log_level_of(&mut variables),
         };
+        check_names(&mut variables, &config);
         gate_of(&mut variables);
         match variables.problems {
             problems if problems.is_empty() => Ok(config),
@@ -256,7 +257,15 @@ fn keeping(variables: &mut Variables<'_>) -> Keeping {
     }
 }
 
-fn spending(variables: &mut Variables<'_>, rules: &Rules, fallback_models: &[String]) -> Spending {
+/// How long a reservation is kept beyond the longest time that its answer may take, in milliseconds.
+const SLACK_MS: u64 = 60_000;
+
+fn spending(
+    variables: &mut Variables<'_>,
+    rules: &Rules,
+    fallback_models: &[String],
+    times: Limits,
+) -> Spending {
     let prices = variables
         .parsed("PRICES", Prices::RULE, Prices::parse)
         .unwrap_or_default();
@@ -272,7 +281,27 @@ fn spending(variables: &mut Variables<'_>, rules: &Rules, fallback_models: &[Str
         }
         limits.unwrap_or_default()
     });
-    Spending { prices, limits }
+    let longest_ms = times.idle_ms().saturating_add(times.total_ms());
+    Spending {
+        prices: prices.with_fallbacks(fallback_models),
+        limits,
+        longest_ms: longest_ms.saturating_add(SLACK_MS),
+    }
+}
+
+/// A budget of a name that nobody has is a slip of the pen: whoever was meant would spend without it.
+fn check_names(variables: &mut Variables<'_>, config: &Config) {
+    let tokens = &config.access_tokens;
+    if tokens.is_empty() && variables.value("ACCESS_TOKENS").is_some() {
+        // They have a problem of their own.
+        return;
+    }
+    for (kind, limits) in KINDS.iter().zip(&config.spending.limits) {
+        if limits.names().any(|name| !tokens.has_account(name)) {
+            let rule = "must name only names of ACCESS_TOKENS, anonymous for those without one, and * for every other name";
+            variables.problem(&kind.name.to_ascii_uppercase(), rule);
+        }
+    }
 }
 
 fn log_level_of(variables: &mut Variables<'_>) -> Level {

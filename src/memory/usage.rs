@@ -5,7 +5,7 @@
 
 use super::sql::{Database, Row, Statement, Value, rows};
 use super::store::Store;
-use crate::api::budget::{Budget, Standing};
+use crate::api::budget::{Budget, Spending, Standing};
 use crate::api::day;
 use crate::api::listing::Days;
 use crate::api::money::{self, Price, Prices};
@@ -253,14 +253,15 @@ impl<D: Database> Store<D> {
     pub fn usage(
         &self,
         days: Days,
-        prices: &Prices,
+        spending: &Spending,
         budget: Option<Budget>,
         now_ms: u64,
     ) -> Result<String, D::Error> {
         const BY_DAY: &str = "SELECT day, model, answers, input_tokens, output_tokens, cached_tokens, reasoning_tokens,
                 estimated_answers
             FROM usage WHERE day BETWEEN ?1 AND ?2 AND answers > 0 ORDER BY day, model";
-        let standing = self.standing(prices, now_ms)?;
+        let prices = &spending.prices;
+        let standing = self.standing(spending, now_ms)?;
         let mut total = Counts::default();
         let mut told = String::new();
         let mut last_day = None;

@@ -1,5 +1,6 @@
 //! What answers have cost: each is counted once, whatever becomes of it.
 
+use personal_ai_assistant::api::budget::Spending;
 use personal_ai_assistant::api::day;
 use personal_ai_assistant::api::ending::Usage;
 use personal_ai_assistant::api::listing::Days;
@@ -43,7 +44,7 @@ fn untold(text_bytes: usize) -> Option<Seen> {
 fn report(store: &Store<Sqlite>, from: u64, to: u64) -> String {
     let days = Days { from, to };
     store
-        .usage(days, &Prices::default(), None, NOW)
+        .usage(days, &Spending::default(), None, NOW)
         .expect("a query")
 }
 
@@ -362,9 +363,16 @@ fn usage_is_told_by_day_and_model_and_summed() {
     );
 }
 
-/// Prices of one model alone.
-fn priced() -> Prices {
-    Prices::parse("gpt-4=1/2").expect("prices")
+/// The longest time that an answer may take.
+const LONGEST_MS: u64 = 60_000;
+
+/// What a deployment lets spend that has the price of one model alone.
+fn priced() -> Spending {
+    Spending {
+        prices: Prices::parse("gpt-4=1/2").expect("prices"),
+        longest_ms: LONGEST_MS,
+        ..Spending::default()
+    }
 }
 
 fn reserve(store: &Store<Sqlite>, id: &str, expires_ms: u64) {
@@ -495,7 +503,7 @@ fn what_is_kept_of_stateless_answers_goes_after_a_day_or_two() {
         kept.close(&id, Some(("gpt-4", SPENT)), now_ms)
             .expect("an end");
         reserve(&kept, &id_of(now_ms, "y"), now_ms);
-        kept.settle(now_ms).expect("a settlement");
+        kept.settle(&priced(), now_ms).expect("a settlement");
     }
     assert_eq!(
         database.shown("SELECT count(*) FROM counted"),
@@ -505,4 +513,82 @@ fn what_is_kept_of_stateless_answers_goes_after_a_day_or_two() {
         database.shown("SELECT count(*) FROM reservations"),
         ["[Integer(2)]"]
     );
+}
+
+#[test]
+fn a_reservation_that_was_made_while_the_clock_was_ahead_lasts_no_longer_than_a_new_one() {
+    let store = store();
+    let ahead_ms = NOW + 400 * day::DAY_MS;
+    reserve(&store, "a", ahead_ms + LONGEST_MS);
+    assert_eq!(standing(&store, ahead_ms), [NOTHING, NOTHING, RESERVED]);
+    // The clock is right again.
+    for now_ms in [NOW, NOW + LONGEST_MS - 1] {
+        assert_eq!(standing(&store, now_ms), [NOTHING, NOTHING, RESERVED]);
+    }
+    let expired = standing(&store, NOW + LONGEST_MS);
+    assert_eq!(expired, [RESERVED, RESERVED, NOTHING]);
+    store
+        .close("a", Some(("gpt-4", SPENT)), NOW + LONGEST_MS)
+        .expect("an end");
+    assert_eq!(standing(&store, NOW + LONGEST_MS), [TRUTH, TRUTH, NOTHING]);
+}
+
+#[test]
+fn what_runs_reserves_the_price_of_the_dearest_model_that_may_answer() {
+    let with_fallbacks = |prices, models: &[&str]| {
+        let models: Vec<_> = models.iter().map(|&model| model.to_owned()).collect();
+        let prices = Prices::parse(prices).expect("prices");
+        Spending {
+            prices: prices.with_fallbacks(&models),
+            ..priced()
+        }
+    };
+    let database = Sqlite::new();
+    let store = open(&database);
+    reserve(&store, "a", NOW + LONGEST_MS);
+    let new = NewExchange {
+        max_tokens: 20,
+        ..message("c", "k1", "A message of 40 bytes, which are 10 tok.")
+    };
+    begin(&store, &new);
+    // Each may have 10 tokens of input and 20 of output.
+    for (prices, fallbacks, cost) in [
+        ("gpt-4=1/2", &[][..], 100),
+        ("gpt-4=1/2,dear=30/60", &[], 100),
+        ("gpt-4=1/2,dear=30/60", &["dear"], 3000),
+        ("gpt-4=1/2,dear=30/60,cheap=0/0", &["cheap", "dear"], 3000),
+        ("gpt-4=1/2,odd=7/0", &["odd"], 220),
+        ("gpt-4=1/2", &["unpriced"], 100),
+    ] {
+        let spending = with_fallbacks(prices, fallbacks);
+        let standing = store.standing(&spending, NOW).expect("a query");
+        assert_eq!(standing.reserved.cost, cost * 1_000_000, "{prices}");
+        assert_eq!(standing.reserved.tokens, 60);
+    }
+    // What is spent has the price of the model that answered.
+    let dear = with_fallbacks("gpt-4=1/2,dear=30/60", &["dear"]);
+    store
+        .close("a", Some(("gpt-4", SPENT)), NOW)
+        .expect("an end");
+    let standing = store.standing(&dear, NOW).expect("a query");
+    assert_eq!(standing.day.cost, 17_000_000);
+}
+
+#[test]
+fn a_message_is_estimated_with_its_history_before_it_begins() {
+    let store = store();
+    let first = message("c", "k1", "Eight by");
+    let estimated = |new: &NewExchange<'_>| {
+        let tokens = store.sent_tokens(new.conversation, new.after, 28, new.message);
+        tokens.expect("an estimate")
+    };
+    assert_eq!(estimated(&first), 9);
+    let begun = begin(&store, &first);
+    assert!(end(&store, begun.exchange, TOLD, "Four"));
+    let second = NewExchange {
+        instruction_bytes: 28,
+        ..message("c", "k2", "Four")
+    };
+    assert_eq!(estimated(&second), 11);
+    assert_eq!(begin(&store, &second).sent_tokens, 11);
 }
