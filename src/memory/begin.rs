@@ -1,10 +1,10 @@
 //! A new exchange: where it stands in its conversation, and what the model gets to read before it.
 
 use super::history::{self, Parent};
+use super::spent;
 use super::sql::{Database, Statement, rows};
 use super::store::{State, Store};
 use super::title;
-use super::usage;
 use crate::api::request::{After, Turn};
 
 /// A message that wants an answer.
@@ -78,7 +78,7 @@ impl<D: Database> Store<D> {
         let conversation = known.unwrap_or_else(|| self.next_number(now_ms));
         let exchange = self.next_number(now_ms);
         let history_turns = u64::try_from(history.len()).unwrap_or(u64::MAX);
-        let sent_tokens = usage::sent(new.instruction_bytes, &history, new.message);
+        let sent_tokens = spent::sent(new.instruction_bytes, &history, new.message);
         let place = match known {
             Some(number) => touch(number, now_ms),
             None => create(conversation, new),
@@ -128,7 +128,7 @@ impl<D: Database> Store<D> {
         message: &str,
     ) -> Result<u64, BeginError<D::Error>> {
         let (_, _, history) = self.before(conversation, after)?;
-        Ok(usage::sent(instruction_bytes, &history, message))
+        Ok(spent::sent(instruction_bytes, &history, message))
     }
 
     /// The number of a conversation, if it is known, the exchange that a message after a turn follows, and what the model

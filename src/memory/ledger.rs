@@ -4,9 +4,10 @@
 //! truth replaces. If nobody tells that in time, the reservation counts as spent, by estimate; if the truth comes after
 //! all, it replaces that as well.
 
+use super::spent::Spent;
 use super::sql::{Database, Statement, rows};
 use super::store::Store;
-use super::usage::{Spent, count};
+use super::usage::count;
 use crate::api::budget::{Amount, Spending, Standing};
 use crate::api::day::{self, DAY_MS};
 

@@ -18,7 +18,7 @@ use crate::api::error::ErrorCode;
 use crate::api::request::ChatRequest;
 use crate::config::Config;
 use crate::memory::ledger::id_of;
-use crate::memory::usage::{self, Ceiling, Spent};
+use crate::memory::spent::{self, Ceiling, Spent};
 use crate::openai::failure::Failure;
 use crate::stream::seen::Seen;
 use crate::telemetry::record::Level;
@@ -69,7 +69,7 @@ impl Sale {
             owner: account.owner.to_owned(),
             model: chat.model.clone(),
             ceiling: Ceiling {
-                sent_tokens: usage::sent(instruction_bytes, &chat.history, &chat.message),
+                sent_tokens: spent::sent(instruction_bytes, &chat.history, &chat.message),
                 max_tokens: chat.max_tokens.into(),
             },
             is_let_in: false,

@@ -9,8 +9,9 @@ use personal_ai_assistant::memory::answer::Ended;
 use personal_ai_assistant::memory::begin::NewExchange;
 use personal_ai_assistant::memory::journal::JournalRow;
 use personal_ai_assistant::memory::ledger::{Reservation, id_of};
+use personal_ai_assistant::memory::spent::{Ceiling, Spent};
 use personal_ai_assistant::memory::store::{State, Store};
-use personal_ai_assistant::memory::usage::{Ceiling, Running, Spent};
+use personal_ai_assistant::memory::usage::Running;
 use personal_ai_assistant::stream::seen::{End, Seen};
 
 use super::database::{NOW, STOP, Sqlite, append, begin, message, open, pieces, store};
@@ -32,12 +33,12 @@ const TOLD: Option<Seen> = Some(Seen {
 });
 
 /// A complete answer of so many bytes whose tokens nobody told.
-fn untold(text_bytes: usize) -> Option<Seen> {
-    Some(Seen {
+fn untold(text_bytes: usize) -> Seen {
+    Seen {
         text_bytes,
         end: End::Complete,
         ..Seen::default()
-    })
+    }
 }
 
 /// What is told of these days, where nothing has a price.
@@ -103,7 +104,7 @@ fn one_whose_tokens_nobody_told_counts_by_the_bytes_that_were_sent_and_that_came
     // 28 + 5 bytes were sent, and 5 came.
     let begun = begin(&store, &first);
     assert_eq!(begun.sent_tokens, 9);
-    assert!(end(&store, begun.exchange, untold(6), "Grüß"));
+    assert!(end(&store, begun.exchange, Some(untold(6)), "Grüß"));
     assert_eq!(total(&store), sums(1, 9, 2, true));
     // The second one was sent with the first.
     let second = NewExchange {
