@@ -1,119 +1,27 @@
 //! What answers have cost, by day and model.
 //!
-//! A kept answer is counted by the transaction that ends it, and so exactly once; a stateless one by `ledger.rs`. The tokens are those that upstream has
-//! told, or else an estimate, which is marked.
+//! A kept answer is counted by the transaction that ends it, and so exactly once; a stateless one by `ledger.rs`. Its tokens are in
+//! `spent.rs`.
 
+use super::spent::{Ceiling, Spent};
 use super::sql::{Database, Row, Statement, Value, rows};
 use super::store::Store;
-use crate::api::budget::{Budget, Standing};
+use crate::api::budget::{Budget, Spending, Standing};
 use crate::api::day;
-use crate::api::ending::Usage;
 use crate::api::listing::Days;
 use crate::api::money::{self, Price, Prices};
-use crate::api::request::Turn;
 use crate::json::Object;
+use crate::stream::seen::Seen;
 use crate::telemetry::record::timestamp;
 
-/// Bytes of text that are taken for a token where upstream does not count.
-const BYTES_PER_TOKEN: u64 = 4;
-
-/// What upstream has billed for an answer.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub enum Billed {
-    /// Nothing: it never answered with a success.
-    Nothing,
-    /// An answer whose tokens it did not tell.
-    Uncounted,
-    /// These tokens.
-    Counted(Usage),
-}
-
-/// The tokens that an answer counts with.
-#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
-pub struct Spent {
-    /// Tokens of the conversation sent.
-    pub input_tokens: u64,
-    /// Tokens of the answer.
-    pub output_tokens: u64,
-    /// Those of the input that upstream had in its cache.
-    pub cached_tokens: u64,
-    /// Those of the output that were reasoning.
-    pub reasoning_tokens: u64,
-    /// Whether upstream did not tell them.
-    pub is_estimated: bool,
-}
-
-impl Spent {
-    /// What an answer counts with: `sent_tokens` by estimate and a text of so many bytes where upstream told nothing.
-    pub fn of(billed: Billed, sent_tokens: u64, output_bytes: usize) -> Option<Self> {
-        match billed {
-            Billed::Nothing => None,
-            Billed::Uncounted => Some(Self {
-                input_tokens: sent_tokens,
-                output_tokens: estimate(output_bytes),
-                is_estimated: true,
-                ..Self::default()
-            }),
-            Billed::Counted(usage) => Some(Self {
-                input_tokens: usage.input_tokens,
-                output_tokens: usage.output_tokens,
-                cached_tokens: usage.cached_tokens.unwrap_or_default(),
-                reasoning_tokens: usage.reasoning_tokens.unwrap_or_default(),
-                is_estimated: false,
-            }),
-        }
-    }
-
-    /// The same as numbers, in the order of the fields.
-    pub fn numbers(self) -> [u64; 5] {
-        [
-            self.input_tokens,
-            self.output_tokens,
-            self.cached_tokens,
-            self.reasoning_tokens,
-            u64::from(self.is_estimated),
-        ]
-    }
-
-    /// What [`Spent::numbers`] gave.
-    pub fn of_numbers(numbers: [u64; 5]) -> Self {
-        let [
-            input_tokens,
-            output_tokens,
-            cached_tokens,
-            reasoning_tokens,
-            estimated,
-        ] = numbers;
-        Self {
-            input_tokens,
-            output_tokens,
-            cached_tokens,
-            reasoning_tokens,
-            is_estimated: estimated > 0,
-        }
-    }
-}
-
-/// The tokens of a text of so many bytes, in UTF-8, by estimate.
-pub fn estimate(bytes: usize) -> u64 {
-    u64::try_from(bytes)
-        .unwrap_or(u64::MAX)
-        .div_ceil(BYTES_PER_TOKEN)
-}
-
-/// The tokens of all that goes upstream, by estimate. `instruction_bytes` are those of the system prompt.
-pub fn sent(instruction_bytes: usize, history: &[Turn], message: &str) -> u64 {
-    let bytes = history.iter().map(|turn| turn.content.len());
-    let all = bytes.chain([instruction_bytes, message.len()]);
-    estimate(all.fold(0, usize::saturating_add))
-}
-
-/// The statement that counts an answer.
+/// The statement that counts an answer. What the model thought unseen is the average of its told answers of a month.
 pub(super) fn count(now_ms: u64, model: &str, spent: Spent) -> Statement {
     const COUNT: &str =
         "INSERT INTO usage (day, model, answers, input_tokens, output_tokens, cached_tokens,
             reasoning_tokens, estimated_answers)
-        VALUES (?1, ?2, 1, ?3, ?4, ?5, ?6, ?7)
+        VALUES (?1, ?2, 1, ?3, ?4 + CASE WHEN ?8 > 0 THEN min(?8, coalesce((
+                SELECT sum(reasoning_tokens) / max(sum(answers - estimated_answers), 1)
+                FROM usage WHERE model = ?2 AND day > ?1 - 31), 0)) ELSE 0 END, ?5, ?6, ?7)
         ON CONFLICT (day, model) DO UPDATE SET
             answers = answers + 1,
             input_tokens = input_tokens + excluded.input_tokens,
@@ -185,10 +93,8 @@ impl Counts {
 pub struct Running {
     /// Its exchange.
     pub exchange: u64,
-    /// What upstream has billed so far.
-    pub billed: Billed,
-    /// Bytes of its text so far.
-    pub output_bytes: usize,
+    /// What has come of it, unless upstream has refused it.
+    pub seen: Option<Seen>,
 }
 
 impl<D: Database> Store<D> {
@@ -198,13 +104,12 @@ impl<D: Database> Store<D> {
         running: &[Running],
         now_ms: u64,
     ) -> Result<Vec<Statement>, D::Error> {
-        const FIND: &str =
-            "SELECT model, sent_tokens FROM exchanges WHERE number = ?1 AND state = 'streaming'";
+        const FIND: &str = "SELECT model, sent_tokens, max_tokens FROM exchanges WHERE number = ?1 AND state = 'streaming'";
         let mut statements = Vec::new();
         for answer in running {
             for mut row in rows(&self.database, FIND, &[answer.exchange.into()])? {
                 let model = row.text();
-                let spent = Spent::of(answer.billed, row.number(), answer.output_bytes);
+                let spent = Spent::of(answer.seen, Ceiling::of(&mut row));
                 statements.extend(spent.map(|spent| count(now_ms, &model, spent)));
             }
         }
@@ -219,14 +124,15 @@ impl<D: Database> Store<D> {
     pub fn usage(
         &self,
         days: Days,
-        prices: &Prices,
+        spending: &Spending,
         budget: Option<Budget>,
         now_ms: u64,
     ) -> Result<String, D::Error> {
         const BY_DAY: &str = "SELECT day, model, answers, input_tokens, output_tokens, cached_tokens, reasoning_tokens,
                 estimated_answers
             FROM usage WHERE day BETWEEN ?1 AND ?2 AND answers > 0 ORDER BY day, model";
-        let standing = self.standing(prices, now_ms)?;
+        let prices = &spending.prices;
+        let standing = self.standing(spending, now_ms)?;
         let mut total = Counts::default();
         let mut told = String::new();
         let mut last_day = None;

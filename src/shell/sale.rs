@@ -13,20 +13,18 @@ use super::response::LEFT_HEADER;
 use super::runtime::js;
 use super::runtime::wait::{Interrupted, Waiting};
 use crate::api::access::{Account, Client, account_of};
-use crate::api::budget;
+use crate::api::budget::Exhausted;
 use crate::api::error::ErrorCode;
 use crate::api::request::ChatRequest;
 use crate::config::Config;
 use crate::memory::ledger::id_of;
-use crate::memory::usage::{self, Spent};
+use crate::memory::spent::{self, Ceiling, Spent};
 use crate::openai::failure::Failure;
+use crate::stream::seen::Seen;
 use crate::telemetry::record::Level;
 
 /// The longest wait for the object, in milliseconds.
 const MAX_WAIT_MS: u64 = 10_000;
-
-/// How long a reservation is kept beyond the longest time that its answer may take, in milliseconds.
-const SLACK_MS: u64 = 60_000;
 
 /// Longest cause of a failure that a log line repeats, in characters.
 const MAX_LOGGED_CAUSE: usize = 200;
@@ -42,6 +40,9 @@ pub(super) const RESERVE: &str = "reserve";
 /// numbers of [`Spent`].
 pub(super) const CLOSE: &str = "close";
 
+/// The header by which an object tells why a budget lets nothing begin.
+pub(super) const EXHAUSTED_HEADER: &str = "x-budget-exhausted";
+
 /// A stateless answer, until it is told what it has cost.
 pub(super) struct Sale {
     /// Its own, by which it is counted once.
@@ -49,8 +50,10 @@ pub(super) struct Sale {
     owner: String,
     /// The model that is asked for.
     pub(super) model: String,
-    /// The tokens of all that goes upstream, by estimate.
-    pub(super) sent_tokens: u64,
+    /// What it may cost.
+    pub(super) ceiling: Ceiling,
+    /// Whether upstream may be asked.
+    is_let_in: bool,
     /// Whether something may be reserved for it.
     is_reserved: bool,
     /// How many tokens its budget has left.
@@ -65,7 +68,11 @@ impl Sale {
             id: id_of(js::now_ms(), &Uuid::new_v4().to_string()),
             owner: account.owner.to_owned(),
             model: chat.model.clone(),
-            sent_tokens: usage::sent(instruction_bytes, &chat.history, &chat.message),
+            ceiling: Ceiling {
+                sent_tokens: spent::sent(instruction_bytes, &chat.history, &chat.message),
+                max_tokens: chat.max_tokens.into(),
+            },
+            is_let_in: false,
             is_reserved: false,
             left: None,
         }
@@ -83,22 +90,20 @@ impl Sale {
         let name = account_of(client).name;
         let budget = config.spending.budget_for(name, &chat.model);
         if budget.map_err(EarlyEnd::Invalid)?.is_none() {
+            self.is_let_in = true;
             return Ok(());
         }
-        let longest_ms = config
-            .limits
-            .idle_ms()
-            .saturating_add(config.limits.total_ms());
-        let expires_ms = js::now_ms()
-            .saturating_add(longest_ms)
-            .saturating_add(SLACK_MS);
+        let expires_ms = js::now_ms().saturating_add(config.spending.longest_ms);
         let Self {
             id,
             model,
-            sent_tokens,
+            ceiling:
+                Ceiling {
+                    sent_tokens,
+                    max_tokens,
+                },
             ..
         } = self;
-        let max_tokens = chat.max_tokens;
         let message =
             format!("{RESERVE} {id} {name} {model} {sent_tokens} {max_tokens} {expires_ms}");
         // The object may do it even if its response does not arrive.
@@ -114,10 +119,11 @@ impl Sale {
                 )));
             }
         };
-        let header = |name| js::header(&response.headers(), name)?.parse().ok();
-        if let Some(seconds) = header("retry-after") {
+        let header = |name| js::header(&response.headers(), name);
+        if let Some(exhausted) = header(EXHAUSTED_HEADER) {
             self.is_reserved = false;
-            return Err(EarlyEnd::Rejected(budget::exhausted_error(seconds)));
+            let exhausted = Exhausted::parse(&exhausted).unwrap_or(Exhausted::Reserved);
+            return Err(EarlyEnd::Rejected(exhausted.error(js::now_ms())));
         }
         if !response.ok() {
             let cause = format!("the owner's object answered {}", response.status());
@@ -126,8 +132,16 @@ impl Sale {
                 cause,
             )));
         }
-        self.left = header(LEFT_HEADER);
+        self.left = header(LEFT_HEADER).and_then(|left| left.parse().ok());
+        self.is_let_in = true;
         Ok(())
+    }
+
+    /// What it counts with when it ends before its stream begins. What upstream refused or failed to give is nothing. If its
+    /// client left while upstream was asked, the model may have thought all the while.
+    pub(super) fn spent_before_answer(&self, end: &EarlyEnd) -> Option<Spent> {
+        let was_left = self.is_let_in && matches!(end, EarlyEnd::ClientGone);
+        Spent::of(was_left.then(Seen::default), self.ceiling)
     }
 
     /// Tells what the answer has cost, or that nothing came of it. It is tried twice; the object counts it once.

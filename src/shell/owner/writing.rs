@@ -185,7 +185,7 @@ impl Writer<'_> {
 
     fn take_output(&mut self) {
         self.answer.add(self.relay.output());
-        self.answer.set_usage(self.relay.usage());
+        self.answer.set_seen(self.relay.seen());
         self.relay.output_written(js::now_ms());
     }
 

@@ -1,5 +1,6 @@
 //! What answers have cost: each is counted once, whatever becomes of it.
 
+use personal_ai_assistant::api::budget::Spending;
 use personal_ai_assistant::api::day;
 use personal_ai_assistant::api::ending::Usage;
 use personal_ai_assistant::api::listing::Days;
@@ -8,24 +9,43 @@ use personal_ai_assistant::memory::answer::Ended;
 use personal_ai_assistant::memory::begin::NewExchange;
 use personal_ai_assistant::memory::journal::JournalRow;
 use personal_ai_assistant::memory::ledger::{Reservation, id_of};
+use personal_ai_assistant::memory::spent::{Ceiling, Spent};
 use personal_ai_assistant::memory::store::{State, Store};
-use personal_ai_assistant::memory::usage::{Billed, Running, Spent};
+use personal_ai_assistant::memory::usage::Running;
+use personal_ai_assistant::stream::seen::{End, Seen};
 
 use super::database::{NOW, STOP, Sqlite, append, begin, message, open, pieces, store};
 
-const TOLD: Billed = Billed::Counted(Usage {
+const USAGE: Usage = Usage {
     input_tokens: 7,
     output_tokens: 5,
     total_tokens: 12,
     cached_tokens: Some(3),
     reasoning_tokens: Some(2),
+};
+
+/// A complete answer whose tokens were told.
+const TOLD: Option<Seen> = Some(Seen {
+    told: Some(USAGE),
+    text_bytes: 2,
+    reasoning_bytes: 0,
+    end: End::Complete,
 });
+
+/// A complete answer of so many bytes whose tokens nobody told.
+fn untold(text_bytes: usize) -> Seen {
+    Seen {
+        text_bytes,
+        end: End::Complete,
+        ..Seen::default()
+    }
+}
 
 /// What is told of these days, where nothing has a price.
 fn report(store: &Store<Sqlite>, from: u64, to: u64) -> String {
     let days = Days { from, to };
     store
-        .usage(days, &Prices::default(), None, NOW)
+        .usage(days, &Spending::default(), None, NOW)
         .expect("a query")
 }
 
@@ -54,12 +74,12 @@ fn sums(answers: u64, input: u64, output: u64, is_estimated: bool) -> String {
     sums.to_string()
 }
 
-fn end(store: &Store<Sqlite>, exchange: u64, billed: Billed, text: &str) -> bool {
+fn end(store: &Store<Sqlite>, exchange: u64, seen: Option<Seen>, text: &str) -> bool {
     let ended = Ended {
         state: State::Complete,
         ending: STOP,
         pieces: &pieces([text]),
-        billed,
+        seen,
         now_ms: NOW,
     };
     store.end(exchange, &ended).expect("an end")
@@ -84,7 +104,7 @@ fn one_whose_tokens_nobody_told_counts_by_the_bytes_that_were_sent_and_that_came
     // 28 + 5 bytes were sent, and 5 came.
     let begun = begin(&store, &first);
     assert_eq!(begun.sent_tokens, 9);
-    assert!(end(&store, begun.exchange, Billed::Uncounted, "Grüß"));
+    assert!(end(&store, begun.exchange, Some(untold(6)), "Grüß"));
     assert_eq!(total(&store), sums(1, 9, 2, true));
     // The second one was sent with the first.
     let second = NewExchange {
@@ -101,7 +121,7 @@ fn one_whose_tokens_nobody_told_counts_by_the_bytes_that_were_sent_and_that_came
 fn one_that_upstream_never_began_counts_nothing() {
     let store = store();
     let stopped = begin(&store, &message("c", "k1", "Hello"));
-    assert!(end(&store, stopped.exchange, Billed::Nothing, ""));
+    assert!(end(&store, stopped.exchange, None, ""));
     let refused = begin(&store, &message("c", "k2", "Hello"));
     store.forget_exchange(refused.exchange).expect("a deletion");
     assert_eq!(total(&store), sums(0, 0, 0, false));
@@ -120,6 +140,124 @@ fn one_that_a_crash_left_counts_by_what_was_kept_of_it_once() {
 }
 
 #[test]
+fn an_answer_counts_with_what_was_told_unless_more_was_seen_or_may_have_been_thought() {
+    const CEILING: Ceiling = Ceiling {
+        sent_tokens: 9,
+        max_tokens: 100,
+    };
+    let early = |output_tokens| Usage {
+        output_tokens,
+        reasoning_tokens: None,
+        cached_tokens: None,
+        ..USAGE
+    };
+    let (left, failed, complete) = (End::Left, End::Failed, End::Complete);
+    // What was told, bytes of text and of reasoning, and the end; input, output, whether estimated, and most unseen.
+    for (told, text_bytes, reasoning_bytes, end, expected) in [
+        (None, 0, 0, complete, (9, 0, true, 0)),
+        (None, 5, 4, complete, (9, 3, true, 0)),
+        (Some(5), 4000, 0, complete, (7, 5, false, 0)),
+        // It may have thought all the while.
+        (None, 0, 0, left, (9, 100, true, 0)),
+        (Some(1), 0, 0, left, (7, 100, true, 0)),
+        (Some(101), 0, 0, left, (7, 101, false, 0)),
+        // It may have thought before its text.
+        (None, 8, 0, left, (9, 2, true, 98)),
+        (None, 800, 0, left, (9, 200, true, 0)),
+        (None, 8, 4000, left, (9, 1002, true, 0)),
+        (Some(1), 8, 0, left, (7, 2, true, 98)),
+        (Some(5), 8, 0, left, (7, 5, false, 0)),
+        // Upstream has ended it.
+        (None, 0, 0, failed, (9, 0, true, 0)),
+        (Some(1), 8, 8, failed, (7, 4, true, 0)),
+        (Some(4), 8, 8, failed, (7, 4, false, 0)),
+    ] {
+        let seen = Seen {
+            told: told.map(early),
+            text_bytes,
+            reasoning_bytes,
+            end,
+        };
+        let spent = Spent::of(Some(seen), CEILING).expect("a count");
+        let Spent {
+            input_tokens,
+            output_tokens,
+            is_estimated,
+            most_unseen,
+            ..
+        } = spent;
+        assert_eq!(
+            (input_tokens, output_tokens, is_estimated, most_unseen),
+            expected,
+            "{seen:?}"
+        );
+        assert_eq!(Spent::of_numbers(spent.numbers()), spent);
+    }
+    // An input of nothing is what a server tells that does not know it.
+    let unknown = Usage {
+        input_tokens: 0,
+        ..early(0)
+    };
+    let seen = Seen {
+        told: Some(unknown),
+        text_bytes: 4,
+        ..Seen::default()
+    };
+    assert_eq!(
+        Spent::of(Some(seen), CEILING).map(|spent| spent.input_tokens),
+        Some(9)
+    );
+    assert_eq!(Spent::of(None, CEILING), None);
+}
+
+#[test]
+fn one_that_was_left_counts_the_reasoning_that_its_model_has_on_average() {
+    let store = store();
+    let left = Seen {
+        text_bytes: 4,
+        ..Seen::default()
+    };
+    let output_of_left = |model, max_tokens, now_ms| {
+        let ceiling = Ceiling {
+            sent_tokens: 0,
+            max_tokens,
+        };
+        let output = || {
+            let usage = report(&store, 0, 100_000);
+            let usage: serde_json::Value = serde_json::from_str(&usage).expect("JSON");
+            usage["total"]["output_tokens"].as_u64().expect("a number")
+        };
+        let before = output();
+        let id = format!("{before} {max_tokens}");
+        store
+            .close(
+                &id,
+                Spent::of(Some(left), ceiling).map(|spent| (model, spent)),
+                now_ms,
+            )
+            .expect("an end");
+        output() - before
+    };
+    assert_eq!(output_of_left("thinker", 500, NOW), 1);
+    for (id, reasoning_tokens) in [("a", 100), ("b", 300)] {
+        let told = Spent {
+            output_tokens: 400,
+            reasoning_tokens,
+            ..SPENT
+        };
+        store
+            .close(id, Some(("thinker", told)), NOW)
+            .expect("an end");
+    }
+    assert_eq!(output_of_left("thinker", 500, NOW), 201);
+    assert_eq!(output_of_left("thinker", 500, NOW + 30 * day::DAY_MS), 201);
+    // No more than it was allowed to say.
+    assert_eq!(output_of_left("thinker", 50, NOW), 50);
+    assert_eq!(output_of_left("another", 500, NOW), 1);
+    assert_eq!(output_of_left("thinker", 500, NOW + 31 * day::DAY_MS), 1);
+}
+
+#[test]
 fn a_crash_in_the_middle_of_an_ending_counts_nothing_twice() {
     for statements in 0..5 {
         let database = Sqlite::new();
@@ -130,7 +268,7 @@ fn a_crash_in_the_middle_of_an_ending_counts_nothing_twice() {
             state: State::Complete,
             ending: STOP,
             pieces: &pieces(["Hi"]),
-            billed: TOLD,
+            seen: TOLD,
             now_ms: NOW,
         };
         let is_kept = store.end(begun.exchange, &ended).is_ok();
@@ -138,7 +276,8 @@ fn a_crash_in_the_middle_of_an_ending_counts_nothing_twice() {
         let expected = if is_kept {
             sums(1, 7, 5, false)
         } else {
-            sums(1, 2, 0, true)
+            // Nothing is kept of it.
+            sums(1, 2, 2000, true)
         };
         assert_eq!(total(&open(&database)), expected, "{statements}");
     }
@@ -153,8 +292,7 @@ fn forgetting_takes_back_nothing_of_what_was_spent() {
         let begun = begin(&store, &message("c", "k2", "Eight by"));
         let running = [Running {
             exchange: begun.exchange,
-            billed: TOLD,
-            output_bytes: 1,
+            seen: TOLD,
         }];
         if everything {
             store.delete_all(&running, NOW).expect("a deletion");
@@ -187,7 +325,7 @@ fn usage_is_told_by_day_and_model_and_summed() {
             state: State::Complete,
             ending: STOP,
             pieces: &pieces(["Hi"]),
-            billed: TOLD,
+            seen: TOLD,
             now_ms: NOW + days * day::DAY_MS,
         };
         assert!(
@@ -226,9 +364,16 @@ fn usage_is_told_by_day_and_model_and_summed() {
     );
 }
 
-/// Prices of one model alone.
-fn priced() -> Prices {
-    Prices::parse("gpt-4=1/2").expect("prices")
+/// The longest time that an answer may take.
+const LONGEST_MS: u64 = 60_000;
+
+/// What a deployment lets spend that has the price of one model alone.
+fn priced() -> Spending {
+    Spending {
+        prices: Prices::parse("gpt-4=1/2").expect("prices"),
+        longest_ms: LONGEST_MS,
+        ..Spending::default()
+    }
 }
 
 fn reserve(store: &Store<Sqlite>, id: &str, expires_ms: u64) {
@@ -254,6 +399,7 @@ const SPENT: Spent = Spent {
     cached_tokens: 0,
     reasoning_tokens: 0,
     is_estimated: false,
+    most_unseen: 0,
 };
 
 const NOTHING: (u64, u64) = (0, 0);
@@ -327,8 +473,8 @@ fn a_kept_answer_that_runs_is_its_own_reservation() {
         },
     );
     let [day, _, reserved] = standing(&open(&database), NOW);
-    // It was sent with the first exchange: 8 + 2 + 8 bytes.
-    assert_eq!((day.0, reserved), (12 + 5, NOTHING));
+    // It was sent with the first exchange: 8 + 2 + 8 bytes. Nothing is kept of it, so it may have thought all the while.
+    assert_eq!((day.0, reserved), (12 + 5 + 20, NOTHING));
 }
 
 #[test]
@@ -358,7 +504,7 @@ fn what_is_kept_of_stateless_answers_goes_after_a_day_or_two() {
         kept.close(&id, Some(("gpt-4", SPENT)), now_ms)
             .expect("an end");
         reserve(&kept, &id_of(now_ms, "y"), now_ms);
-        kept.settle(now_ms).expect("a settlement");
+        kept.settle(&priced(), now_ms).expect("a settlement");
     }
     assert_eq!(
         database.shown("SELECT count(*) FROM counted"),
@@ -368,4 +514,82 @@ fn what_is_kept_of_stateless_answers_goes_after_a_day_or_two() {
         database.shown("SELECT count(*) FROM reservations"),
         ["[Integer(2)]"]
     );
+}
+
+#[test]
+fn a_reservation_that_was_made_while_the_clock_was_ahead_lasts_no_longer_than_a_new_one() {
+    let store = store();
+    let ahead_ms = NOW + 400 * day::DAY_MS;
+    reserve(&store, "a", ahead_ms + LONGEST_MS);
+    assert_eq!(standing(&store, ahead_ms), [NOTHING, NOTHING, RESERVED]);
+    // The clock is right again.
+    for now_ms in [NOW, NOW + LONGEST_MS - 1] {
+        assert_eq!(standing(&store, now_ms), [NOTHING, NOTHING, RESERVED]);
+    }
+    let expired = standing(&store, NOW + LONGEST_MS);
+    assert_eq!(expired, [RESERVED, RESERVED, NOTHING]);
+    store
+        .close("a", Some(("gpt-4", SPENT)), NOW + LONGEST_MS)
+        .expect("an end");
+    assert_eq!(standing(&store, NOW + LONGEST_MS), [TRUTH, TRUTH, NOTHING]);
+}
+
+#[test]
+fn what_runs_reserves_the_price_of_the_dearest_model_that_may_answer() {
+    let with_fallbacks = |prices, models: &[&str]| {
+        let models: Vec<_> = models.iter().map(|&model| model.to_owned()).collect();
+        let prices = Prices::parse(prices).expect("prices");
+        Spending {
+            prices: prices.with_fallbacks(&models),
+            ..priced()
+        }
+    };
+    let database = Sqlite::new();
+    let store = open(&database);
+    reserve(&store, "a", NOW + LONGEST_MS);
+    let new = NewExchange {
+        max_tokens: 20,
+        ..message("c", "k1", "A message of 40 bytes, which are 10 tok.")
+    };
+    begin(&store, &new);
+    // Each may have 10 tokens of input and 20 of output.
+    for (prices, fallbacks, cost) in [
+        ("gpt-4=1/2", &[][..], 100),
+        ("gpt-4=1/2,dear=30/60", &[], 100),
+        ("gpt-4=1/2,dear=30/60", &["dear"], 3000),
+        ("gpt-4=1/2,dear=30/60,cheap=0/0", &["cheap", "dear"], 3000),
+        ("gpt-4=1/2,odd=7/0", &["odd"], 220),
+        ("gpt-4=1/2", &["unpriced"], 100),
+    ] {
+        let spending = with_fallbacks(prices, fallbacks);
+        let standing = store.standing(&spending, NOW).expect("a query");
+        assert_eq!(standing.reserved.cost, cost * 1_000_000, "{prices}");
+        assert_eq!(standing.reserved.tokens, 60);
+    }
+    // What is spent has the price of the model that answered.
+    let dear = with_fallbacks("gpt-4=1/2,dear=30/60", &["dear"]);
+    store
+        .close("a", Some(("gpt-4", SPENT)), NOW)
+        .expect("an end");
+    let standing = store.standing(&dear, NOW).expect("a query");
+    assert_eq!(standing.day.cost, 17_000_000);
+}
+
+#[test]
+fn a_message_is_estimated_with_its_history_before_it_begins() {
+    let store = store();
+    let first = message("c", "k1", "Eight by");
+    let estimated = |new: &NewExchange<'_>| {
+        let tokens = store.sent_tokens(new.conversation, new.after, 28, new.message);
+        tokens.expect("an estimate")
+    };
+    assert_eq!(estimated(&first), 9);
+    let begun = begin(&store, &first);
+    assert!(end(&store, begun.exchange, TOLD, "Four"));
+    let second = NewExchange {
+        instruction_bytes: 28,
+        ..message("c", "k2", "Four")
+    };
+    assert_eq!(estimated(&second), 11);
+    assert_eq!(begin(&store, &second).sent_tokens, 11);
 }
