@@ -255,6 +255,20 @@ test("if all fail while the wanted one rests, the client is told how that one di
   assert.equal(await read(response), errorBody("upstream_unavailable", id));
 });
 
+test("while the wanted model rests, a fallback that refuses the request leaves it to that one", async () => {
+  upstream.script(fail(503), answerWell);
+  await read(await app.chat({ message: "Hello" }));
+  const refusals = [fail(400, "context_length_exceeded"), fail(400, "content_filter")];
+  upstream.script(...refusals, answerWell);
+  const response = await app.chat({ message: "Hello" });
+  assert.equal(response.headers.get("x-model"), ASKED);
+  await read(response);
+  const id = crypto.randomUUID();
+  upstream.script(...refusals, fail(400, "context_length_exceeded"));
+  const refused = await app.chat({ message: "Hello" }, { headers: { "x-correlation-id": id } });
+  assert.equal(await read(refused), errorBody("context_length_exceeded", id));
+});
+
 test("a model rests no longer than its server has asked for", async () => {
   upstream.script(fail(429, null, { "retry-after": "7" }), answerWell);
   await read(await app.chat({ message: "Hello" }));
