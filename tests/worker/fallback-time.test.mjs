@@ -20,6 +20,7 @@ import { within } from "../support/within.mjs";
 
 const TIMEOUT = 30;
 const REST = 60;
+const HEARTBEAT = 3;
 const MILLISECOND = 0.001;
 const ASKED = "first-model";
 
@@ -34,12 +35,13 @@ const COMMON = {
 const start = (bindings) => startWorker({ ...COMMON, ...bindings }, { front: CLOCK, owners: true });
 const app = await start({ MAX_RETRIES: "0" });
 const retrying = await start({ FALLBACK_MODELS: "second-model" });
+const beating = await start({ HEARTBEAT_SECONDS: `${HEARTBEAT}`, MAX_RETRIES: "0" });
 const responses = await start({ OPENAI_API: "responses", MAX_RETRIES: "0" });
 const me = new Person(app);
 
 beforeEach(async () => {
   upstream.reset();
-  for (const each of [app, retrying, responses]) await pass(each, REST, { waiting: 0 });
+  for (const each of [app, retrying, beating, responses]) await pass(each, REST, { waiting: 0 });
 });
 
 const fail =
@@ -147,11 +149,65 @@ test("silence after the headers leads to no other model", async () => {
   assert.equal(upstream.calls.length, 1);
 });
 
+test("while another model is left, a stream that says nothing owes its client a sign of life as any other", async () => {
+  const { id, call, response } = await begin(beating, upstream);
+  call.open().write(": waiting\n\n");
+  let isBegun = false;
+  response.then(() => {
+    isBegun = true;
+  });
+  await pass(beating, HEARTBEAT - MILLISECOND);
+  assert.equal(isBegun, false, "not before");
+  await pass(beating, MILLISECOND);
+  const reply = await within(response, "the beginning of the response");
+  assert.equal(reply.headers.get("x-model"), ASKED);
+  call.end(event({ error: { message: "", code: "server_error" } }));
+  const ending = { ...errorEnding("upstream_unavailable"), model: ASKED };
+  assert.equal(await read(reply), frames(id, [], ending), "it has begun, so no other is asked");
+  assert.equal(upstream.calls.length, 1);
+});
+
+test("a model that shows that it is at work has begun, also where its reasoning is not shown", async (t) => {
+  const reasoning = (fields) => event({ choices: [{ index: 0, delta: fields }] });
+  for (const [what, worker, sign] of [
+    ["reasoning_content", app, reasoning({ reasoning_content: "Hm" })],
+    ["reasoning", app, reasoning({ reasoning: "Hm" })],
+    [
+      "an item of reasoning",
+      responses,
+      responseEvent("response.output_item.added", { output_index: 0, item: { type: "reasoning" } }),
+    ],
+    [
+      "a summary",
+      responses,
+      responseEvent("response.reasoning_summary_text.delta", { delta: "Hm" }),
+    ],
+    [
+      "reasoning as text",
+      responses,
+      responseEvent("response.reasoning_text.delta", { delta: "Hm" }),
+    ],
+  ]) {
+    await t.test(what, async () => {
+      upstream.reset();
+      const { id, call, response } = await begin(worker, upstream);
+      call.write(responseEvent("response.created", { response: {} }), sign);
+      const reply = await within(response, "the beginning of the response");
+      assert.equal(reply.headers.get("x-model"), ASKED);
+      call.cut();
+      const ending = { ...errorEnding("upstream_truncated"), model: ASKED };
+      assert.equal(await read(reply), frames(id, [], ending));
+      assert.equal(upstream.calls.length, 1);
+    });
+  }
+});
+
 test("a stream that fails before its answer begins leads to the next model, as if its status had said so", async (t) => {
   const error = event({ error: { message: "", code: "server_error" } });
   const failed = responseEvent("response.failed", {
     response: { status: "failed", error: { code: "server_error", message: "" } },
   });
+  const announced = responseEvent("response.output_item.added", { item: { type: "message" } });
   const completed = (call) =>
     call.end(
       responseEvent("response.output_text.delta", { delta: "Hi" }),
@@ -167,6 +223,12 @@ test("a stream that fails before its answer begins leads to the next model, as i
       "a response that has failed",
       responses,
       (call) => call.end(responseEvent("response.created"), failed),
+      completed,
+    ],
+    [
+      "a message that was only announced",
+      responses,
+      (call) => call.end(announced, failed),
       completed,
     ],
   ]) {
