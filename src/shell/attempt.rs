@@ -251,7 +251,7 @@ impl Attempt<'_> {
     }
 
     /// Adds the next chunk of a success to `bytes`; false at the end. A whole answer may take no longer than one that is
-    /// streamed.
+    /// streamed, and while another model may be asked, no longer than this one's share of the time.
     async fn read_more(
         &self,
         bytes: &mut Vec<u8>,
@@ -261,7 +261,12 @@ impl Attempt<'_> {
         let limits = self.config.limits;
         let idle_ms = js::now_ms().saturating_add(limits.idle_ms());
         let last_ms = self.exchange.started_ms.saturating_add(limits.total_ms());
-        let read = source.read_chunk(bytes, waiting, idle_ms.min(last_ms));
+        let share_ms = if self.is_followed {
+            self.deadline_ms
+        } else {
+            u64::MAX
+        };
+        let read = source.read_chunk(bytes, waiting, idle_ms.min(last_ms).min(share_ms));
         read.await.map_err(|interrupted| match interrupted {
             Interrupted::Failed(_) => Missed::failed(
                 ErrorCode::UpstreamTruncated,
@@ -270,6 +275,10 @@ impl Attempt<'_> {
             Interrupted::TimeIsUp if js::now_ms() >= last_ms => Missed::failed(
                 ErrorCode::StreamTooLong,
                 "the answer took longer than MAX_STREAM_SECONDS",
+            ),
+            Interrupted::TimeIsUp if js::now_ms() >= share_ms => Missed::failed(
+                ErrorCode::UpstreamTimeout,
+                "no whole answer in the model's share of TIMEOUT_SECONDS",
             ),
             _ => Missed::interrupted(&interrupted, "upstream was silent for TIMEOUT_SECONDS"),
         })

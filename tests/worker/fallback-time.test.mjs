@@ -101,6 +101,26 @@ for (const [how, asking] of Object.entries(asks)) {
     assert.ok(!text.includes("never read"));
   });
 
+  test(`${how}: an answer in one piece that is not whole by the end of its model's share leads to the next model`, async () => {
+    const { call: first, response } = await asking();
+    first.open(200, { "content-type": "application/json" }).write('{"error":');
+    await pass(app, TIMEOUT / 3 - 1);
+    first.write(" ");
+    await pass(app, 1 - MILLISECOND);
+    assert.equal(upstream.calls.length, 1, "not before");
+    await pass(app, MILLISECOND);
+    const second = await upstream.nextCall();
+    assert.equal(second.body.model, "second-model");
+    assert.equal(await within(first.closed, "the end of the call"), "aborted");
+    // The last one has as long as without fallbacks: the answer may be coming.
+    second.reset();
+    const third = await upstream.nextCall();
+    third.open(200, { "content-type": "application/json" }).write('{"choices":');
+    await pass(app, TIMEOUT - 1);
+    third.end('[{"message":{"content":"Hi"},"finish_reason":"stop"}]}');
+    assert.partialDeepStrictEqual(endingOf(await read(await response)), answeredBy("third-model"));
+  });
+
   test(`${how}: a client that leaves or stops while the second model is asked ends its call, and no other is asked`, async () => {
     const client = new AbortController();
     const answerId = crypto.randomUUID();
