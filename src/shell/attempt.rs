@@ -56,6 +56,8 @@ pub(super) enum Opening {
     Stream(Vec<u8>),
     /// An answer that came whole, for the server does not stream.
     Whole(WholeAnswer),
+    /// The client left before that could be seen. The model may be at work all the same, and is paid for it.
+    Left,
 }
 
 /// Why an attempt brought no answer.
@@ -85,6 +87,15 @@ impl Missed {
     }
 }
 
+/// What the one who asks gets and does before there is an answer.
+#[derive(Clone, Copy)]
+pub(super) struct Watch<'a> {
+    /// Aborts a call whose headers have not come, where the end of the request does not.
+    pub(super) signal: Option<&'a AbortSignal>,
+    /// Told that a model has accepted the request: its success status came. Told `false` if it has failed after all.
+    pub(super) accepted: &'a dyn Fn(&str, bool),
+}
+
 /// One call.
 pub(super) struct Attempt<'a> {
     pub(super) exchange: &'a Exchange,
@@ -92,7 +103,7 @@ pub(super) struct Attempt<'a> {
     /// The request to the model that is asked now.
     pub(super) request: &'a ChatRequest,
     pub(super) site: Site,
-    pub(super) signal: Option<&'a AbortSignal>,
+    pub(super) watch: Watch<'a>,
     pub(super) deadline_ms: u64,
     /// Whether another model may be asked after this one.
     pub(super) is_followed: bool,
@@ -113,10 +124,20 @@ impl Attempt<'_> {
             let cause = format!("upstream status {} without a body", response.status());
             return Err(Missed::failed(ErrorCode::UpstreamProtocol, cause));
         };
+        let model = &self.request.model;
+        (self.watch.accepted)(model, true);
+        let opening = match self.begin(&mut source, &headers, waiting).await {
+            Ok(opening) => opening,
+            Err(Missed::ClientGone) => Opening::Left,
+            Err(missed) => {
+                (self.watch.accepted)(model, false);
+                return Err(missed);
+            }
+        };
         Ok(Upstream {
-            model: self.request.model.clone(),
+            model: model.clone(),
             events: self.events(),
-            opening: self.begin(&mut source, &headers, waiting).await?,
+            opening,
             source,
             request_id: header(&headers, "x-request-id"),
             latency_ms,
@@ -135,7 +156,7 @@ impl Attempt<'_> {
         let id = self.exchange.correlation_id.as_str();
         let endpoint = self.exchange.isolate.endpoint(self.config, self.site);
         let called =
-            endpoint.and_then(|endpoint| endpoint.call(Some(body.as_str()), id, self.signal));
+            endpoint.and_then(|endpoint| endpoint.call(Some(body.as_str()), id, self.watch.signal));
         let called = called.map_err(|error| {
             let cause = format!("the request cannot be made: {}", js::error_text(&error));
             Missed::Failed {

@@ -1,9 +1,7 @@
 //! Calls of upstream until one is answered with a stream: the headers of all of them under one deadline, with retries, and
 //! with other models when one fails.
 
-use web_sys::AbortSignal;
-
-use super::attempt::{Attempt, Missed, Upstream};
+use super::attempt::{Attempt, Missed, Upstream, Watch};
 use super::early_end::EarlyEnd;
 use super::exchange::Exchange;
 use super::runtime::js;
@@ -19,12 +17,11 @@ use crate::telemetry::record::Level;
 const MAX_LOGGED_CAUSE: usize = 512;
 
 /// Asks the model that a request wants, then the fallbacks, until one answers or there is no use in asking another.
-/// `signal` aborts a call whose headers have not come, where the end of the request does not.
 pub(super) async fn open(
     exchange: &Exchange,
     config: &Config,
     request: &ChatRequest,
-    signal: Option<&AbortSignal>,
+    watch: Watch<'_>,
     waiting: &mut Waiting,
 ) -> Result<Upstream, EarlyEnd> {
     let isolate = &exchange.isolate;
@@ -39,7 +36,7 @@ pub(super) async fn open(
             config,
             request: &request,
             site: candidate.site,
-            signal,
+            watch,
             deadline_ms: candidates.deadline_ms(js::now_ms(), last_ms),
             is_followed: candidates.are_left(),
             dialect: isolate.dialect_of(candidate.site, &candidate.model),

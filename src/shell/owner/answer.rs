@@ -197,9 +197,13 @@ impl Answer {
         self.model.get_or_init(|| model.to_owned());
     }
 
-    /// Upstream has accepted the request.
+    /// Says whether upstream has accepted the request.
+    pub(super) fn set_accepted(&self, was_accepted: bool) {
+        self.was_accepted.set(was_accepted);
+    }
+
+    /// Upstream's answer has begun.
     pub(super) fn begin_streaming(&self) {
-        self.was_accepted.set(self.state().is_none());
         if self.state().is_none() {
             *self.progress.borrow_mut() = Progress::Streaming;
             self.wake_readers();
