@@ -286,9 +286,9 @@ test("a long block keeps its frame to the end, and is coloured only at its start
   await lines.nth(20).locator(".c-keyword").first().waitFor({ state: "attached" });
   // One piece is coloured in each frame, so by now all of them would be.
   await page.evaluate(async () => {
-    for (let frame = 0; frame < 60; frame += 1) await new Promise(requestAnimationFrame);
+    for (let frame = 0; frame < 120; frame += 1) await new Promise(requestAnimationFrame);
   });
-  assert.equal(await lines.nth(60).locator("span").count(), 0);
+  assert.equal(await lines.nth(120).locator("span").count(), 0);
   assert.equal(await lines.last().locator("span").count(), 0);
   await element.getByRole("button", { name: "Copy code" }).click();
   await element.getByRole("button", { name: "Copied" }).waitFor();

@@ -132,6 +132,47 @@ test("what draws formulas is loaded with the first one, and nothing of it before
   );
 });
 
+test("what finds out what a formula looks like runs beside the page, and never in it", async (t) => {
+  const { page } = await visit(t, app.url);
+  await shown(page, "It is \\(x\\)");
+  const workers = page.workers().map((worker) => new URL(worker.url()).pathname);
+  assert.deepEqual(
+    workers.filter((each) => !each.endsWith("/sw.js")).map((each) => each.replace(/-\w+\.js/, "")),
+    ["/assets/formula-worker"],
+  );
+  const inPage = await page.evaluate(() =>
+    performance.getEntriesByType("resource").filter(({ name }) => name.includes("formula-tree")),
+  );
+  assert.deepEqual(inPage, []);
+});
+
+for (const [what, script] of [
+  ["takes too long", 'addEventListener("message", () => postMessage("ready"))'],
+  ["does not load in time", ""],
+])
+  test(`a formula that ${what} shows its source, and later ones are drawn`, async (t) => {
+    const { page } = await visit(t, app.url);
+    await page.clock.install();
+    const worker = "**/assets/formula-worker-*.js";
+    const body = `export const address = import.meta.url; ${script}`;
+    const fulfil = (route) => route.fulfill({ body, contentType: "text/javascript" });
+    // The page imports it for its address, and then the first worker is made of it.
+    await page.route(worker, fulfil, { times: 2 });
+    await say(page, "Please calculate");
+    const started = page.waitForEvent("worker");
+    (await upstream.nextCall()).end(...answer("It is \\(x\\)"));
+    const exchange = exchangeOn(page);
+    await exchange.isDrawn();
+    const ended = (await started).waitForEvent("close");
+    // Its first message may be on its way still.
+    await page.clock.runFor(31_000);
+    await page.clock.runFor(3_000);
+    await ended;
+    assert.equal(await exchange.answer.locator("code.formula").textContent(), "\\(x\\)");
+    const later = await shown(page, "It is \\(y\\)");
+    assert.equal(await later.locator("annotation").textContent(), "y");
+  });
+
 test("a formula has its letters for eyes and its MathML for ears", async (t) => {
   const { page } = await visit(t, app.url);
   const element = await shown(page, "So \\(\\frac{a}{b}\\), and\n\n$$\n\\sqrt{2} \\ne 1\n$$", 2);

@@ -1,8 +1,9 @@
 /**
  * Longest piece of code, in UTF-16 units. Text that is appended makes the browser lay out its piece again, not those
- * before it. A piece ends with a line, unless the line is much longer.
+ * before it. One piece gets its colours in an animation frame: a slow phone takes long for more. A piece ends with a
+ * line, unless the line is much longer.
  */
-const LENGTH = 1_000;
+const LENGTH = 500;
 const LONGEST_LINE = 16_000;
 
 /** A few lines of a code block. */

@@ -1,5 +1,3 @@
-import { ownScript } from "../own-script.js";
-
 /**
  * Colours for code. They come from a worker, so that neither a long block nor one that is made to be slow holds up the
  * page. The code is there from the start; its colours follow when they are ready.
@@ -7,10 +5,6 @@ import { ownScript } from "../own-script.js";
 
 /** Longest start of a block that is coloured, in UTF-16 units. */
 const MAX_LENGTH = 50_000;
-
-/** Longest time to colour a block, and to load what that needs. */
-const COLOURING_MS = 2_000;
-const LOADING_MS = 30_000;
 
 /** Blocks near what is in sight. The colours of the others are not needed yet. */
 const sight = new IntersectionObserver(look, {
@@ -90,41 +84,12 @@ async function enqueue(colours) {
   }
 }
 
-/** @type {Worker | undefined} */
-let worker;
-
-/** Asks the worker. Without an answer in time, there are no colours, and the next block gets a new worker. */
+/** Without a connection, there are no colours until the next block. */
 async function colour(language, text) {
   try {
-    worker ??= await startWorker();
-    worker.postMessage({ language, text });
-    await reply(LOADING_MS);
-    const { kinds, lengths, names } = await reply(COLOURING_MS);
-    return Array.from(kinds, (kind, at) => ({ kind: names[kind], length: lengths[at] }));
+    const { coloursOf } = await import("./highlighter.js");
+    return await coloursOf(language, text);
   } catch {
-    worker?.terminate();
-    worker = undefined;
     return [];
   }
-}
-
-async function startWorker() {
-  const { address } = await import("./highlighter.js");
-  return new Worker(ownScript(address), { type: "module" });
-}
-
-/** The worker's next message. It says when it has loaded the language, and then what the colours are. */
-function reply(milliseconds) {
-  return new Promise((resolve, reject) => {
-    const timer = setTimeout(reject, milliseconds);
-    worker.onmessage = ({ data }) => {
-      clearTimeout(timer);
-      resolve(data);
-    };
-    worker.onerror = (event) => {
-      event.preventDefault();
-      clearTimeout(timer);
-      reject(event);
-    };
-  });
 }

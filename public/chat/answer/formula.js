@@ -1,59 +1,48 @@
-/*! KaTeX: The MIT License, Copyright (c) 2013-2020 Khan Academy and other contributors */
-import katex from "katex";
+import { Helper } from "./helper.js";
 
-/** Draws a formula. Its text is untrusted: it loads nothing, and neither its cost nor its size is without bounds. */
+/**
+ * Draws formulas. A worker finds out what they look like, for KaTeX takes long to start on a slow phone; the page only
+ * makes elements of that.
+ */
 
-/** Most nodes of a formula, and how deep they are nested. A browser lays out nested boxes by recursion. */
-const MAX_NODES = 20_000;
-const MAX_DEPTH = 150;
+/** Longest time that the first formula waits for its style and its fonts. They may come later. */
+const STYLE_MS = 3_000;
 
-/** A formula that defines commands can stand for one that is a million times as long. */
-const DEFINES = /\\(?:[egx]?def|(?:future)?let|(?:re)?newcommand|providecommand)(?![a-z])/i;
+/** The fonts of most formulas. One that comes when a formula is there already lays it out anew. */
+const FONTS = ["1em KaTeX_Main", "italic 1em KaTeX_Math", "1em KaTeX_Size1", "1em KaTeX_Size2"];
 
-const OPTIONS = {
-  // No links, no pictures, no attributes.
-  trust: false,
-  maxExpand: 500,
-  /** The largest size that a formula may ask for, in em. */
-  maxSize: 20,
-  strict: "ignore",
-  throwOnError: true,
-};
-
-document.querySelector("#formula-style").disabled = false;
+const helper = new Helper(() => import("./formula-worker.js"));
+const style = Promise.race([loadStyle(), new Promise((resolve) => setTimeout(resolve, STYLE_MS))]);
 
 /**
  * Draws a formula.
  *
  * @param {string} source the formula with its delimiters
- * @returns {HTMLElement | undefined} nothing for one that is wrong or too large
+ * @returns {Promise<HTMLElement | undefined>} nothing for one that is wrong, too large or takes too long
+ * @throws if what draws it cannot be loaded
  */
-export function drawFormula(source) {
-  if (DEFINES.test(source)) return undefined;
-  const [opening] = /^(?:\$\$?|\\.)/.exec(source);
-  const text = source.slice(opening.length, -opening.length);
-  const isDisplay = opening === "$$" || opening === "\\[";
-  try {
-    const tree = katex.__renderToDomTree(text, { ...OPTIONS, displayMode: isDisplay });
-    if (!tame(tree)) return undefined;
-    const formula = document.createElement("span");
-    formula.className = isDisplay ? "formula display" : "formula";
-    formula.dir = "ltr";
-    formula.append(tree.toNode());
-    return formula;
-  } catch {
-    return undefined;
-  }
+export async function drawFormula(source) {
+  const answer = await helper.ask(source);
+  await style;
+  return answer?.tree && elementOf(answer.tree);
 }
 
-/** Whether a tree is small enough. Takes out what the page's policy forbids: styles that are attributes. */
-function tame(tree) {
-  let count = 0;
-  for (let level = [tree], depth = 0; level.length > 0; depth += 1) {
-    count += level.length;
-    if (count > MAX_NODES || depth > MAX_DEPTH) return false;
-    for (const { attributes } of level) delete attributes?.style;
-    level = level.flatMap(({ children = [] }) => children);
-  }
-  return true;
+async function loadStyle() {
+  const link = document.querySelector("#formula-style");
+  const loaded = new Promise((resolve) => {
+    link.onload = link.onerror = resolve;
+  });
+  link.disabled = false;
+  await loaded;
+  await Promise.allSettled(FONTS.map((font) => document.fonts.load(font)));
+}
+
+/** @param {import("./formula-tree.js").PlainElement | string} node */
+function elementOf(node) {
+  if (typeof node === "string") return document.createTextNode(node);
+  const element = document.createElementNS(node.namespace, node.name);
+  for (const [name, value] of Object.entries(node.attributes)) element.setAttribute(name, value);
+  Object.assign(element.style, node.style);
+  element.append(...node.children.map(elementOf));
+  return element;
 }

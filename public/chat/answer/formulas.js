@@ -1,11 +1,8 @@
 /**
- * Shows formulas. What draws them is loaded with the first one. They take their turns, so that many of them at once do
- * not hold up the page; until then, and for ever if they are wrong, their source is shown.
+ * Shows formulas. What draws them is loaded with the first one. They take their turns, one in an animation frame, so that
+ * many of them at once do not hold up the page: a slow phone needs a frame to lay one out. Until then, and for ever if
+ * they are wrong, their source is shown.
  */
-
-/** Most formulas that are drawn in an animation frame, and for how long. */
-const PER_FRAME = 2;
-const BUDGET_MS = 4;
 
 /** Most formulas that are kept. A growing paragraph is rendered again and again, with the same formulas in it. */
 const KEPT = 200;
@@ -16,13 +13,7 @@ const drawn = new Map();
 /** @type {Set<HTMLElement>} */
 const waiting = new Set();
 
-/** What draws a formula, once it is loaded. @type {typeof import("./formula.js").drawFormula | undefined} */
-let draw;
-
-/** How many more may be drawn in this frame, and until when. */
-let left = 0;
-let deadline = 0;
-let isTurnAsked = false;
+let isDrawing = false;
 
 /**
  * Replaces a formula's source by the formula, now or soon.
@@ -30,49 +21,39 @@ let isTurnAsked = false;
  * @param {HTMLElement} code
  */
 export function showFormula(code) {
-  if (drawn.has(code.textContent) || mayDraw()) replace(code);
-  else waiting.add(code);
-  if (waiting.size > 0) askForTurn();
-}
-
-function mayDraw() {
-  return left > 0 && performance.now() < deadline;
+  if (drawn.has(code.textContent)) replace(code);
+  else {
+    waiting.add(code);
+    if (!isDrawing) drawWaiting();
+  }
 }
 
 function replace(code) {
-  const source = code.textContent;
-  if (!drawn.has(source)) {
-    left -= 1;
-    drawn.set(source, draw(source));
-  }
-  const formula = drawn.get(source);
+  const formula = drawn.get(code.textContent);
   if (formula) code.replaceWith(formula.cloneNode(true));
-  if (drawn.size > KEPT) drawn.delete(drawn.keys().next().value);
 }
 
-async function askForTurn() {
-  if (isTurnAsked) return;
-  isTurnAsked = true;
-  await load();
-  requestAnimationFrame(takeTurn);
-}
-
-function takeTurn() {
-  isTurnAsked = false;
-  left = draw ? PER_FRAME : 0;
-  deadline = performance.now() + BUDGET_MS;
-  for (const code of waiting) {
-    if (!mayDraw()) break;
-    waiting.delete(code);
-    // A paragraph that grows has been rendered again since.
-    if (code.isConnected) replace(code);
-  }
-  if (draw && waiting.size > 0) askForTurn();
-}
-
-/** Without a connection, formulas stay as they are until the next one is shown. */
-async function load() {
+async function drawWaiting() {
+  isDrawing = true;
   try {
-    draw ??= (await import("./formula.js")).drawFormula;
-  } catch {}
+    const { drawFormula } = await import("./formula.js");
+    for (const code of waiting) {
+      waiting.delete(code);
+      // A paragraph that grows has been rendered again since.
+      if (!code.isConnected) continue;
+      await draw(code.textContent, drawFormula);
+      await new Promise(requestAnimationFrame);
+      replace(code);
+    }
+  } catch {
+    // Without a connection, formulas stay as they are until the next one is shown.
+  } finally {
+    isDrawing = false;
+  }
+}
+
+async function draw(source, drawFormula) {
+  if (drawn.has(source)) return;
+  drawn.set(source, await drawFormula(source));
+  if (drawn.size > KEPT) drawn.delete(drawn.keys().next().value);
 }

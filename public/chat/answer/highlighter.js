@@ -1,15 +1,19 @@
+import { Helper } from "./helper.js";
+
+const helper = new Helper(() => import("./highlight-worker.js"));
+
 /**
- * Finds the colours of code, in a worker. The page imports this module for its address alone, which has a digest of its
- * content in it.
+ * The colours of code, in the order of its text.
+ *
+ * @param {string} language
+ * @param {string} text
+ * @returns {Promise<import("./code-piece.js").Run[]>} none if they take too long or cannot be loaded
  */
-export const address = import.meta.url;
-
-const isWorker = typeof document === "undefined";
-if (isWorker) addEventListener("message", ({ data }) => answer(data));
-
-async function answer({ language, text }) {
-  const { NAMES, loadLanguage, tokens } = await import("./tokens.js");
-  const known = await loadLanguage(language);
-  postMessage("ready");
-  postMessage({ names: NAMES, ...tokens(known, text) });
+export async function coloursOf(language, text) {
+  try {
+    const { kinds, lengths, names } = await helper.ask({ language, text });
+    return Array.from(kinds, (kind, at) => ({ kind: names[kind], length: lengths[at] }));
+  } catch {
+    return [];
+  }
 }

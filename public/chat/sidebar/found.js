@@ -30,6 +30,10 @@ export function piecesOf(text, query) {
  * @param {string} [query]
  */
 export function showFound(element, text, query = "") {
+  if (query === "") {
+    element.textContent = text;
+    return;
+  }
   const nodes = piecesOf(text, query).map(({ text, isFound }) => {
     if (!isFound) return text;
     const mark = document.createElement("mark");
