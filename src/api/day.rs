@@ -61,7 +61,7 @@ pub fn reset_ms(now_ms: u64, is_monthly: bool) -> u64 {
 /// The first day of a day's month.
 pub fn first_of_month(day: u64) -> u64 {
     let (_, _, of_month) = date(day);
-    day.saturating_sub(of_month).saturating_add(1)
+    day.saturating_sub(of_month.saturating_sub(1))
 }
 
 /// The first day of the month after a day's.

@@ -8,8 +8,9 @@ use super::journal::{self, JournalRow};
 use super::search;
 use super::sql::{Database, Row, Statement, rows};
 use super::store::{State, Store};
-use super::usage::{self, Billed, Spent};
+use super::usage::{self, Ceiling, Spent};
 use crate::stream::pieces::Pieces;
+use crate::stream::seen::Seen;
 
 /// How an answer ended.
 #[derive(Clone, Copy, Debug)]
@@ -20,8 +21,8 @@ pub struct Ended<'a> {
     pub ending: &'a str,
     /// All of its text.
     pub pieces: &'a Pieces,
-    /// What upstream has billed.
-    pub billed: Billed,
+    /// What has come of it at upstream, unless that has refused it.
+    pub seen: Option<Seen>,
     /// The present time.
     pub now_ms: u64,
 }
@@ -85,7 +86,7 @@ impl<D: Database> Store<D> {
     ///
     /// The database's; then the answer is as it was.
     pub fn end(&self, exchange: u64, ended: &Ended<'_>) -> Result<bool, D::Error> {
-        const MESSAGE: &str = "SELECT message, model, sent_tokens FROM exchanges
+        const MESSAGE: &str = "SELECT message, model, sent_tokens, max_tokens FROM exchanges
             WHERE number = ?1 AND state = 'streaming'";
         const END: &str = "UPDATE exchanges SET state = ?2, ending = ?3, pieces = ?4, ended_ms = ?5 WHERE number = ?1";
         let mut found = rows(&self.database, MESSAGE, &[exchange.into()])?;
@@ -97,11 +98,11 @@ impl<D: Database> Store<D> {
             state,
             ending,
             pieces,
-            billed,
+            seen,
             now_ms,
         } = *ended;
         let answer = pieces.text();
-        let spent = Spent::of(billed, row.number(), pieces.output_bytes());
+        let spent = Spent::of(seen, Ceiling::of(&mut row));
         let text = format!("{message}\n{answer}");
         let values = [
             exchange.into(),
@@ -120,6 +121,12 @@ impl<D: Database> Store<D> {
         Ok(true)
     }
 
+    /// The model of an answer that an earlier instance left unfinished, where final frames tell it. Of one that has no pieces,
+    /// it is not known whether it had begun.
+    pub(super) fn told_model<'m>(&self, model: &'m str, pieces: &Pieces) -> Option<&'m str> {
+        (self.tells_models && pieces.count() > 0).then_some(model)
+    }
+
     /// The answer of this id. One that an earlier instance left unfinished is told as [`Store::recover`] will end it.
     ///
     /// # Errors
@@ -128,17 +135,20 @@ impl<D: Database> Store<D> {
     pub fn answer(&self, answer_id: &str) -> Result<Option<StoredAnswer>, D::Error> {
         const FIND: &str =
             "SELECT e.number, c.id, e.state, e.request, e.correlation_id, e.answer_turn,
-            e.history_turns, e.ending, e.pieces
+            e.history_turns, e.ending, e.pieces, e.model
             FROM exchanges e JOIN conversations c ON c.number = e.conversation WHERE e.id = ?1";
         let mut found = rows(&self.database, FIND, &[answer_id.into()])?;
-        let Some(mut stored) = found.next().map(|mut row| stored(&mut row)) else {
+        let Some(mut row) = found.next() else {
             return Ok(None);
         };
+        let mut stored = stored(&mut row);
         if stored.state == State::Streaming {
             stored.pieces = journal::read(&self.database, stored.exchange)?;
             if self.is_abandoned(stored.exchange) {
                 stored.state = State::Interrupted;
-                let ending = interrupted::ending(&stored.answer_turn, stored.history_turns);
+                let model = row.text();
+                let model = self.told_model(&model, &stored.pieces);
+                let ending = interrupted::ending(&stored.answer_turn, stored.history_turns, model);
                 stored.ending = Some(ending);
             }
         }

@@ -3,7 +3,7 @@
 //! The ending follows from what is stored, so readers get it even before it is stored, or where the disk is full.
 
 use crate::api::error::{ApiError, ErrorCode};
-use crate::api::frame::{Ending, kept_fields};
+use crate::api::frame::{Ending, kept_fields, model_field};
 
 /// What its final frame says, without the fields of [`kept_fields`].
 pub(super) fn fields() -> String {
@@ -11,7 +11,11 @@ pub(super) fn fields() -> String {
     Ending::Failed(&error).fields()
 }
 
-/// What its final frame says, as [`Ended::ending`](super::answer::Ended::ending) has it.
-pub(super) fn ending(turn_id: &str, history_turns: u64) -> String {
-    format!("{},{}", fields(), kept_fields(turn_id, history_turns))
+/// What its final frame says, as [`Ended::ending`](super::answer::Ended::ending) has it. `model` has answered, if that is
+/// to be told.
+pub(super) fn ending(turn_id: &str, history_turns: u64, model: Option<&str>) -> String {
+    let mut all = vec![fields()];
+    all.extend(model.map(model_field));
+    all.push(kept_fields(turn_id, history_turns));
+    all.join(",")
 }

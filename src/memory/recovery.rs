@@ -9,7 +9,6 @@ use super::journal;
 use super::schema::{self, OpenError};
 use super::sql::{Database, rows};
 use super::store::{State, Store};
-use super::usage::Billed;
 
 /// An answer that was ended because the instance that wrote it is gone.
 #[derive(Clone, Debug, Eq, PartialEq)]
@@ -42,18 +41,20 @@ impl<D: Database> Store<D> {
     /// The database's; then some may be left, and what is stored can be read all the same.
     pub fn recover(&self, now_ms: u64, interrupted: &mut Vec<Recovered>) -> Result<(), D::Error> {
         const UNFINISHED: &str =
-            "SELECT number, answer_turn, history_turns, id, correlation_id FROM exchanges
+            "SELECT number, answer_turn, history_turns, model, id, correlation_id FROM exchanges
             WHERE state = 'streaming' AND number <= ?1";
         for mut row in rows(&self.database, UNFINISHED, &[self.last_at_opening.into()])? {
             let exchange = row.number();
-            let ending = interrupted::ending(&row.text(), row.number());
             let pieces = journal::read(&self.database, exchange)?;
+            let (turn, history_turns, model) = (row.text(), row.number(), row.text());
+            let model = self.told_model(&model, &pieces);
+            let ending = interrupted::ending(&turn, history_turns, model);
             let ended = Ended {
                 state: State::Interrupted,
                 ending: &ending,
                 pieces: &pieces,
-                // Whether upstream had begun to answer is not known.
-                billed: Billed::Uncounted,
+                // Whether upstream had begun to answer is not known, nor what it told.
+                seen: Some(pieces.seen()),
                 now_ms,
             };
             self.end(exchange, &ended)?;

@@ -12,6 +12,8 @@ pub struct Store<D> {
     last_number: Cell<u64>,
     /// The last number that was in use when the store was opened.
     pub(super) last_at_opening: u64,
+    /// Whether final frames tell which model has answered.
+    pub(super) tells_models: bool,
 }
 
 /// How an answer stands.
@@ -64,8 +66,18 @@ impl<D: Database> Store<D> {
         Ok(Self {
             last_number: Cell::new(last_number),
             last_at_opening: last_number,
+            tells_models: false,
             database,
         })
+    }
+
+    /// The same store; if `tells_models`, also the final frames that it makes tell which model has answered.
+    #[must_use]
+    pub fn telling_models(self, tells_models: bool) -> Self {
+        Self {
+            tells_models,
+            ..self
+        }
     }
 
     /// Whether an answer that is unfinished will stay so: the instance that wrote it is gone.

@@ -7,25 +7,33 @@ use super::sql::{Database, Row, Statement, Value, rows};
 use super::store::Store;
 use crate::api::budget::{Budget, Standing};
 use crate::api::day;
-use crate::api::ending::Usage;
 use crate::api::listing::Days;
 use crate::api::money::{self, Price, Prices};
 use crate::api::request::Turn;
 use crate::json::Object;
+use crate::stream::seen::{End, Seen};
 use crate::telemetry::record::timestamp;
 
 /// Bytes of text that are taken for a token where upstream does not count.
 const BYTES_PER_TOKEN: u64 = 4;
 
-/// What upstream has billed for an answer.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub enum Billed {
-    /// Nothing: it never answered with a success.
-    Nothing,
-    /// An answer whose tokens it did not tell.
-    Uncounted,
-    /// These tokens.
-    Counted(Usage),
+/// What an answer may cost.
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+pub struct Ceiling {
+    /// The tokens of all that goes upstream, by estimate.
+    pub sent_tokens: u64,
+    /// Most tokens of the answer.
+    pub max_tokens: u64,
+}
+
+impl Ceiling {
+    /// That of an exchange: two columns of a row.
+    pub(super) fn of(row: &mut Row) -> Self {
+        Self {
+            sent_tokens: row.number(),
+            max_tokens: row.number(),
+        }
+    }
 }
 
 /// The tokens that an answer counts with.
@@ -39,50 +47,76 @@ pub struct Spent {
     pub cached_tokens: u64,
     /// Those of the output that were reasoning.
     pub reasoning_tokens: u64,
-    /// Whether upstream did not tell them.
+    /// Whether upstream did not tell them, or not to the end.
     pub is_estimated: bool,
+    /// At most so many more tokens count, as many as other answers of the model thought: the model may have thought
+    /// without a word of it.
+    pub most_unseen: u64,
 }
 
 impl Spent {
-    /// What an answer counts with: `sent_tokens` by estimate and a text of so many bytes where upstream told nothing.
-    pub fn of(billed: Billed, sent_tokens: u64, output_bytes: usize) -> Option<Self> {
-        match billed {
-            Billed::Nothing => None,
-            Billed::Uncounted => Some(Self {
-                input_tokens: sent_tokens,
-                output_tokens: estimate(output_bytes),
-                is_estimated: true,
-                ..Self::default()
-            }),
-            Billed::Counted(usage) => Some(Self {
+    /// What an answer counts with; `None` for one that upstream never answered with a success.
+    ///
+    /// What upstream told of a complete answer is true. Of another one, it may have told too early: then the estimate of
+    /// what was seen counts, if that is more. Where nothing was seen of an answer that was left, the model may have
+    /// thought for all that it was allowed to say.
+    pub fn of(seen: Option<Seen>, ceiling: Ceiling) -> Option<Self> {
+        let Seen {
+            told,
+            text_bytes,
+            reasoning_bytes,
+            end,
+        } = seen?;
+        let output_tokens = match text_bytes.saturating_add(reasoning_bytes) {
+            0 if end == End::Left => ceiling.max_tokens,
+            bytes => estimate(bytes),
+        };
+        let usage = told.unwrap_or_default();
+        if told.is_some() && (end == End::Complete || usage.output_tokens >= output_tokens) {
+            return Some(Self {
                 input_tokens: usage.input_tokens,
                 output_tokens: usage.output_tokens,
                 cached_tokens: usage.cached_tokens.unwrap_or_default(),
                 reasoning_tokens: usage.reasoning_tokens.unwrap_or_default(),
-                is_estimated: false,
-            }),
+                ..Self::default()
+            });
         }
+        let may_have_thought = end == End::Left && reasoning_bytes == 0;
+        let unseen = ceiling.max_tokens.saturating_sub(output_tokens);
+        Some(Self {
+            input_tokens: match usage.input_tokens {
+                0 => ceiling.sent_tokens,
+                told => told,
+            },
+            output_tokens,
+            cached_tokens: usage.cached_tokens.unwrap_or_default(),
+            reasoning_tokens: 0,
+            is_estimated: true,
+            most_unseen: if may_have_thought { unseen } else { 0 },
+        })
     }
 
     /// The same as numbers, in the order of the fields.
-    pub fn numbers(self) -> [u64; 5] {
+    pub fn numbers(self) -> [u64; 6] {
         [
             self.input_tokens,
             self.output_tokens,
             self.cached_tokens,
             self.reasoning_tokens,
             u64::from(self.is_estimated),
+            self.most_unseen,
         ]
     }
 
     /// What [`Spent::numbers`] gave.
-    pub fn of_numbers(numbers: [u64; 5]) -> Self {
+    pub fn of_numbers(numbers: [u64; 6]) -> Self {
         let [
             input_tokens,
             output_tokens,
             cached_tokens,
             reasoning_tokens,
             estimated,
+            most_unseen,
         ] = numbers;
         Self {
             input_tokens,
@@ -90,6 +124,7 @@ impl Spent {
             cached_tokens,
             reasoning_tokens,
             is_estimated: estimated > 0,
+            most_unseen,
         }
     }
 }
@@ -108,12 +143,14 @@ pub fn sent(instruction_bytes: usize, history: &[Turn], message: &str) -> u64 {
     estimate(all.fold(0, usize::saturating_add))
 }
 
-/// The statement that counts an answer.
+/// The statement that counts an answer. What the model thought unseen is the average of its told answers of a month.
 pub(super) fn count(now_ms: u64, model: &str, spent: Spent) -> Statement {
     const COUNT: &str =
         "INSERT INTO usage (day, model, answers, input_tokens, output_tokens, cached_tokens,
             reasoning_tokens, estimated_answers)
-        VALUES (?1, ?2, 1, ?3, ?4, ?5, ?6, ?7)
+        VALUES (?1, ?2, 1, ?3, ?4 + CASE WHEN ?8 > 0 THEN min(?8, coalesce((
+                SELECT sum(reasoning_tokens) / max(sum(answers - estimated_answers), 1)
+                FROM usage WHERE model = ?2 AND day > ?1 - 31), 0)) ELSE 0 END, ?5, ?6, ?7)
         ON CONFLICT (day, model) DO UPDATE SET
             answers = answers + 1,
             input_tokens = input_tokens + excluded.input_tokens,
@@ -185,10 +222,8 @@ impl Counts {
 pub struct Running {
     /// Its exchange.
     pub exchange: u64,
-    /// What upstream has billed so far.
-    pub billed: Billed,
-    /// Bytes of its text so far.
-    pub output_bytes: usize,
+    /// What has come of it, unless upstream has refused it.
+    pub seen: Option<Seen>,
 }
 
 impl<D: Database> Store<D> {
@@ -198,13 +233,12 @@ impl<D: Database> Store<D> {
         running: &[Running],
         now_ms: u64,
     ) -> Result<Vec<Statement>, D::Error> {
-        const FIND: &str =
-            "SELECT model, sent_tokens FROM exchanges WHERE number = ?1 AND state = 'streaming'";
+        const FIND: &str = "SELECT model, sent_tokens, max_tokens FROM exchanges WHERE number = ?1 AND state = 'streaming'";
         let mut statements = Vec::new();
         for answer in running {
             for mut row in rows(&self.database, FIND, &[answer.exchange.into()])? {
                 let model = row.text();
-                let spent = Spent::of(answer.billed, row.number(), answer.output_bytes);
+                let spent = Spent::of(answer.seen, Ceiling::of(&mut row));
                 statements.extend(spent.map(|spent| count(now_ms, &model, spent)));
             }
         }

@@ -11,11 +11,10 @@ use super::text::Texts;
 use crate::api::ending::Usage;
 use crate::json::{self, Fields};
 
-/// Parses an event. `kind` is its type, empty when it has none. What the model thinks is read if `has_reasoning`.
+/// Parses an event. `kind` is its type, empty when it has none.
 pub(super) fn parse_event<'a>(
     kind: &str,
     data: &'a str,
-    has_reasoning: bool,
     failure: impl Fn(&str) -> Failure,
 ) -> Result<ParsedEvent<'a>, Malformed> {
     let fields = match Event::parse(kind, data)? {
@@ -35,8 +34,8 @@ pub(super) fn parse_event<'a>(
         Err(_) if is_error => Delta::default(),
         Err(malformed) => return Err(malformed),
         Ok(None) => Delta::default(),
-        Ok(Some(choice)) if is_error => delta_of(&choice, has_reasoning).unwrap_or_default(),
-        Ok(Some(choice)) => delta_of(&choice, has_reasoning)?,
+        Ok(Some(choice)) if is_error => delta_of(&choice).unwrap_or_default(),
+        Ok(Some(choice)) => delta_of(&choice)?,
     };
     delta.usage = usage;
     delta.is_answer = is_answer;
@@ -67,7 +66,7 @@ fn choice<'a>(fields: &Fields<'a>) -> Result<Option<Fields<'a>>, Malformed> {
     Ok(first)
 }
 
-fn delta_of<'a>(choice: &Fields<'a>, has_reasoning: bool) -> Result<Delta<'a>, Malformed> {
+fn delta_of<'a>(choice: &Fields<'a>) -> Result<Delta<'a>, Malformed> {
     let mut extent = Extent::Delta;
     let mut texts = message(choice, "delta")?;
     if texts.is_empty() {
@@ -84,15 +83,12 @@ fn delta_of<'a>(choice: &Fields<'a>, has_reasoning: bool) -> Result<Delta<'a>, M
         // The old Completions API calls it `text`.
         texts = Texts::of(choice.get("text"))?;
     }
-    let mut reasoning = None;
-    if has_reasoning {
-        let of = |name| reasoning::of_message(&choice.object(name)?);
-        reasoning = of("delta");
-        if reasoning.is_none() {
-            reasoning = of("message");
-            if reasoning.is_some() && texts.is_empty() {
-                extent = Extent::Part(None);
-            }
+    let of = |name| reasoning::of_message(&choice.object(name)?);
+    let mut reasoning = of("delta");
+    if reasoning.is_none() {
+        reasoning = of("message");
+        if reasoning.is_some() && extent == Extent::Delta && texts.is_empty() {
+            extent = Extent::Part(None);
         }
     }
     let reason = ["finish_reason", "finishReason"]

@@ -54,7 +54,7 @@ impl<'a> From<Meaning<'a>> for ParsedEvent<'a> {
 /// bytes, since they go into a frame verbatim.
 #[derive(Debug, Default)]
 pub struct Delta<'a> {
-    /// What the model thinks, if that is wanted. It comes before the text.
+    /// What the model thinks. It comes before the text.
     pub reasoning: Option<Reasoning<'a>>,
     /// Text of the answer.
     pub content: Option<Cow<'a, str>>,
@@ -79,19 +79,26 @@ pub struct Reasoning<'a> {
     pub text: Cow<'a, str>,
     /// Where it was. Servers may send the same text in two places, so one answer's is taken from one of them.
     pub field: &'static str,
+    /// Whether it is wanted. If not, it is only counted.
+    pub is_shown: bool,
 }
 
 impl<'a> Reasoning<'a> {
     /// The text of this field, if there is any.
     pub(super) fn of(text: Option<Cow<'a, str>>, field: &'static str) -> Option<Self> {
-        text.map(|text| Self { text, field })
+        text.map(|text| Self {
+            text,
+            field,
+            is_shown: true,
+        })
     }
 
-    /// The same without upstream's bytes.
-    pub(super) fn into_owned(self) -> Reasoning<'static> {
+    /// The same without upstream's bytes, and shown or not.
+    pub(super) fn into_owned(self, is_shown: bool) -> Reasoning<'static> {
         Reasoning {
             text: Cow::Owned(self.text.into_owned()),
             field: self.field,
+            is_shown,
         }
     }
 }

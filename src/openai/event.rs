@@ -131,6 +131,9 @@ fn says_message(fields: &Fields<'_>) -> bool {
 const INPUT: [&str; 2] = ["prompt_tokens", "input_tokens"];
 const OUTPUT: [&str; 2] = ["completion_tokens", "output_tokens"];
 
+/// The largest count that is believed. No model reads or writes as many at once.
+const MAX_COUNT: u64 = 100_000_000;
+
 /// The objects with parts of the counts. Some servers leave them out, and tell the parts beside the counts.
 const INPUT_DETAILS: [&str; 2] = ["prompt_tokens_details", "input_tokens_details"];
 const OUTPUT_DETAILS: [&str; 2] = ["completion_tokens_details", "output_tokens_details"];
@@ -170,8 +173,9 @@ fn counts(usage: &Fields<'_>) -> Result<Usage, Malformed> {
     })
 }
 
-/// A count, which some servers write as `7.0`.
+/// A count, which some servers write as `7.0`; at most [`MAX_COUNT`].
 fn whole_number(json: &str) -> Result<u64, Malformed> {
     let digits = json.strip_suffix(".0").unwrap_or(json);
-    serde_json::from_str(digits).map_err(|_| Malformed)
+    let count = serde_json::from_str(digits).ok();
+    count.filter(|count| *count <= MAX_COUNT).ok_or(Malformed)
 }

@@ -16,7 +16,7 @@ use super::{chat_completions, responses};
 pub struct EventParser {
     api: Api,
     client_chose_model: bool,
-    has_reasoning: bool,
+    shows_reasoning: bool,
     template: Template,
 }
 
@@ -27,16 +27,16 @@ impl EventParser {
         Self {
             api,
             client_chose_model,
-            has_reasoning: false,
+            shows_reasoning: false,
             template: Template::default(),
         }
     }
 
-    /// The same parser, which also reads what the model thinks if `has_reasoning`.
+    /// The same parser, whose reader is shown what the model thinks if `shows_reasoning`.
     #[must_use]
-    pub fn with_reasoning(self, has_reasoning: bool) -> Self {
+    pub fn with_reasoning(self, shows_reasoning: bool) -> Self {
         Self {
-            has_reasoning,
+            shows_reasoning,
             ..self
         }
     }
@@ -56,12 +56,18 @@ impl EventParser {
             }));
         }
         let failure = |data: &str| Failure::from_event(data, self.client_chose_model);
-        let ParsedEvent { meaning, ignorable } = match self.api {
-            Api::ChatCompletions => {
-                chat_completions::parse_event(kind, data, self.has_reasoning, failure)
-            }
-            Api::Responses => responses::parse_event(kind, data, self.has_reasoning, failure),
+        let ParsedEvent {
+            mut meaning,
+            ignorable,
+        } = match self.api {
+            Api::ChatCompletions => chat_completions::parse_event(kind, data, failure),
+            Api::Responses => responses::parse_event(kind, data, failure),
         }?;
+        if let Meaning::Delta(delta) | Meaning::Done(delta) = &mut meaning
+            && let Some(reasoning) = &mut delta.reasoning
+        {
+            reasoning.is_shown = self.shows_reasoning;
+        }
         if let Meaning::Delta(Delta {
             reasoning: None,
             content: Some(Cow::Borrowed(content)),

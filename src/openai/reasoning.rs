@@ -21,7 +21,7 @@ const TEXTS: [&str; 4] = ["thinking", "text", "summary", "content"];
 pub(super) fn of_message<'a>(message: &Fields<'a>) -> Option<Reasoning<'a>> {
     let mut named = FIELDS.iter().filter_map(|field| {
         let text = text(message.get(field)?, MAX_DEPTH)?;
-        Some(Reasoning { text, field })
+        Reasoning::of(Some(text), field)
     });
     named.next().or_else(|| {
         let mut thinking = None;

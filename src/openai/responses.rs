@@ -17,11 +17,9 @@ use crate::api::error::ErrorCode;
 use crate::json::{self, Fields};
 
 /// Parses an event. `kind` is its type, empty when it has none; a `type` in the data comes before it.
-/// What the model thinks is read if `has_reasoning`.
 pub(super) fn parse_event<'a>(
     kind: &str,
     data: &'a str,
-    has_reasoning: bool,
     failure: impl Fn(&str) -> Failure,
 ) -> Result<ParsedEvent<'a>, Malformed> {
     let fields = match Event::parse(kind, data)? {
@@ -46,15 +44,13 @@ pub(super) fn parse_event<'a>(
         "response.output_item.done" => {
             let item = fields.object("item").unwrap_or_default();
             let mut meaning = repeated(&fields, item_text(&item));
-            if let Meaning::Delta(delta) = &mut meaning
-                && has_reasoning
-            {
+            if let Meaning::Delta(delta) = &mut meaning {
                 delta.reasoning = reasoning::of_item(&item);
             }
             return Ok(meaning.into());
         }
         _ if kind.starts_with("response.") => {
-            return about_response(kind, &fields, has_reasoning, failure).map(ParsedEvent::from);
+            return about_response(kind, &fields, failure).map(ParsedEvent::from);
         }
         // Other APIs' events mean nothing here, unless they report an error.
         _ if reports_error(&fields, named.is_some()) => {
@@ -113,7 +109,6 @@ fn repeated<'a>(fields: &Fields<'a>, texts: Result<Texts<'a>, Malformed>) -> Mea
 fn about_response<'a>(
     kind: &str,
     fields: &Fields<'a>,
-    has_reasoning: bool,
     failure: impl Fn(&str) -> Failure,
 ) -> Result<Meaning<'a>, Malformed> {
     let response = fields.get("response");
@@ -125,15 +120,13 @@ fn about_response<'a>(
         "response.completed" | "response.done" | "response.incomplete" => {
             let json = response.ok_or(Malformed)?;
             let response = Fields::parse(json).ok_or(Malformed)?;
-            let delta = whole_response(kind, &response, has_reasoning, || failure(json));
+            let delta = whole_response(kind, &response, || failure(json));
             Ok(Meaning::Done(delta))
         }
         _ => Ok(match fields.non_blank("error") {
             Some(report) => Meaning::failed(failure(report)),
             None if shows_work(kind, fields) => Meaning::Delta(Delta {
-                reasoning: has_reasoning
-                    .then(|| reasoning::of_event(kind, fields))
-                    .flatten(),
+                reasoning: reasoning::of_event(kind, fields),
                 is_answer: true,
                 ..Delta::default()
             }),
@@ -158,7 +151,6 @@ const COMPLETED: [&str; 4] = ["completed", "complete", "succeeded", "success"];
 pub(super) fn whole_response<'a>(
     kind: &str,
     response: &Fields<'a>,
-    has_reasoning: bool,
     failure: impl FnOnce() -> Failure,
 ) -> Delta<'a> {
     let (texts, parts, extent) = match output(response) {
@@ -188,7 +180,7 @@ pub(super) fn whole_response<'a>(
         truncated(status)
     };
     Delta {
-        reasoning: has_reasoning.then(|| output_reasoning(response)).flatten(),
+        reasoning: output_reasoning(response),
         content: texts.content,
         refusal: texts.refusal,
         extent,

@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 
-use super::delta::{Delta, Ended, Extent, Malformed, Meaning, Reasoning};
+use super::delta::{Delta, Ended, Extent, Malformed, Meaning};
 use super::failure::Failure;
 use super::target::Api;
 use super::text::Texts;
@@ -74,7 +74,7 @@ pub struct WholeAnswer(pub(crate) Delta<'static>);
 
 impl Api {
     /// Parses a success response that is a JSON document: the answer of a server that does not stream, or an error. What
-    /// the model thought is read if `has_reasoning`.
+    /// the model thought is shown if `shows_reasoning`.
     ///
     /// # Errors
     ///
@@ -84,15 +84,15 @@ impl Api {
         self,
         body: &[u8],
         client_chose_model: bool,
-        has_reasoning: bool,
+        shows_reasoning: bool,
     ) -> Result<WholeAnswer, Failure> {
         let protocol = |cause: &str| Failure::new(ErrorCode::UpstreamProtocol, cause);
         let json = body.strip_prefix(BOM).unwrap_or(body);
         let json = without_end_mark(std::str::from_utf8(json).unwrap_or_default());
         let failure = |json: &str| Failure::from_document(json, client_chose_model);
         let read = match self {
-            Self::ChatCompletions => whole_chat(json, has_reasoning, failure),
-            Self::Responses => whole_response(json, has_reasoning, failure),
+            Self::ChatCompletions => whole_chat(json, failure),
+            Self::Responses => whole_response(json, failure),
         };
         let delta = read.map_err(|Malformed| {
             protocol("a success response is neither an event stream nor an answer of the API")
@@ -125,7 +125,9 @@ impl Api {
             }
         };
         Ok(WholeAnswer(Delta {
-            reasoning: delta.reasoning.map(Reasoning::into_owned),
+            reasoning: delta
+                .reasoning
+                .map(|reasoning| reasoning.into_owned(shows_reasoning)),
             content: texts.content.map(|text| Cow::Owned(text.into_owned())),
             refusal: texts.refusal.map(|text| Cow::Owned(text.into_owned())),
             extent: Extent::Whole,
@@ -145,33 +147,20 @@ fn without_end_mark(json: &str) -> &str {
     rest.unwrap_or(json).trim_end()
 }
 
-fn whole_chat(
-    json: &str,
-    has_reasoning: bool,
-    failure: impl Fn(&str) -> Failure,
-) -> Result<Delta<'_>, Malformed> {
-    match chat_completions::parse_event("", json, has_reasoning, failure)?.meaning {
+fn whole_chat(json: &str, failure: impl Fn(&str) -> Failure) -> Result<Delta<'_>, Malformed> {
+    match chat_completions::parse_event("", json, failure)?.meaning {
         Meaning::Delta(delta) if delta.ending.is_some() || delta.is_answer => Ok(delta),
         _ => Err(Malformed),
     }
 }
 
-fn whole_response(
-    json: &str,
-    has_reasoning: bool,
-    failure: impl Fn(&str) -> Failure,
-) -> Result<Delta<'_>, Malformed> {
+fn whole_response(json: &str, failure: impl Fn(&str) -> Failure) -> Result<Delta<'_>, Malformed> {
     let Some(fields) = Fields::parse(json).filter(|fields| fields.non_null("output").is_some())
     else {
-        return match responses::parse_event("", json, has_reasoning, failure)?.meaning {
+        return match responses::parse_event("", json, failure)?.meaning {
             Meaning::Delta(delta) if delta.ending.is_some() => Ok(delta),
             _ => Err(Malformed),
         };
     };
-    Ok(responses::whole_response(
-        "",
-        &fields,
-        has_reasoning,
-        || failure(json),
-    ))
+    Ok(responses::whole_response("", &fields, || failure(json)))
 }

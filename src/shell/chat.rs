@@ -22,7 +22,7 @@ use crate::api::access::account_of;
 use crate::api::ending::EndReason;
 use crate::api::frame::FrameEncoder;
 use crate::config::Config;
-use crate::memory::usage::{Billed, Spent};
+use crate::memory::usage::Spent;
 use crate::openai::EventParser;
 use crate::stream::relay::{Form, Input, Relay};
 use crate::telemetry::record::Level;
@@ -59,9 +59,12 @@ impl Chat {
             Ok(Begun::Stream(source, relay)) => self.stream(source, relay, waiting, sale).await,
             Ok(Begun::Kept(response)) => self.open.respond(response),
             Err(end) => {
+                let spent = sale
+                    .as_ref()
+                    .and_then(|sale| sale.spent_before_answer(&end));
                 end.respond(&self.exchange, &self.open);
                 if let Some(sale) = sale {
-                    sale.tell(&self.exchange, None, &mut waiting).await;
+                    sale.tell(&self.exchange, spent, &mut waiting).await;
                 }
             }
         }
@@ -133,11 +136,7 @@ impl Chat {
         let delivery = pump.run(log_frames).await;
         self.log_end(&pump.relay, delivery);
         if let Some(sale) = sale {
-            let billed = pump
-                .relay
-                .usage()
-                .map_or(Billed::Uncounted, Billed::Counted);
-            let spent = Spent::of(billed, sale.sent_tokens, pump.relay.output_bytes());
+            let spent = Spent::of(Some(pump.relay.seen()), sale.ceiling);
             sale.tell(&self.exchange, spent, &mut pump.waiting).await;
         }
         pump.drain().await;

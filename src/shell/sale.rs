@@ -18,8 +18,9 @@ use crate::api::error::ErrorCode;
 use crate::api::request::ChatRequest;
 use crate::config::Config;
 use crate::memory::ledger::id_of;
-use crate::memory::usage::{self, Spent};
+use crate::memory::usage::{self, Ceiling, Spent};
 use crate::openai::failure::Failure;
+use crate::stream::seen::Seen;
 use crate::telemetry::record::Level;
 
 /// The longest wait for the object, in milliseconds.
@@ -49,8 +50,10 @@ pub(super) struct Sale {
     owner: String,
     /// The model that is asked for.
     pub(super) model: String,
-    /// The tokens of all that goes upstream, by estimate.
-    pub(super) sent_tokens: u64,
+    /// What it may cost.
+    pub(super) ceiling: Ceiling,
+    /// Whether upstream may be asked.
+    is_let_in: bool,
     /// Whether something may be reserved for it.
     is_reserved: bool,
     /// How many tokens its budget has left.
@@ -65,7 +68,11 @@ impl Sale {
             id: id_of(js::now_ms(), &Uuid::new_v4().to_string()),
             owner: account.owner.to_owned(),
             model: chat.model.clone(),
-            sent_tokens: usage::sent(instruction_bytes, &chat.history, &chat.message),
+            ceiling: Ceiling {
+                sent_tokens: usage::sent(instruction_bytes, &chat.history, &chat.message),
+                max_tokens: chat.max_tokens.into(),
+            },
+            is_let_in: false,
             is_reserved: false,
             left: None,
         }
@@ -83,6 +90,7 @@ impl Sale {
         let name = account_of(client).name;
         let budget = config.spending.budget_for(name, &chat.model);
         if budget.map_err(EarlyEnd::Invalid)?.is_none() {
+            self.is_let_in = true;
             return Ok(());
         }
         let longest_ms = config
@@ -95,10 +103,13 @@ impl Sale {
         let Self {
             id,
             model,
-            sent_tokens,
+            ceiling:
+                Ceiling {
+                    sent_tokens,
+                    max_tokens,
+                },
             ..
         } = self;
-        let max_tokens = chat.max_tokens;
         let message =
             format!("{RESERVE} {id} {name} {model} {sent_tokens} {max_tokens} {expires_ms}");
         // The object may do it even if its response does not arrive.
@@ -127,7 +138,15 @@ impl Sale {
             )));
         }
         self.left = header(LEFT_HEADER);
+        self.is_let_in = true;
         Ok(())
+    }
+
+    /// What it counts with when it ends before its stream begins. What upstream refused or failed to give is nothing. If its
+    /// client left while upstream was asked, the model may have thought all the while.
+    pub(super) fn spent_before_answer(&self, end: &EarlyEnd) -> Option<Spent> {
+        let was_left = self.is_let_in && matches!(end, EarlyEnd::ClientGone);
+        Spent::of(was_left.then(Seen::default), self.ceiling)
     }
 
     /// Tells what the answer has cost, or that nothing came of it. It is tried twice; the object counts it once.

@@ -3,6 +3,7 @@
 //! Piece *n* is what frame *n* says: text of the answer, or what the model thought. The journal of a running answer, its
 //! copy in memory and the finished answer all hold these bytes, so frames made of them are the same at any time.
 
+use super::seen::Seen;
 use crate::json;
 
 /// Most bytes of an answer that are kept. A row of the store holds 2 MB, of which the message takes some.
@@ -85,12 +86,17 @@ impl Pieces {
         self.texts().filter_map(json::text).collect()
     }
 
-    /// Bytes of text and reasoning.
-    pub fn output_bytes(&self) -> usize {
-        let bytes = self.iter().map(|piece| match piece {
-            Piece::Text(json) | Piece::Reasoning(json) => json::text_bytes(json),
-        });
-        bytes.fold(0, usize::saturating_add)
+    /// What they show of an answer that was left.
+    pub fn seen(&self) -> Seen {
+        let mut seen = Seen::default();
+        for piece in self.iter() {
+            let (bytes, json) = match piece {
+                Piece::Text(json) => (&mut seen.text_bytes, json),
+                Piece::Reasoning(json) => (&mut seen.reasoning_bytes, json),
+            };
+            *bytes = bytes.saturating_add(json::text_bytes(json));
+        }
+        seen
     }
 
     /// The reasoning of all pieces.

@@ -17,6 +17,7 @@
 //! 9. Whatever happens to one stream, its neighbours do not notice.
 
 use super::clocks::{Clocks, Due};
+use super::seen::Seen;
 use super::sse::{DecodeError, Decoder};
 use super::writer::{Step, Writer};
 use crate::api::ending::{EndReason, FinishReason, Usage};
@@ -194,9 +195,9 @@ impl Relay {
         self.writer.usage()
     }
 
-    /// Bytes of the answer's text and reasoning so far, in UTF-8.
-    pub fn output_bytes(&self) -> usize {
-        self.writer.output_bytes()
+    /// What has come of the answer so far.
+    pub fn seen(&self) -> Seen {
+        self.writer.seen()
     }
 
     /// The frames with text since the last call.

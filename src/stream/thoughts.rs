@@ -1,9 +1,10 @@
-//! What of a model's reasoning is sent on.
+//! What of a model's reasoning is sent on, and how much there is of it.
 
 use std::borrow::Cow;
 
 use super::pieces::{MAX_OVERHEAD_BYTES, MAX_REASONING_BYTES};
 use super::surrogates::Surrogates;
+use crate::json;
 use crate::openai::Reasoning;
 
 /// The reasoning of one answer.
@@ -14,17 +15,29 @@ pub(super) struct Thoughts {
     field: Option<&'static str>,
     /// Bytes of its pieces, at most.
     bytes: usize,
+    /// Bytes of its text, also of what is not sent on.
+    seen_bytes: usize,
 }
 
 impl Thoughts {
-    /// The next piece, as a JSON string of whole characters. `None` for the same text in another field, where a character
-    /// is not complete yet, and from [`MAX_REASONING_BYTES`] on.
+    /// The next piece, as a JSON string of whole characters. `None` for the same text in another field, for what is not
+    /// shown, where a character is not complete yet, and from [`MAX_REASONING_BYTES`] on.
     pub(super) fn next<'a>(&mut self, reasoning: &'a Reasoning<'_>) -> Option<Cow<'a, str>> {
         if *self.field.get_or_insert(reasoning.field) != reasoning.field {
             return None;
         }
+        let bytes = json::text_bytes(&reasoning.text);
+        self.seen_bytes = self.seen_bytes.saturating_add(bytes);
+        if !reasoning.is_shown {
+            return None;
+        }
         let json = self.surrogates.join(&reasoning.text);
         self.fits(&json).then_some(json)
+    }
+
+    /// Bytes of its text so far, in UTF-8, also of what is not sent on.
+    pub(super) fn seen_bytes(&self) -> usize {
+        self.seen_bytes
     }
 
     /// At the answer's end, what replaces half a character.

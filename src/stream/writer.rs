@@ -2,6 +2,7 @@
 
 use super::parts::SentParts;
 use super::pieces::{self, Piece};
+use super::seen::{End, Seen};
 use super::sse::Event;
 use super::surrogates::Surrogates;
 use super::thoughts::Thoughts;
@@ -64,10 +65,12 @@ pub(super) struct Writer {
     frames: u64,
     /// Those with text.
     text_frames: u64,
-    /// Bytes of text and reasoning.
-    output_bytes: usize,
+    /// Bytes of text.
+    text_bytes: usize,
     thoughts: Thoughts,
     usage: Option<Usage>,
+    /// How it ended at upstream.
+    end: End,
     /// Frames since the last [`Writer::take_sent`], if they are traced.
     sent: Option<Vec<SentFrame>>,
 }
@@ -86,9 +89,10 @@ impl Writer {
             sent_parts: SentParts::default(),
             frames: 0,
             text_frames: 0,
-            output_bytes: 0,
+            text_bytes: 0,
             thoughts: Thoughts::default(),
             usage: None,
+            end: End::Left,
             sent: traces_frames.then(Vec::new),
         }
     }
@@ -152,6 +156,7 @@ impl Writer {
 
     /// Writes the final frame of a complete answer.
     pub(super) fn finish(&mut self) {
+        self.end = End::Complete;
         self.finish_reason.get_or_insert(FinishReason::Stop);
         if let Some(text) = self.thoughts.finish() {
             self.reasoning(&text);
@@ -168,6 +173,10 @@ impl Writer {
 
     /// Writes the final frame of an answer that is not complete.
     pub(super) fn fail(&mut self, error: &ApiError) {
+        self.end = match error.code {
+            ErrorCode::UpstreamTimeout | ErrorCode::StreamTooLong => End::Left,
+            _ => End::Failed,
+        };
         self.ending(Ending::Failed(error));
     }
 
@@ -201,8 +210,13 @@ impl Writer {
         self.text_frames
     }
 
-    pub(super) fn output_bytes(&self) -> usize {
-        self.output_bytes
+    pub(super) fn seen(&self) -> Seen {
+        Seen {
+            told: self.usage,
+            text_bytes: self.text_bytes,
+            reasoning_bytes: self.thoughts.seen_bytes(),
+            end: self.end,
+        }
     }
 
     pub(super) fn take_sent(&mut self) -> Vec<SentFrame> {
@@ -219,7 +233,8 @@ impl Writer {
         // A repeated text is new only if nothing came before.
         let is_delta = matches!(delta.extent, Extent::Delta | Extent::DeltaOf(_));
         let reasoning = delta.reasoning.as_ref();
-        let reasoning = reasoning.filter(|_| is_delta || self.frames == 0);
+        let is_first = self.frames == 0 && self.thoughts.seen_bytes() == 0;
+        let reasoning = reasoning.filter(|_| is_delta || is_first);
         if let Some(json) = reasoning.and_then(|reasoning| self.thoughts.next(reasoning)) {
             self.reasoning(&json);
         }
@@ -278,7 +293,6 @@ impl Writer {
     }
 
     fn reasoning(&mut self, json: &str) {
-        self.output_bytes = self.output_bytes.saturating_add(json::text_bytes(json));
         self.sent(0);
         match &mut self.form {
             Form::Frames(frames) => frames.reasoning(json, &mut self.output),
@@ -320,7 +334,7 @@ impl Writer {
         }
         self.sent(length);
         self.text_frames = self.text_frames.saturating_add(1);
-        self.output_bytes = self.output_bytes.saturating_add(json::text_bytes(json));
+        self.text_bytes = self.text_bytes.saturating_add(json::text_bytes(json));
         match &mut self.form {
             Form::Frames(frames) => frames.content(json, &mut self.output),
             Form::Pieces => pieces::append(Piece::Text(json), &mut self.output),

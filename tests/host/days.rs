@@ -57,6 +57,7 @@ fn a_text_that_is_no_day_is_none() {
 #[test]
 fn a_month_begins_on_its_first_and_ends_where_the_next_begins() {
     for (day, first, next) in [
+        ("1970-01-01", "1970-01-01", "1970-02-01"),
         ("2026-01-31", "2026-01-01", "2026-02-01"),
         ("2028-02-29", "2028-02-01", "2028-03-01"),
         ("2026-12-01", "2026-12-01", "2027-01-01"),

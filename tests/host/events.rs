@@ -336,6 +336,16 @@ fn counts_that_cannot_be_read_cost_the_usage_and_never_the_answer() {
             r#"{"prompt_tokens":null,"completion_tokens":null,"total_tokens":null}"#,
             None,
         ),
+        // More than any model can have read or written.
+        (
+            r#"{"prompt_tokens":7,"completion_tokens":9000000000000000}"#,
+            None,
+        ),
+        (r#"{"prompt_tokens":100000001,"completion_tokens":2}"#, None),
+        (
+            r#"{"prompt_tokens":100000000,"completion_tokens":100000000}"#,
+            Some((100_000_000, 100_000_000, 200_000_000)),
+        ),
         (r#"{"prompt_tokens":7,"completion_tokens":null}"#, None),
         (r#"{"prompt_tokens":7}"#, None),
         (r#"{"total_tokens":9}"#, None),

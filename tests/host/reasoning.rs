@@ -379,3 +379,52 @@ fn parts_of_the_counts_are_told_where_upstream_tells_them_and_never_cost_the_cou
         );
     }
 }
+
+/// Bytes of text and of reasoning that were seen of a stream, shown or not.
+fn seen_bytes(api: Api, stream: &str, shows_reasoning: bool) -> (usize, usize) {
+    let events = EventParser::new(api, true).with_reasoning(shows_reasoning);
+    let mut relay = Relay::new(events, frames(), LIMITS, 0, false);
+    relay.handle(Input::Chunk(stream.as_bytes()), 0);
+    relay.handle(Input::End, 0);
+    let seen = relay.seen();
+    (seen.text_bytes, seen.reasoning_bytes)
+}
+
+#[test]
+fn reasoning_that_is_not_shown_is_counted_once_and_without_end() {
+    let thought = |text: &str| format!(r#"{{"reasoning_content":"{text}","reasoning":"{text}"}}"#);
+    let both = thought("Grüß");
+    let half = r#"{"reasoning":"\ud83d"}"#;
+    let rest = r#"{"reasoning":"\ude00"}"#;
+    let long = thought(&"a".repeat(MAX_REASONING_BYTES / 2));
+    let repeated = r#"data: {"choices":[{"index":0,"message":{"reasoning":"ab"}}]}"#;
+    let table = [
+        (chat(&[&both, &both, r#"{"content":"Hi"}"#]), (2, 12)),
+        (chat(&[half, rest]), (0, 4)),
+        (
+            chat(&[&long, &long, &long]),
+            (0, MAX_REASONING_BYTES / 2 * 3),
+        ),
+        (chat(&[r#"{"reasoning":"ab"}"#]) + repeated + "\n\n", (0, 2)),
+    ];
+    for (stream, expected) in table {
+        for shows_reasoning in [true, false] {
+            let seen = seen_bytes(Api::ChatCompletions, &stream, shows_reasoning);
+            assert_eq!(seen, expected, "{}", stream.get(..200).unwrap_or(&stream));
+        }
+    }
+    let responses = concat!(
+        r#"data: {"type":"response.reasoning_summary_text.delta","delta":"abc"}"#,
+        "\n\n",
+        r#"data: {"type":"response.output_item.done","item":{"type":"reasoning","summary":[{"type":"summary_text","text":"abc"}]}}"#,
+        "\n\n",
+        r#"data: {"type":"response.output_text.delta","delta":"Hi"}"#,
+        "\n\n",
+    );
+    for shows_reasoning in [true, false] {
+        assert_eq!(
+            seen_bytes(Api::Responses, responses, shows_reasoning),
+            (2, 3)
+        );
+    }
+}

@@ -8,7 +8,7 @@ import { startKept } from "../support/kept.mjs";
 import { changeObjects } from "../support/kept-disk.mjs";
 import { Person } from "../support/person.mjs";
 import { SET_CLOCK, sentTokens, setClock, usageOf, usageOnce } from "../support/spending.mjs";
-import { delta, done, finish, startUpstream, usage } from "../support/upstream.mjs";
+import { delta, done, event, finish, startUpstream, usage } from "../support/upstream.mjs";
 
 const upstream = await startUpstream();
 
@@ -209,6 +209,57 @@ test("the truth replaces a reservation that the clock has let expire", async () 
   assert.equal(total.answers, 1);
   assert.equal(total.estimated, undefined);
 });
+
+for (const [kind, body] of Object.entries(bodies)) {
+  test(`${kind}: whoever always leaves while upstream is asked spends what was set aside`, async () => {
+    const app = await startAt("2026-05-05T12:00:00Z", { DAILY_TOKENS: "3000" });
+    const one = person(app);
+    for (let time = 1; time <= 2; time += 1) {
+      const left = new AbortController();
+      const id = crypto.randomUUID();
+      const asked = one.ask(body(), { "idempotency-key": id }, { signal: left.signal });
+      const call = await upstream.nextCall();
+      if (kind === "kept") {
+        await (await one.stop(id)).text();
+        await (await asked).text();
+      } else {
+        left.abort();
+        await assert.rejects(asked);
+      }
+      assert.equal(await call.closed, "aborted");
+      const spent = time * (2000 + sentTokens(call));
+      const { total } = await usageOnce(one, spentIs(spent));
+      assert.equal(total.estimated, true);
+    }
+    const refused = await one.ask(body());
+    assert.equal(refused.status, 429);
+    await refused.text();
+  });
+
+  test(`${kind}: whoever leaves at the first text pays for the reasoning that its model has on average`, async () => {
+    const app = await startAt("2026-05-05T12:00:00Z", { DAILY_TOKENS: "100000" });
+    const one = person(app);
+    const details = { completion_tokens_details: { reasoning_tokens: 640 } };
+    const told = { prompt_tokens: 10, completion_tokens: 650, ...details };
+    upstream.script((call) =>
+      call.end(delta("Hi"), finish("stop"), event({ choices: [], usage: told }), done),
+    );
+    await (await one.ask(body())).text();
+    await usageOnce(one, spentIs(660));
+    const asked = one.ask(body());
+    const call = await upstream.nextCall();
+    call.write(delta("Four"));
+    const reply = await asked;
+    await reply.next();
+    if (kind === "kept") {
+      await (await one.stop(reply.answerId)).text();
+      await reply.text();
+    } else {
+      await reply.leave();
+    }
+    await usageOnce(one, spentIs(660 + sentTokens(call) + 1 + 640));
+  });
+}
 
 test("a crash leaves the reservation of a stateless answer, which counts as spent in the end", async () => {
   const server = await startKept({

@@ -154,9 +154,8 @@ for (const [how, begin] of Object.entries(LEAVES)) {
   });
 }
 
-test("kept: what a model had accepted before it failed counts nothing when the next one is left", async () => {
-  const app = await launch({ FALLBACK_MODELS: "second,third" }, { front: CLOCK });
-  const me = new Person(app);
+test("kept: a model that had accepted and failed is not the answer's when the next one is left", async () => {
+  const me = await start({ FALLBACK_MODELS: "second,third" });
   upstream.script(overloaded, (call) =>
     call.end(event({ error: { message: "", code: "server_error" } })),
   );
@@ -165,7 +164,6 @@ test("kept: what a model had accepted before it failed counts nothing when the n
   assert.equal((await me.stop(id)).status, 200);
   const [, { model }] = (await me.conversation(id)).turns;
   assert.equal(model, "first", "the one that was asked for");
-  assert.equal((await usageOf(me)).total.answers, 0);
 });
 
 test("kept: a conversation that is deleted in mid-answer has cost what its fallback has sold", async () => {

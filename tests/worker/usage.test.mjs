@@ -23,6 +23,9 @@ const TEXTS = ["The", " answer", '"', "\\", "\n", "\u0000", "😀", "é", "\u202
 const MODELS = [undefined, "gpt-4o-mini", "vendor/model:free"];
 const DEFAULT_MODEL = "gpt-4";
 
+/** `MAX_TOKENS` where it is not set. */
+const MAX_TOKENS = 2000;
+
 /** What upstream has sold, by model. @type {Map<string, object>} */
 const sold = new Map();
 
@@ -62,8 +65,24 @@ const sellTold = (call) => {
   return usage(input, output);
 };
 
+/** Sells so much that was seen, of which nobody tells the tokens. */
 const sellUntold = (call, text) =>
   sell(call, sentTokens(call), estimate(Buffer.byteLength(text)), true);
+
+/** Tells tokens too early: what was seen counts in the end, if that is more. */
+const sellEarly = (call, text) => {
+  const [input, told] = [1 + random.below(5000), random.below(6)];
+  const seen = estimate(Buffer.byteLength(text));
+  sell(call, input, Math.max(told, seen), seen > told);
+  return usage(input, told);
+};
+
+/** Sells all that the answer was allowed to say: the model may have thought all the while. */
+const sellAll = (call) => sell(call, sentTokens(call), MAX_TOKENS, true);
+
+/** What the model thinks without being asked to tell. */
+const thought = (text) =>
+  event({ choices: [{ index: 0, delta: { reasoning_content: text, reasoning: text } }] });
 
 const someTexts = () => Array.from({ length: 1 + random.below(6) }, () => random.pick(TEXTS));
 
@@ -101,7 +120,7 @@ const ENDINGS = {
     const hasRead = Promise.withResolvers();
     return {
       act: async (call) => {
-        call.write(sellTold(call), delta("cut"));
+        call.write(sellEarly(call, "cut off here"), delta("cut off here"));
         await hasRead.promise;
         call.cut();
       },
@@ -165,6 +184,31 @@ const ENDINGS = {
       read: readSome(texts, (reply) => reply.leave()),
     };
   },
+  "its client leaves, and the model had thought unseen": () => {
+    const [thoughts, texts] = [someTexts(), someTexts()];
+    return {
+      isKept: false,
+      act: (call) => {
+        sellUntold(call, [...thoughts, ...texts].join(""));
+        call.write(...thoughts.map(thought), ...texts.map(delta));
+      },
+      read: readSome(texts, (reply) => reply.leave()),
+    };
+  },
+  "its client leaves before anything has come": () => ({
+    isKept: false,
+    act: (call) => {
+      sellAll(call);
+      call.open();
+    },
+    read: (reply) => reply.leave(),
+  }),
+  "upstream fails before anything has come": () => ({
+    act: (call) => {
+      sellUntold(call, "");
+      call.end(event({ error: { message: "no", code: "server_error" } }));
+    },
+  }),
   "its client leaves, and it goes on": () => {
     const texts = someTexts();
     const left = Promise.withResolvers();
@@ -196,9 +240,35 @@ const ENDINGS = {
       }),
     };
   },
+  "it is stopped, and the model had thought unseen": () => {
+    const [thoughts, texts] = [someTexts(), someTexts()];
+    return {
+      isKept: true,
+      act: (call) => {
+        sellUntold(call, [...thoughts, ...texts].join(""));
+        call.write(...thoughts.map(thought), ...texts.map(delta));
+      },
+      read: readSome(texts, async (reply) => {
+        await (await me.stop(reply.answerId)).text();
+        await reply.text();
+      }),
+    };
+  },
+  "it is stopped before anything has come": () => ({
+    isKept: true,
+    act: (call) => {
+      sellAll(call);
+      call.open();
+    },
+    read: async (reply) => {
+      await (await me.stop(reply.answerId)).text();
+      await reply.text();
+    },
+  }),
   "it is stopped, and its tokens were told": () => ({
     isKept: true,
-    act: (call) => call.write(delta("Some"), sellTold(call), delta(" more")),
+    act: (call) =>
+      call.write(delta("Some"), sellEarly(call, "Some more text"), delta(" more text")),
     read: readSome([1, 2], async (reply) => {
       await (await me.stop(reply.answerId)).text();
       await reply.text();

@@ -9,18 +9,19 @@ use super::object::{Object, Unsaved, store_failed};
 use super::text::Text;
 use crate::api::answer_id::AnswerId;
 use crate::api::correlation::CorrelationId;
-use crate::api::ending::{EndReason, FinishReason, Usage};
+use crate::api::ending::{EndReason, FinishReason};
 use crate::api::error::{ApiError, ErrorCode};
 use crate::api::frame::{Ending, kept_fields, model_field, model_in};
 use crate::api::request::{ConversationId, Place};
 use crate::memory::answer::{Ended, StoredAnswer};
 use crate::memory::begin::Begun;
 use crate::memory::store::State;
-use crate::memory::usage::{Billed, Running};
+use crate::memory::usage::Running;
 use crate::shell::early_end::EarlyEnd;
 use crate::shell::runtime::js;
 use crate::shell::runtime::task;
 use crate::stream::pieces::Pieces;
+use crate::stream::seen::Seen;
 
 /// An answer: one that is being written, or one that was read from the store.
 pub(super) struct Answer {
@@ -41,10 +42,8 @@ pub(super) struct Answer {
     progress: RefCell<Progress>,
     /// The final frame's, for the log.
     finish_reason: Cell<Option<FinishReason>>,
-    /// Whether upstream has accepted the request: its success status came.
-    was_accepted: Cell<bool>,
-    /// The tokens that upstream has told so far.
-    usage: Cell<Option<Usage>>,
+    /// What has come of it at upstream so far.
+    seen: Cell<Seen>,
     text: RefCell<Text>,
     readers: RefCell<Vec<u32>>,
     /// The task that writes it.
@@ -98,8 +97,7 @@ impl Answer {
             model: OnceCell::new(),
             progress: RefCell::new(Progress::Opening),
             finish_reason: Cell::new(None),
-            was_accepted: Cell::new(false),
-            usage: Cell::new(None),
+            seen: Cell::default(),
             text: RefCell::default(),
             readers: RefCell::default(),
             writer: Cell::new(None),
@@ -131,8 +129,7 @@ impl Answer {
                 end_reason,
             }),
             finish_reason: Cell::new(None),
-            was_accepted: Cell::new(false),
-            usage: Cell::new(None),
+            seen: Cell::default(),
             text: RefCell::new(Text {
                 stored: stored.pieces,
                 pending: Vec::new(),
@@ -197,11 +194,6 @@ impl Answer {
         self.model.get_or_init(|| model.to_owned());
     }
 
-    /// Says whether upstream has accepted the request.
-    pub(super) fn set_accepted(&self, was_accepted: bool) {
-        self.was_accepted.set(was_accepted);
-    }
-
     /// Upstream's answer has begun.
     pub(super) fn begin_streaming(&self) {
         if self.state().is_none() {
@@ -210,26 +202,22 @@ impl Answer {
         }
     }
 
-    /// Keeps the tokens that upstream has told so far.
-    pub(super) fn set_usage(&self, usage: Option<Usage>) {
-        self.usage.set(usage);
+    /// Keeps what has come of it at upstream so far.
+    pub(super) fn set_seen(&self, seen: Seen) {
+        self.seen.set(seen);
     }
 
-    /// What upstream has billed so far.
-    fn billed(&self) -> Billed {
-        match self.usage.get() {
-            _ if !self.was_accepted.get() => Billed::Nothing,
-            Some(usage) => Billed::Counted(usage),
-            None => Billed::Uncounted,
-        }
+    /// What has come of it at upstream, unless that has refused it. While that is not known, it may have begun.
+    pub(super) fn seen(&self) -> Option<Seen> {
+        let never_began = matches!(*self.progress.borrow(), Progress::NeverBegan(_));
+        (!never_began).then(|| self.seen.get())
     }
 
-    /// What it counts with as far as it has come, or at its end.
+    /// What it counts with as far as it has come.
     pub(super) fn running(&self) -> Running {
         Running {
             exchange: self.number,
-            billed: self.billed(),
-            output_bytes: self.text.borrow().whole().output_bytes(),
+            seen: self.seen(),
         }
     }
 
@@ -309,7 +297,7 @@ impl Answer {
             state,
             ending: &fields,
             pieces: &pieces,
-            billed: self.billed(),
+            seen: self.seen(),
             now_ms: js::now_ms(),
         };
         let stored = object.store()?.end(self.number, &ended);
@@ -332,7 +320,7 @@ impl Answer {
             exchange: self.number,
             pieces: self.pieces().clone(),
             ending: self.fields(&ending, EndReason::Interrupted),
-            billed: self.billed(),
+            seen: self.seen(),
         });
         self.show_ending(&ending, State::Interrupted, EndReason::Interrupted);
     }
@@ -357,8 +345,8 @@ impl Answer {
 
     fn fields(&self, ending: &Ending<'_>, end_reason: EndReason) -> String {
         let mut fields = vec![ending.fields()];
-        // An instance that ends an answer of an earlier one does not know it.
-        if end_reason != EndReason::Interrupted {
+        // An instance that ends an answer of an earlier one knows it only if something is kept.
+        if end_reason != EndReason::Interrupted || self.pieces().count() > 0 {
             fields.extend(self.model().map(model_field));
         }
         fields.push(self.kept_fields.clone());

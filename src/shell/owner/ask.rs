@@ -176,7 +176,7 @@ fn begin(
     keeper.add(&answer);
     let mut sale = sale.take();
     if let Some(sale) = &mut sale {
-        sale.sent_tokens = begun.sent_tokens;
+        sale.ceiling.sent_tokens = begun.sent_tokens;
     }
     let (written, keeper, exchange) = (Rc::clone(&answer), Rc::clone(keeper), Rc::clone(exchange));
     task::spawn(move |inbox| async move {
@@ -186,8 +186,7 @@ fn begin(
         writing::write(Rc::clone(&written), object, exchange, chat, inbox).await;
         keeper.remove(&written.id);
         if let Some(sale) = sale {
-            let counted = written.running();
-            let spent = Spent::of(counted.billed, sale.sent_tokens, counted.output_bytes);
+            let spent = Spent::of(written.seen(), sale.ceiling);
             sale.tell(&request, spent, &mut waiting).await;
         }
     });

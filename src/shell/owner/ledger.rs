@@ -81,7 +81,8 @@ fn keep(object: &Object, config: &Config, body: &[u8]) -> Result<Option<u64>, Ea
         }
         [sale::CLOSE, id, ref spent @ ..] => {
             let model = spent.first();
-            let spent = model.map(|model| (*model, Spent::of_numbers([3, 4, 5, 6, 7].map(number))));
+            let spent =
+                model.map(|model| (*model, Spent::of_numbers([3, 4, 5, 6, 7, 8].map(number))));
             let closed = object.store()?.close(id, spent, js::now_ms());
             closed.map(|()| None).map_err(store_failed)
         }

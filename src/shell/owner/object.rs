@@ -13,13 +13,13 @@ use crate::memory::answer::Ended;
 use crate::memory::recovery::Recovered;
 use crate::memory::schema::OpenError;
 use crate::memory::store::{State, Store};
-use crate::memory::usage::Billed;
 use crate::openai::failure::Failure;
 use crate::shell::early_end::EarlyEnd;
 use crate::shell::isolate::Isolate;
 use crate::shell::runtime::wait::Waiting;
 use crate::shell::runtime::{js, task};
 use crate::stream::pieces::Pieces;
+use crate::stream::seen::Seen;
 use crate::telemetry::record::Level;
 
 /// One owner's object.
@@ -42,7 +42,7 @@ pub(super) enum Unsaved {
         exchange: u64,
         pieces: Pieces,
         ending: String,
-        billed: Billed,
+        seen: Option<Seen>,
     },
     /// It never began.
     Forgotten { exchange: u64 },
@@ -77,6 +77,11 @@ impl Object {
         Ok(store)
     }
 
+    /// Whether every answer that does not run any more has its ending.
+    pub(super) fn is_recovered(&self) -> bool {
+        self.is_recovered.get()
+    }
+
     /// Has the store take something in as soon as it can. If this instance dies before, the next one does the same.
     pub(super) fn save_later(&self, unsaved: Unsaved) {
         self.unsaved.borrow_mut().push(unsaved);
@@ -102,7 +107,7 @@ impl Object {
                 "a newer version of this program has written the conversations",
             )),
         })?;
-        let store = Rc::new(store);
+        let store = Rc::new(store.telling_models(self.isolate.has_fallbacks()));
         *self.store.borrow_mut() = Some(Rc::clone(&store));
         Ok(store)
     }
@@ -151,13 +156,13 @@ impl Unsaved {
                 exchange,
                 pieces,
                 ending,
-                billed,
+                seen,
             } => {
                 let ended = Ended {
                     state: State::Interrupted,
                     ending,
                     pieces,
-                    billed: *billed,
+                    seen: *seen,
                     now_ms: js::now_ms(),
                 };
                 store.end(*exchange, &ended).map(|_| ())

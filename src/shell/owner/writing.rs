@@ -121,8 +121,8 @@ fn relay(config: &Config, exchange: &Exchange) -> Relay {
     )
 }
 
-/// Keeps that a model has accepted the request, or that it has failed after all: whatever ends the answer from now on, it
-/// costs what this model takes.
+/// Keeps which model has accepted the request, or that it has failed after all: whatever ends the answer from now on, it
+/// counts under this model.
 fn note_accepted(
     answer: &Answer,
     object: &Object,
@@ -131,11 +131,7 @@ fn note_accepted(
     model: &str,
     is_accepted: bool,
 ) {
-    if !answer.is_running() {
-        return;
-    }
-    answer.set_accepted(is_accepted);
-    if model == asked_for {
+    if model == asked_for || !answer.is_running() {
         return;
     }
     let number = answer.number;
@@ -210,7 +206,7 @@ impl Writer<'_> {
 
     fn take_output(&mut self) {
         self.answer.add(self.relay.output());
-        self.answer.set_usage(self.relay.usage());
+        self.answer.set_seen(self.relay.seen());
         self.relay.output_written(js::now_ms());
     }
 

@@ -126,3 +126,26 @@ fn an_answer_of_this_instance_is_running() {
     store.recover(NOW, &mut interrupted).expect("a recovery");
     assert_eq!(interrupted, [], "its end is for this instance to store");
 }
+
+#[test]
+fn its_final_frame_tells_the_model_where_such_frames_do_and_something_is_kept_of_it() {
+    let database = abandoned(&["Hel", "lo"]);
+    let endings = |tells_models| {
+        let store = opened(&database).telling_models(tells_models);
+        ["k1", "k2"].map(|id| {
+            let answer = store.answer(id).expect("a query").expect("an answer");
+            answer.ending.expect("an ending")
+        })
+    };
+    let model = "\"code\":\"interrupted\",\"model\":\"gpt-4\",\"turn_id\":";
+    let [silent, _] = endings(false);
+    assert!(!silent.contains("\"model\""), "{silent}");
+    let [begun, unknown] = endings(true);
+    assert!(begun.contains(model), "{begun}");
+    assert!(!unknown.contains("\"model\""), "{unknown}");
+    // It is the same once it is stored.
+    let told = endings(true);
+    let store = opened(&database).telling_models(true);
+    store.recover(NOW, &mut Vec::new()).expect("a recovery");
+    assert_eq!(endings(false), told);
+}

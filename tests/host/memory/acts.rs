@@ -8,7 +8,6 @@ use personal_ai_assistant::memory::begin::{BeginError, NewExchange};
 use personal_ai_assistant::memory::journal::JournalRow;
 use personal_ai_assistant::memory::store::Store;
 use personal_ai_assistant::memory::transcript::Transcript;
-use personal_ai_assistant::memory::usage::Billed;
 use personal_ai_assistant::stream::pieces::{Piece, Pieces};
 
 use super::database::{NOW, Sqlite, message, open, read};
@@ -86,7 +85,7 @@ fn happen(store: &Store<Sqlite>, act: Act, now_ms: u64) -> Result<(), rusqlite::
                 .end(
                     exchange,
                     &Ended {
-                        billed: Billed::Uncounted,
+                        seen: None,
                         now_ms,
                         ..complete(&text)
                     },

@@ -4,7 +4,6 @@ use personal_ai_assistant::memory::answer::Ended;
 use personal_ai_assistant::memory::journal::JournalRow;
 use personal_ai_assistant::memory::sql::Database;
 use personal_ai_assistant::memory::store::State;
-use personal_ai_assistant::memory::usage::Billed;
 use personal_ai_assistant::stream::pieces::{MAX_BYTES, Piece, Pieces};
 
 use super::database::{
@@ -75,7 +74,7 @@ fn the_end_moves_the_text_out_of_the_journal() {
         state: State::Stopped,
         ending: "\"finish_reason\":\"stopped\"",
         pieces: &text,
-        billed: Billed::Uncounted,
+        seen: None,
         now_ms: NOW,
     };
     assert!(store.end(begun.exchange, &ended).expect("an end"));
@@ -100,7 +99,7 @@ fn the_first_ending_counts() {
         state: State::Failed,
         ending: "\"error\":\"late\"",
         pieces: &pieces(["late"]),
-        billed: Billed::Uncounted,
+        seen: None,
         now_ms: NOW + 1,
     };
     assert!(!store.end(begun.exchange, &late).expect("no end"));
@@ -151,7 +150,7 @@ fn an_instance_that_opens_ends_what_an_earlier_one_left() {
         state: State::Complete,
         ending: STOP,
         pieces: &pieces(["Hi", " th", "ere"]),
-        billed: Billed::Uncounted,
+        seen: None,
         now_ms: NOW,
     };
     assert!(!earlier.end(begun.exchange, &late).expect("no end"));
@@ -195,7 +194,7 @@ fn the_longest_answer_fits_into_a_row() {
         state: State::Complete,
         ending: STOP,
         pieces: &all,
-        billed: Billed::Uncounted,
+        seen: None,
         now_ms: NOW,
     };
     assert!(store.end(begun.exchange, &ended).expect("an end"));
@@ -230,7 +229,7 @@ fn a_write_that_fails_changes_nothing_and_can_be_repeated() {
         state: State::Complete,
         ending: STOP,
         pieces: &all,
-        billed: Billed::Uncounted,
+        seen: None,
         now_ms: NOW,
     };
     let failure = store.end(begun.exchange, &ended);

@@ -13,7 +13,6 @@ use personal_ai_assistant::memory::journal::JournalRow;
 use personal_ai_assistant::memory::sql::{Database, Statement, Value};
 use personal_ai_assistant::memory::store::{State, Store};
 use personal_ai_assistant::memory::transcript::{Format, Transcript};
-use personal_ai_assistant::memory::usage::Billed;
 use personal_ai_assistant::stream::pieces::{Piece, Pieces};
 
 /// A moment in 2026, in milliseconds.
@@ -241,7 +240,7 @@ pub fn end(store: &Store<Sqlite>, exchange: u64, text: &str) {
         state: State::Complete,
         ending: STOP,
         pieces: &pieces([text].into_iter().filter(|text| !text.is_empty())),
-        billed: Billed::Uncounted,
+        seen: None,
         now_ms: NOW,
     };
     assert!(store.end(exchange, &ended).expect("an end"));

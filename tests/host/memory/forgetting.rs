@@ -6,7 +6,6 @@ use personal_ai_assistant::memory::begin::NewExchange;
 use personal_ai_assistant::memory::journal::JournalRow;
 use personal_ai_assistant::memory::store::{State, Store};
 use personal_ai_assistant::memory::transcript::Format;
-use personal_ai_assistant::memory::usage::Billed;
 
 use super::database::{
     NOW, STOP, Sqlite, append, begin, end, exchange, json, message, open, pieces,
@@ -82,7 +81,7 @@ fn fill_up(store: &Store<Sqlite>) {
             state: State::Complete,
             ending: STOP,
             pieces: &pieces(["word"]),
-            billed: Billed::Uncounted,
+            seen: None,
             now_ms: NOW,
         };
         if store.end(begun.exchange, &ended).is_err() {

@@ -6,7 +6,6 @@ use personal_ai_assistant::memory::begin::{BeginError, NewExchange};
 use personal_ai_assistant::memory::journal::JournalRow;
 use personal_ai_assistant::memory::sql::Database;
 use personal_ai_assistant::memory::store::{State, Store};
-use personal_ai_assistant::memory::usage::Billed;
 use personal_ai_assistant::stream::pieces::{MAX_REASONING_BYTES, Piece, Pieces};
 
 use super::database::{
@@ -128,7 +127,7 @@ fn an_answer_without_text_goes_with_its_question() {
         state: State::Failed,
         ending: "\"error\":\"e\",\"detail\":\"d\",\"code\":\"c\"",
         pieces: &Pieces::default(),
-        billed: Billed::Uncounted,
+        seen: None,
         now_ms: NOW,
     };
     store.end(silent.exchange, &ended).expect("an end");
@@ -258,7 +257,7 @@ fn the_longest_way_to_write_a_character_still_fits_behind_the_longest_reasoning(
         state: State::Complete,
         ending: super::database::STOP,
         pieces: &pieces,
-        billed: Billed::Uncounted,
+        seen: None,
         now_ms: NOW,
     };
     assert!(store.end(begun.exchange, &ended).expect("an end"));

@@ -11,7 +11,6 @@ use personal_ai_assistant::memory::answer::{Ended, StoredAnswer};
 use personal_ai_assistant::memory::journal::JournalRow;
 use personal_ai_assistant::memory::store::{State, Store};
 use personal_ai_assistant::memory::transcript::Format;
-use personal_ai_assistant::memory::usage::Billed;
 use personal_ai_assistant::stream::pieces::{Piece, Pieces};
 
 use super::database::{NOW, Sqlite, begin, conversation, exchange, json, message, open};
@@ -82,7 +81,7 @@ pub fn complete(pieces: &Pieces) -> Ended<'_> {
         state: State::Complete,
         ending: ENDING,
         pieces,
-        billed: Billed::Uncounted,
+        seen: None,
         now_ms: NOW,
     }
 }

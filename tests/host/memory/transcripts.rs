@@ -6,7 +6,6 @@ use personal_ai_assistant::memory::begin::NewExchange;
 use personal_ai_assistant::memory::journal::JournalRow;
 use personal_ai_assistant::memory::store::{State, Store};
 use personal_ai_assistant::memory::transcript::{Format, Transcript};
-use personal_ai_assistant::memory::usage::Billed;
 
 use super::database::{
     NOW, Sqlite, append, begin, conversation, exchange, message, pieces, read, store, turn,
@@ -31,7 +30,7 @@ fn varied() -> Store<Sqlite> {
             state,
             ending,
             pieces: &pieces,
-            billed: Billed::Uncounted,
+            seen: None,
             now_ms: NOW,
         };
         assert!(store.end(begun.exchange, &ended).expect("an end"));

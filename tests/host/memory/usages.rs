@@ -9,17 +9,35 @@ use personal_ai_assistant::memory::begin::NewExchange;
 use personal_ai_assistant::memory::journal::JournalRow;
 use personal_ai_assistant::memory::ledger::{Reservation, id_of};
 use personal_ai_assistant::memory::store::{State, Store};
-use personal_ai_assistant::memory::usage::{Billed, Running, Spent};
+use personal_ai_assistant::memory::usage::{Ceiling, Running, Spent};
+use personal_ai_assistant::stream::seen::{End, Seen};
 
 use super::database::{NOW, STOP, Sqlite, append, begin, message, open, pieces, store};
 
-const TOLD: Billed = Billed::Counted(Usage {
+const USAGE: Usage = Usage {
     input_tokens: 7,
     output_tokens: 5,
     total_tokens: 12,
     cached_tokens: Some(3),
     reasoning_tokens: Some(2),
+};
+
+/// A complete answer whose tokens were told.
+const TOLD: Option<Seen> = Some(Seen {
+    told: Some(USAGE),
+    text_bytes: 2,
+    reasoning_bytes: 0,
+    end: End::Complete,
 });
+
+/// A complete answer of so many bytes whose tokens nobody told.
+fn untold(text_bytes: usize) -> Option<Seen> {
+    Some(Seen {
+        text_bytes,
+        end: End::Complete,
+        ..Seen::default()
+    })
+}
 
 /// What is told of these days, where nothing has a price.
 fn report(store: &Store<Sqlite>, from: u64, to: u64) -> String {
@@ -54,12 +72,12 @@ fn sums(answers: u64, input: u64, output: u64, is_estimated: bool) -> String {
     sums.to_string()
 }
 
-fn end(store: &Store<Sqlite>, exchange: u64, billed: Billed, text: &str) -> bool {
+fn end(store: &Store<Sqlite>, exchange: u64, seen: Option<Seen>, text: &str) -> bool {
     let ended = Ended {
         state: State::Complete,
         ending: STOP,
         pieces: &pieces([text]),
-        billed,
+        seen,
         now_ms: NOW,
     };
     store.end(exchange, &ended).expect("an end")
@@ -84,7 +102,7 @@ fn one_whose_tokens_nobody_told_counts_by_the_bytes_that_were_sent_and_that_came
     // 28 + 5 bytes were sent, and 5 came.
     let begun = begin(&store, &first);
     assert_eq!(begun.sent_tokens, 9);
-    assert!(end(&store, begun.exchange, Billed::Uncounted, "Grüß"));
+    assert!(end(&store, begun.exchange, untold(6), "Grüß"));
     assert_eq!(total(&store), sums(1, 9, 2, true));
     // The second one was sent with the first.
     let second = NewExchange {
@@ -101,7 +119,7 @@ fn one_whose_tokens_nobody_told_counts_by_the_bytes_that_were_sent_and_that_came
 fn one_that_upstream_never_began_counts_nothing() {
     let store = store();
     let stopped = begin(&store, &message("c", "k1", "Hello"));
-    assert!(end(&store, stopped.exchange, Billed::Nothing, ""));
+    assert!(end(&store, stopped.exchange, None, ""));
     let refused = begin(&store, &message("c", "k2", "Hello"));
     store.forget_exchange(refused.exchange).expect("a deletion");
     assert_eq!(total(&store), sums(0, 0, 0, false));
@@ -120,6 +138,124 @@ fn one_that_a_crash_left_counts_by_what_was_kept_of_it_once() {
 }
 
 #[test]
+fn an_answer_counts_with_what_was_told_unless_more_was_seen_or_may_have_been_thought() {
+    const CEILING: Ceiling = Ceiling {
+        sent_tokens: 9,
+        max_tokens: 100,
+    };
+    let early = |output_tokens| Usage {
+        output_tokens,
+        reasoning_tokens: None,
+        cached_tokens: None,
+        ..USAGE
+    };
+    let (left, failed, complete) = (End::Left, End::Failed, End::Complete);
+    // What was told, bytes of text and of reasoning, and the end; input, output, whether estimated, and most unseen.
+    for (told, text_bytes, reasoning_bytes, end, expected) in [
+        (None, 0, 0, complete, (9, 0, true, 0)),
+        (None, 5, 4, complete, (9, 3, true, 0)),
+        (Some(5), 4000, 0, complete, (7, 5, false, 0)),
+        // It may have thought all the while.
+        (None, 0, 0, left, (9, 100, true, 0)),
+        (Some(1), 0, 0, left, (7, 100, true, 0)),
+        (Some(101), 0, 0, left, (7, 101, false, 0)),
+        // It may have thought before its text.
+        (None, 8, 0, left, (9, 2, true, 98)),
+        (None, 800, 0, left, (9, 200, true, 0)),
+        (None, 8, 4000, left, (9, 1002, true, 0)),
+        (Some(1), 8, 0, left, (7, 2, true, 98)),
+        (Some(5), 8, 0, left, (7, 5, false, 0)),
+        // Upstream has ended it.
+        (None, 0, 0, failed, (9, 0, true, 0)),
+        (Some(1), 8, 8, failed, (7, 4, true, 0)),
+        (Some(4), 8, 8, failed, (7, 4, false, 0)),
+    ] {
+        let seen = Seen {
+            told: told.map(early),
+            text_bytes,
+            reasoning_bytes,
+            end,
+        };
+        let spent = Spent::of(Some(seen), CEILING).expect("a count");
+        let Spent {
+            input_tokens,
+            output_tokens,
+            is_estimated,
+            most_unseen,
+            ..
+        } = spent;
+        assert_eq!(
+            (input_tokens, output_tokens, is_estimated, most_unseen),
+            expected,
+            "{seen:?}"
+        );
+        assert_eq!(Spent::of_numbers(spent.numbers()), spent);
+    }
+    // An input of nothing is what a server tells that does not know it.
+    let unknown = Usage {
+        input_tokens: 0,
+        ..early(0)
+    };
+    let seen = Seen {
+        told: Some(unknown),
+        text_bytes: 4,
+        ..Seen::default()
+    };
+    assert_eq!(
+        Spent::of(Some(seen), CEILING).map(|spent| spent.input_tokens),
+        Some(9)
+    );
+    assert_eq!(Spent::of(None, CEILING), None);
+}
+
+#[test]
+fn one_that_was_left_counts_the_reasoning_that_its_model_has_on_average() {
+    let store = store();
+    let left = Seen {
+        text_bytes: 4,
+        ..Seen::default()
+    };
+    let output_of_left = |model, max_tokens, now_ms| {
+        let ceiling = Ceiling {
+            sent_tokens: 0,
+            max_tokens,
+        };
+        let output = || {
+            let usage = report(&store, 0, 100_000);
+            let usage: serde_json::Value = serde_json::from_str(&usage).expect("JSON");
+            usage["total"]["output_tokens"].as_u64().expect("a number")
+        };
+        let before = output();
+        let id = format!("{before} {max_tokens}");
+        store
+            .close(
+                &id,
+                Spent::of(Some(left), ceiling).map(|spent| (model, spent)),
+                now_ms,
+            )
+            .expect("an end");
+        output() - before
+    };
+    assert_eq!(output_of_left("thinker", 500, NOW), 1);
+    for (id, reasoning_tokens) in [("a", 100), ("b", 300)] {
+        let told = Spent {
+            output_tokens: 400,
+            reasoning_tokens,
+            ..SPENT
+        };
+        store
+            .close(id, Some(("thinker", told)), NOW)
+            .expect("an end");
+    }
+    assert_eq!(output_of_left("thinker", 500, NOW), 201);
+    assert_eq!(output_of_left("thinker", 500, NOW + 30 * day::DAY_MS), 201);
+    // No more than it was allowed to say.
+    assert_eq!(output_of_left("thinker", 50, NOW), 50);
+    assert_eq!(output_of_left("another", 500, NOW), 1);
+    assert_eq!(output_of_left("thinker", 500, NOW + 31 * day::DAY_MS), 1);
+}
+
+#[test]
 fn a_crash_in_the_middle_of_an_ending_counts_nothing_twice() {
     for statements in 0..5 {
         let database = Sqlite::new();
@@ -130,7 +266,7 @@ fn a_crash_in_the_middle_of_an_ending_counts_nothing_twice() {
             state: State::Complete,
             ending: STOP,
             pieces: &pieces(["Hi"]),
-            billed: TOLD,
+            seen: TOLD,
             now_ms: NOW,
         };
         let is_kept = store.end(begun.exchange, &ended).is_ok();
@@ -138,7 +274,8 @@ fn a_crash_in_the_middle_of_an_ending_counts_nothing_twice() {
         let expected = if is_kept {
             sums(1, 7, 5, false)
         } else {
-            sums(1, 2, 0, true)
+            // Nothing is kept of it.
+            sums(1, 2, 2000, true)
         };
         assert_eq!(total(&open(&database)), expected, "{statements}");
     }
@@ -153,8 +290,7 @@ fn forgetting_takes_back_nothing_of_what_was_spent() {
         let begun = begin(&store, &message("c", "k2", "Eight by"));
         let running = [Running {
             exchange: begun.exchange,
-            billed: TOLD,
-            output_bytes: 1,
+            seen: TOLD,
         }];
         if everything {
             store.delete_all(&running, NOW).expect("a deletion");
@@ -187,7 +323,7 @@ fn usage_is_told_by_day_and_model_and_summed() {
             state: State::Complete,
             ending: STOP,
             pieces: &pieces(["Hi"]),
-            billed: TOLD,
+            seen: TOLD,
             now_ms: NOW + days * day::DAY_MS,
         };
         assert!(
@@ -254,6 +390,7 @@ const SPENT: Spent = Spent {
     cached_tokens: 0,
     reasoning_tokens: 0,
     is_estimated: false,
+    most_unseen: 0,
 };
 
 const NOTHING: (u64, u64) = (0, 0);
@@ -327,8 +464,8 @@ fn a_kept_answer_that_runs_is_its_own_reservation() {
         },
     );
     let [day, _, reserved] = standing(&open(&database), NOW);
-    // It was sent with the first exchange: 8 + 2 + 8 bytes.
-    assert_eq!((day.0, reserved), (12 + 5, NOTHING));
+    // It was sent with the first exchange: 8 + 2 + 8 bytes. Nothing is kept of it, so it may have thought all the while.
+    assert_eq!((day.0, reserved), (12 + 5 + 20, NOTHING));
 }
 
 #[test]
