@@ -10,7 +10,6 @@ use crate::api::access::{AccessTokens, Gate, Origins, tokens_in};
 use crate::api::budget::{Allowances, KINDS, Kind, Spending};
 use crate::api::host::Hosts;
 use crate::api::keeping::Keeping;
-use crate::api::money::Prices;
 use crate::api::request::{Effort, Rules};
 use crate::json;
 use crate::openai::{Api, Server, Target};
@@ -19,6 +18,7 @@ use crate::telemetry::record::Level;
 use crate::telemetry::redact::{Scrubber, Secret};
 
 mod fallback;
+mod spending;
 mod variables;
 
 /// Everything that a deployment can set, checked.
@@ -54,7 +54,7 @@ impl Config {
         let limits = limits(&mut variables);
         let target = target(&mut variables, api_key);
         let config = Self {
-            spending: spending(&mut variables, &rules, &target.fallbacks.models),
+            spending: spending::spending(&mut variables, &rules, &target.fallbacks.models, limits),
             rules,
             limits,
             target,
@@ -62,6 +62,7 @@ impl Config {
             kept: keeping(&mut variables),
             log_level: log_level_of(&mut variables),
         };
+        spending::check_names(&mut variables, &config.spending, &config.access_tokens);
         gate_of(&mut variables);
         match variables.problems {
             problems if problems.is_empty() => Ok(config),
@@ -254,25 +255,6 @@ fn keeping(variables: &mut Variables<'_>) -> Keeping {
         max_answers_at_once: variables.integer("MAX_ANSWERS_AT_ONCE", 4, 1..=100),
         days: days.map(|_| variables.integer("CONVERSATION_DAYS", 0, 1..=36_500)),
     }
-}
-
-fn spending(variables: &mut Variables<'_>, rules: &Rules, fallback_models: &[String]) -> Spending {
-    let prices = variables
-        .parsed("PRICES", Prices::RULE, Prices::parse)
-        .unwrap_or_default();
-    let limits = KINDS.map(|kind| {
-        let name = kind.name.to_ascii_uppercase();
-        let (rule, is_cost) = (kind.rule(), kind.is_cost);
-        let limits = variables.parsed(&name, rule, |text| Allowances::parse(text, is_cost));
-        let asked = rules.allowed_models.iter().chain([&rules.default_model]);
-        let mut models = asked.chain(fallback_models);
-        if is_cost && limits.is_some() && models.any(|model| prices.of(model).is_none()) {
-            let rule = "needs PRICES with the price of OPENAI_MODEL and of all ALLOWED_MODELS and FALLBACK_MODELS";
-            variables.problem(&name, rule);
-        }
-        limits.unwrap_or_default()
-    });
-    Spending { prices, limits }
 }
 
 fn log_level_of(variables: &mut Variables<'_>) -> Level {

@@ -100,6 +100,12 @@ impl AccessTokens {
         self.0.is_empty()
     }
 
+    /// Whether some client spends on the account of this name.
+    pub fn has_account(&self, name: &str) -> bool {
+        let mut clients = self.0.iter().map(|token| &token.client);
+        clients.any(|client| account_of(Some(client)).name == name) || name == ANONYMOUS_OWNER
+    }
+
     /// Who the token in an `Authorization` header belongs to. It is compared with every token, each time in constant time,
     /// so that the time taken does not tell how much of a guess is right. That one was right is no secret: the answer
     /// tells it.

@@ -1,5 +1,6 @@
 //! Budgets: how many tokens, and how much money, a client may spend in a day and in a month.
 
+use super::day;
 use super::error::{ApiError, ErrorCode};
 use super::money::{self, Price, Prices};
 use super::request::Invalid;
@@ -70,6 +71,12 @@ impl Allowances {
         Some(Self(limits))
     }
 
+    /// The names that have a limit of their own.
+    pub fn names(&self) -> impl Iterator<Item = &str> {
+        let names = self.0.iter().map(|(name, _)| name.as_str());
+        names.filter(|name| *name != "*")
+    }
+
     fn of(&self, name: &str) -> Option<u64> {
         let named = |name: &str| self.0.iter().find(|(other, _)| other == name);
         let found = named(name).or_else(|| named("*"));
@@ -84,6 +91,8 @@ pub struct Spending {
     pub prices: Prices,
     /// The limits of each of [`KINDS`].
     pub limits: [Allowances; 4],
+    /// The longest time that an answer may take, from the moment that it is let in, in milliseconds.
+    pub longest_ms: u64,
 }
 
 /// What one client may spend: the limit of each of [`KINDS`], if it has one.
@@ -190,14 +199,18 @@ impl Standing {
         limit.saturating_sub(taken)
     }
 
-    /// The limit that is used up, if any: of several, the one that begins anew last.
-    pub fn exhausted(&self, budget: Budget) -> Option<Kind> {
+    /// Why no answer may begin, if none may: of several reasons, the one that lasts longest.
+    pub fn exhausted(&self, budget: Budget) -> Option<Exhausted> {
         let used_up = budget
             .limits()
             .filter(|(kind, limit)| self.left(*kind, *limit) == 0);
-        used_up
-            .map(|(kind, _)| kind)
-            .max_by_key(|kind| kind.is_monthly)
+        let reason = |(kind, limit)| match limit {
+            0 => Exhausted::Nothing,
+            limit if self.spent(kind) < limit => Exhausted::Reserved,
+            _ if kind.is_monthly => Exhausted::Month,
+            _ => Exhausted::Day,
+        };
+        used_up.map(reason).max()
     }
 
     /// How many tokens of a model are left, whichever limit is the narrowest; `None` where none limits them.
@@ -214,16 +227,63 @@ impl Standing {
     }
 }
 
-/// The error for a budget that is used up, until a new one begins.
-pub fn exhausted_error(retry_after_seconds: u64) -> ApiError {
-    const DAY_SECONDS: u64 = 86_400;
-    let detail = if retry_after_seconds > DAY_SECONDS {
-        "You have used up your budget for this month. A new one begins on the first of the next month, at midnight UTC."
-    } else {
-        ErrorCode::BudgetExhausted.detail()
-    };
-    ApiError {
-        retry_after_seconds: Some(retry_after_seconds),
-        ..ApiError::new(ErrorCode::BudgetExhausted, detail)
+/// Why a budget lets no answer begin.
+#[derive(Clone, Copy, Debug, Eq, Ord, PartialEq, PartialOrd)]
+pub enum Exhausted {
+    /// What is left of it is reserved by answers that run.
+    Reserved,
+    /// It is spent until tomorrow.
+    Day,
+    /// It is spent until next month.
+    Month,
+    /// It is 0.
+    Nothing,
+}
+
+/// `Retry-After` while answers that run have reserved what is left, in seconds. Nobody knows when the next one ends; most
+/// take less than half a minute.
+const RESERVED_SECONDS: u64 = 10;
+
+impl Exhausted {
+    const ALL: [Self; 4] = [Self::Reserved, Self::Day, Self::Month, Self::Nothing];
+
+    /// The name between an object and the worker.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Reserved => "reserved",
+            Self::Day => "day",
+            Self::Month => "month",
+            Self::Nothing => "nothing",
+        }
+    }
+
+    /// What has this name.
+    pub fn parse(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|reason| reason.name() == name)
+    }
+
+    /// The error for a client that asks now.
+    pub fn error(self, now_ms: u64) -> ApiError {
+        let general = ErrorCode::BudgetExhausted.detail();
+        let reset = |is_monthly| {
+            let wait_ms = day::reset_ms(now_ms, is_monthly).saturating_sub(now_ms);
+            Some(wait_ms.div_ceil(1000))
+        };
+        let (detail, retry_after_seconds) = match self {
+            Self::Reserved => (
+                "What is left of your budget is set aside for your answers that are still running. Wait for one to end, or stop one.",
+                Some(RESERVED_SECONDS),
+            ),
+            Self::Day => (general, reset(false)),
+            Self::Month => (
+                "You have used up your budget for this month. A new one begins on the first of the next month, at midnight UTC.",
+                reset(true),
+            ),
+            Self::Nothing => ("Your budget is 0, so nothing can be asked.", None),
+        };
+        ApiError {
+            retry_after_seconds,
+            ..ApiError::new(ErrorCode::BudgetExhausted, detail)
+        }
     }
 }

@@ -26,6 +26,14 @@ impl Price {
         input.saturating_add(output_tokens.saturating_mul(self.output))
     }
 
+    /// At least as much as each of two prices.
+    fn or_more(self, other: Self) -> Self {
+        Self {
+            input: self.input.max(other.input),
+            output: self.output.max(other.output),
+        }
+    }
+
     /// How many tokens a sum buys, whichever they are; `None` where they cost nothing.
     pub fn tokens_for(self, parts: u64) -> Option<u64> {
         parts.checked_div(self.input.max(self.output))
@@ -34,7 +42,11 @@ impl Price {
 
 /// `PRICES`: what the tokens of each model cost.
 #[derive(Clone, Debug, Default, Eq, PartialEq)]
-pub struct Prices(Vec<(String, Price)>);
+pub struct Prices {
+    named: Vec<(String, Price)>,
+    /// Models that may answer instead of the one that is asked.
+    fallbacks: Vec<String>,
+}
 
 impl Prices {
     /// What [`Prices::parse`] accepts.
@@ -54,7 +66,12 @@ impl Prices {
         if text.starts_with('{') {
             for (model, json) in Fields::parse(text)?.iter() {
                 let price = Fields::parse(json)?;
-                add(model, price.get("input")?, price.get("output")?)?;
+                let only = |name| {
+                    let mut all = price.iter().filter(|(key, _)| *key == name);
+                    let (_, json) = all.next()?;
+                    all.next().is_none().then_some(json)
+                };
+                add(model, only("input")?, only("output")?)?;
             }
         } else {
             for entry in text.split(',') {
@@ -63,19 +80,38 @@ impl Prices {
                 add(model.trim(), input.trim(), output.trim())?;
             }
         }
-        Some(Self(prices))
+        Some(Self {
+            named: prices,
+            fallbacks: Vec::new(),
+        })
+    }
+
+    /// The same where these models may answer instead of the one that is asked.
+    #[must_use]
+    pub fn with_fallbacks(self, models: &[String]) -> Self {
+        Self {
+            fallbacks: models.to_vec(),
+            ..self
+        }
     }
 
     /// Whether there are none.
     pub fn is_empty(&self) -> bool {
-        self.0.is_empty()
+        self.named.is_empty()
     }
 
     /// The price of a model's tokens, if it is known.
     pub fn of(&self, model: &str) -> Option<Price> {
-        let named = |name: &str| self.0.iter().find(|(other, _)| other == name);
+        let named = |name: &str| self.named.iter().find(|(other, _)| other == name);
         let found = named(model).or_else(|| named("*"));
         found.map(|(_, price)| *price)
+    }
+
+    /// The most that a token may cost when a model is asked, whichever then answers.
+    pub fn most(&self, model: &str) -> Option<Price> {
+        let fallbacks = self.fallbacks.iter().map(String::as_str);
+        let prices = fallbacks.chain([model]).filter_map(|model| self.of(model));
+        prices.reduce(Price::or_more)
     }
 }
 

@@ -6,9 +6,10 @@
 use super::interrupted;
 use super::journal::{self, JournalRow};
 use super::search;
+use super::spent::{Ceiling, Spent};
 use super::sql::{Database, Row, Statement, rows};
 use super::store::{State, Store};
-use super::usage::{self, Ceiling, Spent};
+use super::usage;
 use crate::stream::pieces::Pieces;
 use crate::stream::seen::Seen;
 

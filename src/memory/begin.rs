@@ -1,10 +1,10 @@
 //! A new exchange: where it stands in its conversation, and what the model gets to read before it.
 
 use super::history::{self, Parent};
+use super::spent;
 use super::sql::{Database, Statement, rows};
 use super::store::{State, Store};
 use super::title;
-use super::usage;
 use crate::api::request::{After, Turn};
 
 /// A message that wants an answer.
@@ -73,17 +73,12 @@ impl<D: Database> Store<D> {
     ///
     /// See [`BeginError`]; then nothing was stored.
     pub fn begin(&self, new: &NewExchange<'_>) -> Result<Begun, BeginError<D::Error>> {
-        let known = self.number_of(new.conversation)?;
-        let parent = self.parent(known, new.after)?;
-        let history = match &parent {
-            Some(parent) => history::before(&self.database, parent)?,
-            None => Vec::new(),
-        };
+        let (known, parent, history) = self.before(new.conversation, new.after)?;
         let now_ms = new.now_ms;
         let conversation = known.unwrap_or_else(|| self.next_number(now_ms));
         let exchange = self.next_number(now_ms);
         let history_turns = u64::try_from(history.len()).unwrap_or(u64::MAX);
-        let sent_tokens = usage::sent(new.instruction_bytes, &history, new.message);
+        let sent_tokens = spent::sent(new.instruction_bytes, &history, new.message);
         let place = match known {
             Some(number) => touch(number, now_ms),
             None => create(conversation, new),
@@ -118,6 +113,39 @@ impl<D: Database> Store<D> {
             history_turns,
             sent_tokens,
         })
+    }
+
+    /// The tokens of all that a message after a turn would send upstream, by estimate.
+    ///
+    /// # Errors
+    ///
+    /// See [`BeginError`].
+    pub fn sent_tokens(
+        &self,
+        conversation: &str,
+        after: &After,
+        instruction_bytes: usize,
+        message: &str,
+    ) -> Result<u64, BeginError<D::Error>> {
+        let (_, _, history) = self.before(conversation, after)?;
+        Ok(spent::sent(instruction_bytes, &history, message))
+    }
+
+    /// The number of a conversation, if it is known, the exchange that a message after a turn follows, and what the model
+    /// gets to read before it.
+    #[allow(clippy::type_complexity, reason = "it is taken apart at once")]
+    fn before(
+        &self,
+        conversation: &str,
+        after: &After,
+    ) -> Result<(Option<u64>, Option<Parent>, Vec<Turn>), BeginError<D::Error>> {
+        let known = self.number_of(conversation)?;
+        let parent = self.parent(known, after)?;
+        let history = match &parent {
+            Some(parent) => history::before(&self.database, parent)?,
+            None => Vec::new(),
+        };
+        Ok((known, parent, history))
     }
 
     /// The turn that a message follows, and its exchange.

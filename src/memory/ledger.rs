@@ -4,12 +4,12 @@
 //! truth replaces. If nobody tells that in time, the reservation counts as spent, by estimate; if the truth comes after
 //! all, it replaces that as well.
 
+use super::spent::Spent;
 use super::sql::{Database, Statement, rows};
 use super::store::Store;
-use super::usage::{Spent, count};
-use crate::api::budget::{Amount, Standing};
+use super::usage::count;
+use crate::api::budget::{Amount, Spending, Standing};
 use crate::api::day::{self, DAY_MS};
-use crate::api::money::Prices;
 
 /// A stateless answer that is about to run.
 #[derive(Clone, Copy, Debug)]
@@ -38,20 +38,24 @@ impl<D: Database> Store<D> {
     /// # Errors
     ///
     /// The database's.
-    pub fn standing(&self, prices: &Prices, now_ms: u64) -> Result<Standing, D::Error> {
+    pub fn standing(&self, spending: &Spending, now_ms: u64) -> Result<Standing, D::Error> {
         const SUMS: &str = "SELECT day >= ?2, model, sum(input_tokens), sum(output_tokens)
             FROM usage WHERE day >= ?1 GROUP BY 1, 2
             UNION ALL SELECT 2, model, sum(coalesce(sent_tokens, 0)), sum(coalesce(max_tokens, 0))
             FROM exchanges WHERE state = 'streaming' GROUP BY 2
             UNION ALL SELECT 2, model, sum(sent_tokens), sum(max_tokens)
             FROM reservations WHERE counted_day IS NULL GROUP BY 2";
-        self.settle(now_ms)?;
+        self.settle(spending, now_ms)?;
         let today = day::day_of(now_ms);
         let month = day::first_of_month(today);
         let mut standing = Standing::default();
         for mut row in rows(&self.database, SUMS, &[month.into(), today.into()])? {
             let when = row.number();
-            let price = prices.of(&row.text());
+            let model = row.text();
+            let price = match when {
+                0 | 1 => spending.prices.of(&model),
+                _ => spending.prices.most(&model),
+            };
             let amount = Amount::of(price, row.number(), row.number());
             match when {
                 0 => standing.month = standing.month.plus(amount),
@@ -117,20 +121,28 @@ impl<D: Database> Store<D> {
         self.database.write(&statements)
     }
 
-    /// Counts reservations as spent whose answers must have ended, and whose end nobody has told.
+    /// Counts reservations as spent whose answers must have ended, and whose end nobody has told. One that expires later than
+    /// a new one would was made while the clock was ahead, and is kept no longer than a new one.
     ///
     /// # Errors
     ///
     /// The database's; then some may be left.
-    pub fn settle(&self, now_ms: u64) -> Result<(), D::Error> {
+    pub fn settle(&self, spending: &Spending, now_ms: u64) -> Result<(), D::Error> {
         const EXPIRED: &str =
             "SELECT id, expires_ms, model, sent_tokens, max_tokens FROM reservations
-            WHERE counted_day IS NULL AND expires_ms <= ?1";
+            WHERE counted_day IS NULL AND (expires_ms <= ?1 OR expires_ms > ?2)";
+        const SHORTEN: &str = "UPDATE reservations SET expires_ms = ?2 WHERE id = ?1";
         const COUNTED: &str = "UPDATE reservations SET counted_day = ?2 WHERE id = ?1";
         const OLD: &str = "DELETE FROM reservations WHERE counted_day < ?1";
         let today = day::day_of(now_ms);
-        for mut row in rows(&self.database, EXPIRED, &[now_ms.into()])? {
+        let latest_ms = now_ms.saturating_add(spending.longest_ms);
+        for mut row in rows(&self.database, EXPIRED, &[now_ms.into(), latest_ms.into()])? {
             let (id, expires_ms, model) = (row.text(), row.number(), row.text());
+            if expires_ms > now_ms {
+                self.database
+                    .write(&[Statement::new(SHORTEN, [id.into(), latest_ms.into()])])?;
+                continue;
+            }
             let spent = Spent {
                 input_tokens: row.number(),
                 output_tokens: row.number(),

@@ -16,6 +16,7 @@ pub mod recovery;
 pub mod replay;
 pub mod schema;
 mod search;
+pub mod spent;
 pub mod sql;
 pub mod store;
 mod title;

@@ -22,7 +22,7 @@ use crate::api::access::account_of;
 use crate::api::ending::EndReason;
 use crate::api::frame::FrameEncoder;
 use crate::config::Config;
-use crate::memory::usage::Spent;
+use crate::memory::spent::Spent;
 use crate::openai::EventParser;
 use crate::stream::relay::{Form, Input, Relay};
 use crate::telemetry::record::Level;

@@ -13,21 +13,18 @@ use super::response::LEFT_HEADER;
 use super::runtime::js;
 use super::runtime::wait::{Interrupted, Waiting};
 use crate::api::access::{Account, Client, account_of};
-use crate::api::budget;
+use crate::api::budget::Exhausted;
 use crate::api::error::ErrorCode;
 use crate::api::request::ChatRequest;
 use crate::config::Config;
 use crate::memory::ledger::id_of;
-use crate::memory::usage::{self, Ceiling, Spent};
+use crate::memory::spent::{self, Ceiling, Spent};
 use crate::openai::failure::Failure;
 use crate::stream::seen::Seen;
 use crate::telemetry::record::Level;
 
 /// The longest wait for the object, in milliseconds.
 const MAX_WAIT_MS: u64 = 10_000;
-
-/// How long a reservation is kept beyond the longest time that its answer may take, in milliseconds.
-const SLACK_MS: u64 = 60_000;
 
 /// Longest cause of a failure that a log line repeats, in characters.
 const MAX_LOGGED_CAUSE: usize = 200;
@@ -42,6 +39,9 @@ pub(super) const RESERVE: &str = "reserve";
 /// The first word of a message that tells the end. Then comes the sale, and if something was sold, the model and the
 /// numbers of [`Spent`].
 pub(super) const CLOSE: &str = "close";
+
+/// The header by which an object tells why a budget lets nothing begin.
+pub(super) const EXHAUSTED_HEADER: &str = "x-budget-exhausted";
 
 /// A stateless answer, until it is told what it has cost.
 pub(super) struct Sale {
@@ -69,7 +69,7 @@ impl Sale {
             owner: account.owner.to_owned(),
             model: chat.model.clone(),
             ceiling: Ceiling {
-                sent_tokens: usage::sent(instruction_bytes, &chat.history, &chat.message),
+                sent_tokens: spent::sent(instruction_bytes, &chat.history, &chat.message),
                 max_tokens: chat.max_tokens.into(),
             },
             is_let_in: false,
@@ -93,13 +93,7 @@ impl Sale {
             self.is_let_in = true;
             return Ok(());
         }
-        let longest_ms = config
-            .limits
-            .idle_ms()
-            .saturating_add(config.limits.total_ms());
-        let expires_ms = js::now_ms()
-            .saturating_add(longest_ms)
-            .saturating_add(SLACK_MS);
+        let expires_ms = js::now_ms().saturating_add(config.spending.longest_ms);
         let Self {
             id,
             model,
@@ -125,10 +119,11 @@ impl Sale {
                 )));
             }
         };
-        let header = |name| js::header(&response.headers(), name)?.parse().ok();
-        if let Some(seconds) = header("retry-after") {
+        let header = |name| js::header(&response.headers(), name);
+        if let Some(exhausted) = header(EXHAUSTED_HEADER) {
             self.is_reserved = false;
-            return Err(EarlyEnd::Rejected(budget::exhausted_error(seconds)));
+            let exhausted = Exhausted::parse(&exhausted).unwrap_or(Exhausted::Reserved);
+            return Err(EarlyEnd::Rejected(exhausted.error(js::now_ms())));
         }
         if !response.ok() {
             let cause = format!("the owner's object answered {}", response.status());
@@ -137,7 +132,7 @@ impl Sale {
                 cause,
             )));
         }
-        self.left = header(LEFT_HEADER);
+        self.left = header(LEFT_HEADER).and_then(|left| left.parse().ok());
         self.is_let_in = true;
         Ok(())
     }

@@ -1,8 +1,9 @@
 //! Prices, budgets, and what is left of them.
 
 use personal_ai_assistant::api::budget::{
-    Allowances, Amount, KINDS, Spending, Standing, exhausted_error,
+    Allowances, Amount, Exhausted, KINDS, Spending, Standing,
 };
+use personal_ai_assistant::api::day::{self, DAY_MS};
 use personal_ai_assistant::api::money::{PARTS_PER_UNIT, Prices, decimal, to_text};
 use personal_ai_assistant::config::Config;
 use proptest::prelude::*;
@@ -80,6 +81,8 @@ fn prices_that_are_none_are_refused() {
         r#"{"gpt-4":{"input":null,"output":1}}"#,
         r#"{"":{"input":1,"output":1}}"#,
         r#"{"gpt-4":{"input":-1,"output":1}}"#,
+        r#"{"gpt-4":{"input":1,"output":1},"gpt-4":{"input":1,"output":1}}"#,
+        r#"{"gpt-4":{"input":1,"output":1,"input":2}}"#,
     ] {
         assert_eq!(Prices::parse(text), None, "{text}");
     }
@@ -118,10 +121,15 @@ fn a_cost_too_large_to_be_true_stays_the_largest() {
     );
 }
 
+/// Two people, one of them with two tokens, and somebody without a name.
+const TOKENS: &str =
+    "me:a-long-enough-token,a.b@c:another-long-token,me:a-third-long-token,a-token-without-a-name";
+
 /// The spending of a deployment that sets these variables.
 fn spending(variables: &[(&str, &str)]) -> Result<Spending, String> {
     let lookup = |name: &str| match name {
         "OPENAI_API_KEY" => Some("sk-test-0123456789".to_owned()),
+        "ACCESS_TOKENS" => Some(TOKENS.to_owned()),
         _ => variables
             .iter()
             .find(|(other, _)| *other == name)
@@ -264,18 +272,17 @@ fn a_budget_is_used_up_once_spent_and_reserved_reach_it() {
             reserved: amount(reserved),
         }
     };
-    let exhausted = |day, month, reserved| {
-        let kind = standing(day, month, reserved).exhausted(budget);
-        kind.map(|kind| kind.name)
-    };
+    let exhausted = |day, month, reserved| standing(day, month, reserved).exhausted(budget);
     assert_eq!(exhausted(9, 99, 0), None);
-    assert_eq!(exhausted(9, 9, 1), Some("daily_tokens"));
-    assert_eq!(exhausted(10, 10, 0), Some("daily_tokens"));
-    assert_eq!(exhausted(0, 99, 1), Some("monthly_tokens"));
-    // Of both, the one that lasts longer.
+    assert_eq!(exhausted(9, 9, 1), Some(Exhausted::Reserved));
+    assert_eq!(exhausted(10, 10, 0), Some(Exhausted::Day));
+    assert_eq!(exhausted(0, 99, 1), Some(Exhausted::Reserved));
+    assert_eq!(exhausted(0, 100, 10), Some(Exhausted::Month));
+    // Of several reasons, the one that lasts longest.
+    assert_eq!(exhausted(10, 99, 1), Some(Exhausted::Day));
     assert_eq!(
         exhausted(u64::MAX, u64::MAX, u64::MAX),
-        Some("monthly_tokens")
+        Some(Exhausted::Month)
     );
     assert_eq!(standing(3, 95, 2).tokens_left(budget, None), Some(3));
     assert_eq!(standing(3, 3, 2).tokens_left(budget, None), Some(5));
@@ -300,22 +307,71 @@ fn money_that_is_left_is_told_in_tokens_of_the_model() {
 }
 
 #[test]
-fn the_error_says_whether_tomorrow_helps() {
-    assert!(
-        exhausted_error(86_400)
-            .detail
-            .ends_with("begins at midnight UTC.")
-    );
-    assert!(
-        exhausted_error(86_401)
-            .detail
-            .contains("first of the next month")
-    );
-    assert_eq!(exhausted_error(5).retry_after_seconds, Some(5));
-    assert_eq!(
-        KINDS.map(|kind| kind.is_monthly),
-        [false, true, false, true]
-    );
+fn a_budget_of_nothing_is_never_anything_else() {
+    let spending =
+        self::spending(&[("DAILY_TOKENS", "0"), ("MONTHLY_TOKENS", "5")]).expect("a configuration");
+    let budget = spending.budget_of("me").expect("a budget");
+    let spent = Amount { tokens: 5, cost: 0 };
+    let standing = Standing {
+        day: spent,
+        month: spent,
+        reserved: spent,
+    };
+    assert_eq!(standing.exhausted(budget), Some(Exhausted::Nothing));
+}
+
+#[test]
+fn the_error_says_what_is_used_up_and_when_to_come_again() {
+    // Noon of the last day of a month.
+    let now_ms = day::parse("2026-01-31").expect("a day") * DAY_MS + DAY_MS / 2;
+    for (exhausted, seconds, words) in [
+        (Exhausted::Reserved, Some(10), "still running"),
+        (Exhausted::Day, Some(43_200), "begins at midnight UTC."),
+        (Exhausted::Month, Some(43_200), "first of the next month"),
+        (Exhausted::Nothing, None, "is 0"),
+    ] {
+        let error = exhausted.error(now_ms);
+        assert_eq!(error.retry_after_seconds, seconds, "{words}");
+        assert!(error.detail.contains(words), "{}", error.detail);
+        assert_eq!(error.status, 429);
+        assert_eq!(Exhausted::parse(exhausted.name()), Some(exhausted));
+    }
+    assert_eq!(Exhausted::parse(""), None);
+    let early_ms = now_ms - 29 * DAY_MS + 1;
+    let retry_after = |exhausted: Exhausted| exhausted.error(early_ms).retry_after_seconds;
+    assert_eq!(retry_after(Exhausted::Day), Some(43_200));
+    assert_eq!(retry_after(Exhausted::Month), Some(43_200 + 29 * 86_400));
+}
+
+#[test]
+fn a_budget_of_a_name_that_no_token_has_is_told_and_not_its_name() {
+    let rule = "must name only names of ACCESS_TOKENS, anonymous for those without one, and * for every other name.";
+    for value in ["phone=5", "me=5,phone=0", "Me=5", "token-4=5", "5=5"] {
+        for kind in KINDS {
+            let name = kind.name.to_ascii_uppercase();
+            let set = [(name.as_str(), value), ("PRICES", "*=1/1")];
+            assert_eq!(spending(&set), Err(format!("{name} {rule}")), "{value}");
+        }
+    }
+    for value in ["5", "me=5,*=0", "a.b@c=5", "anonymous=5"] {
+        assert!(spending(&[("DAILY_TOKENS", value)]).is_ok(), "{value}");
+    }
+    let load = |tokens: &str, budget: &str| {
+        let (tokens, budget) = (tokens.to_owned(), budget.to_owned());
+        let lookup = move |name: &str| match name {
+            "OPENAI_API_KEY" => Some("sk-test-0123456789".to_owned()),
+            "ACCESS_TOKENS" => Some(tokens.clone()),
+            "DAILY_TOKENS" => Some(budget.clone()),
+            _ => None,
+        };
+        let config = Config::load(lookup).map_err(|error| error.problems().len());
+        config.map(|config| config.spending.limits)
+    };
+    // Where anyone may chat, all are anonymous.
+    assert!(load("", "anonymous=5").is_ok());
+    assert_eq!(load("", "me=5"), Err(1));
+    // Tokens that cannot be read are the one problem.
+    assert_eq!(load("me:short", "me=5"), Err(1));
 }
 
 #[test]

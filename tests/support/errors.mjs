@@ -130,6 +130,10 @@ export const DETAILS = {
     "If you run this service, set ACCESS_TOKENS, or ANONYMOUS_OWNER to true.",
   monthlyBudget:
     "You have used up your budget for this month. A new one begins on the first of the next month, at midnight UTC.",
+  reservedBudget:
+    "What is left of your budget is set aside for your answers that are still running. " +
+    "Wait for one to end, or stop one.",
+  noBudget: "Your budget is 0, so nothing can be asked.",
   noConversation: "You have no conversation with this id.",
   noAnswer: "You have no answer with this id.",
 };

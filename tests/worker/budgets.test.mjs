@@ -94,6 +94,9 @@ for (const [kind, body] of Object.entries(bodies)) {
     const seconds = Number(refused.headers.get("retry-after"));
     assert.ok(seconds <= 2 * 86_400 && seconds > 2 * 86_400 - 20, `${seconds}`);
     await assertRefused(refused, seconds, DETAILS.monthlyBudget);
+    await setClock(app, "2026-02-28T23:59:00Z");
+    const late = await one.ask(body());
+    await assertRefused(late, late.headers.get("retry-after"), DETAILS.monthlyBudget);
     await setClock(app, "2026-03-01T00:00:00Z");
     assert.equal((await buy(one, body(), 1, 1)).status, 200);
   });
@@ -210,22 +213,52 @@ test("the truth replaces a reservation that the clock has let expire", async () 
   assert.equal(total.estimated, undefined);
 });
 
+/** Asks, and stops the answer before upstream has responded. */
+async function stopEarly(one, body) {
+  const id = crypto.randomUUID();
+  const asked = one.ask(body, { "idempotency-key": id });
+  const call = await upstream.nextCall();
+  await (await one.stop(id)).text();
+  await (await asked).text();
+  return call;
+}
+
+/** Asks, and resets the connection before upstream has responded. */
+async function resetEarly(app, body) {
+  const client = app.send({});
+  client.end(JSON.stringify(body));
+  const call = await upstream.nextCall();
+  client.socket.resetAndDestroy();
+  return call;
+}
+
 for (const [kind, body] of Object.entries(bodies)) {
+  test(`${kind}: a budget that answers that run have reserved is free again once they end`, async () => {
+    const app = await startAt("2026-05-05T12:00:00Z", { DAILY_TOKENS: "2000" });
+    const one = person(app);
+    const asked = one.ask(body());
+    const call = await upstream.nextCall();
+    await assertRefused(await one.ask(body()), 10, DETAILS.reservedBudget);
+    call.end(delta("Hi"), finish("stop"), usage(1, 1), done);
+    await (await asked).text();
+    await usageOnce(one, spentIs(2));
+    assert.equal((await buy(one, body(), 1, 1)).status, 200);
+  });
+
+  test(`${kind}: a budget of nothing is told as what it is`, async () => {
+    const app = await startAt("2026-05-05T12:00:00Z", { MONTHLY_TOKENS: "0" });
+    const refused = await person(app).ask(body());
+    assert.equal(refused.status, 429);
+    assert.equal(refused.headers.get("retry-after"), null);
+    const expected = errorBody("budget_exhausted", refused.id, DETAILS.noBudget);
+    assert.equal(await refused.text(), expected);
+  });
+
   test(`${kind}: whoever always leaves while upstream is asked spends what was set aside`, async () => {
     const app = await startAt("2026-05-05T12:00:00Z", { DAILY_TOKENS: "3000" });
     const one = person(app);
     for (let time = 1; time <= 2; time += 1) {
-      const left = new AbortController();
-      const id = crypto.randomUUID();
-      const asked = one.ask(body(), { "idempotency-key": id }, { signal: left.signal });
-      const call = await upstream.nextCall();
-      if (kind === "kept") {
-        await (await one.stop(id)).text();
-        await (await asked).text();
-      } else {
-        left.abort();
-        await assert.rejects(asked);
-      }
+      const call = kind === "kept" ? await stopEarly(one, body()) : await resetEarly(app, body());
       assert.equal(await call.closed, "aborted");
       const spent = time * (2000 + sentTokens(call));
       const { total } = await usageOnce(one, spentIs(spent));
@@ -306,6 +339,9 @@ test("a crash ends a kept answer, which counts with what was kept of it", async 
   await (await asked).next();
   await server.kill();
   await server.start();
+  const { total: afterwards, budget } = await usageOf(one);
+  assert.equal(afterwards.output_tokens, 1);
+  assert.equal(budget.daily_tokens.reserved, 0);
   upstream.script((next) => next.end(delta("Hi"), finish("stop"), usage(1, 2), done));
   const reply = await one.ask({ message: "Hello", conversation_id: "d" });
   assert.equal(reply.headers.get("x-budget-remaining"), `${2000 - sentTokens(call) - 1}`);
@@ -393,6 +429,24 @@ test("those without a name share one budget in kept conversations, too, and read
   await Promise.all([one.assertLogged(), other.assertLogged()]);
 });
 
+test("a kept answer of those without a name reserves all that is sent, its history included", async () => {
+  const app = await startAt("2026-05-05T12:00:00Z", {
+    ACCESS_TOKENS: "an-unnamed-token-0001",
+    DAILY_TOKENS: "100000",
+  });
+  const one = person(app, "an-unnamed-token-0001");
+  const conversation = bodies.kept();
+  await buy(one, { ...conversation, message: "long ".repeat(1000) }, 5, 5);
+  await usageOnce(one, spentIs(10));
+  const asked = one.ask(conversation);
+  const call = await upstream.nextCall();
+  assert.ok(sentTokens(call) > 1000);
+  const { budget } = await usageOf(one);
+  assert.equal(budget.daily_tokens.reserved, 2000 + sentTokens(call));
+  call.end(delta("Hi"), finish("stop"), usage(1, 1), done);
+  await (await asked).text();
+});
+
 test("without a budget, an answer has no header of one, and counts once", async () => {
   const app = await startAt("2026-05-05T12:00:00Z", {});
   const one = person(app);
@@ -412,6 +466,12 @@ for (const [variables, problems] of [
     { MONTHLY_TOKENS: "me=1,me=2" },
     [
       "MONTHLY_TOKENS must be a whole number below 2^53, or name=number separated by commas, with * for every other name.",
+    ],
+  ],
+  [
+    { DAILY_TOKENS: "phone=0,*=5", ACCESS_TOKENS: "fone:a-token-of-the-phone" },
+    [
+      "DAILY_TOKENS must name only names of ACCESS_TOKENS, anonymous for those without one, and * for every other name.",
     ],
   ],
   [

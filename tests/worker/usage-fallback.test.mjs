@@ -3,6 +3,7 @@ import assert from "node:assert/strict";
 import test, { beforeEach } from "node:test";
 import { CLOCK, pass } from "../support/clock.mjs";
 import { startWorker } from "../support/harness.mjs";
+import { startKept } from "../support/kept.mjs";
 import { Person } from "../support/person.mjs";
 import { estimate, sentTokens, usageOf, usageOnce } from "../support/spending.mjs";
 import { delta, done, event, finish, startUpstream, usage } from "../support/upstream.mjs";
@@ -78,6 +79,19 @@ for (const [kind, body] of Object.entries(BODIES)) {
         estimated: true,
       },
     );
+  });
+
+  test(`${kind}: a budget of money sets aside what the dearest model that may answer costs`, async () => {
+    const me = await start({ PRICES: "first=1/2,second=1000/3000", DAILY_COST: "100" });
+    const asked = me.ask(body());
+    const call = await upstream.nextCall();
+    const { budget } = await usageOf(me);
+    const dearest = (sentTokens(call) * 1000 + 2000 * 3000) / 1e6;
+    assert.equal(budget.daily_cost.reserved, dearest);
+    call.end(delta("Hi"), finish("stop"), usage(1000, 500), done);
+    await (await asked).text();
+    const told = await usageOnce(me, ({ total }) => total.answers > 0);
+    assert.equal(told.budget.daily_cost.spent, 0.002);
   });
 
   test(`${kind}: when all models fail, nothing is counted and nothing stays reserved`, async () => {
@@ -177,4 +191,22 @@ test("kept: a conversation that is deleted in mid-answer has cost what its fallb
   await reply.text();
   const [{ model, answers, estimated }, ...more] = modelsOf(await usageOf(me));
   assert.deepEqual([model, answers, estimated, more], ["second", 1, true, []]);
+});
+
+test("kept: an answer that a crash cuts off is told and counted with the model that gave it", async () => {
+  const server = await startKept(COMMON);
+  const me = new Person(server);
+  upstream.script(overloaded, (call) => call.write(delta("Hello, world")));
+  const reply = await me.ask(BODIES.kept());
+  await reply.next();
+  await server.kill();
+  await server.start();
+  for (let time = 0; time < 2; time += 1) {
+    const again = await me.answer(reply.answerId);
+    assert.equal(again.headers.get("x-model"), "second");
+    assert.match(await again.text(), /"code":"interrupted","model":"second","turn_id"/);
+    // From now on the ending is stored.
+    const [{ model, output_tokens }] = modelsOf(await usageOf(me));
+    assert.deepEqual([model, output_tokens], ["second", estimate("Hello, world".length)]);
+  }
 });

@@ -161,6 +161,19 @@ impl Keeper {
         }
     }
 
+    /// Gives answers that a dead process left unfinished their endings at once, so that they are counted. The object is left
+    /// alone for a while if such a write may have ended it.
+    pub(super) fn end_unfinished(&self) {
+        let storage = &self.object.storage;
+        let now_ms = js::now_ms();
+        let again_ms = storage.tried_ms().saturating_add(AFTER_UNSAFE_WRITE_MS);
+        if !self.object.is_recovered() && now_ms >= again_ms {
+            storage.note_try(now_ms);
+            // What fails is tried again, and told, a moment later.
+            self.object.store_with_endings().ok();
+        }
+    }
+
     /// The alarm: ends what a dead process left unfinished, forgets what is too old, and sets the next alarm.
     pub(super) fn wake(self: &Rc<Self>) {
         let now_ms = js::now_ms();

@@ -46,7 +46,10 @@ pub(super) fn reply(
         KeptRoute::DeleteAll => delete_all(keeper, &store, request),
         KeptRoute::Answer(id) => answer(keeper, request, id),
         KeptRoute::Stop(id) => stop(keeper, id),
-        KeptRoute::Usage => usage(keeper, &store, request),
+        KeptRoute::Usage => {
+            keeper.end_unfinished();
+            usage(keeper, &store, request)
+        }
         KeptRoute::Export => Ok(Reply::Text("application/jsonl", Transcript::export())),
     }
 }
@@ -153,7 +156,7 @@ fn usage(keeper: &Keeper, store: &Store<Storage>, request: &Request) -> Result<R
     let now_ms = js::now_ms();
     let days = Days::parse(&query_of(request), day::day_of(now_ms)).map_err(EarlyEnd::Invalid)?;
     let budget = spending.budget_of(&ledger::name_in(request));
-    let usage = store.usage(days, &spending.prices, budget, now_ms);
+    let usage = store.usage(days, spending, budget, now_ms);
     usage.map(Reply::Json).map_err(store_failed)
 }
 

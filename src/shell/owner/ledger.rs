@@ -5,19 +5,18 @@ use web_sys::{Request, Response};
 
 use super::object::{Object, store_failed};
 use super::storage::Storage;
-use crate::api::budget::{self, Budget};
-use crate::api::day;
+use crate::api::budget::{Budget, Exhausted};
 use crate::api::error::ErrorCode;
 use crate::config::Config;
 use crate::memory::ledger::Reservation;
+use crate::memory::spent::Spent;
 use crate::memory::store::Store;
-use crate::memory::usage::Spent;
 use crate::shell::early_end::EarlyEnd;
 use crate::shell::exchange::Exchange;
 use crate::shell::forward::ACCOUNT_HEADER;
 use crate::shell::response::{self, LEFT_HEADER};
 use crate::shell::runtime::js;
-use crate::shell::sale;
+use crate::shell::sale::{self, EXHAUSTED_HEADER};
 
 /// Lets an answer begin that has a budget, unless that is used up; gives how many tokens it has left.
 pub(super) fn admit(
@@ -26,17 +25,24 @@ pub(super) fn admit(
     budget: Budget,
     model: &str,
 ) -> Result<Option<u64>, EarlyEnd> {
-    let now_ms = js::now_ms();
-    let prices = &config.spending.prices;
-    let standing = store.standing(prices, now_ms).map_err(store_failed)?;
-    match standing.exhausted(budget) {
-        Some(kind) => {
-            let wait_ms = day::reset_ms(now_ms, kind.is_monthly).saturating_sub(now_ms);
-            let error = budget::exhausted_error(wait_ms.div_ceil(1000));
-            Err(EarlyEnd::Rejected(error))
-        }
-        None => Ok(standing.tokens_left(budget, prices.of(model))),
-    }
+    look(store, config, budget, model)?
+        .map_err(|exhausted| EarlyEnd::Rejected(exhausted.error(js::now_ms())))
+}
+
+/// How many tokens a budget has left, or why nothing may be asked.
+fn look(
+    store: &Store<Storage>,
+    config: &Config,
+    budget: Budget,
+    model: &str,
+) -> Result<Result<Option<u64>, Exhausted>, EarlyEnd> {
+    let spending = &config.spending;
+    let standing = store.standing(spending, js::now_ms());
+    let standing = standing.map_err(store_failed)?;
+    Ok(match standing.exhausted(budget) {
+        Some(exhausted) => Err(exhausted),
+        None => Ok(standing.tokens_left(budget, spending.prices.of(model))),
+    })
 }
 
 /// Answers a message of the worker's about a stateless answer.
@@ -48,17 +54,20 @@ pub(super) fn answer(
 ) -> Result<Response, JsValue> {
     let context = exchange.response_context();
     match keep(object, config, body) {
-        Ok(left) => {
-            let left = left.map(|left| left.to_string());
-            let headers = left.as_deref().map(|left| (LEFT_HEADER, left));
-            response::told(headers.as_slice(), &context)
+        Ok(told) => {
+            let told = told.as_ref().map(|(name, value)| (*name, value.as_str()));
+            response::told(told.as_slice(), &context)
         }
-        Err(EarlyEnd::Rejected(error)) => response::error(&error, &context),
         Err(_) => response::error(&ErrorCode::StoreUnavailable.into(), &context),
     }
 }
 
-fn keep(object: &Object, config: &Config, body: &[u8]) -> Result<Option<u64>, EarlyEnd> {
+/// Does what a message says; gives the header that answers it.
+fn keep(
+    object: &Object,
+    config: &Config,
+    body: &[u8],
+) -> Result<Option<(&'static str, String)>, EarlyEnd> {
     let message = String::from_utf8_lossy(body);
     let words: Vec<&str> = message.split(' ').collect();
     let number = |place: usize| words.get(place)?.parse::<u64>().ok();
@@ -68,7 +77,12 @@ fn keep(object: &Object, config: &Config, body: &[u8]) -> Result<Option<u64>, Ea
             // Answers that a dead instance left unfinished are counted, not reserved for ever.
             let store = object.store_with_endings()?;
             let budget = config.spending.budget_of(name).unwrap_or_default();
-            let left = admit(&store, config, budget, model)?;
+            let left = match look(&store, config, budget, model)? {
+                Ok(left) => left,
+                Err(exhausted) => {
+                    return Ok(Some((EXHAUSTED_HEADER, exhausted.name().to_owned())));
+                }
+            };
             let reservation = Reservation {
                 id,
                 model,
@@ -77,7 +91,7 @@ fn keep(object: &Object, config: &Config, body: &[u8]) -> Result<Option<u64>, Ea
                 expires_ms: number(6),
             };
             store.reserve(&reservation).map_err(store_failed)?;
-            Ok(left)
+            Ok(left.map(|left| (LEFT_HEADER, left.to_string())))
         }
         [sale::CLOSE, id, ref spent @ ..] => {
             let model = spent.first();

@@ -36,5 +36,15 @@ pub(super) async fn reserve(
         return Ok(());
     }
     let new = sale.insert(Sale::of(config, account_of(None), &chat));
+    if let Some(place) = &chat.kept {
+        let sent_tokens = keeper.object.store()?.sent_tokens(
+            place.conversation_id.as_str(),
+            &place.after,
+            config.target.instruction_bytes(),
+            &chat.message,
+        );
+        // Where it cannot begin, `ask` says why.
+        new.ceiling.sent_tokens = sent_tokens.unwrap_or(new.ceiling.sent_tokens);
+    }
     new.reserve(exchange, config, None, &chat, waiting).await
 }

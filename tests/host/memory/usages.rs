@@ -1,5 +1,6 @@
 //! What answers have cost: each is counted once, whatever becomes of it.
 
+use personal_ai_assistant::api::budget::Spending;
 use personal_ai_assistant::api::day;
 use personal_ai_assistant::api::ending::Usage;
 use personal_ai_assistant::api::listing::Days;
@@ -8,8 +9,9 @@ use personal_ai_assistant::memory::answer::Ended;
 use personal_ai_assistant::memory::begin::NewExchange;
 use personal_ai_assistant::memory::journal::JournalRow;
 use personal_ai_assistant::memory::ledger::{Reservation, id_of};
+use personal_ai_assistant::memory::spent::{Ceiling, Spent};
 use personal_ai_assistant::memory::store::{State, Store};
-use personal_ai_assistant::memory::usage::{Ceiling, Running, Spent};
+use personal_ai_assistant::memory::usage::Running;
 use personal_ai_assistant::stream::seen::{End, Seen};
 
 use super::database::{NOW, STOP, Sqlite, append, begin, message, open, pieces, store};
@@ -31,19 +33,19 @@ const TOLD: Option<Seen> = Some(Seen {
 });
 
 /// A complete answer of so many bytes whose tokens nobody told.
-fn untold(text_bytes: usize) -> Option<Seen> {
-    Some(Seen {
+fn untold(text_bytes: usize) -> Seen {
+    Seen {
         text_bytes,
         end: End::Complete,
         ..Seen::default()
-    })
+    }
 }
 
 /// What is told of these days, where nothing has a price.
 fn report(store: &Store<Sqlite>, from: u64, to: u64) -> String {
     let days = Days { from, to };
     store
-        .usage(days, &Prices::default(), None, NOW)
+        .usage(days, &Spending::default(), None, NOW)
         .expect("a query")
 }
 
@@ -102,7 +104,7 @@ fn one_whose_tokens_nobody_told_counts_by_the_bytes_that_were_sent_and_that_came
     // 28 + 5 bytes were sent, and 5 came.
     let begun = begin(&store, &first);
     assert_eq!(begun.sent_tokens, 9);
-    assert!(end(&store, begun.exchange, untold(6), "Grüß"));
+    assert!(end(&store, begun.exchange, Some(untold(6)), "Grüß"));
     assert_eq!(total(&store), sums(1, 9, 2, true));
     // The second one was sent with the first.
     let second = NewExchange {
@@ -362,9 +364,16 @@ fn usage_is_told_by_day_and_model_and_summed() {
     );
 }
 
-/// Prices of one model alone.
-fn priced() -> Prices {
-    Prices::parse("gpt-4=1/2").expect("prices")
+/// The longest time that an answer may take.
+const LONGEST_MS: u64 = 60_000;
+
+/// What a deployment lets spend that has the price of one model alone.
+fn priced() -> Spending {
+    Spending {
+        prices: Prices::parse("gpt-4=1/2").expect("prices"),
+        longest_ms: LONGEST_MS,
+        ..Spending::default()
+    }
 }
 
 fn reserve(store: &Store<Sqlite>, id: &str, expires_ms: u64) {
@@ -495,7 +504,7 @@ fn what_is_kept_of_stateless_answers_goes_after_a_day_or_two() {
         kept.close(&id, Some(("gpt-4", SPENT)), now_ms)
             .expect("an end");
         reserve(&kept, &id_of(now_ms, "y"), now_ms);
-        kept.settle(now_ms).expect("a settlement");
+        kept.settle(&priced(), now_ms).expect("a settlement");
     }
     assert_eq!(
         database.shown("SELECT count(*) FROM counted"),
@@ -505,4 +514,82 @@ fn what_is_kept_of_stateless_answers_goes_after_a_day_or_two() {
         database.shown("SELECT count(*) FROM reservations"),
         ["[Integer(2)]"]
     );
+}
+
+#[test]
+fn a_reservation_that_was_made_while_the_clock_was_ahead_lasts_no_longer_than_a_new_one() {
+    let store = store();
+    let ahead_ms = NOW + 400 * day::DAY_MS;
+    reserve(&store, "a", ahead_ms + LONGEST_MS);
+    assert_eq!(standing(&store, ahead_ms), [NOTHING, NOTHING, RESERVED]);
+    // The clock is right again.
+    for now_ms in [NOW, NOW + LONGEST_MS - 1] {
+        assert_eq!(standing(&store, now_ms), [NOTHING, NOTHING, RESERVED]);
+    }
+    let expired = standing(&store, NOW + LONGEST_MS);
+    assert_eq!(expired, [RESERVED, RESERVED, NOTHING]);
+    store
+        .close("a", Some(("gpt-4", SPENT)), NOW + LONGEST_MS)
+        .expect("an end");
+    assert_eq!(standing(&store, NOW + LONGEST_MS), [TRUTH, TRUTH, NOTHING]);
+}
+
+#[test]
+fn what_runs_reserves_the_price_of_the_dearest_model_that_may_answer() {
+    let with_fallbacks = |prices, models: &[&str]| {
+        let models: Vec<_> = models.iter().map(|&model| model.to_owned()).collect();
+        let prices = Prices::parse(prices).expect("prices");
+        Spending {
+            prices: prices.with_fallbacks(&models),
+            ..priced()
+        }
+    };
+    let database = Sqlite::new();
+    let store = open(&database);
+    reserve(&store, "a", NOW + LONGEST_MS);
+    let new = NewExchange {
+        max_tokens: 20,
+        ..message("c", "k1", "A message of 40 bytes, which are 10 tok.")
+    };
+    begin(&store, &new);
+    // Each may have 10 tokens of input and 20 of output.
+    for (prices, fallbacks, cost) in [
+        ("gpt-4=1/2", &[][..], 100),
+        ("gpt-4=1/2,dear=30/60", &[], 100),
+        ("gpt-4=1/2,dear=30/60", &["dear"], 3000),
+        ("gpt-4=1/2,dear=30/60,cheap=0/0", &["cheap", "dear"], 3000),
+        ("gpt-4=1/2,odd=7/0", &["odd"], 220),
+        ("gpt-4=1/2", &["unpriced"], 100),
+    ] {
+        let spending = with_fallbacks(prices, fallbacks);
+        let standing = store.standing(&spending, NOW).expect("a query");
+        assert_eq!(standing.reserved.cost, cost * 1_000_000, "{prices}");
+        assert_eq!(standing.reserved.tokens, 60);
+    }
+    // What is spent has the price of the model that answered.
+    let dear = with_fallbacks("gpt-4=1/2,dear=30/60", &["dear"]);
+    store
+        .close("a", Some(("gpt-4", SPENT)), NOW)
+        .expect("an end");
+    let standing = store.standing(&dear, NOW).expect("a query");
+    assert_eq!(standing.day.cost, 17_000_000);
+}
+
+#[test]
+fn a_message_is_estimated_with_its_history_before_it_begins() {
+    let store = store();
+    let first = message("c", "k1", "Eight by");
+    let estimated = |new: &NewExchange<'_>| {
+        let tokens = store.sent_tokens(new.conversation, new.after, 28, new.message);
+        tokens.expect("an estimate")
+    };
+    assert_eq!(estimated(&first), 9);
+    let begun = begin(&store, &first);
+    assert!(end(&store, begun.exchange, TOLD, "Four"));
+    let second = NewExchange {
+        instruction_bytes: 28,
+        ..message("c", "k2", "Four")
+    };
+    assert_eq!(estimated(&second), 11);
+    assert_eq!(begin(&store, &second).sent_tokens, 11);
 }
