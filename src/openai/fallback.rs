@@ -10,7 +10,7 @@ use std::collections::VecDeque;
 use super::failure::Failure;
 use super::server::Server;
 use crate::api::error::ErrorCode;
-use crate::api::request::ChatRequest;
+use crate::api::request::{ChatRequest, ModelSource};
 
 /// What a deployment falls back to.
 #[derive(Clone, Debug, Default)]
@@ -73,8 +73,10 @@ impl Candidate {
         }
         Cow::Owned(ChatRequest {
             model: self.model.clone(),
-            // It is not the default model that may be missing.
-            client_chose_model: true,
+            model_source: match self.site {
+                Site::Main => ModelSource::Fallback,
+                Site::Fallback => ModelSource::FallbackElsewhere,
+            },
             ..request.clone()
         })
     }
@@ -87,8 +89,8 @@ pub struct Candidates {
     current: Candidate,
     /// Those to ask after it.
     left: VecDeque<Candidate>,
-    /// Whether the client itself has named the model that it wants.
-    client_chose_model: bool,
+    /// Who has named the model that is wanted.
+    source: ModelSource,
     /// What the client is told if all of them fail.
     reported: Option<Failure>,
 }
@@ -130,7 +132,7 @@ impl Candidates {
         Self {
             current,
             left,
-            client_chose_model: request.client_chose_model,
+            source: request.model_source,
             reported: None,
         }
     }
@@ -171,7 +173,9 @@ impl Candidates {
             Scope::Request if is_asked_for => return Err(failure),
             // A client that names a model wants to know that it does not exist.
             Scope::Model
-                if code == ErrorCode::ModelNotFound && is_asked_for && self.client_chose_model =>
+                if code == ErrorCode::ModelNotFound
+                    && is_asked_for
+                    && self.source == ModelSource::Client =>
             {
                 return Err(failure);
             }

@@ -146,7 +146,7 @@ impl Attempt<'_> {
 
     /// A parser of this model's events.
     fn events(&self) -> EventParser {
-        EventParser::new(self.config.target.api, self.request.client_chose_model)
+        EventParser::new(self.config.target.api, self.request.model_source)
             .with_reasoning(self.request.include_reasoning)
     }
 
@@ -259,11 +259,11 @@ impl Attempt<'_> {
         }
         let api = self.config.target.api;
         let ChatRequest {
-            client_chose_model,
+            model_source,
             include_reasoning,
             ..
         } = *self.request;
-        let whole = api.parse_whole(&bytes, client_chose_model, include_reasoning);
+        let whole = api.parse_whole(&bytes, model_source, include_reasoning);
         whole.map(Opening::Whole).map_err(|failure| Missed::Failed {
             failure,
             // Some servers refuse a parameter with a success status, where others answer 400.
@@ -341,7 +341,7 @@ impl Attempt<'_> {
                 until_ms,
             ),
             should_retry.map(|value| !value.eq_ignore_ascii_case("false")),
-            self.request.client_chose_model,
+            self.request.model_source,
         );
         Missed::Failed {
             failure,

@@ -1,5 +1,5 @@
 use personal_ai_assistant::api::error::ErrorCode;
-use personal_ai_assistant::api::request::ChatRequest;
+use personal_ai_assistant::api::request::{ChatRequest, ModelSource};
 use personal_ai_assistant::openai::failure::Failure;
 use personal_ai_assistant::openai::fallback::{Candidates, Rests, Site};
 
@@ -72,7 +72,7 @@ fn a_fallback_is_sent_the_same_request_under_its_own_name() {
     assert_eq!(moved, Ok(()));
     let expected = ChatRequest {
         model: "a".to_owned(),
-        client_chose_model: true,
+        model_source: ModelSource::Fallback,
         ..request.clone()
     };
     assert_eq!(*candidates.current().request(&request), expected);
@@ -127,7 +127,7 @@ fn the_wanted_model_is_asked_even_where_a_fallback_of_its_server_was_rejected() 
 }
 
 #[test]
-fn models_that_take_time_to_fail_rest_and_others_do_not() {
+fn models_whose_failure_is_likely_to_last_rest_and_others_do_not() {
     let resting = |code, retry_after_ms, now_ms| {
         let mut rests = Rests::default();
         let first = candidates("a", &[], DEFAULT, &rests).current().clone();

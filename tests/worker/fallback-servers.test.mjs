@@ -194,14 +194,14 @@ test("a kept answer knows its model after a crash, and for ever", async () => {
   assert.equal(await again.text(), whole);
   assert.equal(again.headers.get("x-model"), "second-model");
   const cut = await me.answer("key-c2");
-  assert.equal(cut.headers.get("x-model"), null, "its ending tells no model");
+  assert.equal(cut.headers.get("x-model"), "second-model");
   const { turn_id, ...ending } = endingOf(await cut.text());
-  assert.deepEqual(ending, { ...INTERRUPTED, history_turns: 0 });
+  assert.deepEqual(ending, { ...INTERRUPTED, model: "second-model", history_turns: 0 });
   assert.equal(await modelOf("c1"), "second-model");
   assert.equal(await modelOf("c2"), "second-model");
 });
 
-test("what the log says of a model that is not there names the variables of its own server", async () => {
+test("what is said of a model that is not there names the variables of its own server", async () => {
   const unknown = (call) => call.respond(404, "<html>", { "content-type": "text/html" });
   const { id } = await fallBack(app, rejected, unknown);
   const lines = app.logsOf(id).filter(({ record }) => record.event === "upstream_fallback");

@@ -12,7 +12,7 @@ use super::answer::{Answer, Progress};
 use super::object::{Object, Unsaved, store_failed};
 use crate::api::ending::{Completion, EndReason, FinishReason};
 use crate::api::frame::Ending;
-use crate::api::request::ChatRequest;
+use crate::api::request::{ChatRequest, ModelSource};
 use crate::config::Config;
 use crate::memory::journal::JournalRow;
 use crate::memory::store::State;
@@ -109,7 +109,7 @@ pub(super) async fn write(
 /// What becomes of the answer of a model that is not known yet.
 fn relay(config: &Config, exchange: &Exchange) -> Relay {
     Relay::new(
-        EventParser::new(config.target.api, false),
+        EventParser::new(config.target.api, ModelSource::Default),
         Form::Pieces,
         // Heartbeats are for readers.
         Limits {
