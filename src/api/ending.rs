@@ -3,6 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::error::ErrorCode;
+use super::frame::text_in;
 use crate::telemetry::record::Record;
 
 /// Why an answer is complete.
@@ -122,8 +123,8 @@ impl EndReason {
             Self::StreamTooLong,
             Self::UpstreamProtocol,
         ];
-        let code = |reason: &Self| ["\"code\":\"", reason.name(), "\""].concat();
-        let is_told = |reason: &Self| fields.contains(&code(reason));
+        let code = text_in(fields, "code");
+        let is_told = |reason: &Self| code.as_deref() == Some(reason.name());
         by_code
             .into_iter()
             .find(is_told)

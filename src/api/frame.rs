@@ -163,7 +163,12 @@ pub fn model_field(model: &str) -> String {
 
 /// What [`model_field`] tells, among the final frame's own fields.
 pub fn model_in(fields: &str) -> Option<String> {
-    Fields::parse(&format!("{{{fields}}}"))?.text("model")
+    text_in(fields, "model")
+}
+
+/// What one of the final frame's own fields tells.
+pub(super) fn text_in(fields: &str, name: &str) -> Option<String> {
+    Fields::parse(&format!("{{{fields}}}"))?.text(name)
 }
 
 /// The fields that only the final frame of a kept answer has, behind those of its ending: the turn that it is kept as, and

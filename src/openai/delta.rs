@@ -18,15 +18,7 @@ pub enum Meaning<'a> {
     Done(Delta<'a>),
 }
 
-impl<'a> Meaning<'a> {
-    /// The model thinks.
-    pub(super) fn reasoning(reasoning: Reasoning<'a>) -> Self {
-        Self::Delta(Delta {
-            reasoning: Some(reasoning),
-            ..Delta::default()
-        })
-    }
-
+impl Meaning<'_> {
     /// Upstream reports that it failed.
     pub(super) fn failed(failure: Failure) -> Self {
         Self::Delta(Delta {
@@ -74,7 +66,7 @@ pub struct Delta<'a> {
     pub ending: Option<Ended>,
     /// Tokens used so far. The last one counts, even if it cannot be read.
     pub usage: Option<Result<Usage, Malformed>>,
-    /// Whether this belongs to the answer at all, with or without text.
+    /// Whether this belongs to the answer at all, with or without text: the model is at work.
     pub is_answer: bool,
     /// The whole answer in its parts, as Responses repeats it at the end.
     pub parts: Vec<PartText<'a>>,

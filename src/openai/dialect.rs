@@ -1,7 +1,7 @@
 //! What servers that speak the same API disagree about.
 
 use super::report::Report;
-use crate::api::request::{Effort, Efforts};
+use crate::api::request::Effort;
 
 /// The host of `OpenAI` itself.
 const OPENAI_HOST: &str = "api.openai.com";
@@ -25,6 +25,28 @@ pub struct Dialect {
     pub efforts: Efforts,
     /// Whether Responses may be asked for summaries of the reasoning.
     pub summaries: bool,
+}
+
+/// A set of efforts, which a server takes.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub struct Efforts(u8);
+
+impl Efforts {
+    /// Every effort.
+    pub const ALL: Self = Self(0x7F);
+    /// No effort.
+    pub const NONE: Self = Self(0);
+
+    /// Whether it has this one.
+    pub const fn contains(self, effort: Effort) -> bool {
+        self.0 & effort.bit() != 0
+    }
+
+    /// All but this one.
+    #[must_use]
+    pub const fn without(self, effort: Effort) -> Self {
+        Self(self.0 & !effort.bit())
+    }
 }
 
 /// What of a request depends on the dialect.

@@ -3,6 +3,7 @@
 use super::classify::{self, Kind};
 use super::report::Report;
 use crate::api::error::{ApiError, ErrorCode};
+use crate::api::request::ModelSource;
 
 /// Most bytes of an error body that are read.
 pub const MAX_ERROR_BODY_BYTES: usize = 65_536;
@@ -36,13 +37,13 @@ impl Failure {
     }
 
     /// Reads a response whose status is not a success. `body` may be cut off, and of any format. `should_retry` is
-    /// upstream's `x-should-retry`. A client that chose the model can choose another one.
+    /// upstream's `x-should-retry`. `source` has named the model.
     pub fn from_response(
         status: u16,
         body: &[u8],
         retry_after_ms: Option<u64>,
         should_retry: Option<bool>,
-        client_chose_model: bool,
+        source: ModelSource,
     ) -> Self {
         let report = Report::parse(&String::from_utf8_lossy(body));
         let mut failure = failure_of(Some(status), retry_after_ms.is_some(), &report);
@@ -50,7 +51,7 @@ impl Failure {
         failure.retry_after_ms = retry_after_ms;
         failure.cause = format!("upstream status {status}{}", report.names());
         let may_be_wrong_address = status == 404 && !mentions_model(&report);
-        failure.explain_missing_model(client_chose_model, may_be_wrong_address);
+        failure.explain_missing_model(source, may_be_wrong_address);
         // A `true` is not obeyed: retrying what cannot succeed would only waste the client's time.
         failure.retryable &= should_retry != Some(false);
         if failure.error.status == 429 {
@@ -60,8 +61,8 @@ impl Failure {
     }
 
     /// Reads an error event of a stream: an object, or plain text.
-    pub fn from_event(data: &str, client_chose_model: bool) -> Self {
-        let failure = Self::without_status(data, client_chose_model, "upstream error event");
+    pub fn from_event(data: &str, source: ModelSource) -> Self {
+        let failure = Self::without_status(data, source, "upstream error event");
         Self {
             retryable: false,
             ..failure
@@ -69,34 +70,43 @@ impl Failure {
     }
 
     /// Reads an error document whose status is a success. Nothing has gone to the client yet, so it may be retried.
-    pub fn from_document(json: &str, client_chose_model: bool) -> Self {
+    pub fn from_document(json: &str, source: ModelSource) -> Self {
         let what = "upstream error with a success status";
-        Self::without_status(json, client_chose_model, what)
+        Self::without_status(json, source, what)
     }
 
-    fn without_status(body: &str, client_chose_model: bool, what: &str) -> Self {
+    fn without_status(body: &str, source: ModelSource, what: &str) -> Self {
         let report = Report::parse(body);
         let mut failure = failure_of(report.status, false, &report);
         failure.cause = format!("{what}{}", report.names());
-        failure.explain_missing_model(client_chose_model, false);
+        failure.explain_missing_model(source, false);
         failure
     }
 
     /// When a model is not found, says who can fix that: the client, or the owner of this service.
-    fn explain_missing_model(&mut self, client_chose_model: bool, may_be_wrong_address: bool) {
+    fn explain_missing_model(&mut self, source: ModelSource, may_be_wrong_address: bool) {
         if self.error.code != ErrorCode::ModelNotFound {
             return;
         }
-        if client_chose_model {
+        if source == ModelSource::Client {
             self.error.status = 400;
         }
-        if may_be_wrong_address {
-            self.error.detail = WRONG_ADDRESS.into();
-            self.cause.push_str("; OPENAI_BASE_URL may be wrong");
-        } else if !client_chose_model {
-            self.error.detail = UNKNOWN_DEFAULT.into();
-            self.cause.push_str("; OPENAI_MODEL is unknown to upstream");
-        }
+        let (detail, cause) = match (may_be_wrong_address, source) {
+            (true, ModelSource::FallbackElsewhere) => {
+                (WRONG_FALLBACK_ADDRESS, "; FALLBACK_BASE_URL may be wrong")
+            }
+            (true, _) => (WRONG_ADDRESS, "; OPENAI_BASE_URL may be wrong"),
+            (false, ModelSource::Client) => return,
+            (false, ModelSource::Default) => {
+                (UNKNOWN_DEFAULT, "; OPENAI_MODEL is unknown to upstream")
+            }
+            (false, ModelSource::Fallback | ModelSource::FallbackElsewhere) => (
+                UNKNOWN_FALLBACK,
+                "; a model of FALLBACK_MODELS is unknown to upstream",
+            ),
+        };
+        self.error.detail = detail.into();
+        self.cause.push_str(cause);
     }
 }
 
@@ -104,9 +114,17 @@ impl Failure {
 const UNKNOWN_DEFAULT: &str = "The model's server does not have this service's default model, or does not let this service use it. \
     If you run this service, change OPENAI_MODEL.";
 
+/// The detail for a model that is asked because another one has failed.
+const UNKNOWN_FALLBACK: &str = "The model's server does not have this service's fallback model, or does not let this service use it. \
+    If you run this service, change FALLBACK_MODELS.";
+
 /// The detail for a 404 that does not mention a model.
 const WRONG_ADDRESS: &str = "The model's server does not have the model, or was called at a wrong address. \
     If you run this service, check OPENAI_BASE_URL first, then the model.";
+
+/// The same for the other server.
+const WRONG_FALLBACK_ADDRESS: &str = "The model's server does not have the model, or was called at a wrong address. \
+    If you run this service, check FALLBACK_BASE_URL first, then the model.";
 
 /// The failure that an error means: by its names, then by its sentences, then by its status, which gateways change.
 /// `says_when` tells whether upstream has said how long to wait.

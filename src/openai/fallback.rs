@@ -10,7 +10,7 @@ use std::collections::VecDeque;
 use super::failure::Failure;
 use super::server::Server;
 use crate::api::error::ErrorCode;
-use crate::api::request::ChatRequest;
+use crate::api::request::{ChatRequest, ModelSource};
 
 /// What a deployment falls back to.
 #[derive(Clone, Debug, Default)]
@@ -73,8 +73,10 @@ impl Candidate {
         }
         Cow::Owned(ChatRequest {
             model: self.model.clone(),
-            // It is not the default model that may be missing.
-            client_chose_model: true,
+            model_source: match self.site {
+                Site::Main => ModelSource::Fallback,
+                Site::Fallback => ModelSource::FallbackElsewhere,
+            },
             ..request.clone()
         })
     }
@@ -87,8 +89,8 @@ pub struct Candidates {
     current: Candidate,
     /// Those to ask after it.
     left: VecDeque<Candidate>,
-    /// Whether the client itself has named the model that it wants.
-    client_chose_model: bool,
+    /// Who has named the model that is wanted.
+    source: ModelSource,
     /// What the client is told if all of them fail.
     reported: Option<Failure>,
 }
@@ -130,7 +132,7 @@ impl Candidates {
         Self {
             current,
             left,
-            client_chose_model: request.client_chose_model,
+            source: request.model_source,
             reported: None,
         }
     }
@@ -158,26 +160,37 @@ impl Candidates {
     ///
     /// # Errors
     ///
-    /// What the client is told, when no other one would help: how the model has failed that it wants, unless a failure of
-    /// another one says more about the request.
+    /// What the client is told, when no other one would help: how the model has failed that it wants, or, if that one could
+    /// not be asked, how the first of the others has.
     pub fn move_on(&mut self, failure: Failure, is_time_left: bool) -> Result<(), Failure> {
         let code = failure.error.code;
         let Candidate {
             site, is_asked_for, ..
         } = self.current;
         match scope(code) {
-            Scope::Request => return Err(failure),
+            Scope::Everything => return Err(failure),
+            // Only the model that it wants can tell a client that its request is at fault.
+            Scope::Request if is_asked_for => return Err(failure),
             // A client that names a model wants to know that it does not exist.
             Scope::Model
-                if code == ErrorCode::ModelNotFound && is_asked_for && self.client_chose_model =>
+                if code == ErrorCode::ModelNotFound
+                    && is_asked_for
+                    && self.source == ModelSource::Client =>
             {
                 return Err(failure);
             }
-            Scope::Model => {}
-            Scope::Site => self.left.retain(|left| left.site != site),
+            Scope::Request | Scope::Model => {}
+            // The wanted one is asked all the same, for the client is told how that one has failed.
+            Scope::Site => {
+                self.left
+                    .retain(|left| left.site != site || left.is_asked_for);
+            }
         }
         let reported = self.reported.take().filter(|_| !is_asked_for);
-        let reported = reported.unwrap_or(failure);
+        let reported = reported.unwrap_or_else(|| match scope(code) {
+            Scope::Request => refused_by_fallback(&failure),
+            _ => failure,
+        });
         match self.left.pop_front().filter(|_| is_time_left) {
             Some(next) => {
                 self.reported = Some(reported);
@@ -189,9 +202,18 @@ impl Candidates {
     }
 }
 
+/// What a client is told of a fallback's refusal when the model that it wants could not be asked: that one might take the
+/// request later.
+fn refused_by_fallback(failure: &Failure) -> Failure {
+    let cause = format!("a fallback has refused the request: {}", failure.cause);
+    Failure::new(ErrorCode::UpstreamUnavailable, cause)
+}
+
 /// Who shares a failure.
 enum Scope {
-    /// Every model: it is the request's, or the time's.
+    /// Every model: the time is over, for example.
+    Everything,
+    /// Every model with the same limits: it is the request that one has refused.
     Request,
     /// Every model of the same server under the same key.
     Site,
@@ -202,6 +224,7 @@ enum Scope {
 fn scope(code: ErrorCode) -> Scope {
     match code {
         ErrorCode::UpstreamRejected => Scope::Site,
+        ErrorCode::ContextLengthExceeded | ErrorCode::ContentFiltered => Scope::Request,
         ErrorCode::ModelNotFound
         | ErrorCode::UpstreamRateLimited
         | ErrorCode::UpstreamQuota
@@ -210,7 +233,7 @@ fn scope(code: ErrorCode) -> Scope {
         | ErrorCode::UpstreamTimeout
         | ErrorCode::UpstreamProtocol
         | ErrorCode::UpstreamTruncated => Scope::Model,
-        _ => Scope::Request,
+        _ => Scope::Everything,
     }
 }
 

@@ -10,23 +10,23 @@ use super::delta::{Delta, Extent, Malformed, Meaning, ParsedEvent};
 use super::failure::Failure;
 use super::target::Api;
 use super::{chat_completions, responses};
+use crate::api::request::ModelSource;
 
 /// Parses the events of one answer.
 #[derive(Debug)]
 pub struct EventParser {
     api: Api,
-    client_chose_model: bool,
+    source: ModelSource,
     shows_reasoning: bool,
     template: Template,
 }
 
 impl EventParser {
-    /// The parser of a new answer. If the client did not choose the model, an unknown one is for the owner of this
-    /// service to fix.
-    pub fn new(api: Api, client_chose_model: bool) -> Self {
+    /// The parser of a new answer, of a model that `source` has named.
+    pub fn new(api: Api, source: ModelSource) -> Self {
         Self {
             api,
-            client_chose_model,
+            source,
             shows_reasoning: false,
             template: Template::default(),
         }
@@ -55,7 +55,7 @@ impl EventParser {
                 ..Delta::default()
             }));
         }
-        let failure = |data: &str| Failure::from_event(data, self.client_chose_model);
+        let failure = |data: &str| Failure::from_event(data, self.source);
         let ParsedEvent {
             mut meaning,
             ignorable,

@@ -125,9 +125,22 @@ fn about_response<'a>(
         }
         _ => Ok(match fields.non_blank("error") {
             Some(report) => Meaning::failed(failure(report)),
-            None => reasoning::of_event(kind, fields).map_or(Meaning::Nothing, Meaning::reasoning),
+            None if shows_work(kind, fields) => Meaning::Delta(Delta {
+                reasoning: reasoning::of_event(kind, fields),
+                is_answer: true,
+                ..Delta::default()
+            }),
+            None => Meaning::Nothing,
         }),
     }
+}
+
+/// Whether an event shows that the model is at work. The events before only say that the request was taken in, and some
+/// servers announce a message before they know that they can write it.
+fn shows_work(kind: &str, fields: &Fields<'_>) -> bool {
+    let item = || fields.object("item").unwrap_or_default();
+    kind.starts_with("response.reasoning")
+        || kind == "response.output_item.added" && !is_message(&item())
 }
 
 /// The statuses of a complete response: the API's own, and what some servers call it.

@@ -8,6 +8,7 @@ use super::target::Api;
 use super::text::Texts;
 use super::{chat_completions, responses};
 use crate::api::error::ErrorCode;
+use crate::api::request::ModelSource;
 use crate::json::Fields;
 
 /// Most bytes that a whole answer may have.
@@ -83,13 +84,13 @@ impl Api {
     pub fn parse_whole(
         self,
         body: &[u8],
-        client_chose_model: bool,
+        source: ModelSource,
         shows_reasoning: bool,
     ) -> Result<WholeAnswer, Failure> {
         let protocol = |cause: &str| Failure::new(ErrorCode::UpstreamProtocol, cause);
         let json = body.strip_prefix(BOM).unwrap_or(body);
         let json = without_end_mark(std::str::from_utf8(json).unwrap_or_default());
-        let failure = |json: &str| Failure::from_document(json, client_chose_model);
+        let failure = |json: &str| Failure::from_document(json, source);
         let read = match self {
             Self::ChatCompletions => whole_chat(json, failure),
             Self::Responses => whole_response(json, failure),

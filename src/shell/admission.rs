@@ -6,6 +6,7 @@ use web_sys::Request;
 
 use super::early_end::EarlyEnd;
 use super::exchange::Exchange;
+use super::isolate::MAX_LOGGED_CAUSE;
 use super::runtime::js;
 use super::runtime::streams::Source;
 use super::runtime::wait::{Interrupted, Waiting};
@@ -26,9 +27,6 @@ const MAX_DISCARDED_BYTES: usize = 16 << 20;
 
 /// How long they are waited for, in milliseconds.
 const DISCARD_MS: u64 = 2_000;
-
-/// Longest cause of a limiter's failure that a log line repeats, in characters.
-const MAX_LOGGED_CAUSE: usize = 200;
 
 /// A chat that was let in.
 pub(super) struct Admitted<'c> {

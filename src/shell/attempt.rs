@@ -56,6 +56,8 @@ pub(super) enum Opening {
     Stream(Vec<u8>),
     /// An answer that came whole, for the server does not stream.
     Whole(WholeAnswer),
+    /// The client left before that could be seen. The model may be at work all the same, and is paid for it.
+    Left,
 }
 
 /// Why an attempt brought no answer.
@@ -85,6 +87,15 @@ impl Missed {
     }
 }
 
+/// What the one who asks gets and does before there is an answer.
+#[derive(Clone, Copy)]
+pub(super) struct Watch<'a> {
+    /// Aborts a call whose headers have not come, where the end of the request does not.
+    pub(super) signal: Option<&'a AbortSignal>,
+    /// Told that a model has accepted the request: its success status came. Told `false` if it has failed after all.
+    pub(super) accepted: &'a dyn Fn(&str, bool),
+}
+
 /// One call.
 pub(super) struct Attempt<'a> {
     pub(super) exchange: &'a Exchange,
@@ -92,7 +103,7 @@ pub(super) struct Attempt<'a> {
     /// The request to the model that is asked now.
     pub(super) request: &'a ChatRequest,
     pub(super) site: Site,
-    pub(super) signal: Option<&'a AbortSignal>,
+    pub(super) watch: Watch<'a>,
     pub(super) deadline_ms: u64,
     /// Whether another model may be asked after this one.
     pub(super) is_followed: bool,
@@ -113,10 +124,20 @@ impl Attempt<'_> {
             let cause = format!("upstream status {} without a body", response.status());
             return Err(Missed::failed(ErrorCode::UpstreamProtocol, cause));
         };
+        let model = &self.request.model;
+        (self.watch.accepted)(model, true);
+        let opening = match self.begin(&mut source, &headers, waiting).await {
+            Ok(opening) => opening,
+            Err(Missed::ClientGone) => Opening::Left,
+            Err(missed) => {
+                (self.watch.accepted)(model, false);
+                return Err(missed);
+            }
+        };
         Ok(Upstream {
-            model: self.request.model.clone(),
+            model: model.clone(),
             events: self.events(),
-            opening: self.begin(&mut source, &headers, waiting).await?,
+            opening,
             source,
             request_id: header(&headers, "x-request-id"),
             latency_ms,
@@ -125,7 +146,7 @@ impl Attempt<'_> {
 
     /// A parser of this model's events.
     fn events(&self) -> EventParser {
-        EventParser::new(self.config.target.api, self.request.client_chose_model)
+        EventParser::new(self.config.target.api, self.request.model_source)
             .with_reasoning(self.request.include_reasoning)
     }
 
@@ -135,7 +156,7 @@ impl Attempt<'_> {
         let id = self.exchange.correlation_id.as_str();
         let endpoint = self.exchange.isolate.endpoint(self.config, self.site);
         let called =
-            endpoint.and_then(|endpoint| endpoint.call(Some(body.as_str()), id, self.signal));
+            endpoint.and_then(|endpoint| endpoint.call(Some(body.as_str()), id, self.watch.signal));
         let called = called.map_err(|error| {
             let cause = format!("the request cannot be made: {}", js::error_text(&error));
             Missed::Failed {
@@ -238,11 +259,11 @@ impl Attempt<'_> {
         }
         let api = self.config.target.api;
         let ChatRequest {
-            client_chose_model,
+            model_source,
             include_reasoning,
             ..
         } = *self.request;
-        let whole = api.parse_whole(&bytes, client_chose_model, include_reasoning);
+        let whole = api.parse_whole(&bytes, model_source, include_reasoning);
         whole.map(Opening::Whole).map_err(|failure| Missed::Failed {
             failure,
             // Some servers refuse a parameter with a success status, where others answer 400.
@@ -251,7 +272,7 @@ impl Attempt<'_> {
     }
 
     /// Adds the next chunk of a success to `bytes`; false at the end. A whole answer may take no longer than one that is
-    /// streamed.
+    /// streamed, and while another model may be asked, no longer than this one's share of the time.
     async fn read_more(
         &self,
         bytes: &mut Vec<u8>,
@@ -261,7 +282,12 @@ impl Attempt<'_> {
         let limits = self.config.limits;
         let idle_ms = js::now_ms().saturating_add(limits.idle_ms());
         let last_ms = self.exchange.started_ms.saturating_add(limits.total_ms());
-        let read = source.read_chunk(bytes, waiting, idle_ms.min(last_ms));
+        let share_ms = if self.is_followed {
+            self.deadline_ms
+        } else {
+            u64::MAX
+        };
+        let read = source.read_chunk(bytes, waiting, idle_ms.min(last_ms).min(share_ms));
         read.await.map_err(|interrupted| match interrupted {
             Interrupted::Failed(_) => Missed::failed(
                 ErrorCode::UpstreamTruncated,
@@ -270,6 +296,10 @@ impl Attempt<'_> {
             Interrupted::TimeIsUp if js::now_ms() >= last_ms => Missed::failed(
                 ErrorCode::StreamTooLong,
                 "the answer took longer than MAX_STREAM_SECONDS",
+            ),
+            Interrupted::TimeIsUp if js::now_ms() >= share_ms => Missed::failed(
+                ErrorCode::UpstreamTimeout,
+                "no whole answer in the model's share of TIMEOUT_SECONDS",
             ),
             _ => Missed::interrupted(&interrupted, "upstream was silent for TIMEOUT_SECONDS"),
         })
@@ -311,7 +341,7 @@ impl Attempt<'_> {
                 until_ms,
             ),
             should_retry.map(|value| !value.eq_ignore_ascii_case("false")),
-            self.request.client_chose_model,
+            self.request.model_source,
         );
         Missed::Failed {
             failure,

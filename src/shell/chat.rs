@@ -5,7 +5,7 @@ use std::rc::Rc;
 use web_sys::Request;
 
 use super::admission::{self, Admitted};
-use super::attempt::Opening;
+use super::attempt::{Opening, Watch};
 use super::early_end::EarlyEnd;
 use super::exchange::Exchange;
 use super::forward::{self, Relayed};
@@ -92,12 +92,17 @@ impl Chat {
             new.reserve(exchange, config, client, &chat, waiting)
                 .await?;
         }
-        let upstream = upstream::open(exchange, config, &chat, None, waiting).await?;
+        let watch = Watch {
+            signal: None,
+            accepted: &|_, _| {},
+        };
+        let upstream = upstream::open(exchange, config, &chat, watch, waiting).await?;
         upstream.log_started(exchange, &chat);
         let mut relay = self.relay(config, upstream.events);
         match upstream.opening {
             Opening::Stream(bytes) => relay.handle(Input::Chunk(&bytes), js::now_ms()),
             Opening::Whole(answer) => relay.answer_whole(&answer, js::now_ms()),
+            Opening::Left => relay.handle(Input::ClientGone, js::now_ms()),
         }
         Ok(Begun::Stream(upstream.source, relay))
     }

@@ -1,6 +1,6 @@
 //! The first event of an answer: some servers accept a request, and only there say that they are overloaded.
 //!
-//! It is waited for while another model may still be asked.
+//! It is waited for while another model may still be asked. Meanwhile the client gets nothing, so the wait is short.
 
 use super::runtime::js;
 use super::runtime::streams::Source;
@@ -13,7 +13,7 @@ use crate::stream::relay::{Form, Input, Limits, Relay};
 pub(super) struct FirstEvent {
     pub(super) events: EventParser,
     pub(super) limits: Limits,
-    /// When the stream is taken as it is.
+    /// When the stream is taken as it is, if not sooner.
     pub(super) deadline_ms: u64,
 }
 
@@ -29,7 +29,11 @@ impl FirstEvent {
         source: &mut Source,
         waiting: &mut Waiting,
     ) -> Result<Option<Failure>, ClientGone> {
-        let mut relay = Relay::new(self.events, Form::Pieces, self.limits, js::now_ms(), false);
+        let now_ms = js::now_ms();
+        // A stream that is silent for so long owes its client a sign of life.
+        let heartbeat_ms = now_ms.saturating_add(self.limits.heartbeat_ms());
+        let deadline_ms = self.deadline_ms.min(heartbeat_ms);
+        let mut relay = Relay::new(self.events, Form::Pieces, self.limits, now_ms, false);
         let mut fed = 0;
         loop {
             let chunk = bytes.get(fed..).unwrap_or_default();
@@ -41,7 +45,7 @@ impl FirstEvent {
             if let Some(outcome) = relay.outcome() {
                 return Ok(outcome.failure.clone());
             }
-            match source.read_chunk(bytes, waiting, self.deadline_ms).await {
+            match source.read_chunk(bytes, waiting, deadline_ms).await {
                 Ok(true) => {}
                 Ok(false) => relay.handle(Input::End, js::now_ms()),
                 Err(Interrupted::Failed(_)) => relay.handle(Input::Broken, js::now_ms()),

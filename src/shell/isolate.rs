@@ -23,7 +23,7 @@ use crate::telemetry::record::{Level, Record, panic_cause, timestamp};
 use crate::telemetry::redact::Scrubber;
 
 /// Longest cause of a failure that a log line repeats, in characters.
-const MAX_LOGGED_CAUSE: usize = 512;
+pub(super) const MAX_LOGGED_CAUSE: usize = 512;
 
 thread_local! {
     static ISOLATE: OnceCell<Rc<Isolate>> = const { OnceCell::new() };

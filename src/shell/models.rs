@@ -15,6 +15,7 @@ use super::admission;
 use super::early_end::EarlyEnd;
 use super::endpoint::Endpoint;
 use super::exchange::Exchange;
+use super::isolate::MAX_LOGGED_CAUSE;
 use super::response;
 use super::runtime::instance::OpenWork;
 use super::runtime::js;
@@ -34,9 +35,6 @@ const FRESH_MS: u64 = 300_000;
 
 /// How long upstream is left alone when it gave no list, in milliseconds.
 const RETRY_MS: u64 = 30_000;
-
-/// Longest cause of a failure that a log line repeats, in characters.
-const MAX_LOGGED_CAUSE: usize = 200;
 
 /// What is known of upstream's models.
 #[derive(Default)]

@@ -168,31 +168,12 @@ fn told_stream(
     template.with_stream(body, context.correlation_id.as_str())
 }
 
-/// The answer to a message of the worker's.
-pub(super) fn told(
+/// Nothing but headers.
+pub(super) fn no_content(
     headers: &[(&str, &str)],
     context: &ResponseContext<'_>,
 ) -> Result<Response, JsValue> {
     let template = context.template(204, headers)?;
-    template.with_text(None, context.correlation_id.as_str())
-}
-
-/// Nothing, as asked.
-pub(super) fn no_content(context: &ResponseContext<'_>) -> Result<Response, JsValue> {
-    let template = context.template(204, &[("cache-control", "no-store")])?;
-    template.with_text(None, context.correlation_id.as_str())
-}
-
-/// A reader has all of an answer already.
-pub(super) fn nothing_more(
-    answer_id: &AnswerId,
-    context: &ResponseContext<'_>,
-) -> Result<Response, JsValue> {
-    let headers = [
-        ("cache-control", "no-store"),
-        ("x-answer-id", answer_id.as_str()),
-    ];
-    let template = context.template(204, &headers)?;
     template.with_text(None, context.correlation_id.as_str())
 }
 

@@ -1,30 +1,25 @@
 //! Calls of upstream until one is answered with a stream: the headers of all of them under one deadline, with retries, and
 //! with other models when one fails.
 
-use web_sys::AbortSignal;
-
-use super::attempt::{Attempt, Missed, Upstream};
+use super::attempt::{Attempt, Missed, Upstream, Watch};
 use super::early_end::EarlyEnd;
 use super::exchange::Exchange;
+use super::isolate::MAX_LOGGED_CAUSE;
 use super::runtime::js;
 use super::runtime::wait::Waiting;
 use crate::api::request::ChatRequest;
 use crate::config::Config;
 use crate::openai::failure::Failure;
-use crate::openai::fallback::{Candidate, Candidates, Site};
+use crate::openai::fallback::{Candidate, Candidates};
 use crate::openai::retry;
 use crate::telemetry::record::Level;
 
-/// Longest cause of a failure that a log line repeats, in characters.
-const MAX_LOGGED_CAUSE: usize = 512;
-
 /// Asks the model that a request wants, then the fallbacks, until one answers or there is no use in asking another.
-/// `signal` aborts a call whose headers have not come, where the end of the request does not.
 pub(super) async fn open(
     exchange: &Exchange,
     config: &Config,
     request: &ChatRequest,
-    signal: Option<&AbortSignal>,
+    watch: Watch<'_>,
     waiting: &mut Waiting,
 ) -> Result<Upstream, EarlyEnd> {
     let isolate = &exchange.isolate;
@@ -39,7 +34,7 @@ pub(super) async fn open(
             config,
             request: &request,
             site: candidate.site,
-            signal,
+            watch,
             deadline_ms: candidates.deadline_ms(js::now_ms(), last_ms),
             is_followed: candidates.are_left(),
             dialect: isolate.dialect_of(candidate.site, &candidate.model),
@@ -61,6 +56,8 @@ pub(super) async fn open(
         let now_ms = js::now_ms();
         let moved = candidates.move_on(failure.clone(), now_ms < last_ms);
         let next = moved.is_ok().then(|| candidates.current());
+        // When the wanted model fails as the last one, its failure is what the client is told, and is logged as that. It
+        // need not rest: those that would be asked before it have failed, too.
         if next.is_some() || !candidate.is_asked_for() {
             isolate.rests.borrow_mut().add(&candidate, &failure, now_ms);
             log_fallback(exchange, &candidate, next, &failure);
@@ -72,17 +69,13 @@ pub(super) async fn open(
 
 /// A line about a model that has failed, and the one that is asked next, if any.
 fn log_fallback(exchange: &Exchange, from: &Candidate, to: Option<&Candidate>, failure: &Failure) {
-    let mut cause = failure.cause.clone();
-    if from.site == Site::Fallback {
-        cause = cause.replace("OPENAI_BASE_URL", "FALLBACK_BASE_URL");
-    }
     exchange.log(Level::Warning, "upstream_fallback", |record| {
         record
             .text("from", &from.model)
             .optional_text("to", to.map(|to| to.model.as_str()))
             .text("code", failure.error.code.name())
             .optional_number("upstream_status", failure.upstream_status.map(u64::from))
-            .outside("cause", &cause, MAX_LOGGED_CAUSE);
+            .outside("cause", &failure.cause, MAX_LOGGED_CAUSE);
     });
 }
 

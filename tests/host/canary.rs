@@ -2,6 +2,7 @@
 
 use personal_ai_assistant::api::ending::{Completion, EndReason};
 use personal_ai_assistant::api::error::ErrorCode;
+use personal_ai_assistant::api::request::ModelSource;
 use personal_ai_assistant::config::scrubber;
 use personal_ai_assistant::openai::failure::Failure;
 use personal_ai_assistant::telemetry::record::{Level, Record};
@@ -38,7 +39,8 @@ fn no_error_of_upstream_s_carries_a_secret_to_a_client_or_a_cause() {
         "<html>CANARY</html>",
     ] {
         for status in [400, 401, 404, 429, 500, 503] {
-            let failure = Failure::from_response(status, body.as_bytes(), None, None, true);
+            let failure =
+                Failure::from_response(status, body.as_bytes(), None, None, ModelSource::Client);
             assert_silent(&format!("{} {}", failure.cause, failure.error.detail));
         }
         for event in [

@@ -1,4 +1,5 @@
 use personal_ai_assistant::api::error::ErrorCode;
+use personal_ai_assistant::api::request::ModelSource;
 use personal_ai_assistant::openai::failure::Failure;
 use personal_ai_assistant::openai::retry::{requested_delay_ms, retry_delay_ms};
 
@@ -120,8 +121,13 @@ fn each_upstream_error_becomes_one_of_ours() {
         row(529, "", 503, ErrorCode::UpstreamUnavailable, true),
     ];
     for expected in table {
-        let failure =
-            Failure::from_response(expected.status, expected.body.as_bytes(), None, None, false);
+        let failure = Failure::from_response(
+            expected.status,
+            expected.body.as_bytes(),
+            None,
+            None,
+            ModelSource::Default,
+        );
         let context = format!("{} {}", expected.status, expected.body);
         assert_eq!(failure.error.code, expected.code, "{context}");
         assert_eq!(failure.error.status, expected.client_status, "{context}");
@@ -134,13 +140,13 @@ fn each_upstream_error_becomes_one_of_ours() {
 fn an_unknown_model_is_the_client_s_error_when_the_client_chose_it() {
     let body = br#"{"error":{"code":"model_not_found"}}"#;
     assert_eq!(
-        Failure::from_response(404, body, None, None, true)
+        Failure::from_response(404, body, None, None, ModelSource::Client)
             .error
             .status,
         400
     );
     assert_eq!(
-        Failure::from_response(404, body, None, None, false)
+        Failure::from_response(404, body, None, None, ModelSource::Default)
             .error
             .status,
         502
@@ -150,52 +156,74 @@ fn an_unknown_model_is_the_client_s_error_when_the_client_chose_it() {
 #[test]
 fn whoever_can_mend_a_model_that_is_not_found_is_told() {
     const CHOOSE: &str = "Choose another model.";
+    use ModelSource::{Client, Default, Fallback, FallbackElsewhere};
     const MODEL: &str = "change OPENAI_MODEL.";
+    const FALLBACK: &str = "change FALLBACK_MODELS.";
     const ADDRESS: &str = "check OPENAI_BASE_URL first, then the model.";
+    const ELSEWHERE: &str = "check FALLBACK_BASE_URL first, then the model.";
     let known = r#"{"error":{"code":"model_not_found"}}"#;
     let worded = r#"{"error":{"message":"The model `m` does not exist"}}"#;
     let param = r#"{"error":{"message":"no","param":"model"}}"#;
     let route = r#"{"detail":"Not Found"}"#;
     let url = r#"{"error":{"message":"Invalid URL (POST /v1/v1/chat/completions)"}}"#;
     let path = r#"{"error":{"message":"Nothing at /models/chat/completions"}}"#;
-    for (status, body, client_chose_model, detail, cause) in [
-        (404, known, true, CHOOSE, None),
-        (404, known, false, MODEL, Some("OPENAI_MODEL")),
-        (400, known, false, MODEL, Some("OPENAI_MODEL")),
-        (404, worded, false, MODEL, Some("OPENAI_MODEL")),
-        (404, param, true, CHOOSE, None),
-        (404, route, false, ADDRESS, Some("OPENAI_BASE_URL")),
-        (404, route, true, ADDRESS, Some("OPENAI_BASE_URL")),
+    for (status, body, source, detail, cause) in [
+        (404, known, Client, CHOOSE, None),
+        (404, known, Default, MODEL, Some("OPENAI_MODEL")),
+        (400, known, Default, MODEL, Some("OPENAI_MODEL")),
+        (404, worded, Default, MODEL, Some("OPENAI_MODEL")),
+        (404, param, Client, CHOOSE, None),
+        (404, route, Default, ADDRESS, Some("OPENAI_BASE_URL")),
+        (404, route, Client, ADDRESS, Some("OPENAI_BASE_URL")),
         (
             404,
             "<html>no model</html>",
-            true,
+            Client,
             ADDRESS,
             Some("OPENAI_BASE_URL"),
         ),
-        (404, url, false, ADDRESS, Some("OPENAI_BASE_URL")),
-        (404, path, false, ADDRESS, Some("OPENAI_BASE_URL")),
-        (404, "", false, ADDRESS, Some("OPENAI_BASE_URL")),
+        (404, url, Default, ADDRESS, Some("OPENAI_BASE_URL")),
+        (404, path, Default, ADDRESS, Some("OPENAI_BASE_URL")),
+        (404, "", Default, ADDRESS, Some("OPENAI_BASE_URL")),
+        (404, known, Fallback, FALLBACK, Some("FALLBACK_MODELS")),
+        (
+            404,
+            known,
+            FallbackElsewhere,
+            FALLBACK,
+            Some("FALLBACK_MODELS"),
+        ),
+        (404, route, Fallback, ADDRESS, Some("OPENAI_BASE_URL")),
+        (
+            404,
+            route,
+            FallbackElsewhere,
+            ELSEWHERE,
+            Some("FALLBACK_BASE_URL"),
+        ),
     ] {
-        let failure =
-            Failure::from_response(status, body.as_bytes(), None, None, client_chose_model);
+        let failure = Failure::from_response(status, body.as_bytes(), None, None, source);
         assert_eq!(failure.error.code, ErrorCode::ModelNotFound, "{body}");
         assert!(
             failure.error.detail.ends_with(detail),
             "{body}: {}",
             failure.error.detail
         );
-        let named = ["OPENAI_MODEL", "OPENAI_BASE_URL"];
-        let named = named.into_iter().find(|name| failure.cause.contains(name));
+        let is_choice = failure.error.status == 400;
+        assert_eq!(is_choice, source == Client, "{body}");
+        let words = failure.cause.split([' ', ';']);
+        let named = words
+            .into_iter()
+            .find(|word| word.contains('_') && word.to_uppercase() == *word);
         assert_eq!(named, cause, "{body}: {}", failure.cause);
     }
-    let event = Failure::from_event(known, false);
+    let event = Failure::from_event(known, ModelSource::Default);
     assert!(
         event.error.detail.ends_with(MODEL),
         "{}",
         event.error.detail
     );
-    let document = Failure::from_document(known, true);
+    let document = Failure::from_document(known, ModelSource::Client);
     assert!(
         document.error.detail.ends_with(CHOOSE),
         "{}",
@@ -214,17 +242,17 @@ fn what_upstream_says_not_to_ask_again_is_not_asked_again() {
         (401, Some(true), false),
         (400, Some(true), false),
     ] {
-        let failure = Failure::from_response(status, b"", None, should_retry, false);
+        let failure = Failure::from_response(status, b"", None, should_retry, ModelSource::Default);
         assert_eq!(failure.retryable, retryable, "{status} {should_retry:?}");
     }
 }
 
 #[test]
 fn retry_after_is_passed_on_in_whole_seconds_with_a_429_only() {
-    let limited = Failure::from_response(429, b"", Some(1500), None, false);
+    let limited = Failure::from_response(429, b"", Some(1500), None, ModelSource::Default);
     assert_eq!(limited.error.retry_after_seconds, Some(2));
     assert_eq!(limited.retry_after_ms, Some(1500));
-    let unavailable = Failure::from_response(503, b"", Some(1500), None, false);
+    let unavailable = Failure::from_response(503, b"", Some(1500), None, ModelSource::Default);
     assert_eq!(unavailable.error.retry_after_seconds, None);
     assert_eq!(unavailable.retry_after_ms, Some(1500));
 }
@@ -232,7 +260,7 @@ fn retry_after_is_passed_on_in_whole_seconds_with_a_429_only() {
 #[test]
 fn the_log_s_cause_has_upstream_s_machine_readable_names() {
     let body = br#"{"error":{"message":"m","code":"unsupported_value","type":"invalid_request_error","param":"messages[0].role"}}"#;
-    let cause = Failure::from_response(400, body, None, None, false).cause;
+    let cause = Failure::from_response(400, body, None, None, ModelSource::Default).cause;
     assert_eq!(
         cause,
         "upstream status 400, code unsupported_value, type invalid_request_error, param messages[0].role"
@@ -260,7 +288,7 @@ fn an_error_event_is_classified_like_an_answer_and_not_retried() {
         ("no JSON", ErrorCode::UpstreamUnavailable),
     ];
     for (data, code) in table {
-        let failure = Failure::from_event(data, true);
+        let failure = Failure::from_event(data, ModelSource::Client);
         assert_eq!(failure.error.code, code, "{data}");
         assert!(!failure.retryable, "{data}");
     }
@@ -324,7 +352,10 @@ fn what_the_model_said_beside_an_error_is_no_word_of_the_error() {
         r#""output":[{"content":[{"text":"maximum context length"}]}]"#,
         r#""instructions":"model not found: insufficient balance""#,
     ] {
-        let failure = Failure::from_event(&format!(r#"{{"error":{{"code":"x"}},{answer}}}"#), true);
+        let failure = Failure::from_event(
+            &format!(r#"{{"error":{{"code":"x"}},{answer}}}"#),
+            ModelSource::Client,
+        );
         assert_eq!(
             failure.error.code,
             ErrorCode::UpstreamUnavailable,

@@ -1,5 +1,5 @@
 use personal_ai_assistant::api::error::ErrorCode;
-use personal_ai_assistant::api::request::ChatRequest;
+use personal_ai_assistant::api::request::{ChatRequest, ModelSource};
 use personal_ai_assistant::openai::failure::Failure;
 use personal_ai_assistant::openai::fallback::{Candidates, Rests, Site};
 
@@ -72,7 +72,7 @@ fn a_fallback_is_sent_the_same_request_under_its_own_name() {
     assert_eq!(moved, Ok(()));
     let expected = ChatRequest {
         model: "a".to_owned(),
-        client_chose_model: true,
+        model_source: ModelSource::Fallback,
         ..request.clone()
     };
     assert_eq!(*candidates.current().request(&request), expected);
@@ -98,7 +98,36 @@ fn without_time_none_is_asked_any_more() {
 }
 
 #[test]
-fn models_that_take_time_to_fail_rest_and_others_do_not() {
+fn only_the_wanted_model_may_blame_the_request() {
+    for code in [ErrorCode::ContextLengthExceeded, ErrorCode::ContentFiltered] {
+        let mut wanted = candidates("a", &[], DEFAULT, &Rests::default());
+        assert_eq!(wanted.move_on(failed(code), true), Err(failed(code)));
+        // The one that is wanted rests, so the fallback is asked first, and no time is left after it.
+        let mut rests = Rests::default();
+        let timeout = failed(ErrorCode::UpstreamTimeout);
+        let first = candidates("a", &[], DEFAULT, &rests).current().clone();
+        rests.add(&first, &timeout, 0);
+        let mut rested = candidates("a", &[], DEFAULT, &rests);
+        let told = rested.move_on(failed(code), false).expect_err("no time");
+        assert_eq!(told.error.code, ErrorCode::UpstreamUnavailable);
+    }
+}
+
+#[test]
+fn the_wanted_model_is_asked_even_where_a_fallback_of_its_server_was_rejected() {
+    let mut rests = Rests::default();
+    let timeout = failed(ErrorCode::UpstreamTimeout);
+    let first = candidates("a,b", &[], DEFAULT, &rests).current().clone();
+    rests.add(&first, &timeout, 0);
+    let mut all = candidates("a,b", &[], DEFAULT, &rests);
+    let rejected = failed(ErrorCode::UpstreamRejected);
+    assert_eq!(all.move_on(rejected, true), Ok(()));
+    assert_eq!(all.current(), &first);
+    assert_eq!(all.move_on(timeout.clone(), true), Err(timeout));
+}
+
+#[test]
+fn models_whose_failure_is_likely_to_last_rest_and_others_do_not() {
     let resting = |code, retry_after_ms, now_ms| {
         let mut rests = Rests::default();
         let first = candidates("a", &[], DEFAULT, &rests).current().clone();

@@ -9,6 +9,7 @@ use proptest::sample::select;
 use proptest::test_runner::{Config, TestRunner};
 
 use personal_ai_assistant::api::ending::EndReason;
+use personal_ai_assistant::api::request::ModelSource;
 use personal_ai_assistant::json::text_bytes;
 use personal_ai_assistant::openai::{Api, EventParser};
 use personal_ai_assistant::stream::relay::Input;
@@ -213,10 +214,13 @@ fn a_complete_answer_stays_complete_whatever_follows() {
 fn what_an_event_means_does_not_depend_on_the_events_before() {
     let streams = any_api().prop_flat_map(|api| (Just(api), vec(alike(api), 1..8)));
     for_any(streams, |(api, events)| {
-        let mut parser = EventParser::new(api, true);
+        let mut parser = EventParser::new(api, ModelSource::Client);
         for (kind, data) in events {
             let meaning = format!("{:?}", parser.parse(kind, &data));
-            let alone = format!("{:?}", EventParser::new(api, true).parse(kind, &data));
+            let alone = format!(
+                "{:?}",
+                EventParser::new(api, ModelSource::Client).parse(kind, &data)
+            );
             assert_eq!(meaning, alone, "of {kind:?} {data}");
         }
     });

@@ -4,7 +4,7 @@ use std::fs;
 
 use personal_ai_assistant::api::correlation::CorrelationId;
 use personal_ai_assistant::api::frame::FrameEncoder;
-use personal_ai_assistant::api::request::ChatRequest;
+use personal_ai_assistant::api::request::{ChatRequest, ModelSource};
 use personal_ai_assistant::openai::{Api, EventParser};
 use personal_ai_assistant::stream::pieces::{MAX_REASONING_BYTES, Piece, Pieces};
 use personal_ai_assistant::stream::relay::{Form, Input, Relay, SentFrame};
@@ -12,7 +12,7 @@ use personal_ai_assistant::stream::relay::{Form, Input, Relay, SentFrame};
 use crate::support::{DONE, LIMITS, STOP, delta, relayed_of, rules};
 
 fn relay(api: Api, form: Form) -> Relay {
-    let events = EventParser::new(api, true).with_reasoning(true);
+    let events = EventParser::new(api, ModelSource::Client).with_reasoning(true);
     Relay::new(events, form, LIMITS, 0, true)
 }
 
@@ -211,7 +211,7 @@ fn a_whole_answer_has_its_reasoning_before_its_text() {
     let response = r#"{"status":"completed","output":[{"type":"reasoning","summary":[],"content":[{"type":"reasoning_text","text":"a"}]},{"type":"message","content":[{"type":"output_text","text":"b"}]}]}"#;
     for (api, body) in [(Api::ChatCompletions, chat), (Api::Responses, response)] {
         for (has_reasoning, pieces) in [(true, &["~a", "b"][..]), (false, &["b"])] {
-            let whole = api.parse_whole(body.as_bytes(), true, has_reasoning);
+            let whole = api.parse_whole(body.as_bytes(), ModelSource::Client, has_reasoning);
             let mut relay = relay(api, frames());
             relay.answer_whole(&whole.expect("an answer"), 0);
             assert_eq!(String::from_utf8_lossy(relay.output()), told(pieces));
@@ -382,7 +382,7 @@ fn parts_of_the_counts_are_told_where_upstream_tells_them_and_never_cost_the_cou
 
 /// Bytes of text and of reasoning that were seen of a stream, shown or not.
 fn seen_bytes(api: Api, stream: &str, shows_reasoning: bool) -> (usize, usize) {
-    let events = EventParser::new(api, true).with_reasoning(shows_reasoning);
+    let events = EventParser::new(api, ModelSource::Client).with_reasoning(shows_reasoning);
     let mut relay = Relay::new(events, frames(), LIMITS, 0, false);
     relay.handle(Input::Chunk(stream.as_bytes()), 0);
     relay.handle(Input::End, 0);

@@ -5,7 +5,9 @@ use std::fs;
 
 use serde_json::Value;
 
-use personal_ai_assistant::api::request::{Effort, Efforts};
+use personal_ai_assistant::api::request::Effort;
+use personal_ai_assistant::api::request::ModelSource;
+use personal_ai_assistant::openai::dialect::Efforts;
 use personal_ai_assistant::openai::dialect::{Asked, Dialect, TokenLimit};
 use personal_ai_assistant::openai::failure::Failure;
 
@@ -45,8 +47,13 @@ fn each_refusal_of_a_known_server_is_told_as_what_it_is() {
     for row in rows {
         let wait_ms = row["retry_after_ms"].as_u64();
         let should_retry = row["should_retry"].as_bool();
-        let failure =
-            Failure::from_response(status(&row), body(&row), wait_ms, should_retry, false);
+        let failure = Failure::from_response(
+            status(&row),
+            body(&row),
+            wait_ms,
+            should_retry,
+            ModelSource::Default,
+        );
         assert_eq!(failure.error.code.name(), row["code"], "{row}");
         assert_eq!(failure.error.status, row["client_status"], "{row}");
         assert_eq!(failure.retryable, row["retryable"], "{row}");
@@ -65,8 +72,13 @@ fn a_refusal_reads_the_same_in_a_list_in_a_gateway_s_error_and_as_a_text() {
         let wrapped =
             serde_json::json!({"error": {"message": said, "metadata": {"provider_name": "p"}}});
         for body in [format!("[{said}]"), wrapped.to_string()] {
-            let failure =
-                Failure::from_response(status(&row), body.as_bytes(), wait_ms, None, false);
+            let failure = Failure::from_response(
+                status(&row),
+                body.as_bytes(),
+                wait_ms,
+                None,
+                ModelSource::Default,
+            );
             assert_eq!(failure.error.code.name(), row["code"], "{body}");
         }
     }

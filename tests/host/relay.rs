@@ -4,6 +4,7 @@
 use personal_ai_assistant::api::correlation::CorrelationId;
 use personal_ai_assistant::api::ending::EndReason;
 use personal_ai_assistant::api::frame::FrameEncoder;
+use personal_ai_assistant::api::request::ModelSource;
 use personal_ai_assistant::openai::{Api, EventParser};
 use personal_ai_assistant::stream::relay::{Form, Input, Relay, SentFrame};
 
@@ -411,7 +412,7 @@ fn the_time_of_the_first_text_is_kept() {
 fn frames_are_traced_by_number_and_length_when_somebody_wants_to_know() {
     let id = CorrelationId::parse("abc-123").expect("a valid id");
     let mut relay = Relay::new(
-        EventParser::new(Api::ChatCompletions, true),
+        EventParser::new(Api::ChatCompletions, ModelSource::Client),
         Form::Frames(FrameEncoder::new(id)),
         LIMITS,
         0,

@@ -1,5 +1,7 @@
 use personal_ai_assistant::api::error::{ApiError, ErrorCode};
-use personal_ai_assistant::api::request::{ChatRequest, Role, require_uncompressed_json};
+use personal_ai_assistant::api::request::{
+    ChatRequest, ModelSource, Role, require_uncompressed_json,
+};
 
 use crate::support::rules;
 
@@ -20,7 +22,7 @@ fn a_message_alone_gets_the_defaults() {
     let request = accepted(r#"{"message":"hello"}"#);
     assert_eq!(request.message, "hello");
     assert_eq!(request.model, "gpt-4");
-    assert!(!request.client_chose_model);
+    assert_eq!(request.model_source, ModelSource::Default);
     assert_eq!(request.max_tokens, 2000);
     assert!(request.history.is_empty());
 }
@@ -44,7 +46,7 @@ fn every_field_is_taken_over() {
         "history":[{"role":"user","content":"hi"},{"role":"assistant","content":"","x":1}],"other":[{}]}"#;
     let request = accepted(body);
     assert_eq!(request.model, "org/model-1.5:free");
-    assert!(request.client_chose_model);
+    assert_eq!(request.model_source, ModelSource::Client);
     assert_eq!(request.max_tokens, 17);
     let turns: Vec<_> = request
         .history

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use personal_ai_assistant::api::correlation::CorrelationId;
 use personal_ai_assistant::api::frame::FrameEncoder;
-use personal_ai_assistant::api::request::Rules;
+use personal_ai_assistant::api::request::{ModelSource, Rules};
 use personal_ai_assistant::config::{Config, ConfigError};
 use personal_ai_assistant::openai::{Api, EventParser};
 use personal_ai_assistant::stream::relay::{Form, Input, Limits, Relay};
@@ -46,7 +46,13 @@ pub fn relay() -> Relay {
 pub fn relay_of(api: Api) -> Relay {
     let id = CorrelationId::parse("abc-123").expect("a valid id");
     let form = Form::Frames(FrameEncoder::new(id));
-    Relay::new(EventParser::new(api, true), form, LIMITS, 0, false)
+    Relay::new(
+        EventParser::new(api, ModelSource::Client),
+        form,
+        LIMITS,
+        0,
+        false,
+    )
 }
 
 /// What a client reads of a stream whose upstream sends these chunks and then ends.

@@ -1,5 +1,6 @@
-use personal_ai_assistant::api::request::{ChatRequest, Effort, Efforts};
+use personal_ai_assistant::api::request::{ChatRequest, Effort};
 use personal_ai_assistant::openai::BaseUrl;
+use personal_ai_assistant::openai::dialect::Efforts;
 use personal_ai_assistant::openai::dialect::{Asked, Dialect, TokenLimit};
 
 use crate::support::config;

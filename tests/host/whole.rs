@@ -2,6 +2,7 @@
 
 use personal_ai_assistant::api::ending::EndReason;
 use personal_ai_assistant::api::error::ErrorCode;
+use personal_ai_assistant::api::request::ModelSource;
 use personal_ai_assistant::openai::{Api, Sniffed, sniff};
 
 use crate::support::relay_of;
@@ -69,7 +70,7 @@ fn an_event_stream_is_known_by_its_name_or_by_its_first_bytes() {
 
 /// What a client reads of a whole answer, else the code of the failure.
 fn told(api: Api, body: &str) -> Result<String, (ErrorCode, bool)> {
-    let whole = api.parse_whole(body.as_bytes(), true, false);
+    let whole = api.parse_whole(body.as_bytes(), ModelSource::Client, false);
     let whole = whole.map_err(|failure| (failure.error.code, failure.retryable))?;
     let mut relay = relay_of(api);
     relay.answer_whole(&whole, 7);
@@ -246,7 +247,8 @@ fn a_success_that_is_no_answer_of_the_api_is_a_breach_of_it() {
             "{body}"
         );
     }
-    let invalid = Api::ChatCompletions.parse_whole(b"{\"choices\":\"\xff\"}", true, false);
+    let invalid =
+        Api::ChatCompletions.parse_whole(b"{\"choices\":\"\xff\"}", ModelSource::Client, false);
     assert_eq!(
         invalid.expect_err("no UTF-8").error.code,
         ErrorCode::UpstreamProtocol
@@ -302,7 +304,7 @@ fn the_text_of_a_whole_document_that_is_no_complete_answer_is_told_and_that_it_i
         ),
     ] {
         let whole = api
-            .parse_whole(body.as_bytes(), true, false)
+            .parse_whole(body.as_bytes(), ModelSource::Client, false)
             .expect("a text");
         let mut relay = relay_of(api);
         relay.answer_whole(&whole, 7);

@@ -122,6 +122,9 @@ export const DETAILS = {
   unknownDefaultModel:
     "The model's server does not have this service's default model, or does not let this service use it. " +
     "If you run this service, change OPENAI_MODEL.",
+  unknownFallback:
+    "The model's server does not have this service's fallback model, or does not let this service use it. " +
+    "If you run this service, change FALLBACK_MODELS.",
   wrongAddress:
     "The model's server does not have the model, or was called at a wrong address. " +
     "If you run this service, check OPENAI_BASE_URL first, then the model.",

@@ -201,7 +201,7 @@ test("a kept answer knows its model after a crash, and for ever", async () => {
   assert.equal(await modelOf("c2"), "second-model");
 });
 
-test("what the log says of a model that is not there names the variables of its own server", async () => {
+test("what is said of a model that is not there names the variables of its own server", async () => {
   const unknown = (call) => call.respond(404, "<html>", { "content-type": "text/html" });
   const { id } = await fallBack(app, rejected, unknown);
   const lines = app.logsOf(id).filter(({ record }) => record.event === "upstream_fallback");

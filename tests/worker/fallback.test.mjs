@@ -234,12 +234,16 @@ for (const kept of [false, true]) {
     assert.equal((await two.log("response_complete", id)).record.model, undefined);
   });
 
-  test(`${how}: a later failure that is the request's own is told, and ends the search`, async () => {
-    upstream.script(fail(503), fail(400, "context_length_exceeded"));
-    const { id, response, text } = await ask(two, { kept });
-    assert.equal(text, errorBody("context_length_exceeded", id));
-    assert.equal(response.status, 400);
-    assert.deepEqual(modelsAsked(upstream), [ASKED, "second-model"]);
+  test(`${how}: a fallback that refuses the request is passed over, and the request is not blamed`, async () => {
+    for (const refusal of ["context_length_exceeded", "content_filter"]) {
+      upstream.reset();
+      upstream.script(fail(503), fail(400, refusal), answerWell);
+      await assertAnsweredBy(two, "third-model", await ask(two, { kept }));
+      upstream.script(fail(503), fail(400, refusal), fail(400, refusal));
+      const { id, response, text } = await ask(two, { kept });
+      assert.equal(text, errorBody("upstream_unavailable", id));
+      assert.equal(response.status, 503);
+    }
   });
 
   test(`${how}: a model that the client has chosen falls back too, unless it does not exist`, async () => {

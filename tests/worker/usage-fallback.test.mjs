@@ -1,11 +1,13 @@
 /** What an answer of a fallback costs is counted under the model that gave it, and its budget is the client's. */
 import assert from "node:assert/strict";
 import test, { beforeEach } from "node:test";
+import { CLOCK, pass } from "../support/clock.mjs";
 import { startWorker } from "../support/harness.mjs";
 import { startKept } from "../support/kept.mjs";
 import { Person } from "../support/person.mjs";
 import { estimate, sentTokens, usageOf, usageOnce } from "../support/spending.mjs";
-import { delta, done, finish, startUpstream, usage } from "../support/upstream.mjs";
+import { delta, done, event, finish, startUpstream, usage } from "../support/upstream.mjs";
+import { within } from "../support/within.mjs";
 
 const upstream = await startUpstream();
 const COMMON = {
@@ -27,8 +29,9 @@ const BODIES = {
 
 beforeEach(() => upstream.reset());
 
-const start = async (variables) =>
-  new Person(await startWorker({ ...COMMON, ...variables }, { owners: true }));
+const launch = (variables, options) =>
+  startWorker({ ...COMMON, ...variables }, { owners: true, ...options });
+const start = async (variables) => new Person(await launch(variables));
 
 const modelsOf = ({ days }) => days.flatMap(({ models }) => models);
 
@@ -105,6 +108,77 @@ for (const [kind, body] of Object.entries(BODIES)) {
     assert.equal(budget.daily_tokens.remaining, 1_000_000);
   });
 }
+
+/** How a model has accepted a request and is at work, although nothing of its answer has come. */
+const AT_WORK = {
+  "headers alone": (call) => call.open(),
+  "a part of an answer in one piece": (call) =>
+    call.open(200, { "content-type": "application/json" }).write('{"choices":'),
+};
+
+/** Asks for an answer that is kept under the id of its conversation. */
+function askKept(me) {
+  const body = BODIES.kept();
+  const id = body.conversation_id;
+  const asked = me.ask(body, { "idempotency-key": id });
+  asked.catch(() => {});
+  return id;
+}
+
+/** Ways to leave an answer that has not begun: each asks, and gives what leaves. */
+const LEAVES = {
+  "its client leaves": (app) => {
+    const client = app.send({});
+    client.end(JSON.stringify(BODIES.stateless()));
+    return () => client.socket.resetAndDestroy();
+  },
+  "its owner stops it": (_app, me) => {
+    const id = askKept(me);
+    return () => me.stop(id);
+  },
+  "its conversation is deleted": (_app, me) => {
+    const id = askKept(me);
+    return () => me.send(`/conversations/${id}`, { method: "DELETE" });
+  },
+};
+
+for (const [how, begin] of Object.entries(LEAVES)) {
+  test(`${how}: what a model had accepted counts, under that model, though nothing of it had come`, async () => {
+    const app = await launch({ FALLBACK_MODELS: "second,third" }, { front: CLOCK });
+    const me = new Person(app);
+    let answers = 0;
+    for (const script of Object.values(AT_WORK)) {
+      upstream.reset();
+      upstream.script(overloaded);
+      const leave = begin(app, me);
+      const call = await upstream.nextCall();
+      script(call);
+      await pass(app, 0);
+      await leave();
+      assert.equal(await within(call.closed, "the end of the call"), "aborted");
+      answers += 1;
+      const told = await usageOnce(me, ({ total }) => total.answers === answers);
+      const [{ model, input_tokens, estimated }, ...more] = modelsOf(told);
+      assert.deepEqual(
+        { model, input_tokens, estimated, more },
+        { model: "second", input_tokens: answers * sentTokens(call), estimated: true, more: [] },
+      );
+      await pass(app, 60, { waiting: 0 });
+    }
+  });
+}
+
+test("kept: a model that had accepted and failed is not the answer's when the next one is left", async () => {
+  const me = await start({ FALLBACK_MODELS: "second,third" });
+  upstream.script(overloaded, (call) =>
+    call.end(event({ error: { message: "", code: "server_error" } })),
+  );
+  const id = askKept(me);
+  await upstream.nextCall();
+  assert.equal((await me.stop(id)).status, 200);
+  const [, { model }] = (await me.conversation(id)).turns;
+  assert.equal(model, "first", "the one that was asked for");
+});
 
 test("kept: a conversation that is deleted in mid-answer has cost what its fallback has sold", async () => {
   const me = await start();

@@ -18,7 +18,7 @@ pub use self::body::{MAX_BODY_BYTES, require_uncompressed_json};
 pub use self::history::{MAX_HISTORY_CHARACTERS, MAX_HISTORY_TURNS, Role, Turn};
 pub use self::invalid::Invalid;
 pub use self::place::{After, ConversationId, Place};
-pub use self::reasoning::{Effort, Efforts};
+pub use self::reasoning::Effort;
 pub use self::title::title;
 
 /// Longest message, in Unicode scalar values.
@@ -48,6 +48,19 @@ impl Rules {
     }
 }
 
+/// Who has named a model, and so can name another one.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum ModelSource {
+    /// The request itself.
+    Client,
+    /// `OPENAI_MODEL`.
+    Default,
+    /// `FALLBACK_MODELS`, of the usual server.
+    Fallback,
+    /// `FALLBACK_MODELS`, of the server of `FALLBACK_BASE_URL`.
+    FallbackElsewhere,
+}
+
 /// A valid chat request, defaults filled in.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct ChatRequest {
@@ -57,8 +70,8 @@ pub struct ChatRequest {
     pub message_length: usize,
     /// The model to ask.
     pub model: String,
-    /// Whether the request itself names the model.
-    pub client_chose_model: bool,
+    /// Who has named it.
+    pub model_source: ModelSource,
     /// Longest answer, in tokens.
     pub max_tokens: u32,
     /// Earlier turns of the conversation, oldest first.
@@ -90,7 +103,10 @@ impl ChatRequest {
         Ok(Self {
             message,
             message_length,
-            client_chose_model: named.is_some(),
+            model_source: match named {
+                Some(_) => ModelSource::Client,
+                None => ModelSource::Default,
+            },
             model: named.unwrap_or_else(|| rules.default_model.clone()),
             max_tokens: max_tokens.unwrap_or(rules.max_tokens),
             history,

@@ -24,27 +24,10 @@ impl Effort {
     pub fn name(self) -> &'static str {
         NAMES.get(usize::from(self.0)).unwrap_or(&"none")
     }
-}
 
-/// A set of efforts.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub struct Efforts(u8);
-
-impl Efforts {
-    /// Every effort.
-    pub const ALL: Self = Self(0x7F);
-    /// No effort.
-    pub const NONE: Self = Self(0);
-
-    /// Whether it has this one.
-    pub const fn contains(self, effort: Effort) -> bool {
-        self.0 & 1 << effort.0 != 0
-    }
-
-    /// All but this one.
-    #[must_use]
-    pub const fn without(self, effort: Effort) -> Self {
-        Self(self.0 & !(1 << effort.0))
+    /// Its bit in a set of efforts, of seven.
+    pub const fn bit(self) -> u8 {
+        1 << self.0
     }
 }
 

@@ -194,7 +194,7 @@ impl Answer {
         self.model.get_or_init(|| model.to_owned());
     }
 
-    /// Upstream has accepted the request.
+    /// Upstream's answer has begun.
     pub(super) fn begin_streaming(&self) {
         if self.state().is_none() {
             *self.progress.borrow_mut() = Progress::Streaming;

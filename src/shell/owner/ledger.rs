@@ -56,7 +56,7 @@ pub(super) fn answer(
     match keep(object, config, body) {
         Ok(told) => {
             let told = told.as_ref().map(|(name, value)| (*name, value.as_str()));
-            response::told(told.as_slice(), &context)
+            response::no_content(told.as_slice(), &context)
         }
         Err(_) => response::error(&ErrorCode::StoreUnavailable.into(), &context),
     }

@@ -29,6 +29,9 @@ use crate::shell::runtime::wait::{Interrupted, Waiting};
 use crate::shell::sale;
 use crate::telemetry::record::Level;
 
+/// What a response without a body has.
+const NOT_STORED: [(&str, &str); 1] = [("cache-control", "no-store")];
+
 /// A response that stands as a whole, and its status.
 type Whole = (u16, Result<Response, JsValue>);
 
@@ -77,7 +80,7 @@ async fn run(
         .await
         .map(|()| None),
         Ok(Reply::Json(body)) => Ok(Some((200, response::json(200, &body, &context, &[])))),
-        Ok(Reply::Nothing) => Ok(Some((204, response::no_content(&context)))),
+        Ok(Reply::Nothing) => Ok(Some((204, response::no_content(&NOT_STORED, &context)))),
         Err(end) => Err(end),
     };
     let (response, completion) = match answered {
@@ -189,6 +192,9 @@ async fn stream(
     if reader.run(open, after, waiting).await? {
         return Ok(None);
     }
-    let response = response::nothing_more(&answer.id, &exchange.response_context());
+    // The reader has all of it already.
+    let [not_stored] = NOT_STORED;
+    let headers = [not_stored, ("x-answer-id", answer.id.as_str())];
+    let response = response::no_content(&headers, &exchange.response_context());
     Ok(Some((204, response)))
 }

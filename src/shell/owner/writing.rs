@@ -12,13 +12,13 @@ use super::answer::{Answer, Progress};
 use super::object::{Object, Unsaved, store_failed};
 use crate::api::ending::{Completion, EndReason, FinishReason};
 use crate::api::frame::Ending;
-use crate::api::request::ChatRequest;
+use crate::api::request::{ChatRequest, ModelSource};
 use crate::config::Config;
 use crate::memory::journal::JournalRow;
 use crate::memory::store::State;
 use crate::openai::EventParser;
 use crate::openai::failure::Failure;
-use crate::shell::attempt::{Opening, Upstream};
+use crate::shell::attempt::{Opening, Upstream, Watch};
 use crate::shell::early_end::EarlyEnd;
 use crate::shell::exchange::Exchange;
 use crate::shell::pump;
@@ -67,7 +67,13 @@ pub(super) async fn write(
     let Ok(config) = &exchange.isolate.config else {
         return;
     };
-    let opened = upstream::open(&exchange, config, &chat, signal.as_ref(), &mut waiting).await;
+    let watch = Watch {
+        signal: signal.as_ref(),
+        accepted: &|model, is_accepted| {
+            note_accepted(&answer, &object, &exchange, &chat.model, model, is_accepted);
+        },
+    };
+    let opened = upstream::open(&exchange, config, &chat, watch, &mut waiting).await;
     let mut writer = Writer {
         answer: &answer,
         object: &object,
@@ -79,7 +85,9 @@ pub(super) async fn write(
     let unread = match opened {
         Ok(upstream) => {
             upstream.log_started(&exchange, &chat);
-            writer.note_model(&chat.model);
+            if let Some(model) = exchange.model() {
+                answer.set_model(model);
+            }
             writer.pump(upstream, &mut waiting).await
         }
         Err(EarlyEnd::Failed(failure)) => {
@@ -101,7 +109,7 @@ pub(super) async fn write(
 /// What becomes of the answer of a model that is not known yet.
 fn relay(config: &Config, exchange: &Exchange) -> Relay {
     Relay::new(
-        EventParser::new(config.target.api, false),
+        EventParser::new(config.target.api, ModelSource::Default),
         Form::Pieces,
         // Heartbeats are for readers.
         Limits {
@@ -113,27 +121,38 @@ fn relay(config: &Config, exchange: &Exchange) -> Relay {
     )
 }
 
-impl Writer<'_> {
-    /// Keeps which model answers, where it need not be the one that was asked for.
-    fn note_model(&self, asked_for: &str) {
-        let model = self.exchange.model().filter(|_| self.answer.is_running());
-        let Some(model) = model else {
-            return;
-        };
-        self.answer.set_model(model);
-        if model == asked_for {
-            return;
-        }
-        let number = self.answer.number;
-        let noted = self
-            .object
-            .store()
-            .and_then(|store| store.answered_by(number, model).map_err(store_failed));
-        if let Err(error) = noted {
-            self.lose(&error);
-        }
+/// Keeps which model has accepted the request, or that it has failed after all: whatever ends the answer from now on, it
+/// counts under this model.
+fn note_accepted(
+    answer: &Answer,
+    object: &Object,
+    exchange: &Exchange,
+    asked_for: &str,
+    model: &str,
+    is_accepted: bool,
+) {
+    if model == asked_for || !answer.is_running() {
+        return;
     }
+    let number = answer.number;
+    let model = if is_accepted { model } else { asked_for };
+    let noted = object
+        .store()
+        .and_then(|store| store.answered_by(number, model).map_err(store_failed));
+    if let Err(error) = noted {
+        lose(answer, object, exchange, &error);
+    }
+}
 
+/// The store has failed: what is not in it is not shown.
+fn lose(answer: &Answer, object: &Object, exchange: &Exchange, end: &EarlyEnd) {
+    if let EarlyEnd::Failed(failure) = end {
+        exchange.log_failure(failure, "answer_interrupted");
+    }
+    answer.lose(object);
+}
+
+impl Writer<'_> {
     /// Writes the answer to its end. Gives upstream's body when only its end may still come.
     async fn pump(&mut self, upstream: Upstream, waiting: &mut Waiting) -> Option<Source> {
         let mut source = upstream.source;
@@ -141,6 +160,8 @@ impl Writer<'_> {
         match upstream.opening {
             Opening::Stream(bytes) => self.relay.handle(Input::Chunk(&bytes), js::now_ms()),
             Opening::Whole(answer) => self.relay.answer_whole(&answer, js::now_ms()),
+            // It was stopped, and that is stored.
+            Opening::Left => return None,
         }
         self.answer.begin_streaming();
         while self.answer.state().is_none() {
@@ -149,7 +170,7 @@ impl Writer<'_> {
                 self.exchange.log_sent(frame);
             }
             if let Err(error) = self.step() {
-                self.lose(&error);
+                lose(self.answer, self.object, self.exchange, &error);
             }
             if self.answer.state().is_some() {
                 break;
@@ -262,14 +283,6 @@ impl Writer<'_> {
                 .save_later(Unsaved::Forgotten { exchange: number });
         }
         self.answer.give_up(failure.error);
-    }
-
-    /// The store has failed: what is not in it is not shown.
-    fn lose(&self, end: &EarlyEnd) {
-        if let EarlyEnd::Failed(failure) = end {
-            self.exchange.log_failure(failure, "answer_interrupted");
-        }
-        self.answer.lose(self.object);
     }
 
     /// The last lines of the answer, whoever read it.
