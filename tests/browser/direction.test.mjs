@@ -98,3 +98,16 @@ async function columns(table) {
     };
   }, Array.from(picture));
 }
+
+test("what a person writes is read from the side where it begins, too", async (t) => {
+  const { page } = await visit(t, app.url);
+  await shown(page, "Hello");
+  await exchangeOn(page).edit.click();
+  for (const name of ["Message", "Edit your message"]) {
+    const field = page.getByLabel(name, { exact: true });
+    await field.fill("שלום world");
+    assert.deepEqual(await sideOf(field), ["rtl", "right"], name);
+    await field.fill("Hello עולם");
+    assert.deepEqual(await sideOf(field), ["ltr", "left"], name);
+  }
+});

@@ -252,6 +252,27 @@ test("a title is changed in its place: Enter keeps it, Escape does not", async (
   assert.equal(focused, "<b>Bridges</b> 🌉", "the focus follows the row to the top");
 });
 
+test("a title that is being written stays open when its row has to move, which it does then", async (t) => {
+  const me = somebody(app, upstream);
+  const id = await me.keep("Tell me about bridges");
+  await me.keep("Tell me about tunnels");
+  const { page } = await visit(t, app.url, me.signedIn);
+  const sidebar = sidebarOf(page);
+  await sidebar.choose("Tell me about bridges", "Rename");
+  const field = sidebar.element.getByLabel("Title");
+  await field.fill("Half a tit");
+  await me.keep("More of them", { id });
+  const refreshed = page.waitForResponse(/\/conversations\?/);
+  await page.evaluate(() => document.dispatchEvent(new Event("visibilitychange")));
+  await (await refreshed).finished();
+  await page.evaluate(() => new Promise(requestAnimationFrame));
+  assert.equal(await field.inputValue(), "Half a tit");
+  assert.deepEqual(await titlesOf(sidebar), ["Tell me about tunnels", "Tell me about bridges"]);
+  await field.press("Escape");
+  assert.deepEqual(await titlesOf(sidebar), ["Tell me about bridges", "Tell me about tunnels"]);
+  assert.equal((await me.person.conversation(id)).title, "Tell me about bridges");
+});
+
 test("a title that could not be changed is the old one again, and the page says why", async (t) => {
   const me = somebody(app, upstream);
   await me.keep("Tell me about bridges");

@@ -60,8 +60,13 @@ export class Row {
     return this.#more;
   }
 
-  /** Edits the title in its place. @param {(title: string) => void} onRenamed called if it has changed */
-  rename(onRenamed) {
+  /**
+   * Edits the title in its place.
+   *
+   * @param {(title: string) => void} onRenamed called if it has changed
+   * @param {() => void} onEnd called in any case, before
+   */
+  rename(onRenamed, onEnd) {
     const field = document.createElement("input");
     const { title } = this.summary;
     Object.assign(field, { className: "rename", value: title, ariaLabel: "Title", dir: "auto" });
@@ -73,6 +78,7 @@ export class Row {
       const entered = Array.from(field.value.trim().toWellFormed());
       field.remove();
       this.element.classList.remove("renaming");
+      onEnd();
       if (hasFocus) this.focus();
       const renamed = entered.slice(0, MAX_TITLE_LENGTH).join("");
       if (isKept && renamed !== "" && renamed !== title) onRenamed(renamed);

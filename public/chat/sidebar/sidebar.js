@@ -198,7 +198,10 @@ export class Sidebar {
 
   #act(row, name, byKey) {
     const { summary } = row;
-    if (name === "rename") row.rename((title) => this.#rename(summary, title));
+    if (name === "rename") {
+      const onEnd = () => this.#show();
+      row.rename((title) => this.#rename(summary, title), onEnd);
+    }
     if (name === "export") this.#export(summary);
     if (name === "delete") this.#remove(summary.id, byKey);
   }
