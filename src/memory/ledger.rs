@@ -12,7 +12,7 @@ use crate::api::budget::{Amount, Spending, Standing};
 use crate::api::day::{self, DAY_MS};
 
 /// A stateless answer that is about to run.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub struct Reservation<'a> {
     /// A fresh id that begins with its time, so that ids are in the order of their time.
     pub id: &'a str,

@@ -5,6 +5,7 @@
 
 pub mod answer;
 pub mod begin;
+pub mod entry;
 pub mod forget;
 mod history;
 mod interrupted;

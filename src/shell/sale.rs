@@ -17,7 +17,8 @@ use crate::api::budget::Exhausted;
 use crate::api::error::ErrorCode;
 use crate::api::request::ChatRequest;
 use crate::config::Config;
-use crate::memory::ledger::id_of;
+use crate::memory::entry::Entry;
+use crate::memory::ledger::{Reservation, id_of};
 use crate::memory::spent::{self, Ceiling, Spent};
 use crate::openai::failure::Failure;
 use crate::stream::seen::Seen;
@@ -29,16 +30,8 @@ const MAX_WAIT_MS: u64 = 10_000;
 /// Longest cause of a failure that a log line repeats, in characters.
 const MAX_LOGGED_CAUSE: usize = 200;
 
-/// The method of messages to an object. Clients cannot send one: the worker knows no path with this method.
+/// The method of a request whose body is an [`Entry`]. Clients cannot send one: the worker knows no path with this method.
 pub(super) const METHOD: &str = "PUT";
-
-/// The first word of a message that reserves. Then come the sale, the account's name, the model, the tokens that are sent,
-/// the most that may come, and when the reservation expires.
-pub(super) const RESERVE: &str = "reserve";
-
-/// The first word of a message that tells the end. Then comes the sale, and if something was sold, the model and the
-/// numbers of [`Spent`].
-pub(super) const CLOSE: &str = "close";
 
 /// The header by which an object tells why a budget lets nothing begin.
 pub(super) const EXHAUSTED_HEADER: &str = "x-budget-exhausted";
@@ -93,22 +86,19 @@ impl Sale {
             self.is_let_in = true;
             return Ok(());
         }
-        let expires_ms = js::now_ms().saturating_add(config.spending.longest_ms);
-        let Self {
-            id,
-            model,
-            ceiling:
-                Ceiling {
-                    sent_tokens,
-                    max_tokens,
-                },
-            ..
-        } = self;
-        let message =
-            format!("{RESERVE} {id} {name} {model} {sent_tokens} {max_tokens} {expires_ms}");
         // The object may do it even if its response does not arrive.
         self.is_reserved = true;
-        let response = match self.send(exchange, &message, waiting).await {
+        let reserve = Entry::Reserve {
+            name,
+            reservation: Reservation {
+                id: &self.id,
+                model: &self.model,
+                sent_tokens: self.ceiling.sent_tokens,
+                max_tokens: self.ceiling.max_tokens,
+                expires_ms: js::now_ms().saturating_add(config.spending.longest_ms),
+            },
+        };
+        let response = match self.send(exchange, &reserve, waiting).await {
             Ok(response) => response,
             Err(Interrupted::ClientGone) => return Err(EarlyEnd::ClientGone),
             Err(interrupted) => {
@@ -154,17 +144,15 @@ impl Sale {
         if spent.is_none() && !self.is_reserved {
             return;
         }
-        let mut message = format!("{CLOSE} {}", self.id);
-        if let Some(spent) = spent {
-            message.extend([" ", exchange.model().unwrap_or(&self.model)]);
-            for number in spent.numbers() {
-                message.extend([" ", &number.to_string()]);
-            }
-        }
+        let model = exchange.model().unwrap_or(&self.model);
+        let close = Entry::Close {
+            id: &self.id,
+            spent: spent.map(|spent| (model, spent)),
+        };
         for attempt in 1..=2 {
             // The client may have left, which changes nothing of the cost.
             waiting.forget_client();
-            let cause = match self.send(exchange, &message, waiting).await {
+            let cause = match self.send(exchange, &close, waiting).await {
                 Ok(response) if response.ok() => return,
                 Ok(response) => format!("the owner's object answered {}", response.status()),
                 Err(interrupted) => cause_of(&interrupted),
@@ -180,14 +168,14 @@ impl Sale {
     async fn send(
         &self,
         exchange: &Exchange,
-        message: &str,
+        entry: &Entry<'_>,
         waiting: &mut Waiting,
     ) -> Result<Response, Interrupted> {
         let Some(owners) = &exchange.isolate.owners else {
             return Err(Interrupted::TimeIsUp);
         };
         let id = exchange.correlation_id.as_str();
-        let asked = owners.tell(&self.owner, message, id);
+        let asked = owners.tell(&self.owner, &entry.encode(), id);
         let deadline_ms = js::now_ms().saturating_add(MAX_WAIT_MS);
         let asked = asked.map_err(Interrupted::Failed)?;
         let response: JsValue = waiting.settle(&asked, deadline_ms).await?;
