@@ -24,4 +24,5 @@ mod title;
 pub mod transcript;
 mod turns;
 pub mod usage;
+mod usage_report;
 mod views;

@@ -36,7 +36,9 @@ fn look(
     model: &str,
 ) -> Result<Result<Option<u64>, Exhausted>, EarlyEnd> {
     let spending = &config.spending;
-    let standing = store.standing(spending, js::now_ms());
+    let now_ms = js::now_ms();
+    let settled = store.settle(spending, now_ms);
+    let standing = settled.and_then(|()| store.standing(spending, now_ms));
     let standing = standing.map_err(store_failed)?;
     Ok(match standing.exhausted(budget) {
         Some(exhausted) => Err(exhausted),

@@ -389,6 +389,7 @@ fn reserve(store: &Store<Sqlite>, id: &str, expires_ms: u64) {
 
 /// Tokens and money, spent today, this month and reserved.
 fn standing(store: &Store<Sqlite>, now_ms: u64) -> [(u64, u64); 3] {
+    store.settle(&priced(), now_ms).expect("a settlement");
     let standing = store.standing(&priced(), now_ms).expect("a query");
     [standing.day, standing.month, standing.reserved].map(|amount| (amount.tokens, amount.cost))
 }
