@@ -57,3 +57,13 @@ pub(super) fn check_names(
         }
     }
 }
+
+/// Where nothing is counted, nobody would keep a budget.
+pub(super) fn refuse_budgets(variables: &mut Variables<'_>, spending: &Spending) {
+    for (kind, limits) in KINDS.iter().zip(&spending.limits) {
+        if *limits != Allowances::default() {
+            let rule = "needs the binding OWNERS, or DATA_DIR on your own server: without it, nothing is counted";
+            variables.problem(&kind.name.to_ascii_uppercase(), rule);
+        }
+    }
+}

@@ -92,10 +92,7 @@ impl Isolate {
     fn start(env: &Env) -> Self {
         let lookup = |name: &str| variable(env, name);
         let owners = Owners::bound_to(env);
-        let config = Config::load(lookup).and_then(|config| match owners {
-            Some(_) => Ok(config),
-            None => config.without_owners(),
-        });
+        let config = Config::load(lookup, owners.is_some());
         let known = |site| {
             let target = config.as_ref().map(|config| &config.target);
             let host = target.map_or("", |target| target.server(site).base_url.host());

@@ -135,7 +135,7 @@ fn spending(variables: &[(&str, &str)]) -> Result<Spending, String> {
             .find(|(other, _)| *other == name)
             .map(|(_, value)| (*value).to_owned()),
     };
-    let config = Config::load(lookup).map_err(|error| error.to_string())?;
+    let config = Config::load(lookup, true).map_err(|error| error.to_string())?;
     Ok(config.spending)
 }
 
@@ -364,7 +364,7 @@ fn a_budget_of_a_name_that_no_token_has_is_told_and_not_its_name() {
             "DAILY_TOKENS" => Some(budget.clone()),
             _ => None,
         };
-        let config = Config::load(lookup).map_err(|error| error.problems().len());
+        let config = Config::load(lookup, true).map_err(|error| error.problems().len());
         config.map(|config| config.spending.limits)
     };
     // Where anyone may chat, all are anonymous.
@@ -383,9 +383,7 @@ fn without_owners_a_budget_is_a_problem_and_prices_are_none() {
             "PRICES" if name != "PRICES" => Some("*=1/1".to_owned()),
             asked => (asked == name).then(|| value.clone()),
         };
-        Config::load(lookup)
-            .expect("a configuration")
-            .without_owners()
+        Config::load(lookup, false)
     };
     assert!(load("PRICES", "*=1/1").is_ok());
     for kind in KINDS {
