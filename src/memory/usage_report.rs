@@ -2,7 +2,7 @@
 
 use super::sql::{Database, Row, rows};
 use super::store::Store;
-use crate::api::budget::{Budget, Spending, Standing};
+use crate::api::budget::{Budget, Spending, Standing, Unit};
 use crate::api::day;
 use crate::api::listing::Days;
 use crate::api::money::{self, Price, Prices};
@@ -134,16 +134,12 @@ fn budget_json(budget: Budget, standing: &Standing, now_ms: u64) -> String {
             ("reserved", standing.reserved(kind)),
             ("remaining", standing.left(kind, limit)),
         ] {
-            if kind.is_cost {
-                told.raw(name, &money::to_text(count));
-            } else {
-                told.number(name, count);
-            }
+            match kind.unit {
+                Unit::Tokens => told.number(name, count),
+                Unit::Money => told.raw(name, &money::to_text(count)),
+            };
         }
-        told.text(
-            "resets_at",
-            &timestamp(day::reset_ms(now_ms, kind.is_monthly)),
-        );
+        told.text("resets_at", &timestamp(kind.period.end_ms(now_ms)));
         all.raw(kind.name, &told.to_json());
     }
     all.to_json()

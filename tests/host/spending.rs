@@ -1,7 +1,7 @@
 //! Prices, budgets, and what is left of them.
 
 use personal_ai_assistant::api::budget::{
-    Allowances, Amount, Exhausted, KINDS, Spending, Standing,
+    Amount, Exhausted, KINDS, LimitsByName, Spending, Standing, Unit,
 };
 use personal_ai_assistant::api::day::{self, DAY_MS};
 use personal_ai_assistant::api::money::{PARTS_PER_UNIT, Prices, decimal, to_text};
@@ -92,8 +92,8 @@ proptest! {
     #[test]
     fn any_text_is_prices_and_limits_or_is_not(text in ".{0,40}|[-a-z0-9=/.,*{}\":]{0,40}") {
         Prices::parse(&text);
-        Allowances::parse(&text, false);
-        Allowances::parse(&text, true);
+        LimitsByName::parse(&text, Unit::Tokens);
+        LimitsByName::parse(&text, Unit::Money);
     }
 
     #[test]
@@ -348,7 +348,7 @@ fn a_budget_of_a_name_that_no_token_has_is_told_and_not_its_name() {
     let rule = "must name only names of ACCESS_TOKENS, anonymous for those without one, and * for every other name.";
     for value in ["phone=5", "me=5,phone=0", "Me=5", "token-4=5", "5=5"] {
         for kind in KINDS {
-            let name = kind.name.to_ascii_uppercase();
+            let name = kind.variable();
             let set = [(name.as_str(), value), ("PRICES", "*=1/1")];
             assert_eq!(spending(&set), Err(format!("{name} {rule}")), "{value}");
         }
@@ -387,7 +387,7 @@ fn without_owners_a_budget_is_a_problem_and_prices_are_none() {
     };
     assert!(load("PRICES", "*=1/1").is_ok());
     for kind in KINDS {
-        let name = kind.name.to_ascii_uppercase();
+        let name = kind.variable();
         let error = load(&name, "1").expect_err("a problem");
         assert_eq!(
             error.problems(),
