@@ -9,14 +9,16 @@ use web_sys::Response;
 
 use super::early_end::EarlyEnd;
 use super::exchange::Exchange;
+use super::forward::{Options, USAGE};
 use super::response::LEFT_HEADER;
-use super::runtime::js;
+use super::runtime::js::{self, HeaderMap};
 use super::runtime::wait::{Interrupted, Waiting};
-use crate::api::access::{Account, Client, account_of};
+use crate::api::access::{Client, account_of};
 use crate::api::budget::Exhausted;
 use crate::api::error::ErrorCode;
 use crate::api::request::ChatRequest;
 use crate::config::Config;
+use crate::json;
 use crate::memory::entry::Entry;
 use crate::memory::ledger::{Reservation, id_of};
 use crate::memory::spent::{self, Ceiling, Spent};
@@ -40,9 +42,12 @@ pub(super) const EXHAUSTED_HEADER: &str = "x-budget-exhausted";
 pub(super) struct Sale {
     /// Its own, by which it is counted once.
     id: String,
+    /// The owner whose object counts.
     owner: String,
+    /// The name that budgets know its client by.
+    name: String,
     /// The model that is asked for.
-    pub(super) model: String,
+    model: String,
     /// What it may cost.
     pub(super) ceiling: Ceiling,
     /// Whether upstream may be asked.
@@ -55,11 +60,13 @@ pub(super) struct Sale {
 
 impl Sale {
     /// The sale of an answer, on the account of its client.
-    pub(super) fn of(config: &Config, account: Account<'_>, chat: &ChatRequest) -> Self {
+    pub(super) fn of(config: &Config, client: Option<&Client>, chat: &ChatRequest) -> Self {
+        let account = account_of(client);
         let instruction_bytes = config.target.instruction_bytes();
         Self {
             id: id_of(js::now_ms(), &Uuid::new_v4().to_string()),
             owner: account.owner.to_owned(),
+            name: account.name.to_owned(),
             model: chat.model.clone(),
             ceiling: Ceiling {
                 sent_tokens: spent::sent(instruction_bytes, &chat.history, &chat.message),
@@ -76,12 +83,9 @@ impl Sale {
         &mut self,
         exchange: &Exchange,
         config: &Config,
-        client: Option<&Client>,
-        chat: &ChatRequest,
         waiting: &mut Waiting,
     ) -> Result<(), EarlyEnd> {
-        let name = account_of(client).name;
-        let budget = config.spending.budget_for(name, &chat.model);
+        let budget = config.spending.budget_for(&self.name, &self.model);
         if budget.map_err(EarlyEnd::Invalid)?.is_none() {
             self.is_let_in = true;
             return Ok(());
@@ -89,7 +93,7 @@ impl Sale {
         // The object may do it even if its response does not arrive.
         self.is_reserved = true;
         let reserve = Entry::Reserve {
-            name,
+            name: &self.name,
             reservation: Reservation {
                 id: &self.id,
                 model: &self.model,
@@ -98,16 +102,12 @@ impl Sale {
                 expires_ms: js::now_ms().saturating_add(config.spending.longest_ms),
             },
         };
+        let unavailable =
+            |cause: String| EarlyEnd::Failed(Failure::new(ErrorCode::StoreUnavailable, cause));
         let response = match self.send(exchange, &reserve, waiting).await {
             Ok(response) => response,
             Err(Interrupted::ClientGone) => return Err(EarlyEnd::ClientGone),
-            Err(interrupted) => {
-                let cause = cause_of(&interrupted);
-                return Err(EarlyEnd::Failed(Failure::new(
-                    ErrorCode::StoreUnavailable,
-                    cause,
-                )));
-            }
+            Err(interrupted) => return Err(unavailable(cause_of(&interrupted))),
         };
         let header = |name| js::header(&response.headers(), name);
         if let Some(exhausted) = header(EXHAUSTED_HEADER) {
@@ -116,11 +116,7 @@ impl Sale {
             return Err(EarlyEnd::Rejected(exhausted.error(js::now_ms())));
         }
         if !response.ok() {
-            let cause = format!("the owner's object answered {}", response.status());
-            return Err(EarlyEnd::Failed(Failure::new(
-                ErrorCode::StoreUnavailable,
-                cause,
-            )));
+            return Err(unavailable(answered(&response)));
         }
         self.left = header(LEFT_HEADER).and_then(|left| left.parse().ok());
         self.is_let_in = true;
@@ -154,7 +150,7 @@ impl Sale {
             waiting.forget_client();
             let cause = match self.send(exchange, &close, waiting).await {
                 Ok(response) if response.ok() => return,
-                Ok(response) => format!("the owner's object answered {}", response.status()),
+                Ok(response) => answered(&response),
                 Err(interrupted) => cause_of(&interrupted),
             };
             exchange.log(Level::Error, "usage_not_counted", |record| {
@@ -174,13 +170,23 @@ impl Sale {
         let Some(owners) = &exchange.isolate.owners else {
             return Err(Interrupted::TimeIsUp);
         };
-        let id = exchange.correlation_id.as_str();
-        let asked = owners.tell(&self.owner, &entry.encode(), id);
+        let options = Options {
+            method: METHOD,
+            headers: HeaderMap(&[("x-correlation-id", exchange.correlation_id.as_str())]),
+        };
+        let options = json::to_json(&options);
+        let body = entry.encode().into_bytes();
+        let asked = owners.ask(&self.owner, USAGE, &options, Some(body));
         let deadline_ms = js::now_ms().saturating_add(MAX_WAIT_MS);
         let asked = asked.map_err(Interrupted::Failed)?;
         let response: JsValue = waiting.settle(&asked, deadline_ms).await?;
         Ok(response.unchecked_into())
     }
+}
+
+/// The cause of a failure that the object has told.
+fn answered(response: &Response) -> String {
+    format!("the owner's object answered {}", response.status())
 }
 
 fn cause_of(interrupted: &Interrupted) -> String {

@@ -1,4 +1,5 @@
-//! What an object does for stateless answers of its owner: it reserves what they may cost, and counts what they have cost.
+//! What an object does for the bill of its owner: it lets answers begin as far as their budget goes, and enters what the
+//! worker tells of stateless ones.
 
 use wasm_bindgen::JsValue;
 use web_sys::{Request, Response};
