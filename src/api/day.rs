@@ -1,9 +1,6 @@
 //! Days of UTC, counted from 1970-01-01.
 
-use crate::telemetry::record::{date, timestamp};
-
-/// A day, in milliseconds.
-pub const DAY_MS: u64 = 86_400_000;
+use crate::time::{DAY_MS, date, timestamp};
 
 /// The day of a time.
 pub fn day_of(ms: u64) -> u64 {

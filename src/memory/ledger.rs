@@ -9,7 +9,8 @@ use super::sql::{Database, Statement, rows};
 use super::store::Store;
 use super::usage::count;
 use crate::api::budget::{Amount, Spending, Standing};
-use crate::api::day::{self, DAY_MS};
+use crate::api::day;
+use crate::time::DAY_MS;
 
 /// A stateless answer that is about to run.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]

@@ -7,7 +7,7 @@ use crate::api::day;
 use crate::api::listing::Days;
 use crate::api::money::{self, Price, Prices};
 use crate::json::Object;
-use crate::telemetry::record::timestamp;
+use crate::time::timestamp;
 
 /// Sums of answers.
 #[derive(Default)]

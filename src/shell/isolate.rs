@@ -19,8 +19,9 @@ use crate::config::{self, Config, ConfigError};
 use crate::openai::dialect::{Dialect, Dialects};
 use crate::openai::failure::Failure;
 use crate::openai::fallback::{Rests, Site};
-use crate::telemetry::record::{Level, Record, panic_cause, timestamp};
+use crate::telemetry::record::{Level, Record, panic_cause};
 use crate::telemetry::redact::Scrubber;
+use crate::time::timestamp;
 
 /// Longest cause of a failure that a log line repeats, in characters.
 pub(super) const MAX_LOGGED_CAUSE: usize = 512;

@@ -3,9 +3,10 @@
 use personal_ai_assistant::api::budget::{
     Amount, Exhausted, KINDS, LimitsByName, Spending, Standing, Unit,
 };
-use personal_ai_assistant::api::day::{self, DAY_MS};
+use personal_ai_assistant::api::day;
 use personal_ai_assistant::api::money::{PARTS_PER_UNIT, Prices, decimal, to_text};
 use personal_ai_assistant::config::Config;
+use personal_ai_assistant::time::DAY_MS;
 use proptest::prelude::*;
 
 fn prices(text: &str) -> Prices {
