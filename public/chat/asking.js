@@ -1,9 +1,9 @@
 import { ChatError } from "./api.js";
 import { endExchange, problemOf } from "./exchange.js";
-import { retryWhilePassing } from "./patience.js";
+import { isPassing, LOST, pause, pauseMs, retryWhilePassing } from "./patience.js";
 import { Reader } from "./reader.js";
 import { loadSettings } from "./store.js";
-import { isOpen, turnBehind, turnsOf } from "./turns.js";
+import { hasUnknownTurn, isOpen, turnBehind, turnsOf } from "./turns.js";
 
 /** How long an answer that should be running, and is not, may take to show up. */
 const RACE_MS = 1000;
@@ -55,17 +55,18 @@ export class Asking {
 
   /** Sends a question that is new, waited or failed. @param {Exchange} exchange */
   send(exchange) {
+    const { answerId, question: message, parent } = exchange;
     exchange.state = "streaming";
-    const { model, maxTokens } = loadSettings();
-    exchange.sent ??= { after: turnBehind(exchange.parent), model, maxTokens };
-    exchange.model ??= exchange.sent.model ?? this.#observer.standardModel();
-    const ask = {
-      conversationId: this.#conversation.id,
-      answerId: exchange.answerId,
-      message: exchange.question,
-      ...exchange.sent,
+    const { model, maxTokens } = exchange.sent ?? loadSettings();
+    exchange.model ??= model ?? this.#observer.standardModel();
+    const mustLook = exchange.sent === undefined && hasUnknownTurn(parent);
+    const ask = () => {
+      exchange.sent ??= { after: turnBehind(exchange.parent), model, maxTokens };
+      this.#conversation.save();
+      return { conversationId: this.#conversation.id, answerId, message, ...exchange.sent };
     };
-    this.#conversation.save();
+    if (mustLook) this.#conversation.save();
+    else ask();
     const now = new Date().toISOString();
     this.#conversation.createdAt ||= now;
     this.#conversation.updatedAt = now;
@@ -74,7 +75,11 @@ export class Asking {
     const onFirst = () => {
       exchange.firstWordMs = performance.now() - started;
     };
-    this.#read(exchange, (keeper, options) => keeper.ask(ask, options), onFirst);
+    const frames = async (keeper, options) => {
+      if (mustLook) await retryWhilePassing(() => this.#conversation.load(), options.signal);
+      return keeper.ask(ask(), options);
+    };
+    this.#read(exchange, frames, onFirst);
   }
 
   /** Reads an answer that was asked for before. @param {Exchange} exchange */
@@ -129,12 +134,27 @@ export class Asking {
     try {
       const final = await this.#reader.read(exchange, source, begun);
       if (final) endExchange(exchange, final);
-      // Its end is known already, but not here.
-      else if (exchange.state === "streaming") await this.#conversation.load();
+      else await this.#findEnd(exchange);
     } catch (error) {
       await this.#failed(exchange, error);
     }
     if (!this.#isClosed) await this.#ended(exchange);
+  }
+
+  /** An answer may be over before it is read here. Its end is then in its conversation, once that can be had. */
+  async #findEnd(exchange) {
+    const isOpenHere = () =>
+      exchange.state === "streaming" && !this.#isClosed && !this.reads(exchange);
+    for (let failures = 1; isOpenHere(); failures += 1) {
+      await this.#conversation.load().catch((error) => {
+        if (!isPassing(error, true)) throw error;
+      });
+      if (!isOpenHere()) break;
+      exchange.trouble = LOST;
+      this.#observer.onState(exchange);
+      await pause(pauseMs(failures), new AbortController().signal);
+    }
+    exchange.trouble = undefined;
   }
 
   async #ended(exchange) {

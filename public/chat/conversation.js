@@ -152,7 +152,7 @@ export class Conversation {
   /** Takes back a question that waits. */
   takeBack(exchange) {
     this.#unwanted.add(exchange.answerId);
-    this.#tree.remove(exchange);
+    this.#tree.follow(() => this.#tree.remove(exchange));
     this.save();
     this.#observer.onPath();
   }

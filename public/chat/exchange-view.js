@@ -102,7 +102,8 @@ export class ExchangeView {
 
   /** @param {string} text @param {string} [thought] what the model thinks */
   append(text, thought = "") {
-    if (!this.#isFilled) return;
+    // What comes after an end is shown by `update`, which begins again.
+    if (!this.#isFilled || this.#isEnded) return;
     if (thought !== "") this.#answer.appendThinking(thought);
     if (text !== "") this.#answer.append(text);
     this.#length += text.length;

@@ -142,6 +142,11 @@ export function turnBehind(exchange) {
   return null;
 }
 
+/** Whether it is not known here which turn an answer is that has begun, as when its reading was given up. */
+export function hasUnknownTurn(exchange) {
+  return pathTo(exchange).some(({ answer, turnId }) => answer !== "" && turnId === undefined);
+}
+
 const MAX_TITLE = 80;
 
 /** The first title of a conversation: the beginning of its first message, cut at a word. */

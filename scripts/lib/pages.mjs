@@ -32,6 +32,9 @@ const INPUTS = [
 /** Where a page names a module or a style sheet of ours. */
 const NAMED = /(?<=\b(?:src|href)=")\/([^"]+\.(?:js|css))(?=")/g;
 
+/** What shows the conversations that this browser keeps. */
+const KEEPS_HERE = "chat/keep/here.js";
+
 /** How all that runs in a browser is built. */
 const BROWSER = {
   absWorkingDir: SOURCE,
@@ -178,6 +181,8 @@ async function publishServiceWorker({ reachable }) {
     folder: PUBLIC,
     page: "index.html",
     needed: [...reachable(sources, ["import-statement"]), "favicon.svg"],
+    // Whether this browser keeps the conversations is not known before the page is there.
+    late: reachable([KEEPS_HERE], ["import-statement"]),
     all: reachable(sources),
   });
   writeFileSync(join(PUBLIC, "sw.js"), source);

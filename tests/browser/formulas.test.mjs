@@ -173,6 +173,29 @@ for (const [what, script] of [
     assert.equal(await later.locator("annotation").textContent(), "y");
   });
 
+test("a formula whose style cannot be loaded shows its source, and is drawn with later ones", async (t) => {
+  const { page } = await visit(t, app.url, { expected: /^Failed to load resource/ });
+  const context = page.context();
+  const style = "**/assets/chat/answer-*.css";
+  const { promise: isRefused, resolve: refused } = Promise.withResolvers();
+  await context.route(style, (route) => {
+    // The service worker loads its own.
+    if (route.request().serviceWorker()) return route.continue();
+    refused();
+    return route.abort();
+  });
+  const first = await shown(page, "It is \\(x\\)", 0);
+  await isRefused;
+  assert.equal(await first.locator("code.formula").textContent(), "\\(x\\)");
+  await context.unroute(style);
+  // The next one may come while the first is still being given up.
+  await shown(page, "It is \\(y\\)", 0);
+  await shown(page, "It is \\(z\\)");
+  await exchangeOn(page, 0).answer.locator(".katex").waitFor();
+  const forEars = exchangeOn(page, 0).answer.locator(".katex-mathml");
+  assert.equal(await forEars.evaluate((it) => getComputedStyle(it).position), "absolute");
+});
+
 test("a formula has its letters for eyes and its MathML for ears", async (t) => {
   const { page } = await visit(t, app.url);
   const element = await shown(page, "So \\(\\frac{a}{b}\\), and\n\n$$\n\\sqrt{2} \\ne 1\n$$", 2);

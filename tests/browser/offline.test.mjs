@@ -5,6 +5,7 @@ import { join } from "node:path";
 import test from "node:test";
 import { PUBLIC } from "../../scripts/lib/pages.mjs";
 import { exchangeOn, say, visit } from "../support/browser.mjs";
+import { startWorker } from "../support/harness.mjs";
 import { startKeptPage } from "../support/kept-page.mjs";
 import { isNext, nextBuild, startSite } from "../support/site.mjs";
 import { answer, delta, startUpstream } from "../support/upstream.mjs";
@@ -51,6 +52,19 @@ test("a conversation is read without a network, and goes on once there is one", 
   await say(page, "And firs?");
   (await upstream.nextCall()).end(...answer("Some are taller"));
   await exchangeOn(page).shows("Some are taller");
+});
+
+test("a conversation that this browser keeps is read without a network after the first visit", async (t) => {
+  const upstream = await startUpstream();
+  const app = await startWorker({ OPENAI_BASE_URL: upstream.url }, { pages: true });
+  const { page } = await visit(t, app.url, { expected });
+  await say(page, "How tall are spruces?");
+  (await upstream.nextCall()).end(...answer("Up to 50 metres"));
+  await exchangeOn(page).is("done");
+  await isKept(page);
+  await page.context().setOffline(true);
+  await page.reload();
+  await exchangeOn(page).shows("Up to 50 metres");
 });
 
 test("other pages are not kept, and what is not the page's is not opened as the page", async (t) => {

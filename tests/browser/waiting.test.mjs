@@ -146,3 +146,21 @@ test("a question that is sent before its conversation is there stays in the fiel
   assert.equal(await fieldOf(tab).inputValue(), "");
   assert.equal(upstream.calls.length, 2);
 });
+
+test("what another device has asked is shown once what waited here is given back", async (t) => {
+  const { page } = await visit(t, server.url, { expected });
+  await begin(page, "The second", "The third");
+  await page.context().setOffline(true);
+  await exchangeOn(page, 0).status.filter({ hasText: "You are offline" }).waitFor();
+  const id = new URL(page.url()).pathname.replace("/c/", "");
+  const { turns } = await (await fetch(`${server.url}/conversations/${id}`)).json();
+  await fetch(`${server.url}/answers/${turns.at(-1).answer_id}/stop`, { method: "POST" });
+  upstream.script((call) => call.end(...answer("Elsewhere, too")));
+  const headers = { "content-type": "application/json" };
+  const body = JSON.stringify({ message: "Asked elsewhere", conversation_id: id });
+  await (await fetch(`${server.url}/chat`, { method: "POST", headers, body })).text();
+  await page.context().setOffline(false);
+  await exchangeOn(page).shows("Elsewhere, too");
+  assert.deepEqual(await questions(page), ["The first", "Asked elsewhere"]);
+  assert.equal(await fieldOf(page).inputValue(), "The second\n\nThe third");
+});

@@ -14,7 +14,7 @@ const FILES = {
   "favicon.svg": "<svg/>",
   _headers: "/*\n  Vary: Origin",
 };
-const NAMES = { needed: ["assets/a-1.js", "favicon.svg"], all: ["assets/b-1.js"] };
+const NAMES = { needed: ["assets/a-1.js", "favicon.svg"], late: [], all: ["assets/b-1.js"] };
 
 test("it is the same for the same files, and another one when any of them changes", async () => {
   const usual = await made(FILES, NAMES);

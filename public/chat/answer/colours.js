@@ -20,6 +20,9 @@ const all = new WeakMap();
 /** Blocks that wait for their colours. @type {Set<Colours>} */
 const waiting = new Set();
 
+/** Those whose colours could not be loaded. They come with those of the next block. @type {Set<Colours>} */
+const failed = new Set();
+
 /** The colours of one block. */
 export class Colours {
   #block;
@@ -60,7 +63,7 @@ export class Colours {
     if (!this.#isNear) return;
     const text = this.#text;
     this.#asked = text.length;
-    const runs = await colour(this.#language, text);
+    const runs = await colour(this.#language, text).catch(() => failed.add(this) && []);
     for (const _ of this.#block.paint(runs)) await new Promise(requestAnimationFrame);
   }
 }
@@ -73,7 +76,8 @@ let isBusy = false;
 
 /** Serves one block at a time. @param {Colours} colours */
 async function enqueue(colours) {
-  waiting.add(colours);
+  for (const each of [colours, ...failed]) waiting.add(each);
+  failed.clear();
   if (isBusy) return;
   isBusy = true;
   try {
@@ -88,12 +92,8 @@ async function enqueue(colours) {
 
 const helper = new Helper(() => import("./highlight-worker.js"));
 
-/** The colours of a text. There are none if they take too long or cannot be loaded. */
+/** The colours of a text. There are none if they take too long. @throws if they cannot be loaded */
 async function colour(language, text) {
-  try {
-    const { kinds, lengths, names } = await helper.ask({ language, text });
-    return Array.from(kinds, (kind, at) => ({ kind: names[kind], length: lengths[at] }));
-  } catch {
-    return [];
-  }
+  const { kinds = [], lengths, names } = (await helper.ask({ language, text })) ?? {};
+  return Array.from(kinds, (kind, at) => ({ kind: names[kind], length: lengths[at] }));
 }

@@ -8,7 +8,7 @@ const isWorker = typeof document === "undefined";
 if (isWorker) addEventListener("message", ({ data }) => answer(data));
 
 async function answer(source) {
-  const { formulaTree } = await import("./formula-tree.js");
-  postMessage("ready");
-  postMessage({ tree: formulaTree(source) });
+  const loaded = await import("./formula-tree.js").catch(() => undefined);
+  postMessage(loaded ? "ready" : "failed");
+  if (loaded) postMessage({ tree: loaded.formulaTree(source) });
 }

@@ -5,36 +5,48 @@ import { Helper } from "./helper.js";
  * makes elements of that.
  */
 
-/** Longest time that the first formula waits for its style and its fonts. They may come later. */
-const STYLE_MS = 3_000;
+/** Longest time that the first formula waits for its style. Without it, nobody can read a formula. */
+const STYLE_MS = 30_000;
+
+/** Longest time that it waits for its fonts. They may come later. */
+const FONTS_MS = 3_000;
 
 /** The fonts of most formulas. One that comes when a formula is there already lays it out anew. */
 const FONTS = ["1em KaTeX_Main", "italic 1em KaTeX_Math", "1em KaTeX_Size1", "1em KaTeX_Size2"];
 
 const helper = new Helper(() => import("./formula-worker.js"));
-const style = Promise.race([loadStyle(), new Promise((resolve) => setTimeout(resolve, STYLE_MS))]);
+/** @type {Promise<void> | undefined} */
+let style;
 
 /**
  * Draws a formula.
  *
  * @param {string} source the formula with its delimiters
  * @returns {Promise<HTMLElement | undefined>} nothing for one that is wrong, too large or takes too long
- * @throws if what draws it cannot be loaded
+ * @throws if what draws it, or its style, cannot be loaded
  */
 export async function drawFormula(source) {
+  style ??= loadStyle();
+  const styled = style;
+  styled.catch(() => (style = undefined));
   const answer = await helper.ask(source);
-  await style;
+  await styled;
   return answer?.tree && elementOf(answer.tree);
 }
 
 async function loadStyle() {
-  const link = document.querySelector("#formula-style");
-  const loaded = new Promise((resolve) => {
-    link.onload = link.onerror = resolve;
+  // A link that has failed does not load again.
+  const old = document.querySelector("#formula-style");
+  const link = old.cloneNode();
+  await new Promise((resolve, reject) => {
+    setTimeout(reject, STYLE_MS);
+    link.onload = resolve;
+    link.onerror = reject;
+    old.replaceWith(link);
+    link.disabled = false;
   });
-  link.disabled = false;
-  await loaded;
-  await Promise.allSettled(FONTS.map((font) => document.fonts.load(font)));
+  const fonts = Promise.allSettled(FONTS.map((font) => document.fonts.load(font)));
+  await Promise.race([fonts, new Promise((resolve) => setTimeout(resolve, FONTS_MS))]);
 }
 
 /** @param {import("./formula-tree.js").PlainElement | string} node */

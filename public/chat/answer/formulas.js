@@ -38,12 +38,13 @@ async function drawWaiting() {
   try {
     const { drawFormula } = await import("./formula.js");
     for (const code of waiting) {
-      waiting.delete(code);
       // A paragraph that grows has been rendered again since.
-      if (!code.isConnected) continue;
-      await draw(code.textContent, drawFormula);
-      await new Promise(requestAnimationFrame);
-      replace(code);
+      if (code.isConnected) {
+        await draw(code.textContent, drawFormula);
+        await new Promise(requestAnimationFrame);
+        replace(code);
+      }
+      waiting.delete(code);
     }
   } catch {
     // Without a connection, formulas stay as they are until the next one is shown.

@@ -6,7 +6,7 @@ const LOADING_MS = 30_000;
 
 /**
  * A worker of ours. It is asked one question at a time, says "ready" when it has loaded what the answer needs, and then
- * answers.
+ * answers; or says "failed" when that cannot be loaded.
  */
 export class Helper {
   #load;
@@ -31,7 +31,7 @@ export class Helper {
       const { address } = await this.#load();
       this.#worker ??= new Worker(ownScript(address), { type: "module" });
       this.#worker.postMessage(question);
-      await this.#reply(LOADING_MS);
+      if ((await this.#reply(LOADING_MS)) === "failed") throw new Error("It cannot be loaded");
     } catch (error) {
       this.#end();
       throw error;

@@ -8,8 +8,12 @@ const isWorker = typeof document === "undefined";
 if (isWorker) addEventListener("message", ({ data }) => answer(data));
 
 async function answer({ language, text }) {
+  const loaded = await load(language).catch(() => undefined);
+  postMessage(loaded ? "ready" : "failed");
+  if (loaded) postMessage({ names: loaded.NAMES, ...loaded.tokens(loaded.known, text) });
+}
+
+async function load(language) {
   const { NAMES, loadLanguage, tokens } = await import("./tokens.js");
-  const known = await loadLanguage(language);
-  postMessage("ready");
-  postMessage({ names: NAMES, ...tokens(known, text) });
+  return { NAMES, tokens, known: await loadLanguage(language) };
 }

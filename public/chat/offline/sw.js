@@ -6,8 +6,11 @@
  * files are always of one version, that of the service worker itself.
  */
 
-/** What the build knows: its version, what the page cannot be opened without, and all that it may load. */
-const { version, needed, all } = BUILD;
+/**
+ * What the build knows: its version, what the page cannot be opened without, what it needs to show conversations that this
+ * browser keeps, and all that it may load.
+ */
+const { version, needed, late, all } = BUILD;
 
 const PAGE = "/";
 const CACHE = `page-${version}`;
@@ -42,7 +45,7 @@ async function keepPage() {
   const isOurs = needed.every((path) => !path.startsWith("/assets/") || html.includes(path));
   if (!answer.ok || !isOurs) throw new Error("The page is of another version");
   const cache = await caches.open(CACHE);
-  await cache.addAll(needed);
+  await cache.addAll([...needed, ...late]);
   const headers = new Headers(answer.headers);
   for (const name of ["content-encoding", "content-length"]) headers.delete(name);
   // The mark tells whoever looks into a page that it is a kept one. The page itself does not need it.
