@@ -4,7 +4,6 @@ import { Api } from "./api.js";
 import { Composer } from "./composer.js";
 import { keepForOffline } from "./offline/register.js";
 import { Page } from "./page.js";
-import { download } from "./sidebar/download.js";
 import { explain } from "./sidebar/notes.js";
 import { Sidebar } from "./sidebar/sidebar.js";
 
@@ -28,7 +27,6 @@ async function openSettings() {
       onSaved: () => models.show(),
       onRemovedAll: () => sidebar.reset(),
       beforeSignOut: () => sidebar.settle(),
-      download,
       explain,
     });
     settings.open(models);

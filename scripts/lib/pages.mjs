@@ -32,8 +32,8 @@ const INPUTS = [
 /** Where a page names a module or a style sheet of ours. */
 const NAMED = /(?<=\b(?:src|href)=")\/([^"]+\.(?:js|css))(?=")/g;
 
-/** What shows the conversations that this browser keeps. */
-const KEEPS_HERE = "chat/keep/here.js";
+/** What the page loads later, and needs offline: conversations that this browser keeps are shown and exported there, too. */
+const LATER = ["chat/keep/here.js", "chat/account/settings-dialog.js", "chat/sidebar/download.js"];
 
 /** How all that runs in a browser is built. */
 const BROWSER = {
@@ -181,8 +181,7 @@ async function publishServiceWorker({ reachable }) {
     folder: PUBLIC,
     page: "index.html",
     needed: [...reachable(sources, ["import-statement"]), "favicon.svg"],
-    // Whether this browser keeps the conversations is not known before the page is there.
-    late: reachable([KEEPS_HERE], ["import-statement"]),
+    late: reachable(LATER, ["import-statement"]),
     all: reachable(sources),
   });
   writeFileSync(join(PUBLIC, "sw.js"), source);

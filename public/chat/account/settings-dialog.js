@@ -1,3 +1,4 @@
+import { download } from "../sidebar/download.js";
 import { isTokenRemembered, loadSettings, loadToken, saveSettings, saveToken } from "../store.js";
 import { ConfirmDialog } from "./confirm-dialog.js";
 
@@ -26,7 +27,6 @@ export class SettingsDialog {
    * @param {() => void} handlers.onSaved the settings may have changed
    * @param {() => void} handlers.onRemovedAll no conversation is left
    * @param {() => Promise<void>} handlers.beforeSignOut what still needs the access token
-   * @param {(blob: Blob, name: string) => void} handlers.download
    * @param {(error: any) => string} handlers.explain what went wrong, in words for the person
    */
   constructor(page, handlers) {
@@ -91,7 +91,7 @@ export class SettingsDialog {
     this.#show("");
     try {
       const keeper = await this.#page.keeper;
-      this.#handlers.download(
+      download(
         await keeper.exportAll(),
         `conversations-${new Date().toISOString().slice(0, 10)}.jsonl`,
       );

@@ -1,4 +1,3 @@
-import { download, fileName } from "./download.js";
 import { Frame } from "./frame.js";
 import { ConversationList } from "./list.js";
 import { Listing } from "./listing.js";
@@ -227,6 +226,7 @@ export class Sidebar {
 
   async #export({ id, title }) {
     try {
+      const { download, fileName } = await import("./download.js");
       const text = await this.#keeper.markdown(id);
       download(new Blob([text], { type: "text/markdown;charset=utf-8" }), fileName(title, "md"));
     } catch (error) {
