@@ -7,7 +7,7 @@ use std::fmt;
 
 use self::variables::Variables;
 use crate::api::access::{AccessTokens, Gate, Origins, tokens_in};
-use crate::api::budget::{Allowances, KINDS, Kind, Spending};
+use crate::api::budget::Spending;
 use crate::api::host::Hosts;
 use crate::api::keeping::Keeping;
 use crate::api::request::{Effort, Rules};
@@ -41,12 +41,16 @@ pub struct Config {
 }
 
 impl Config {
-    /// Reads every variable through `lookup`. A variable of only white space counts as unset.
+    /// Reads every variable through `lookup`. A variable of only white space counts as unset. Without the binding `OWNERS`,
+    /// nothing is counted.
     ///
     /// # Errors
     ///
     /// Every variable that is missing or breaks its rule, but none of their values.
-    pub fn load(lookup: impl Fn(&str) -> Option<String>) -> Result<Self, ConfigError> {
+    pub fn load(
+        lookup: impl Fn(&str) -> Option<String>,
+        has_owners: bool,
+    ) -> Result<Self, ConfigError> {
         let mut variables = Variables::of(&lookup);
         // Problems are reported in this order.
         let api_key = api_key(&mut variables);
@@ -63,31 +67,12 @@ impl Config {
             log_level: log_level_of(&mut variables),
         };
         spending::check_names(&mut variables, &config.spending, &config.access_tokens);
+        if !has_owners {
+            spending::refuse_budgets(&mut variables, &config.spending);
+        }
         gate_of(&mut variables);
         match variables.problems {
             problems if problems.is_empty() => Ok(config),
-            problems => Err(ConfigError { problems }),
-        }
-    }
-}
-
-impl Config {
-    /// The configuration of a deployment without the binding `OWNERS`, where nothing is counted.
-    ///
-    /// # Errors
-    ///
-    /// A budget, which nobody would keep.
-    pub fn without_owners(self) -> Result<Self, ConfigError> {
-        let limits = KINDS.iter().zip(&self.spending.limits);
-        let set = limits.filter(|(_, limits)| **limits != Allowances::default());
-        let problem = |(kind, _): (&Kind, _)| {
-            let name = kind.name.to_ascii_uppercase();
-            format!(
-                "{name} needs the binding OWNERS, or DATA_DIR on your own server: without it, nothing is counted."
-            )
-        };
-        match set.map(problem).collect::<Vec<_>>() {
-            problems if problems.is_empty() => Ok(self),
             problems => Err(ConfigError { problems }),
         }
     }

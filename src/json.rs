@@ -107,6 +107,11 @@ pub fn text(json: &str) -> Option<String> {
     serde_json::from_str(json).ok()
 }
 
+/// The text of a field among the fields of an object, which stand without its braces: see [`Object::fields`].
+pub fn text_in(fields: &str, name: &str) -> Option<String> {
+    Fields::parse(&format!("{{{fields}}}"))?.text(name)
+}
+
 /// An object that is written field by field, in the order of the calls.
 #[derive(Debug, Default)]
 pub struct Object(Vec<u8>);

@@ -13,7 +13,7 @@
 //! JavaScript. It does the I/O and decides its order: admission, retries, deadlines.
 //!
 //! Each layer imports only from the ones below it: `shell`, `config`, `memory`, `stream`, `openai`, `api`, `telemetry`,
-//! `json`. `tests/host/layers.rs` keeps it so.
+//! `json` and `time`. `tests/host/layers.rs` keeps it so.
 //!
 //! Words used throughout: *upstream* is the server that speaks the `OpenAI` API, the *client* our caller. A *chunk* is
 //! bytes as the network gave them, an *event* one decoded server-sent event, a *delta* the text that an event adds, a
@@ -26,6 +26,7 @@ pub mod memory;
 pub mod openai;
 pub mod stream;
 pub mod telemetry;
+pub mod time;
 
 #[cfg(feature = "shell")]
 mod shell;

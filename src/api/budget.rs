@@ -1,16 +1,16 @@
 //! Budgets: how many tokens, and how much money, a client may spend in a day and in a month.
 
-use super::day;
+use super::day::Period;
 use super::error::{ApiError, ErrorCode};
 use super::money::{self, Price, Prices};
 use super::request::Invalid;
 
 /// Every kind of budget, as JSON names it: what is counted of a day, then of a month.
 pub const KINDS: [Kind; 4] = [
-    Kind::of("daily_tokens", false, false),
-    Kind::of("monthly_tokens", true, false),
-    Kind::of("daily_cost", false, true),
-    Kind::of("monthly_cost", true, true),
+    Kind::of("daily_tokens", Period::Day, Unit::Tokens),
+    Kind::of("monthly_tokens", Period::Month, Unit::Tokens),
+    Kind::of("daily_cost", Period::Day, Unit::Money),
+    Kind::of("monthly_cost", Period::Month, Unit::Money),
 ];
 
 /// What a budget counts, and for how long.
@@ -18,50 +18,64 @@ pub const KINDS: [Kind; 4] = [
 pub struct Kind {
     /// The name in JSON; in capitals, that of its variable.
     pub name: &'static str,
-    /// Whether it begins anew on the first of a month instead of every day.
-    pub is_monthly: bool,
-    /// Whether it counts money instead of tokens.
-    pub is_cost: bool,
+    /// How long it lasts.
+    pub period: Period,
+    /// What it counts.
+    pub unit: Unit,
+}
+
+/// What a budget counts.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Unit {
+    /// Tokens, of input and output alike.
+    Tokens,
+    /// Their cost, in [`money::PARTS_PER_UNIT`].
+    Money,
 }
 
 impl Kind {
-    const fn of(name: &'static str, is_monthly: bool, is_cost: bool) -> Self {
-        Self {
-            name,
-            is_monthly,
-            is_cost,
-        }
+    const fn of(name: &'static str, period: Period, unit: Unit) -> Self {
+        Self { name, period, unit }
+    }
+
+    /// The name of its variable.
+    pub fn variable(self) -> String {
+        self.name.to_ascii_uppercase()
     }
 }
 
-impl Kind {
-    /// What [`Allowances::parse`] accepts.
+impl Unit {
+    /// What [`LimitsByName::parse`] accepts.
     pub const fn rule(self) -> &'static str {
-        if self.is_cost {
-            "must be a decimal number with at most 7 digits before the point and 6 behind it, or name=number separated by commas, with * for every other name"
-        } else {
-            "must be a whole number below 2^53, or name=number separated by commas, with * for every other name"
+        match self {
+            Self::Tokens => {
+                "must be a whole number below 2^53, or name=number separated by commas, with * for every other name"
+            }
+            Self::Money => {
+                "must be a decimal number with at most 7 digits before the point and 6 behind it, or name=number separated by commas, with * for every other name"
+            }
         }
     }
 }
 
 /// The limits of one kind: by name, and `*` for every other name.
 #[derive(Clone, Debug, Default, Eq, PartialEq)]
-pub struct Allowances(Vec<(String, u64)>);
+pub struct LimitsByName(Vec<(String, u64)>);
 
-impl Allowances {
-    /// Parses a limit for everyone, or `name=limit` separated by commas. Money is in [`money::PARTS_PER_UNIT`].
-    pub fn parse(text: &str, is_cost: bool) -> Option<Self> {
+impl LimitsByName {
+    /// Parses a limit for everyone, or `name=limit` separated by commas.
+    pub fn parse(text: &str, unit: Unit) -> Option<Self> {
         let mut limits: Vec<(String, u64)> = Vec::new();
         for entry in text.split(',') {
             let (name, limit) = entry.split_once('=').unwrap_or(("*", entry));
             let (name, limit) = (name.trim(), limit.trim());
-            let limit = if is_cost {
-                money::decimal(limit)?.saturating_mul(1_000_000)
-            } else {
-                let is_number = limit.bytes().all(|byte| byte.is_ascii_digit());
-                let limit = limit.parse().ok().filter(|_| is_number);
-                limit.filter(|limit| *limit < 1 << 53)?
+            let limit = match unit {
+                Unit::Tokens => {
+                    let is_number = limit.bytes().all(|byte| byte.is_ascii_digit());
+                    let limit = limit.parse().ok().filter(|_| is_number);
+                    limit.filter(|limit| *limit < 1 << 53)?
+                }
+                Unit::Money => money::decimal(limit)?.saturating_mul(money::PARTS_PER_MILLIONTH),
             };
             if name.is_empty() || limits.iter().any(|(other, _)| other == name) {
                 return None;
@@ -90,7 +104,7 @@ pub struct Spending {
     /// `PRICES`.
     pub prices: Prices,
     /// The limits of each of [`KINDS`].
-    pub limits: [Allowances; 4],
+    pub limits: [LimitsByName; 4],
     /// The longest time that an answer may take, from the moment that it is let in, in milliseconds.
     pub longest_ms: u64,
 }
@@ -124,7 +138,7 @@ impl Spending {
 
 impl Budget {
     fn counts_money(&self) -> bool {
-        self.limits().any(|(kind, _)| kind.is_cost)
+        self.limits().any(|(kind, _)| kind.unit == Unit::Money)
     }
 
     /// The limits that there are.
@@ -161,8 +175,11 @@ impl Amount {
         }
     }
 
-    fn counted(self, kind: Kind) -> u64 {
-        if kind.is_cost { self.cost } else { self.tokens }
+    fn counted(self, unit: Unit) -> u64 {
+        match unit {
+            Unit::Tokens => self.tokens,
+            Unit::Money => self.cost,
+        }
     }
 }
 
@@ -180,17 +197,16 @@ pub struct Standing {
 impl Standing {
     /// What is spent of a kind of budget.
     pub fn spent(&self, kind: Kind) -> u64 {
-        let period = if kind.is_monthly {
-            self.month
-        } else {
-            self.day
+        let amount = match kind.period {
+            Period::Day => self.day,
+            Period::Month => self.month,
         };
-        period.counted(kind)
+        amount.counted(kind.unit)
     }
 
     /// What is reserved of a kind of budget.
     pub fn reserved(&self, kind: Kind) -> u64 {
-        self.reserved.counted(kind)
+        self.reserved.counted(kind.unit)
     }
 
     /// What is left of a limit.
@@ -207,8 +223,10 @@ impl Standing {
         let reason = |(kind, limit)| match limit {
             0 => Exhausted::Nothing,
             limit if self.spent(kind) < limit => Exhausted::Reserved,
-            _ if kind.is_monthly => Exhausted::Month,
-            _ => Exhausted::Day,
+            _ => match kind.period {
+                Period::Day => Exhausted::Day,
+                Period::Month => Exhausted::Month,
+            },
         };
         used_up.map(reason).max()
     }
@@ -217,10 +235,9 @@ impl Standing {
     pub fn tokens_left(&self, budget: Budget, price: Option<Price>) -> Option<u64> {
         let left = budget.limits().filter_map(|(kind, limit)| {
             let left = self.left(kind, limit);
-            if kind.is_cost {
-                price?.tokens_for(left)
-            } else {
-                Some(left)
+            match kind.unit {
+                Unit::Tokens => Some(left),
+                Unit::Money => price?.tokens_for(left),
             }
         });
         left.min()
@@ -265,8 +282,8 @@ impl Exhausted {
     /// The error for a client that asks now.
     pub fn error(self, now_ms: u64) -> ApiError {
         let general = ErrorCode::BudgetExhausted.detail();
-        let reset = |is_monthly| {
-            let wait_ms = day::reset_ms(now_ms, is_monthly).saturating_sub(now_ms);
+        let reset = |period: Period| {
+            let wait_ms = period.end_ms(now_ms).saturating_sub(now_ms);
             Some(wait_ms.div_ceil(1000))
         };
         let (detail, retry_after_seconds) = match self {
@@ -274,10 +291,10 @@ impl Exhausted {
                 "What is left of your budget is set aside for your answers that are still running. Wait for one to end, or stop one.",
                 Some(RESERVED_SECONDS),
             ),
-            Self::Day => (general, reset(false)),
+            Self::Day => (general, reset(Period::Day)),
             Self::Month => (
                 "You have used up your budget for this month. A new one begins on the first of the next month, at midnight UTC.",
-                reset(true),
+                reset(Period::Month),
             ),
             Self::Nothing => ("Your budget is 0, so nothing can be asked.", None),
         };

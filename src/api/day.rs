@@ -1,9 +1,6 @@
 //! Days of UTC, counted from 1970-01-01.
 
-use crate::telemetry::record::{date, timestamp};
-
-/// A day, in milliseconds.
-pub const DAY_MS: u64 = 86_400_000;
+use crate::time::{DAY_MS, date, timestamp};
 
 /// The day of a time.
 pub fn day_of(ms: u64) -> u64 {
@@ -47,15 +44,25 @@ fn leap_days(year: u64) -> u64 {
         .saturating_add(last / 400)
 }
 
-/// When a budget begins anew: at the next midnight, or at that of the first of the next month.
-pub fn reset_ms(now_ms: u64, is_monthly: bool) -> u64 {
-    let today = day_of(now_ms);
-    let next = if is_monthly {
-        first_of_next_month(today)
-    } else {
-        today.saturating_add(1)
-    };
-    next.saturating_mul(DAY_MS)
+/// A period that a budget is for.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Period {
+    /// From one midnight to the next.
+    Day,
+    /// From the first of a month to that of the next one.
+    Month,
+}
+
+impl Period {
+    /// When the period of a time ends, and the next one begins: at a midnight.
+    pub fn end_ms(self, now_ms: u64) -> u64 {
+        let today = day_of(now_ms);
+        let next = match self {
+            Self::Day => today.saturating_add(1),
+            Self::Month => first_of_next_month(today),
+        };
+        next.saturating_mul(DAY_MS)
+    }
 }
 
 /// The first day of a day's month.

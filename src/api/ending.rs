@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::error::ErrorCode;
-use super::frame::text_in;
+use crate::json;
 use crate::telemetry::record::Record;
 
 /// Why an answer is complete.
@@ -123,7 +123,7 @@ impl EndReason {
             Self::StreamTooLong,
             Self::UpstreamProtocol,
         ];
-        let code = text_in(fields, "code");
+        let code = json::text_in(fields, "code");
         let is_told = |reason: &Self| code.as_deref() == Some(reason.name());
         by_code
             .into_iter()

@@ -7,7 +7,7 @@ use super::answer_id::AnswerId;
 use super::correlation::CorrelationId;
 use super::ending::{FinishReason, Usage};
 use super::error::ApiError;
-use crate::json::{self, Fields, Object};
+use crate::json::{self, Object};
 
 /// The comment line that keeps an otherwise silent connection alive.
 pub const KEEP_ALIVE: &[u8] = b": keep-alive\n\n";
@@ -163,12 +163,7 @@ pub fn model_field(model: &str) -> String {
 
 /// What [`model_field`] tells, among the final frame's own fields.
 pub fn model_in(fields: &str) -> Option<String> {
-    text_in(fields, "model")
-}
-
-/// What one of the final frame's own fields tells.
-pub(super) fn text_in(fields: &str, name: &str) -> Option<String> {
-    Fields::parse(&format!("{{{fields}}}"))?.text(name)
+    json::text_in(fields, "model")
 }
 
 /// The fields that only the final frame of a kept answer has, behind those of its ending: the turn that it is kept as, and

@@ -12,6 +12,9 @@ const MAX_DECIMALS: usize = 6;
 /// unit is a price for one token in these.
 pub const PARTS_PER_UNIT: u64 = 1_000_000_000_000;
 
+/// So many of them are a millionth of the unit, the smallest limit.
+pub const PARTS_PER_MILLIONTH: u64 = PARTS_PER_UNIT / 1_000_000;
+
 /// What the tokens of a model cost, each in [`PARTS_PER_UNIT`].
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub struct Price {
@@ -115,7 +118,8 @@ impl Prices {
     }
 }
 
-/// A decimal number in millionths; `None` for what is none, or has more than seven digits before the point or six behind it.
+/// A decimal number in millionths; `None` for what is none, or has more than seven digits before the point or six behind
+/// it.
 pub fn decimal(text: &str) -> Option<u64> {
     let (whole, decimals) = text.split_once('.').unwrap_or((text, "0"));
     let fits = |digits: &str, most: usize| {

@@ -2,7 +2,7 @@
 
 use super::variables::Variables;
 use crate::api::access::AccessTokens;
-use crate::api::budget::{Allowances, KINDS, Spending};
+use crate::api::budget::{KINDS, LimitsByName, Spending, Unit};
 use crate::api::money::Prices;
 use crate::api::request::Rules;
 use crate::stream::relay::Limits;
@@ -21,12 +21,11 @@ pub(super) fn spending(
         .parsed("PRICES", Prices::RULE, Prices::parse)
         .unwrap_or_default();
     let limits = KINDS.map(|kind| {
-        let name = kind.name.to_ascii_uppercase();
-        let (rule, is_cost) = (kind.rule(), kind.is_cost);
-        let limits = variables.parsed(&name, rule, |text| Allowances::parse(text, is_cost));
+        let (name, unit) = (kind.variable(), kind.unit);
+        let limits = variables.parsed(&name, unit.rule(), |text| LimitsByName::parse(text, unit));
         let asked = rules.allowed_models.iter().chain([&rules.default_model]);
         let mut models = asked.chain(fallback_models);
-        if is_cost && limits.is_some() && models.any(|model| prices.of(model).is_none()) {
+        if unit == Unit::Money && limits.is_some() && models.any(|model| prices.of(model).is_none()) {
             let rule = "needs PRICES with the price of OPENAI_MODEL and of all ALLOWED_MODELS and FALLBACK_MODELS";
             variables.problem(&name, rule);
         }
@@ -53,7 +52,17 @@ pub(super) fn check_names(
     for (kind, limits) in KINDS.iter().zip(&spending.limits) {
         if limits.names().any(|name| !tokens.has_account(name)) {
             let rule = "must name only names of ACCESS_TOKENS, anonymous for those without one, and * for every other name";
-            variables.problem(&kind.name.to_ascii_uppercase(), rule);
+            variables.problem(&kind.variable(), rule);
+        }
+    }
+}
+
+/// Where nothing is counted, nobody would keep a budget.
+pub(super) fn refuse_budgets(variables: &mut Variables<'_>, spending: &Spending) {
+    for (kind, limits) in KINDS.iter().zip(&spending.limits) {
+        if *limits != LimitsByName::default() {
+            let rule = "needs the binding OWNERS, or DATA_DIR on your own server: without it, nothing is counted";
+            variables.problem(&kind.variable(), rule);
         }
     }
 }

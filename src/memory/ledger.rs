@@ -9,10 +9,11 @@ use super::sql::{Database, Statement, rows};
 use super::store::Store;
 use super::usage::count;
 use crate::api::budget::{Amount, Spending, Standing};
-use crate::api::day::{self, DAY_MS};
+use crate::api::day;
+use crate::time::DAY_MS;
 
 /// A stateless answer that is about to run.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub struct Reservation<'a> {
     /// A fresh id that begins with its time, so that ids are in the order of their time.
     pub id: &'a str,
@@ -32,8 +33,8 @@ pub fn id_of(now_ms: u64, fresh: &str) -> String {
 }
 
 impl<D: Database> Store<D> {
-    /// Settles what has expired, then gives what the account has spent today and this month, and what is reserved. Later days count as well: a clock that was
-    /// set back gives nothing back.
+    /// What the account has spent today and this month, and what is reserved; [`Store::settle`] comes first. Later days
+    /// count as well: a clock that was set back gives nothing back.
     ///
     /// # Errors
     ///
@@ -45,7 +46,6 @@ impl<D: Database> Store<D> {
             FROM exchanges WHERE state = 'streaming' GROUP BY 2
             UNION ALL SELECT 2, model, sum(sent_tokens), sum(max_tokens)
             FROM reservations WHERE counted_day IS NULL GROUP BY 2";
-        self.settle(spending, now_ms)?;
         let today = day::day_of(now_ms);
         let month = day::first_of_month(today);
         let mut standing = Standing::default();
@@ -126,7 +126,7 @@ impl<D: Database> Store<D> {
     ///
     /// # Errors
     ///
-    /// The database's; then some may be left.
+    /// The database's; then all of them are left.
     pub fn settle(&self, spending: &Spending, now_ms: u64) -> Result<(), D::Error> {
         const EXPIRED: &str =
             "SELECT id, expires_ms, model, sent_tokens, max_tokens FROM reservations
@@ -134,13 +134,13 @@ impl<D: Database> Store<D> {
         const SHORTEN: &str = "UPDATE reservations SET expires_ms = ?2 WHERE id = ?1";
         const COUNTED: &str = "UPDATE reservations SET counted_day = ?2 WHERE id = ?1";
         const OLD: &str = "DELETE FROM reservations WHERE counted_day < ?1";
-        let today = day::day_of(now_ms);
+        let yesterday = day::day_of(now_ms).saturating_sub(1);
         let latest_ms = now_ms.saturating_add(spending.longest_ms);
+        let mut statements = Vec::new();
         for mut row in rows(&self.database, EXPIRED, &[now_ms.into(), latest_ms.into()])? {
             let (id, expires_ms, model) = (row.text(), row.number(), row.text());
             if expires_ms > now_ms {
-                self.database
-                    .write(&[Statement::new(SHORTEN, [id.into(), latest_ms.into()])])?;
+                statements.push(Statement::new(SHORTEN, [id.into(), latest_ms.into()]));
                 continue;
             }
             let spent = Spent {
@@ -149,12 +149,15 @@ impl<D: Database> Store<D> {
                 is_estimated: true,
                 ..Spent::default()
             };
-            self.database.write(&[
-                count(expires_ms, &model, spent),
-                Statement::new(COUNTED, [id.into(), day::day_of(expires_ms).into()]),
-                Statement::new(OLD, [today.saturating_sub(1).into()]),
-            ])?;
+            let day = day::day_of(expires_ms);
+            statements.push(count(expires_ms, &model, spent));
+            statements.push(Statement::new(COUNTED, [id.into(), day.into()]));
         }
-        Ok(())
+        if statements.is_empty() {
+            // A write is dear, and fails where the disk is full.
+            return Ok(());
+        }
+        statements.push(Statement::new(OLD, [yesterday.into()]));
+        self.database.write(&statements)
     }
 }

@@ -8,7 +8,7 @@ use super::store::{self, Store};
 use super::title::one_line;
 use crate::api::listing::MAX_LIMIT;
 use crate::json::Object;
-use crate::telemetry::record::timestamp;
+use crate::time::timestamp;
 
 /// A page of the list.
 #[derive(Clone, Copy, Debug)]

@@ -5,6 +5,7 @@
 
 pub mod answer;
 pub mod begin;
+pub mod entry;
 pub mod forget;
 mod history;
 mod interrupted;
@@ -23,4 +24,5 @@ mod title;
 pub mod transcript;
 mod turns;
 pub mod usage;
+mod usage_report;
 mod views;

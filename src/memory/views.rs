@@ -3,7 +3,7 @@
 use super::markdown::Markdown;
 use super::turns::{Exchange, Head};
 use crate::json::{Fields, Object};
-use crate::telemetry::record::timestamp;
+use crate::time::timestamp;
 
 /// Writes conversations, an exchange at a time.
 #[derive(Debug)]

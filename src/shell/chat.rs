@@ -18,7 +18,6 @@ use super::runtime::task::Inbox;
 use super::runtime::wait::Waiting;
 use super::sale::Sale;
 use super::upstream;
-use crate::api::access::account_of;
 use crate::api::ending::EndReason;
 use crate::api::frame::FrameEncoder;
 use crate::config::Config;
@@ -88,9 +87,8 @@ impl Chat {
             return forwarded.await.map(Begun::Kept);
         }
         if exchange.isolate.owners.is_some() {
-            let new = sale.insert(Sale::of(config, account_of(client), &chat));
-            new.reserve(exchange, config, client, &chat, waiting)
-                .await?;
+            let new = sale.insert(Sale::of(config, client, &chat));
+            new.reserve(exchange, config, waiting).await?;
         }
         let watch = Watch {
             signal: None,

@@ -37,14 +37,14 @@ const ARRIVAL_MS: u64 = 1_000;
 /// What a client is told that belongs to nobody, so that nothing can be kept for it.
 const NO_OWNER: &str = "This service keeps no conversations without access tokens. Leave out conversation_id. If you run this service, set ACCESS_TOKENS, or ANONYMOUS_OWNER to true.";
 
-/// The path that tells what answers have cost. Clients that share one account ask one object.
-const USAGE: &str = "/usage";
+/// The path of what answers have cost.
+pub(super) const USAGE: &str = "/usage";
 
 /// The header that tells an object whom budgets name. Clients cannot send it.
 pub(super) const ACCOUNT_HEADER: &str = "x-account";
 
 /// The header that tells an object that its owner has no name, so that another object counts. Clients cannot send it.
-pub(super) const SHARED_HEADER: &str = "x-account-shared";
+pub(super) const ELSEWHERE_HEADER: &str = "x-counted-elsewhere";
 
 /// The headers that an object looks at.
 const FORWARDED_HEADERS: [&str; 4] = ["accept", "idempotency-key", "last-event-id", "x-confirm"];
@@ -54,9 +54,9 @@ pub(super) type Relayed = Result<Response, JsValue>;
 
 /// What `fetch` takes, apart from the body.
 #[derive(Serialize)]
-struct Options<'a> {
-    method: &'a str,
-    headers: HeaderMap<'a>,
+pub(super) struct Options<'a> {
+    pub(super) method: &'a str,
+    pub(super) headers: HeaderMap<'a>,
 }
 
 /// Answers a request about what is kept. `has_body`: its route takes one.
@@ -105,18 +105,15 @@ pub(super) async fn forward(
     body: Option<Vec<u8>>,
     waiting: &mut Waiting,
 ) -> Result<Relayed, EarlyEnd> {
-    let owners = exchange.isolate.owners.as_ref();
-    let owners = owners.ok_or(if exchange.path == USAGE {
-        ErrorCode::UsageUnavailable
-    } else {
-        ErrorCode::ConversationsUnavailable
-    })?;
     let account = account_of(client);
-    let owner = if exchange.path == USAGE {
-        Some(account.owner)
+    // Clients that share one account ask one object what it has spent.
+    let (owner, unavailable) = if exchange.path == USAGE {
+        (Some(account.owner), ErrorCode::UsageUnavailable)
     } else {
-        config.kept.owner_of(client)
+        let owner = config.kept.owner_of(client);
+        (owner, ErrorCode::ConversationsUnavailable)
     };
+    let owners = exchange.isolate.owners.as_ref().ok_or(unavailable)?;
     let owner = owner.ok_or_else(|| {
         EarlyEnd::Rejected(ApiError::new(ErrorCode::ConversationsUnavailable, NO_OWNER))
     })?;
@@ -129,7 +126,7 @@ pub(super) async fn forward(
         (ACCOUNT_HEADER, account.name.to_owned()),
     ];
     if owner != account.owner {
-        forwarded.push((SHARED_HEADER, "true".to_owned()));
+        forwarded.push((ELSEWHERE_HEADER, "true".to_owned()));
     }
     for name in FORWARDED_HEADERS {
         if let Some(value) = js::header(&headers, name) {

@@ -19,8 +19,9 @@ use crate::config::{self, Config, ConfigError};
 use crate::openai::dialect::{Dialect, Dialects};
 use crate::openai::failure::Failure;
 use crate::openai::fallback::{Rests, Site};
-use crate::telemetry::record::{Level, Record, panic_cause, timestamp};
+use crate::telemetry::record::{Level, Record, panic_cause};
 use crate::telemetry::redact::Scrubber;
+use crate::time::timestamp;
 
 /// Longest cause of a failure that a log line repeats, in characters.
 pub(super) const MAX_LOGGED_CAUSE: usize = 512;
@@ -92,10 +93,7 @@ impl Isolate {
     fn start(env: &Env) -> Self {
         let lookup = |name: &str| variable(env, name);
         let owners = Owners::bound_to(env);
-        let config = Config::load(lookup).and_then(|config| match owners {
-            Some(_) => Ok(config),
-            None => config.without_owners(),
-        });
+        let config = Config::load(lookup, owners.is_some());
         let known = |site| {
             let target = config.as_ref().map(|config| &config.target);
             let host = target.map_or("", |target| target.server(site).base_url.host());

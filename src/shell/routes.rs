@@ -8,7 +8,8 @@ use super::response;
 use super::runtime::js;
 use crate::api::ending::EndReason;
 use crate::api::error::ApiError;
-use crate::telemetry::record::{Level, timestamp};
+use crate::telemetry::record::Level;
+use crate::time::timestamp;
 
 /// `GET /health`: this program runs. It touches neither the configuration nor upstream.
 pub(super) fn health(exchange: &Exchange) -> Result<Response, JsValue> {

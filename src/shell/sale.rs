@@ -9,15 +9,18 @@ use web_sys::Response;
 
 use super::early_end::EarlyEnd;
 use super::exchange::Exchange;
+use super::forward::{Options, USAGE};
 use super::response::LEFT_HEADER;
-use super::runtime::js;
+use super::runtime::js::{self, HeaderMap};
 use super::runtime::wait::{Interrupted, Waiting};
-use crate::api::access::{Account, Client, account_of};
+use crate::api::access::{Client, account_of};
 use crate::api::budget::Exhausted;
 use crate::api::error::ErrorCode;
 use crate::api::request::ChatRequest;
 use crate::config::Config;
-use crate::memory::ledger::id_of;
+use crate::json;
+use crate::memory::entry::Entry;
+use crate::memory::ledger::{Reservation, id_of};
 use crate::memory::spent::{self, Ceiling, Spent};
 use crate::openai::failure::Failure;
 use crate::stream::seen::Seen;
@@ -29,16 +32,8 @@ const MAX_WAIT_MS: u64 = 10_000;
 /// Longest cause of a failure that a log line repeats, in characters.
 const MAX_LOGGED_CAUSE: usize = 200;
 
-/// The method of messages to an object. Clients cannot send one: the worker knows no path with this method.
+/// The method of a request whose body is an [`Entry`]. Clients cannot send one: the worker knows no path with this method.
 pub(super) const METHOD: &str = "PUT";
-
-/// The first word of a message that reserves. Then come the sale, the account's name, the model, the tokens that are sent,
-/// the most that may come, and when the reservation expires.
-pub(super) const RESERVE: &str = "reserve";
-
-/// The first word of a message that tells the end. Then comes the sale, and if something was sold, the model and the
-/// numbers of [`Spent`].
-pub(super) const CLOSE: &str = "close";
 
 /// The header by which an object tells why a budget lets nothing begin.
 pub(super) const EXHAUSTED_HEADER: &str = "x-budget-exhausted";
@@ -47,9 +42,12 @@ pub(super) const EXHAUSTED_HEADER: &str = "x-budget-exhausted";
 pub(super) struct Sale {
     /// Its own, by which it is counted once.
     id: String,
+    /// The owner whose object counts.
     owner: String,
+    /// The name that budgets know its client by.
+    name: String,
     /// The model that is asked for.
-    pub(super) model: String,
+    model: String,
     /// What it may cost.
     pub(super) ceiling: Ceiling,
     /// Whether upstream may be asked.
@@ -62,11 +60,13 @@ pub(super) struct Sale {
 
 impl Sale {
     /// The sale of an answer, on the account of its client.
-    pub(super) fn of(config: &Config, account: Account<'_>, chat: &ChatRequest) -> Self {
+    pub(super) fn of(config: &Config, client: Option<&Client>, chat: &ChatRequest) -> Self {
+        let account = account_of(client);
         let instruction_bytes = config.target.instruction_bytes();
         Self {
             id: id_of(js::now_ms(), &Uuid::new_v4().to_string()),
             owner: account.owner.to_owned(),
+            name: account.name.to_owned(),
             model: chat.model.clone(),
             ceiling: Ceiling {
                 sent_tokens: spent::sent(instruction_bytes, &chat.history, &chat.message),
@@ -83,41 +83,31 @@ impl Sale {
         &mut self,
         exchange: &Exchange,
         config: &Config,
-        client: Option<&Client>,
-        chat: &ChatRequest,
         waiting: &mut Waiting,
     ) -> Result<(), EarlyEnd> {
-        let name = account_of(client).name;
-        let budget = config.spending.budget_for(name, &chat.model);
+        let budget = config.spending.budget_for(&self.name, &self.model);
         if budget.map_err(EarlyEnd::Invalid)?.is_none() {
             self.is_let_in = true;
             return Ok(());
         }
-        let expires_ms = js::now_ms().saturating_add(config.spending.longest_ms);
-        let Self {
-            id,
-            model,
-            ceiling:
-                Ceiling {
-                    sent_tokens,
-                    max_tokens,
-                },
-            ..
-        } = self;
-        let message =
-            format!("{RESERVE} {id} {name} {model} {sent_tokens} {max_tokens} {expires_ms}");
         // The object may do it even if its response does not arrive.
         self.is_reserved = true;
-        let response = match self.send(exchange, &message, waiting).await {
+        let reserve = Entry::Reserve {
+            name: &self.name,
+            reservation: Reservation {
+                id: &self.id,
+                model: &self.model,
+                sent_tokens: self.ceiling.sent_tokens,
+                max_tokens: self.ceiling.max_tokens,
+                expires_ms: js::now_ms().saturating_add(config.spending.longest_ms),
+            },
+        };
+        let unavailable =
+            |cause: String| EarlyEnd::Failed(Failure::new(ErrorCode::StoreUnavailable, cause));
+        let response = match self.send(exchange, &reserve, waiting).await {
             Ok(response) => response,
             Err(Interrupted::ClientGone) => return Err(EarlyEnd::ClientGone),
-            Err(interrupted) => {
-                let cause = cause_of(&interrupted);
-                return Err(EarlyEnd::Failed(Failure::new(
-                    ErrorCode::StoreUnavailable,
-                    cause,
-                )));
-            }
+            Err(interrupted) => return Err(unavailable(cause_of(&interrupted))),
         };
         let header = |name| js::header(&response.headers(), name);
         if let Some(exhausted) = header(EXHAUSTED_HEADER) {
@@ -126,11 +116,7 @@ impl Sale {
             return Err(EarlyEnd::Rejected(exhausted.error(js::now_ms())));
         }
         if !response.ok() {
-            let cause = format!("the owner's object answered {}", response.status());
-            return Err(EarlyEnd::Failed(Failure::new(
-                ErrorCode::StoreUnavailable,
-                cause,
-            )));
+            return Err(unavailable(answered(&response)));
         }
         self.left = header(LEFT_HEADER).and_then(|left| left.parse().ok());
         self.is_let_in = true;
@@ -154,19 +140,17 @@ impl Sale {
         if spent.is_none() && !self.is_reserved {
             return;
         }
-        let mut message = format!("{CLOSE} {}", self.id);
-        if let Some(spent) = spent {
-            message.extend([" ", exchange.model().unwrap_or(&self.model)]);
-            for number in spent.numbers() {
-                message.extend([" ", &number.to_string()]);
-            }
-        }
+        let model = exchange.model().unwrap_or(&self.model);
+        let close = Entry::Close {
+            id: &self.id,
+            spent: spent.map(|spent| (model, spent)),
+        };
         for attempt in 1..=2 {
             // The client may have left, which changes nothing of the cost.
             waiting.forget_client();
-            let cause = match self.send(exchange, &message, waiting).await {
+            let cause = match self.send(exchange, &close, waiting).await {
                 Ok(response) if response.ok() => return,
-                Ok(response) => format!("the owner's object answered {}", response.status()),
+                Ok(response) => answered(&response),
                 Err(interrupted) => cause_of(&interrupted),
             };
             exchange.log(Level::Error, "usage_not_counted", |record| {
@@ -180,19 +164,29 @@ impl Sale {
     async fn send(
         &self,
         exchange: &Exchange,
-        message: &str,
+        entry: &Entry<'_>,
         waiting: &mut Waiting,
     ) -> Result<Response, Interrupted> {
         let Some(owners) = &exchange.isolate.owners else {
             return Err(Interrupted::TimeIsUp);
         };
-        let id = exchange.correlation_id.as_str();
-        let asked = owners.tell(&self.owner, message, id);
+        let options = Options {
+            method: METHOD,
+            headers: HeaderMap(&[("x-correlation-id", exchange.correlation_id.as_str())]),
+        };
+        let options = json::to_json(&options);
+        let body = entry.encode().into_bytes();
+        let asked = owners.ask(&self.owner, USAGE, &options, Some(body));
         let deadline_ms = js::now_ms().saturating_add(MAX_WAIT_MS);
         let asked = asked.map_err(Interrupted::Failed)?;
         let response: JsValue = waiting.settle(&asked, deadline_ms).await?;
         Ok(response.unchecked_into())
     }
+}
+
+/// The cause of a failure that the object has told.
+fn answered(response: &Response) -> String {
+    format!("the owner's object answered {}", response.status())
 }
 
 fn cause_of(interrupted: &Interrupted) -> String {

@@ -35,7 +35,7 @@ fn the_key_alone_gets_the_contract_s_defaults() {
 #[test]
 fn a_missing_or_blank_key_is_required_and_says_how_to_set_it() {
     let detail = "OPENAI_API_KEY is required. Set it as a secret: see docs/configuration.md.";
-    let missing = Config::load(|_| None).expect_err("no key");
+    let missing = Config::load(|_| None, true).expect_err("no key");
     assert_eq!(missing.problems(), [detail]);
     let blank = load(&[("OPENAI_API_KEY", " \t")]).expect_err("a blank key");
     assert_eq!(blank.problems(), [detail]);

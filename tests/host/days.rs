@@ -2,10 +2,9 @@
 
 use std::time::{Duration, UNIX_EPOCH};
 
-use personal_ai_assistant::api::day::{
-    self, DAY_MS, first_of_month, first_of_next_month, parse, to_text,
-};
+use personal_ai_assistant::api::day::{self, first_of_month, first_of_next_month, parse, to_text};
 use personal_ai_assistant::api::listing::Days;
+use personal_ai_assistant::time::DAY_MS;
 
 #[test]
 fn a_day_and_its_text_are_the_same_for_every_day_of_five_centuries() {

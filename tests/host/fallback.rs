@@ -91,6 +91,15 @@ fn the_time_that_is_left_is_shared_evenly_among_those_that_are_left() {
 }
 
 #[test]
+fn an_answer_that_took_too_long_is_the_end_whosever_it_was() {
+    let mut three = candidates("a,b", &[], DEFAULT, &Rests::default());
+    let failure = failed(ErrorCode::UpstreamTimeout);
+    assert_eq!(three.move_on(failure, true), Ok(()));
+    let too_long = failed(ErrorCode::StreamTooLong);
+    assert_eq!(three.move_on(too_long.clone(), true), Err(too_long));
+}
+
+#[test]
 fn without_time_none_is_asked_any_more() {
     let mut two = candidates("a", &[], DEFAULT, &Rests::default());
     let failure = failed(ErrorCode::UpstreamTimeout);
@@ -176,6 +185,38 @@ fn those_that_rest_are_asked_last_in_the_usual_order() {
         names(candidates("a,b", &[], DEFAULT, &rests)),
         ["first", "a", "b"]
     );
+}
+
+#[test]
+fn a_fallback_that_rests_is_asked_after_those_that_do_not() {
+    let mut rests = Rests::default();
+    let mut all = candidates("a,b", &[], DEFAULT, &rests);
+    let failure = failed(ErrorCode::UpstreamTimeout);
+    assert_eq!(all.move_on(failure.clone(), true), Ok(()));
+    rests.add(all.current(), &failure, 0);
+    assert_eq!(
+        names(candidates("a,b", &[], DEFAULT, &rests)),
+        ["first", "b", "a"]
+    );
+}
+
+#[test]
+fn none_rests_longer_than_a_minute_whatever_its_server_asks_for() {
+    let config = config(&[("OPENAI_MODEL", "first"), ("FALLBACK_MODELS", "a")]);
+    let request = ChatRequest::parse(DEFAULT.as_bytes(), &config.rules).expect("a valid request");
+    let at = |rests: &Rests, now_ms| {
+        let all = Candidates::of(&config.target.fallbacks, &request, rests, now_ms);
+        all.current().model.clone()
+    };
+    let mut rests = Rests::default();
+    let first = candidates("a", &[], DEFAULT, &rests).current().clone();
+    let failure = Failure {
+        retry_after_ms: Some(u64::MAX),
+        ..failed(ErrorCode::UpstreamRateLimited)
+    };
+    rests.add(&first, &failure, 0);
+    assert_eq!(at(&rests, 59_999), "a");
+    assert_eq!(at(&rests, 60_000), "first");
 }
 
 #[test]

@@ -12,7 +12,8 @@ use std::fs;
 use std::path::Path;
 
 /// The layers. Each may import from those before it.
-const LAYERS: [&str; 9] = [
+const LAYERS: [&str; 10] = [
+    "time",
     "json",
     "telemetry",
     "api",

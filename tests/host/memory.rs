@@ -4,6 +4,7 @@ mod abandoned;
 mod acts;
 mod answers;
 mod database;
+mod entries;
 mod forgetting;
 mod histories;
 mod lists;

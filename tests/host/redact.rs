@@ -1,7 +1,8 @@
 use std::time::{Duration, UNIX_EPOCH};
 
-use personal_ai_assistant::telemetry::record::{Level, Record, cut, timestamp};
+use personal_ai_assistant::telemetry::record::{Level, Record, cut};
 use personal_ai_assistant::telemetry::redact::{Scrubber, Secret};
+use personal_ai_assistant::time::timestamp;
 
 fn scrub(text: &str) -> String {
     let secrets = [

@@ -1,11 +1,12 @@
 //! Prices, budgets, and what is left of them.
 
 use personal_ai_assistant::api::budget::{
-    Allowances, Amount, Exhausted, KINDS, Spending, Standing,
+    Amount, Exhausted, KINDS, LimitsByName, Spending, Standing, Unit,
 };
-use personal_ai_assistant::api::day::{self, DAY_MS};
+use personal_ai_assistant::api::day;
 use personal_ai_assistant::api::money::{PARTS_PER_UNIT, Prices, decimal, to_text};
 use personal_ai_assistant::config::Config;
+use personal_ai_assistant::time::DAY_MS;
 use proptest::prelude::*;
 
 fn prices(text: &str) -> Prices {
@@ -92,8 +93,8 @@ proptest! {
     #[test]
     fn any_text_is_prices_and_limits_or_is_not(text in ".{0,40}|[-a-z0-9=/.,*{}\":]{0,40}") {
         Prices::parse(&text);
-        Allowances::parse(&text, false);
-        Allowances::parse(&text, true);
+        LimitsByName::parse(&text, Unit::Tokens);
+        LimitsByName::parse(&text, Unit::Money);
     }
 
     #[test]
@@ -135,7 +136,7 @@ fn spending(variables: &[(&str, &str)]) -> Result<Spending, String> {
             .find(|(other, _)| *other == name)
             .map(|(_, value)| (*value).to_owned()),
     };
-    let config = Config::load(lookup).map_err(|error| error.to_string())?;
+    let config = Config::load(lookup, true).map_err(|error| error.to_string())?;
     Ok(config.spending)
 }
 
@@ -348,7 +349,7 @@ fn a_budget_of_a_name_that_no_token_has_is_told_and_not_its_name() {
     let rule = "must name only names of ACCESS_TOKENS, anonymous for those without one, and * for every other name.";
     for value in ["phone=5", "me=5,phone=0", "Me=5", "token-4=5", "5=5"] {
         for kind in KINDS {
-            let name = kind.name.to_ascii_uppercase();
+            let name = kind.variable();
             let set = [(name.as_str(), value), ("PRICES", "*=1/1")];
             assert_eq!(spending(&set), Err(format!("{name} {rule}")), "{value}");
         }
@@ -364,7 +365,7 @@ fn a_budget_of_a_name_that_no_token_has_is_told_and_not_its_name() {
             "DAILY_TOKENS" => Some(budget.clone()),
             _ => None,
         };
-        let config = Config::load(lookup).map_err(|error| error.problems().len());
+        let config = Config::load(lookup, true).map_err(|error| error.problems().len());
         config.map(|config| config.spending.limits)
     };
     // Where anyone may chat, all are anonymous.
@@ -383,13 +384,11 @@ fn without_owners_a_budget_is_a_problem_and_prices_are_none() {
             "PRICES" if name != "PRICES" => Some("*=1/1".to_owned()),
             asked => (asked == name).then(|| value.clone()),
         };
-        Config::load(lookup)
-            .expect("a configuration")
-            .without_owners()
+        Config::load(lookup, false)
     };
     assert!(load("PRICES", "*=1/1").is_ok());
     for kind in KINDS {
-        let name = kind.name.to_ascii_uppercase();
+        let name = kind.variable();
         let error = load(&name, "1").expect_err("a problem");
         assert_eq!(
             error.problems(),

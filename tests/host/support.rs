@@ -15,12 +15,13 @@ pub const API_KEY: &str = "sk-canary-key-0123456789";
 
 /// Loads a configuration with a key and these variables.
 pub fn load(variables: &[(&str, &str)]) -> Result<Config, ConfigError> {
-    Config::load(|name| {
+    let lookup = |name: &str| {
         let given = variables.iter().rfind(|(key, _)| *key == name);
         let key = ("OPENAI_API_KEY", API_KEY);
         let default = (name == key.0).then_some(&key);
         given.or(default).map(|(_, value)| (*value).to_owned())
-    })
+    };
+    Config::load(lookup, true)
 }
 
 pub fn config(variables: &[(&str, &str)]) -> Config {

@@ -38,11 +38,10 @@ pub(super) fn ask(
     keeper: &Rc<Keeper>,
     exchange: &Rc<Exchange>,
     request: &Request,
-    body: &[u8],
+    chat: ChatRequest,
     config: &Config,
     sale: &mut Option<Sale>,
 ) -> Result<Wanted, EarlyEnd> {
-    let chat = ChatRequest::parse(body, &config.rules).map_err(EarlyEnd::Invalid)?;
     let key = key_of(request)?;
     if let Some(last) = last_frame(request)? {
         if key.is_some_and(|key| key != last.answer_id) {

@@ -1,4 +1,5 @@
-//! What an object does for stateless answers of its owner: it reserves what they may cost, and counts what they have cost.
+//! What an object does for the bill of its owner: it lets answers begin as far as their budget goes, and enters what the
+//! worker tells of stateless ones.
 
 use wasm_bindgen::JsValue;
 use web_sys::{Request, Response};
@@ -8,15 +9,14 @@ use super::storage::Storage;
 use crate::api::budget::{Budget, Exhausted};
 use crate::api::error::ErrorCode;
 use crate::config::Config;
-use crate::memory::ledger::Reservation;
-use crate::memory::spent::Spent;
+use crate::memory::entry::Entry;
 use crate::memory::store::Store;
 use crate::shell::early_end::EarlyEnd;
 use crate::shell::exchange::Exchange;
 use crate::shell::forward::ACCOUNT_HEADER;
 use crate::shell::response::{self, LEFT_HEADER};
 use crate::shell::runtime::js;
-use crate::shell::sale::{self, EXHAUSTED_HEADER};
+use crate::shell::sale::EXHAUSTED_HEADER;
 
 /// Lets an answer begin that has a budget, unless that is used up; gives how many tokens it has left.
 pub(super) fn admit(
@@ -37,7 +37,9 @@ fn look(
     model: &str,
 ) -> Result<Result<Option<u64>, Exhausted>, EarlyEnd> {
     let spending = &config.spending;
-    let standing = store.standing(spending, js::now_ms());
+    let now_ms = js::now_ms();
+    let settled = store.settle(spending, now_ms);
+    let standing = settled.and_then(|()| store.standing(spending, now_ms));
     let standing = standing.map_err(store_failed)?;
     Ok(match standing.exhausted(budget) {
         Some(exhausted) => Err(exhausted),
@@ -45,7 +47,7 @@ fn look(
     })
 }
 
-/// Answers a message of the worker's about a stateless answer.
+/// Answers what the worker tells of a stateless answer: an [`Entry`].
 pub(super) fn answer(
     object: &Object,
     exchange: &Exchange,
@@ -53,7 +55,7 @@ pub(super) fn answer(
     body: &[u8],
 ) -> Result<Response, JsValue> {
     let context = exchange.response_context();
-    match keep(object, config, body) {
+    match enter(object, config, body) {
         Ok(told) => {
             let told = told.as_ref().map(|(name, value)| (*name, value.as_str()));
             response::no_content(told.as_slice(), &context)
@@ -62,45 +64,31 @@ pub(super) fn answer(
     }
 }
 
-/// Does what a message says; gives the header that answers it.
-fn keep(
+/// Makes an entry; gives the header that answers it.
+fn enter(
     object: &Object,
     config: &Config,
     body: &[u8],
 ) -> Result<Option<(&'static str, String)>, EarlyEnd> {
-    let message = String::from_utf8_lossy(body);
-    let words: Vec<&str> = message.split(' ').collect();
-    let number = |place: usize| words.get(place)?.parse::<u64>().ok();
-    let number = |place| number(place).unwrap_or_default();
-    match *words {
-        [sale::RESERVE, id, name, model, ..] => {
+    let entry = str::from_utf8(body).ok().and_then(Entry::parse);
+    match entry.ok_or(ErrorCode::InternalError)? {
+        Entry::Reserve { name, reservation } => {
             // Answers that a dead instance left unfinished are counted, not reserved for ever.
             let store = object.store_with_endings()?;
             let budget = config.spending.budget_of(name).unwrap_or_default();
-            let left = match look(&store, config, budget, model)? {
+            let left = match look(&store, config, budget, reservation.model)? {
                 Ok(left) => left,
                 Err(exhausted) => {
                     return Ok(Some((EXHAUSTED_HEADER, exhausted.name().to_owned())));
                 }
             };
-            let reservation = Reservation {
-                id,
-                model,
-                sent_tokens: number(4),
-                max_tokens: number(5),
-                expires_ms: number(6),
-            };
             store.reserve(&reservation).map_err(store_failed)?;
             Ok(left.map(|left| (LEFT_HEADER, left.to_string())))
         }
-        [sale::CLOSE, id, ref spent @ ..] => {
-            let model = spent.first();
-            let spent =
-                model.map(|model| (*model, Spent::of_numbers([3, 4, 5, 6, 7, 8].map(number))));
+        Entry::Close { id, spent } => {
             let closed = object.store()?.close(id, spent, js::now_ms());
             closed.map(|()| None).map_err(store_failed)
         }
-        _ => Err(ErrorCode::NotFound.into()),
     }
 }
 

@@ -11,11 +11,12 @@ use super::download;
 use super::keeper::Keeper;
 use super::kept::{self, Reply};
 use super::ledger;
+use super::nameless;
 use super::object::Object;
 use super::reader::Reader;
-use super::shared;
 use crate::api::ending::EndReason;
 use crate::api::error::ErrorCode;
+use crate::api::request::ChatRequest;
 use crate::api::route::{KeptRoute, Route, route};
 use crate::config::Config;
 use crate::shell::early_end::EarlyEnd;
@@ -139,11 +140,12 @@ async fn handle(
     };
     match route {
         Route::Chat => {
+            let chat = ChatRequest::parse(&body, &config.rules).map_err(EarlyEnd::Invalid)?;
             let mut sale = None;
-            let billed =
-                shared::reserve(keeper, exchange, request, &body, config, &mut sale, waiting);
-            let asked = match billed.await {
-                Ok(()) => ask::ask(keeper, exchange, request, &body, config, &mut sale),
+            let reserved =
+                nameless::reserve(keeper, exchange, request, &chat, config, &mut sale, waiting);
+            let asked = match reserved.await {
+                Ok(()) => ask::ask(keeper, exchange, request, chat, config, &mut sale),
                 Err(end) => Err(end),
             };
             // No answer has begun.

@@ -74,14 +74,6 @@ extern "C" {
         options: &str,
         body: Option<Vec<u8>>,
     ) -> Result<Promise, JsValue>;
-
-    #[wasm_bindgen(catch)]
-    fn tell(
-        owners: &JsValue,
-        owner: &str,
-        message: &str,
-        correlation_id: &str,
-    ) -> Result<Promise, JsValue>;
 }
 
 /// The Durable Objects, one for each owner.
@@ -103,16 +95,6 @@ impl Owners {
         body: Option<Vec<u8>>,
     ) -> Result<Promise, JsValue> {
         ask(&self.0, owner, target, options, body)
-    }
-
-    /// Tells an owner's object about an answer that it does not keep.
-    pub(in crate::shell) fn tell(
-        &self,
-        owner: &str,
-        message: &str,
-        correlation_id: &str,
-    ) -> Result<Promise, JsValue> {
-        tell(&self.0, owner, message, correlation_id)
     }
 }
 

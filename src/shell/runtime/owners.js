@@ -12,18 +12,3 @@ export function ask(owners, owner, target, options, body) {
   const object = owners.get(owners.idFromName(owner));
   return object.fetch(`http://localhost${target}`, { ...JSON.parse(options), body });
 }
-
-/**
- * Tells an owner's Durable Object about an answer that it does not keep: see `shell/sale.rs`.
- *
- * @param {DurableObjectNamespace} owners
- * @param {string} owner
- * @param {string} body
- * @param {string} correlationId
- * @returns {Promise<Response>}
- */
-export function tell(owners, owner, body, correlationId) {
-  const object = owners.get(owners.idFromName(owner));
-  const headers = { "x-correlation-id": correlationId };
-  return object.fetch("http://localhost/usage", { method: "PUT", headers, body });
-}

@@ -13,6 +13,7 @@ use personal_ai_assistant::memory::spent::{Ceiling, Spent};
 use personal_ai_assistant::memory::store::{State, Store};
 use personal_ai_assistant::memory::usage::Running;
 use personal_ai_assistant::stream::seen::{End, Seen};
+use personal_ai_assistant::time::DAY_MS;
 
 use super::database::{NOW, STOP, Sqlite, append, begin, message, open, pieces, store};
 
@@ -250,11 +251,11 @@ fn one_that_was_left_counts_the_reasoning_that_its_model_has_on_average() {
             .expect("an end");
     }
     assert_eq!(output_of_left("thinker", 500, NOW), 201);
-    assert_eq!(output_of_left("thinker", 500, NOW + 30 * day::DAY_MS), 201);
+    assert_eq!(output_of_left("thinker", 500, NOW + 30 * DAY_MS), 201);
     // No more than it was allowed to say.
     assert_eq!(output_of_left("thinker", 50, NOW), 50);
     assert_eq!(output_of_left("another", 500, NOW), 1);
-    assert_eq!(output_of_left("thinker", 500, NOW + 31 * day::DAY_MS), 1);
+    assert_eq!(output_of_left("thinker", 500, NOW + 31 * DAY_MS), 1);
 }
 
 #[test]
@@ -326,7 +327,7 @@ fn usage_is_told_by_day_and_model_and_summed() {
             ending: STOP,
             pieces: &pieces(["Hi"]),
             seen: TOLD,
-            now_ms: NOW + days * day::DAY_MS,
+            now_ms: NOW + days * DAY_MS,
         };
         assert!(
             store
@@ -389,6 +390,7 @@ fn reserve(store: &Store<Sqlite>, id: &str, expires_ms: u64) {
 
 /// Tokens and money, spent today, this month and reserved.
 fn standing(store: &Store<Sqlite>, now_ms: u64) -> [(u64, u64); 3] {
+    store.settle(&priced(), now_ms).expect("a settlement");
     let standing = store.standing(&priced(), now_ms).expect("a query");
     [standing.day, standing.month, standing.reserved].map(|amount| (amount.tokens, amount.cost))
 }
@@ -480,18 +482,18 @@ fn a_kept_answer_that_runs_is_its_own_reservation() {
 #[test]
 fn days_and_months_end_at_midnight_and_later_ones_count_when_the_clock_is_set_back() {
     let store = store();
-    let first = day::parse("2026-11-01").expect("a day") * day::DAY_MS;
-    for (id, now_ms) in [("a", first - 1), ("b", first), ("c", first + day::DAY_MS)] {
+    let first = day::parse("2026-11-01").expect("a day") * DAY_MS;
+    for (id, now_ms) in [("a", first - 1), ("b", first), ("c", first + DAY_MS)] {
         store
             .close(id, Some(("gpt-4", SPENT)), now_ms)
             .expect("an end");
     }
     let tokens = |now_ms| standing(&store, now_ms).map(|(tokens, _)| tokens);
-    assert_eq!(tokens(first + 2 * day::DAY_MS), [0, 24, 0]);
-    assert_eq!(tokens(first + day::DAY_MS), [12, 24, 0]);
+    assert_eq!(tokens(first + 2 * DAY_MS), [0, 24, 0]);
+    assert_eq!(tokens(first + DAY_MS), [12, 24, 0]);
     assert_eq!(tokens(first), [24, 24, 0]);
     assert_eq!(tokens(first - 1), [36, 36, 0]);
-    assert_eq!(tokens(first + 31 * day::DAY_MS), [0, 0, 0]);
+    assert_eq!(tokens(first + 31 * DAY_MS), [0, 0, 0]);
 }
 
 #[test]
@@ -499,7 +501,7 @@ fn what_is_kept_of_stateless_answers_goes_after_a_day_or_two() {
     let database = Sqlite::new();
     let kept = open(&database);
     for days in 0..10 {
-        let now_ms = NOW + days * day::DAY_MS;
+        let now_ms = NOW + days * DAY_MS;
         let id = id_of(now_ms, "x");
         kept.close(&id, Some(("gpt-4", SPENT)), now_ms)
             .expect("an end");
@@ -519,7 +521,7 @@ fn what_is_kept_of_stateless_answers_goes_after_a_day_or_two() {
 #[test]
 fn a_reservation_that_was_made_while_the_clock_was_ahead_lasts_no_longer_than_a_new_one() {
     let store = store();
-    let ahead_ms = NOW + 400 * day::DAY_MS;
+    let ahead_ms = NOW + 400 * DAY_MS;
     reserve(&store, "a", ahead_ms + LONGEST_MS);
     assert_eq!(standing(&store, ahead_ms), [NOTHING, NOTHING, RESERVED]);
     // The clock is right again.

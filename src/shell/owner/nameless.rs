@@ -4,12 +4,11 @@ use web_sys::Request;
 
 use super::ask;
 use super::keeper::Keeper;
-use crate::api::access::account_of;
 use crate::api::request::ChatRequest;
 use crate::config::Config;
 use crate::shell::early_end::EarlyEnd;
 use crate::shell::exchange::Exchange;
-use crate::shell::forward::SHARED_HEADER;
+use crate::shell::forward::ELSEWHERE_HEADER;
 use crate::shell::runtime::js;
 use crate::shell::runtime::wait::Waiting;
 use crate::shell::sale::Sale;
@@ -19,23 +18,23 @@ pub(super) async fn reserve(
     keeper: &Keeper,
     exchange: &Exchange,
     request: &Request,
-    body: &[u8],
+    chat: &ChatRequest,
     config: &Config,
     sale: &mut Option<Sale>,
     waiting: &mut Waiting,
 ) -> Result<(), EarlyEnd> {
     let headers = request.headers();
     let has = |name| js::header(&headers, name).is_some_and(|value| !value.is_empty());
-    if !has(SHARED_HEADER) || has("last-event-id") {
+    if !has(ELSEWHERE_HEADER) || has("last-event-id") {
         return Ok(());
     }
-    let chat = ChatRequest::parse(body, &config.rules).map_err(EarlyEnd::Invalid)?;
+    // `ask` looks again: while this waits, another request with the key may begin its answer.
     if let Some(id) = ask::key_of(request)?
         && ask::find(keeper, &id)?.is_some()
     {
         return Ok(());
     }
-    let new = sale.insert(Sale::of(config, account_of(None), &chat));
+    let new = sale.insert(Sale::of(config, None, chat));
     if let Some(place) = &chat.kept {
         let sent_tokens = keeper.object.store()?.sent_tokens(
             place.conversation_id.as_str(),
@@ -46,5 +45,5 @@ pub(super) async fn reserve(
         // Where it cannot begin, `ask` says why.
         new.ceiling.sent_tokens = sent_tokens.unwrap_or(new.ceiling.sent_tokens);
     }
-    new.reserve(exchange, config, None, &chat, waiting).await
+    new.reserve(exchange, config, waiting).await
 }
