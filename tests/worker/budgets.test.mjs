@@ -435,6 +435,46 @@ test("those without a name share one budget in kept conversations, too, and read
   await Promise.all([one.assertLogged(), other.assertLogged()]);
 });
 
+/** In front of the worker's own objects: a reservation waits for the next one, so that two are under way at once. */
+const IN_PAIRS = `
+let meet;
+
+const built = await import("./index.js");
+
+export class Owner {
+  #owner;
+
+  constructor(context, env) {
+    this.#owner = new built.Owner(context, env);
+  }
+
+  async fetch(request) {
+    const isReservation = request.method === "PUT" && (await request.clone().text()).startsWith("reserve");
+    if (isReservation && meet) meet();
+    else if (isReservation) await new Promise((resolve) => { meet = resolve; });
+    return this.#owner.fetch(request);
+  }
+}
+
+export default class extends built.default {}
+`;
+
+test("one key twice at once buys one answer of those without a name, though their budget has no room for two", async () => {
+  const token = "an-unnamed-token-0001";
+  const variables = { OPENAI_BASE_URL: upstream.url, ACCESS_TOKENS: token, DAILY_TOKENS: "1000" };
+  const app = await startWorker(variables, { front: IN_PAIRS, owners: true });
+  const one = person(app, token);
+  const body = bodies.kept();
+  const key = { "idempotency-key": crypto.randomUUID() };
+  const asked = [one.ask(body, key), one.ask(body, key)];
+  const call = await upstream.nextCall();
+  call.end(delta("Hi"), finish("stop"), usage(3, 4), done);
+  const [first, second] = await Promise.all(asked);
+  assert.deepEqual([first.status, second.status], [200, 200]);
+  assert.equal(await first.text(), await second.text());
+  assert.equal((await usageOnce(one, spentIs(7))).budget.daily_tokens.reserved, 0);
+});
+
 test("a kept answer of those without a name counts once it is complete, though upstream leaves its end open", async () => {
   const token = "an-unnamed-token-0001";
   const variables = { OPENAI_BASE_URL: upstream.url, ACCESS_TOKENS: token };
