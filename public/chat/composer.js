@@ -5,6 +5,9 @@ import { isTouch, onEnter } from "./keys.js";
 /** Whether the style sheet alone makes the field as high as its text. To do it here takes two layouts more for each key. */
 const FITS_ITSELF = CSS.supports("field-sizing", "content");
 
+/** From this length on, in UTF-16 units, a browser takes seconds to find out from which side a text is read. */
+const TOO_LONG_FOR_SIDES = 100_000;
+
 /** The counter appears when fewer characters than this are left. */
 const NEAR_LIMIT = 500;
 
@@ -108,6 +111,7 @@ export class Composer {
     this.#form.classList.toggle("both", !this.#send.hidden && !this.#stop.hidden);
     this.#field.ariaInvalid = `${excess > 0}`;
     this.#counter.textContent = counterText(excess);
+    setSide(this.#field);
     if (!FITS_ITSELF) this.#fit();
   }
 
@@ -116,6 +120,11 @@ export class Composer {
     this.#field.style.height = "auto";
     this.#field.style.height = `${this.#field.scrollHeight}px`;
   }
+}
+
+/** Lets a text be read from the side where it begins. @param {HTMLTextAreaElement} field */
+export function setSide(field) {
+  field.dir = field.value.length < TOO_LONG_FOR_SIDES ? "auto" : "";
 }
 
 /** How far a message is from the longest one, where that is near. @param {number} excess @returns {string} */

@@ -1,5 +1,5 @@
 import { newId } from "./api.js";
-import { counterText } from "./composer.js";
+import { counterText, setSide } from "./composer.js";
 import { characters, LIMITS } from "./history.js";
 import { onEnter } from "./keys.js";
 
@@ -32,6 +32,7 @@ export function editQuestion(place, text, { onEdit, onEnd }) {
   const excess = () => characters(message()) - LIMITS.messageCharacters;
   const isValid = () => message() !== "" && excess() <= 0;
   const fit = () => {
+    setSide(field);
     field.style.height = "auto";
     field.style.height = `${field.scrollHeight + 2}px`;
     send.disabled = !isValid();

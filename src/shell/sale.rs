@@ -32,7 +32,8 @@ const MAX_WAIT_MS: u64 = 10_000;
 /// Longest cause of a failure that a log line repeats, in characters.
 const MAX_LOGGED_CAUSE: usize = 200;
 
-/// The method of a request whose body is an [`Entry`]. Clients cannot send one: the worker knows no path with this method.
+/// The method of a request whose body is an [`Entry`]. Clients cannot send one: the worker knows no path with this
+/// method.
 pub(super) const METHOD: &str = "PUT";
 
 /// The header by which an object tells why a budget lets nothing begin.
