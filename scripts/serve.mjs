@@ -13,7 +13,7 @@ import { Failure, isStopping } from "./lib/process.mjs";
 import { list, say, sayOnStderr } from "./lib/voice.mjs";
 import { Workerd } from "./lib/workerd.mjs";
 import { wranglerConfig, wranglerVars } from "./lib/wrangler-toml.mjs";
-import { openDataFolder } from "./serve/data-folder.mjs";
+import { keepsConversations, openDataFolder } from "./serve/data-folder.mjs";
 import { OpenRequests } from "./serve/open-requests.mjs";
 import { supervise } from "./serve/supervisor.mjs";
 
@@ -111,7 +111,7 @@ function configuration() {
 
 /** Makes sure that the worker accepts its configuration: otherwise every answer would be an error. */
 async function ensureReady(env) {
-  const problems = await problemsWith(env);
+  const problems = await problemsWith(env, { keeps: keepsConversations() });
   if (problems.length === 0) return;
   throw new Failure(
     `The assistant cannot be served with this configuration:\n\n${list(problems)}\n\n` +

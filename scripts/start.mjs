@@ -17,6 +17,7 @@ import { startStandIn } from "./lib/stand-in.mjs";
 import { makeTemporary } from "./lib/temporary.mjs";
 import { VARIABLES } from "./lib/variables.mjs";
 import { list } from "./lib/voice.mjs";
+import { bindsOwners } from "./lib/wrangler-toml.mjs";
 
 await main(start);
 
@@ -69,7 +70,7 @@ function noteUnknown(own) {
 
 /** Makes sure that the worker accepts its configuration: otherwise every answer would be an error. */
 async function ensureReady(env) {
-  const problems = await problemsWith(env);
+  const problems = await problemsWith(env, { keeps: bindsOwners() });
   if (problems.length === 0) return;
   throw new Failure(
     `The assistant cannot answer with this configuration:\n\n${list(problems)}\n\n` +

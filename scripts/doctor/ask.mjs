@@ -5,7 +5,7 @@ import { Workerd } from "../lib/workerd.mjs";
 /** So short an answer every API may be asked for. */
 const MAX_TOKENS = "16";
 
-/** Lets anyone on this machine ask, and asks the usual server once, and no other. */
+/** Lets anyone on this machine ask without a budget, and asks the usual server once, and no other. */
 const OPEN = {
   ACCESS_TOKENS: "",
   REQUIRE_AUTH: "false",
@@ -16,6 +16,10 @@ const OPEN = {
   FALLBACK_MODELS: "",
   FALLBACK_BASE_URL: "",
   FALLBACK_API_KEY: "",
+  DAILY_TOKENS: "",
+  MONTHLY_TOKENS: "",
+  DAILY_COST: "",
+  MONTHLY_COST: "",
   MAX_TOKENS,
   MAX_TOKENS_LIMIT: MAX_TOKENS,
 };

@@ -2,6 +2,7 @@ import { join } from "node:path";
 import { ROOT } from "./paths.mjs";
 import { Failure } from "./process.mjs";
 import { pagesOf } from "./static-files.mjs";
+import { makeTemporary, removeTemporary } from "./temporary.mjs";
 import { VARIABLES } from "./variables.mjs";
 import { BUILT, Workerd } from "./workerd.mjs";
 
@@ -48,15 +49,15 @@ export function assistantWithPages(folder) {
 /**
  * Asks the built worker what is wrong with a configuration. No kept conversation is touched.
  * @param {NodeJS.ProcessEnv} env
+ * @param {{ keeps: boolean }} where whether it has the binding `OWNERS` there: a budget needs it
  * @returns {Promise<string[]>} its words, one item for each variable
  * @throws {Failure} when it cannot be asked
  */
-export async function problemsWith(env) {
+export async function problemsWith(env, { keeps }) {
   const lines = [];
-  const runtime = new Workerd(
-    { assistant: ASSISTANT },
-    { env, onLine: (line) => lines.push(line) },
-  );
+  const folder = makeTemporary("personal-ai-assistant-");
+  const assistant = keeps ? keepingIn(folder) : ASSISTANT;
+  const runtime = new Workerd({ assistant }, { env, onLine: (line) => lines.push(line) });
   try {
     const port = await runtime.listening();
     const answer = await fetch(`http://127.0.0.1:${port}/health/ready`);
@@ -68,5 +69,6 @@ export async function problemsWith(env) {
     });
   } finally {
     await runtime.stop();
+    removeTemporary(folder);
   }
 }

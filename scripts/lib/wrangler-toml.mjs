@@ -9,7 +9,7 @@ const require = createRequire(import.meta.url);
  * The deployment's configuration.
  * @param {string} [path]
  * @returns {{ compatibility_date: string, name: string, vars?: Record<string, unknown>, assets?: { directory?: string },
- *   env?: Record<string, { vars?: Record<string, unknown> }> }}
+ *   durable_objects?: { bindings?: { name?: string }[] }, env?: Record<string, { vars?: Record<string, unknown> }> }}
  */
 export function wranglerConfig(path = join(ROOT, "wrangler.toml")) {
   // The parser comes with the node modules, which may not be installed when this file is loaded.
@@ -28,4 +28,10 @@ export function wranglerVars({ config: path, env: environment } = {}) {
   const { vars: found = {} } = environment ? (config.env?.[environment] ?? {}) : config;
   const vars = Object.entries(found).filter(([, value]) => typeof value !== "object");
   return Object.fromEntries(vars.map(([name, value]) => [name, String(value)]));
+}
+
+/** Whether it has the binding `OWNERS`, so that conversations are kept, and tokens counted. */
+export function bindsOwners() {
+  const { bindings = [] } = wranglerConfig().durable_objects ?? {};
+  return bindings.some(({ name }) => name === "OWNERS");
 }

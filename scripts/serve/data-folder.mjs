@@ -38,6 +38,15 @@ const REASONS = {
   ENOENT: "is a link that leads nowhere",
 };
 
+/** Whether `DATA_DIR` lets conversations be kept. */
+export function keepsConversations() {
+  return wanted() !== NONE;
+}
+
+function wanted() {
+  return process.env.DATA_DIR?.trim() || "data";
+}
+
 /**
  * The folder of kept conversations, `DATA_DIR` from the environment or `data/` in the checkout, for this server alone.
  *
@@ -46,9 +55,8 @@ const REASONS = {
  * @throws {Failure} when it cannot be created, has no room, cannot be written, or is another server's
  */
 export async function openDataFolder() {
-  const wanted = process.env.DATA_DIR?.trim() || "data";
-  if (wanted === NONE) return undefined;
-  const path = resolve(ROOT, wanted);
+  if (!keepsConversations()) return undefined;
+  const path = resolve(ROOT, wanted());
   try {
     // What is said in conversations is for no other user of this machine.
     mkdirSync(path, { recursive: true, mode: 0o700 });

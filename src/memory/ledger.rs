@@ -136,7 +136,8 @@ impl<D: Database> Store<D> {
         const OLD: &str = "DELETE FROM reservations WHERE counted_day < ?1";
         let yesterday = day::day_of(now_ms).saturating_sub(1);
         let latest_ms = now_ms.saturating_add(spending.longest_ms);
-        let mut statements = Vec::new();
+        // It comes first, for the end of those that are counted now may still be told, however late it is.
+        let mut statements = vec![Statement::new(OLD, [yesterday.into()])];
         for mut row in rows(&self.database, EXPIRED, &[now_ms.into(), latest_ms.into()])? {
             let (id, expires_ms, model) = (row.text(), row.number(), row.text());
             if expires_ms > now_ms {
@@ -153,11 +154,10 @@ impl<D: Database> Store<D> {
             statements.push(count(expires_ms, &model, spent));
             statements.push(Statement::new(COUNTED, [id.into(), day.into()]));
         }
-        if statements.is_empty() {
+        if statements.len() == 1 {
             // A write is dear, and fails where the disk is full.
             return Ok(());
         }
-        statements.push(Statement::new(OLD, [yesterday.into()]));
         self.database.write(&statements)
     }
 }

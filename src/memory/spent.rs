@@ -62,10 +62,13 @@ impl Spent {
             bytes => estimate(bytes),
         };
         let usage = told.unwrap_or_default();
-        if told.is_some() && (end == End::Complete || usage.output_tokens >= output_tokens) {
+        // Some servers have reasoning in the total alone.
+        let beside_input = usage.total_tokens.saturating_sub(usage.input_tokens);
+        let told_output = usage.output_tokens.max(beside_input);
+        if told.is_some() && (end == End::Complete || told_output >= output_tokens) {
             return Some(Self {
                 input_tokens: usage.input_tokens,
-                output_tokens: usage.output_tokens,
+                output_tokens: told_output,
                 cached_tokens: usage.cached_tokens.unwrap_or_default(),
                 reasoning_tokens: usage.reasoning_tokens.unwrap_or_default(),
                 ..Self::default()

@@ -66,8 +66,10 @@ pub struct Delta<'a> {
     pub ending: Option<Ended>,
     /// Tokens used so far. The last one counts, even if it cannot be read.
     pub usage: Option<Result<Usage, Malformed>>,
-    /// Whether this belongs to the answer at all, with or without text: the model is at work.
+    /// Whether this belongs to the answer at all, with or without text.
     pub is_answer: bool,
+    /// Whether the model is at work, even without text or reasoning.
+    pub shows_work: bool,
     /// The whole answer in its parts, as Responses repeats it at the end.
     pub parts: Vec<PartText<'a>>,
 }

@@ -76,6 +76,7 @@ impl EventParser {
             ending: None,
             usage: None,
             is_answer: true,
+            shows_work: false,
             parts: _,
         }) = meaning
         {

@@ -128,6 +128,7 @@ fn about_response<'a>(
             None if shows_work(kind, fields) => Meaning::Delta(Delta {
                 reasoning: reasoning::of_event(kind, fields),
                 is_answer: true,
+                shows_work: true,
                 ..Delta::default()
             }),
             None => Meaning::Nothing,
@@ -187,6 +188,7 @@ pub(super) fn whole_response<'a>(
         usage: event::usage(response.get("usage")),
         ending: Some(ending),
         is_answer: true,
+        shows_work: false,
         parts,
     }
 }

@@ -135,6 +135,7 @@ impl Api {
             ending: Some(ending),
             usage: delta.usage,
             is_answer: true,
+            shows_work: true,
             parts: Vec::new(),
         }))
     }

@@ -1,4 +1,5 @@
-//! The first event of an answer: some servers accept a request, and only there say that they are overloaded.
+//! The first event of an answer: some servers accept a request, and only there say that they are overloaded. A choice that
+//! says nothing yet may come before.
 //!
 //! It is waited for while another model may still be asked. Meanwhile the client gets nothing, so the wait is short.
 
@@ -39,7 +40,7 @@ impl FirstEvent {
             let chunk = bytes.get(fed..).unwrap_or_default();
             relay.handle(Input::Chunk(chunk), js::now_ms());
             fed = bytes.len();
-            if relay.has_begun() || fed > MAX_WHOLE_BYTES {
+            if relay.is_at_work() || fed > MAX_WHOLE_BYTES {
                 return Ok(None);
             }
             if let Some(outcome) = relay.outcome() {

@@ -139,9 +139,9 @@ impl Relay {
         self.note_output(now_ms);
     }
 
-    /// Whether the answer has begun, with or without text.
-    pub fn has_begun(&self) -> bool {
-        self.writer.has_begun()
+    /// Whether the model has shown that it is at work on the answer: by text, by reasoning, or by its end.
+    pub fn is_at_work(&self) -> bool {
+        self.writer.is_at_work()
     }
 
     /// Bytes for the client, in order.

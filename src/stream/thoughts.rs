@@ -11,6 +11,8 @@ use crate::openai::Reasoning;
 #[derive(Debug, Default)]
 pub(super) struct Thoughts {
     surrogates: Surrogates,
+    /// Whether there are some of which no word has come.
+    pub(super) are_unseen: bool,
     /// The field that it is taken from.
     field: Option<&'static str>,
     /// Bytes of its pieces, at most.
@@ -33,6 +35,11 @@ impl Thoughts {
         }
         let json = self.surrogates.join(&reasoning.text);
         self.fits(&json).then_some(json)
+    }
+
+    /// Whether the model thinks, or has thought.
+    pub(super) fn have_begun(&self) -> bool {
+        self.are_unseen || self.seen_bytes > 0
     }
 
     /// Bytes of its text so far, in UTF-8, also of what is not sent on.

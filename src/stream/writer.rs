@@ -198,8 +198,8 @@ impl Writer {
         reason.filter(|_| self.finish_reason() == Some(FinishReason::Other))
     }
 
-    pub(super) fn has_begun(&self) -> bool {
-        self.has_begun
+    pub(super) fn is_at_work(&self) -> bool {
+        self.thoughts.have_begun() || self.text_frames > 0 || self.finish_reason.is_some()
     }
 
     pub(super) fn usage(&self) -> Option<Usage> {
@@ -254,6 +254,7 @@ impl Writer {
         }
         self.missing_parts(&delta.parts);
         self.has_begun |= delta.is_answer;
+        self.thoughts.are_unseen |= delta.shows_work;
         self.keep_finish_reason(delta.ending.as_ref());
         if let Some(usage) = delta.usage {
             self.usage = usage.ok();

@@ -176,6 +176,13 @@ test("a fallback at another server needs a secret of its own", async () => {
   assert.match(output, /needs these secrets: OPENAI_API_KEY,\s+FALLBACK_API_KEY\.$/m);
 });
 
+test("budgets are accepted, by name too: whose tokens there are is a secret", async () => {
+  const budgets = 'DAILY_TOKENS = "phone=0,*=200000"\nPRICES = "*=1/2"\nMONTHLY_COST = "5"\n';
+  const config = configOf(`[vars]\n${budgets}`);
+  const { code, words } = await deploy(["--config", config, "--dry-run"], DEPLOYS);
+  assert.equal(code, 0, words);
+});
+
 for (const [rule, toml, args, patterns] of WRONG) {
   test(rule, async () => {
     const { code, words, calls } = await deploy(["--config", configOf(toml), ...args], {});

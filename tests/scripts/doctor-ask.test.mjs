@@ -75,6 +75,17 @@ test("the answer is short whatever the deployment's limits are", async () => {
   );
 });
 
+test("budgets are for people, and change nothing", async () => {
+  const budgets = {
+    ACCESS_TOKENS: "me:0123456789abcdef",
+    DAILY_TOKENS: "me=0",
+    MONTHLY_TOKENS: "1",
+  };
+  const { code, line } = await said((call) => call.end(...answer("1 ", "2")), budgets);
+  assert.match(line, /^✓ Streaming works/);
+  assert.equal(code, 0);
+});
+
 test("Ctrl-C ends it, and is no fault of the server's", async () => {
   const { upstream, script } = await ask(undefined);
   await upstream.nextCall();

@@ -72,6 +72,13 @@ test("a client that leaves aborts upstream's answer", async () => {
   assert.equal(await within(call.closed, "upstream to be left"), "aborted");
 });
 
+test("a budget is kept to", async () => {
+  const server = await serve({ DAILY_TOKENS: "me=0" });
+  const refused = await server.chat();
+  assert.equal(refused.status, 429);
+  assert.equal((await refused.json()).code, "budget_exhausted");
+});
+
 for (const signal of ["SIGTERM", "SIGINT", "SIGHUP", "SIGQUIT"]) {
   test(`${signal} lets open answers finish, and is no failure`, async () => {
     const server = await serve();
@@ -157,6 +164,11 @@ const REFUSED = [
     "several variables are wrong",
     { MAX_TOKENS: "many", LOG_LEVEL: "LOUD" },
     [/^ {2}MAX_TOKENS must /m, /^ {2}LOG_LEVEL must /m],
+  ],
+  [
+    "a budget where nothing counts",
+    { DATA_DIR: "none", DAILY_TOKENS: "1000" },
+    [/^ {2}DAILY_TOKENS needs the binding OWNERS, or DATA_DIR on your own server/m],
   ],
   ["an unknown log format", { LOG_FORMAT: "xml" }, [/^LOG_FORMAT must be json or text\./m]],
   [

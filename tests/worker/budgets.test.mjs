@@ -2,6 +2,7 @@
 import assert from "node:assert/strict";
 import test, { beforeEach } from "node:test";
 import { alarms } from "../support/alarms.mjs";
+import { CLOCK } from "../support/clock.mjs";
 import { DETAILS, errorBody } from "../support/errors.mjs";
 import { startWorker } from "../support/harness.mjs";
 import { startKept } from "../support/kept.mjs";
@@ -190,28 +191,33 @@ for (const [kind, body] of Object.entries(bodies)) {
   });
 }
 
-test("the truth replaces a reservation that the clock has let expire", async () => {
-  const app = await startAt("2026-05-05T12:00:00Z", { DAILY_TOKENS: "100000" });
-  const one = person(app);
-  const asked = one.ask({ message: "Hello", max_tokens: 1000 });
-  const call = await upstream.nextCall();
-  call.write(delta("Hi"));
-  const reply = await asked;
-  await reply.next();
-  const running = await usageOf(one);
-  assert.equal(running.budget.daily_tokens.reserved, 1000 + sentTokens(call));
-  assert.equal(running.total.answers, 0);
-  await setClock(app, "2026-05-05T12:10:00Z");
-  const expired = await usageOf(one);
-  assert.equal(expired.budget.daily_tokens.reserved, 0);
-  assert.equal(expired.total.output_tokens, 1000);
-  assert.equal(expired.total.estimated, true);
-  call.end(finish("stop"), usage(3, 4), done);
-  await reply.text();
-  const { total } = await usageOnce(one, spentIs(7));
-  assert.equal(total.answers, 1);
-  assert.equal(total.estimated, undefined);
-});
+for (const [what, later] of [
+  ["the clock", "2026-05-05T12:10:00Z"],
+  ["a machine that slept for days", "2026-05-09T12:00:00Z"],
+]) {
+  test(`the truth replaces a reservation that ${what} has let expire`, async () => {
+    const app = await startAt("2026-05-05T12:00:00Z", { DAILY_TOKENS: "100000" });
+    const one = person(app);
+    const asked = one.ask({ message: "Hello", max_tokens: 1000 });
+    const call = await upstream.nextCall();
+    call.write(delta("Hi"));
+    const reply = await asked;
+    await reply.next();
+    const running = await usageOf(one);
+    assert.equal(running.budget.daily_tokens.reserved, 1000 + sentTokens(call));
+    assert.equal(running.total.answers, 0);
+    await setClock(app, later);
+    const expired = await usageOf(one);
+    assert.equal(expired.budget.daily_tokens.reserved, 0);
+    assert.equal(expired.total.output_tokens, 1000);
+    assert.equal(expired.total.estimated, true);
+    call.end(finish("stop"), usage(3, 4), done);
+    await reply.text();
+    const { total } = await usageOnce(one, spentIs(7));
+    assert.equal(total.answers, 1);
+    assert.equal(total.estimated, undefined);
+  });
+}
 
 /** Asks, and stops the answer before upstream has responded. */
 async function stopEarly(one, body) {
@@ -427,6 +433,60 @@ test("those without a name share one budget in kept conversations, too, and read
   const { total } = await usageOf(one);
   assert.equal(total.answers, 3);
   await Promise.all([one.assertLogged(), other.assertLogged()]);
+});
+
+/** In front of the worker's own objects: a reservation waits for the next one, so that two are under way at once. */
+const IN_PAIRS = `
+let meet;
+
+const built = await import("./index.js");
+
+export class Owner {
+  #owner;
+
+  constructor(context, env) {
+    this.#owner = new built.Owner(context, env);
+  }
+
+  async fetch(request) {
+    const isReservation = request.method === "PUT" && (await request.clone().text()).startsWith("reserve");
+    if (isReservation && meet) meet();
+    else if (isReservation) await new Promise((resolve) => { meet = resolve; });
+    return this.#owner.fetch(request);
+  }
+}
+
+export default class extends built.default {}
+`;
+
+test("one key twice at once buys one answer of those without a name, though their budget has no room for two", async () => {
+  const token = "an-unnamed-token-0001";
+  const variables = { OPENAI_BASE_URL: upstream.url, ACCESS_TOKENS: token, DAILY_TOKENS: "1000" };
+  const app = await startWorker(variables, { front: IN_PAIRS, owners: true });
+  const one = person(app, token);
+  const body = bodies.kept();
+  const key = { "idempotency-key": crypto.randomUUID() };
+  const asked = [one.ask(body, key), one.ask(body, key)];
+  const call = await upstream.nextCall();
+  call.end(delta("Hi"), finish("stop"), usage(3, 4), done);
+  const [first, second] = await Promise.all(asked);
+  assert.deepEqual([first.status, second.status], [200, 200]);
+  assert.equal(await first.text(), await second.text());
+  assert.equal((await usageOnce(one, spentIs(7))).budget.daily_tokens.reserved, 0);
+});
+
+test("a kept answer of those without a name counts once it is complete, though upstream leaves its end open", async () => {
+  const token = "an-unnamed-token-0001";
+  const variables = { OPENAI_BASE_URL: upstream.url, ACCESS_TOKENS: token };
+  // Time stands still, so the end is not waited for.
+  const app = await startWorker(variables, { front: CLOCK, owners: true });
+  const one = person(app, token);
+  const asked = one.ask(bodies.kept());
+  const call = await upstream.nextCall();
+  call.write(delta("Hi"), finish("stop"), usage(3, 4), done);
+  await (await asked).text();
+  await usageOnce(one, spentIs(7), "?from=2026-01-01&to=2026-01-31");
+  call.end();
 });
 
 test("a kept answer of those without a name reserves all that is sent, its history included", async () => {

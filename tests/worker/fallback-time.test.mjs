@@ -224,6 +224,12 @@ test("a model that shows that it is at work has begun, also where its reasoning 
 
 test("a stream that fails before its answer begins leads to the next model, as if its status had said so", async (t) => {
   const error = event({ error: { message: "", code: "server_error" } });
+  const role = event({ choices: [{ index: 0, delta: { role: "assistant", content: "" } }] });
+  // As OpenRouter tells it.
+  const failing = event({
+    error: { code: "server_error", message: "" },
+    choices: [{ index: 0, delta: { content: "" }, finish_reason: "error" }],
+  });
   const failed = responseEvent("response.failed", {
     response: { status: "failed", error: { code: "server_error", message: "" } },
   });
@@ -239,6 +245,9 @@ test("a stream that fails before its answer begins leads to the next model, as i
     ["nothing at all", app, (call) => call.end(""), answerWell],
     ["the end mark alone", app, (call) => call.end(done), answerWell],
     ["a reset", app, (call) => call.open().cut(), answerWell],
+    ["an error beside a choice that says nothing", app, (call) => call.end(failing), answerWell],
+    ["an error behind a role", app, (call) => call.end(role, error), answerWell],
+    ["an end that names a failure", app, (call) => call.end(finish("error")), answerWell],
     [
       "a response that has failed",
       responses,

@@ -14,13 +14,11 @@ use crate::api::error::{ApiError, ErrorCode};
 use crate::api::request::{ChatRequest, Invalid};
 use crate::config::Config;
 use crate::memory::begin::{BeginError, NewExchange};
-use crate::memory::spent::Spent;
 use crate::memory::store::State;
 use crate::shell::early_end::EarlyEnd;
 use crate::shell::exchange::Exchange;
 use crate::shell::runtime::js;
 use crate::shell::runtime::task;
-use crate::shell::runtime::wait::Waiting;
 use crate::shell::sale::Sale;
 
 /// `Retry-After` for an owner with too many answers running, in seconds. Nobody knows when the next one ends; most take
@@ -180,14 +178,8 @@ fn begin(
     let (written, keeper, exchange) = (Rc::clone(&answer), Rc::clone(keeper), Rc::clone(exchange));
     task::spawn(move |inbox| async move {
         let object = Rc::clone(&keeper.object);
-        let request = Rc::clone(&exchange);
-        let mut waiting = Waiting::without_client(Rc::clone(&inbox));
-        writing::write(Rc::clone(&written), object, exchange, chat, inbox).await;
+        writing::write(Rc::clone(&written), object, exchange, chat, sale, inbox).await;
         keeper.remove(&written.id);
-        if let Some(sale) = sale {
-            let spent = Spent::of(written.seen(), sale.ceiling);
-            sale.tell(&request, spent, &mut waiting).await;
-        }
     });
     Ok(answer)
 }

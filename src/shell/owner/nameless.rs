@@ -29,8 +29,10 @@ pub(super) async fn reserve(
         return Ok(());
     }
     // `ask` looks again: while this waits, another request with the key may begin its answer.
-    if let Some(id) = ask::key_of(request)?
-        && ask::find(keeper, &id)?.is_some()
+    let key = ask::key_of(request)?;
+    let is_there = || key.as_ref().is_some_and(|id| keeper.running(id).is_some());
+    if let Some(id) = &key
+        && ask::find(keeper, id)?.is_some()
     {
         return Ok(());
     }
@@ -45,5 +47,7 @@ pub(super) async fn reserve(
         // Where it cannot begin, `ask` says why.
         new.ceiling.sent_tokens = sent_tokens.unwrap_or(new.ceiling.sent_tokens);
     }
-    new.reserve(exchange, config, waiting).await
+    let reserved = new.reserve(exchange, config, waiting).await;
+    // What is left may be set aside for this very answer.
+    if is_there() { Ok(()) } else { reserved }
 }

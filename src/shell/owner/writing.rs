@@ -15,6 +15,7 @@ use crate::api::frame::Ending;
 use crate::api::request::{ChatRequest, ModelSource};
 use crate::config::Config;
 use crate::memory::journal::JournalRow;
+use crate::memory::spent::Spent;
 use crate::memory::store::State;
 use crate::openai::EventParser;
 use crate::openai::failure::Failure;
@@ -27,6 +28,7 @@ use crate::shell::runtime::js;
 use crate::shell::runtime::streams::Source;
 use crate::shell::runtime::task::{Inbox, Read};
 use crate::shell::runtime::wait::{Interrupted, Waiting};
+use crate::shell::sale::Sale;
 use crate::shell::upstream;
 use crate::stream::relay::{Form, Input, Limits, Relay};
 use crate::telemetry::record::Level;
@@ -48,12 +50,13 @@ struct Writer<'a> {
     written_ms: u64,
 }
 
-/// Asks upstream and writes what it says, to the end.
+/// Asks upstream and writes what it says, to the end. `sale` is told what that has cost, where another object counts.
 pub(super) async fn write(
     answer: Rc<Answer>,
     object: Rc<Object>,
     exchange: Rc<Exchange>,
     chat: ChatRequest,
+    sale: Option<Sale>,
     inbox: Rc<Inbox>,
 ) {
     let id = exchange.correlation_id.as_str();
@@ -100,6 +103,11 @@ pub(super) async fn write(
     waiting.forget_client();
     if object.storage.confirmed(&mut waiting).await {
         writer.log_complete();
+    }
+    // Upstream may leave its end open for a while.
+    if let Some(sale) = sale {
+        let spent = Spent::of(answer.seen(), sale.ceiling);
+        sale.tell(&exchange, spent, &mut waiting).await;
     }
     if let Some(mut source) = unread {
         pump::drain(&mut source, &mut waiting).await;

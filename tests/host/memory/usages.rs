@@ -148,6 +148,7 @@ fn an_answer_counts_with_what_was_told_unless_more_was_seen_or_may_have_been_tho
     };
     let early = |output_tokens| Usage {
         output_tokens,
+        total_tokens: USAGE.input_tokens + output_tokens,
         reasoning_tokens: None,
         cached_tokens: None,
         ..USAGE
@@ -194,9 +195,23 @@ fn an_answer_counts_with_what_was_told_unless_more_was_seen_or_may_have_been_tho
         );
         assert_eq!(Spent::of_numbers(spent.numbers()), spent);
     }
+    // Some servers have reasoning in the total alone.
+    for (total_tokens, expected) in [(0, 5), (12, 5), (99, 92)] {
+        let told = Some(Usage {
+            total_tokens,
+            ..early(5)
+        });
+        let seen = Seen {
+            told,
+            ..untold(4000)
+        };
+        let output = Spent::of(Some(seen), CEILING).map(|spent| spent.output_tokens);
+        assert_eq!(output, Some(expected));
+    }
     // An input of nothing is what a server tells that does not know it.
     let unknown = Usage {
         input_tokens: 0,
+        total_tokens: 0,
         ..early(0)
     };
     let seen = Seen {
