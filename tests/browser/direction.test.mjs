@@ -106,9 +106,6 @@ test("what is written is read from the side where it begins", async (t) => {
   assert.deepEqual(await sideOf(field), ["rtl", "right"]);
   await field.fill("Hello עולם");
   assert.deepEqual(await sideOf(field), ["ltr", "left"]);
-  // Nobody reads so long a text from either side, and to find its side would hold up the page.
-  await field.fill("שלום ".repeat(20_000));
-  assert.equal(await field.getAttribute("dir"), "");
   await field.fill("");
   await shown(page, "שלום");
   await exchangeOn(page).edit.click();
