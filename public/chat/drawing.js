@@ -1,3 +1,4 @@
+import { ownFrame } from "./frames.js";
 import { whenIdle } from "./idle.js";
 
 /** After so long, an animation frame draws no further exchange: the rest of it is for scrolling and typing. */
@@ -16,7 +17,8 @@ export class Drawing {
   #near = new Set();
   /** @type {Map<Element, ExchangeView>} */
   #views = new Map();
-  #frame = 0;
+  /** @type {Promise<void> | undefined} */
+  #frame;
   #isIdleAsked = false;
   #sight;
   #onDrawn;
@@ -71,7 +73,7 @@ export class Drawing {
   }
 
   #ask() {
-    if (this.#next(true)) this.#frame ||= requestAnimationFrame(() => this.#drawNear());
+    if (this.#next(true)) this.#frame ??= ownFrame().then(() => this.#drawNear());
     else if (this.#waiting.size > 0 && !this.#isIdleAsked) {
       this.#isIdleAsked = true;
       whenIdle((mayGoOn) => this.#drawFar(mayGoOn));
@@ -84,7 +86,7 @@ export class Drawing {
   }
 
   #drawNear() {
-    this.#frame = 0;
+    this.#frame = undefined;
     const deadline = performance.now() + BUDGET_MS;
     for (const view of Array.from(this.#waiting).reverse()) {
       if (this.#near.has(view)) this.#draw(view);

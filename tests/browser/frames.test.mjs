@@ -69,7 +69,7 @@ test("a long answer with code and formulas makes little work at a time", async (
   await exchangeOn(page).is("done");
   await exchangeOn(page).answer.locator(".code").nth(2).locator(".c-keyword").nth(40).waitFor();
   const { forced, mostStyled } = work(JSON.parse(await browser.stopTracing()).traceEvents);
-  const { frames, mostNodes, codeNodes } = await page.evaluate(() => window.work);
+  const { frames, mostNodes, mostKinds, codeNodes } = await page.evaluate(() => window.work);
   frames.sort((a, b) => a - b);
   const share = (part) => Math.round(frames[Math.floor((frames.length - 1) * part)]);
   t.diagnostic(
@@ -77,6 +77,7 @@ test("a long answer with code and formulas makes little work at a time", async (
       `most nodes in one: ${mostNodes}; most styled at once: ${mostStyled}; layouts forced: ${forced}`,
   );
   assert.ok(mostNodes <= 1000, `${mostNodes} nodes in one frame`);
+  assert.equal(mostKinds, 1, "text, formulas and colours have their own frames");
   assert.ok(mostStyled <= 700, `${mostStyled} elements styled at once`);
   assert.ok(forced <= 5, `${forced} layouts forced by a script, beside those of the frames`);
   assert.equal(codeNodes, 3, "a code block is drawn once, however much it grows");
@@ -100,12 +101,19 @@ function work(events) {
   return { forced: forced.length, mostStyled: Math.max(...styled) };
 }
 
-/** Records, in the page, how long frames take and how many nodes each of them adds. */
+/** Records, in the page, how long frames take, how many nodes each of them adds, and for how many kinds of things. */
 function watch() {
-  window.work = { frames: [], mostNodes: 0, codeNodes: 0 };
+  window.work = { frames: [], mostNodes: 0, mostKinds: 0, codeNodes: 0 };
+  const kinds = new Set();
+  const kindOf = ({ target, addedNodes, removedNodes }) => {
+    if (removedNodes[0]?.matches?.("code.formula")) return "a formula";
+    if (Array.from(addedNodes).some((node) => node.matches?.("[class^=c-]"))) return "colours";
+    return target.matches(".blocks") ? "text" : undefined;
+  };
   const size = (node) => 1 + (node.querySelectorAll?.("*").length ?? 0);
   let nodes = 0;
   new MutationObserver((records) => {
+    for (const kind of records.map(kindOf)) if (kind) kinds.add(kind);
     for (const node of records.flatMap(({ addedNodes }) => Array.from(addedNodes))) {
       nodes += size(node);
       if (node.matches?.(".code")) window.work.codeNodes += 1;
@@ -115,7 +123,9 @@ function watch() {
   const next = (now) => {
     window.work.frames.push(now - last);
     window.work.mostNodes = Math.max(window.work.mostNodes, nodes);
+    window.work.mostKinds = Math.max(window.work.mostKinds, kinds.size);
     nodes = 0;
+    kinds.clear();
     last = now;
     requestAnimationFrame(next);
   };

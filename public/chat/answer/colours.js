@@ -1,3 +1,4 @@
+import { ownFrame } from "../frames.js";
 import { Helper } from "./helper.js";
 
 /**
@@ -64,7 +65,9 @@ export class Colours {
     const text = this.#text;
     this.#asked = text.length;
     const runs = await colour(this.#language, text).catch(() => failed.add(this) && []);
-    for (const _ of this.#block.paint(runs)) await new Promise(requestAnimationFrame);
+    const painting = this.#block.paint(runs);
+    do await ownFrame();
+    while (!painting.next().done);
   }
 }
 

@@ -1,3 +1,5 @@
+import { ownFrame } from "../frames.js";
+
 /**
  * Shows formulas. What draws them is loaded with the first one. They take their turns, one in an animation frame, so that
  * many of them at once do not hold up the page: a slow phone needs a frame to lay one out. Until then, and for ever if
@@ -41,7 +43,7 @@ async function drawWaiting() {
       // A paragraph that grows has been rendered again since.
       if (code.isConnected) {
         await draw(code.textContent, drawFormula);
-        await new Promise(requestAnimationFrame);
+        await ownFrame();
         replace(code);
       }
       waiting.delete(code);
