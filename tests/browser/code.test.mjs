@@ -167,6 +167,29 @@ test("what colours code is loaded with the first code", async (t) => {
   assert.ok(scripts() > before);
 });
 
+test("code whose colours cannot be loaded stays plain, and is coloured with later code", async (t) => {
+  const { page } = await visit(t, app.url, { expected: /^Failed to load resource/ });
+  const style = "**/assets/chat/answer-*.css";
+  const { promise: isRefused, resolve: refused } = Promise.withResolvers();
+  await page.context().route(style, (route) => {
+    // The service worker loads its own.
+    if (route.request().serviceWorker()) return route.continue();
+    refused();
+    return route.abort();
+  });
+  const first = await shown(page, ...answer("```js\nif (1);\n```"));
+  await isRefused;
+  assert.equal(await first.locator("[class^=c-]").count(), 0);
+  await page.context().unroute(style);
+  // The next one may come while the first is still being given up.
+  await shown(page, ...answer("```js\nif (2);\n```"));
+  await shown(page, ...answer("```js\nif (3);\n```"));
+  const keyword = exchangeOn(page, 0).answer.locator(".c-keyword");
+  await keyword.waitFor();
+  const colourOf = (element) => element.evaluate((it) => getComputedStyle(it).color);
+  assert.notEqual(await colourOf(keyword), await colourOf(first.locator("pre")));
+});
+
 test("code is coloured while it grows, and its button and its place stay", async (t) => {
   const { page } = await visit(t, app.url);
   await say(page, "Please write code");

@@ -1,5 +1,6 @@
 import { ownFrame } from "../frames.js";
 import { Helper } from "./helper.js";
+import { loadStyle } from "./late-style.js";
 
 /**
  * Colours for code. They come from a worker, so that neither a long block nor one that is made to be slow holds up the
@@ -94,9 +95,15 @@ async function enqueue(colours) {
 }
 
 const helper = new Helper(() => import("./highlight-worker.js"));
+/** @type {Promise<void> | undefined} */
+let style;
 
 /** The colours of a text. There are none if they take too long. @throws if they cannot be loaded */
 async function colour(language, text) {
+  style ??= loadStyle("colours-style");
+  const styled = style;
+  styled.catch(() => (style = undefined));
   const { kinds = [], lengths, names } = (await helper.ask({ language, text })) ?? {};
+  await styled;
   return Array.from(kinds, (kind, at) => ({ kind: names[kind], length: lengths[at] }));
 }

@@ -1,21 +1,19 @@
 import { Helper } from "./helper.js";
+import { loadStyle } from "./late-style.js";
 
 /**
  * Draws formulas. A worker finds out what they look like, for KaTeX takes long to start on a slow phone; the page only
  * makes elements of that.
  */
 
-/** Longest time that the first formula waits for its style. Without it, nobody can read a formula. */
-const STYLE_MS = 30_000;
-
-/** Longest time that it waits for its fonts. They may come later. */
+/** Longest time that the first formula waits for its fonts. They may come later. */
 const FONTS_MS = 3_000;
 
 /** The fonts of most formulas. One that comes when a formula is there already lays it out anew. */
 const FONTS = ["1em KaTeX_Main", "italic 1em KaTeX_Math", "1em KaTeX_Size1", "1em KaTeX_Size2"];
 
 const helper = new Helper(() => import("./formula-worker.js"));
-/** @type {Promise<void> | undefined} */
+/** Without it, nobody can read a formula. @type {Promise<void> | undefined} */
 let style;
 
 /**
@@ -26,7 +24,7 @@ let style;
  * @throws if what draws it, or its style, cannot be loaded
  */
 export async function drawFormula(source) {
-  style ??= loadStyle();
+  style ??= loadStyle("formula-style").then(loadFonts);
   const styled = style;
   styled.catch(() => (style = undefined));
   const answer = await helper.ask(source);
@@ -34,17 +32,7 @@ export async function drawFormula(source) {
   return answer?.tree && elementOf(answer.tree);
 }
 
-async function loadStyle() {
-  // A link that has failed does not load again.
-  const old = document.querySelector("#formula-style");
-  const link = old.cloneNode();
-  await new Promise((resolve, reject) => {
-    setTimeout(reject, STYLE_MS);
-    link.onload = resolve;
-    link.onerror = reject;
-    old.replaceWith(link);
-    link.disabled = false;
-  });
+async function loadFonts() {
   const fonts = Promise.allSettled(FONTS.map((font) => document.fonts.load(font)));
   await Promise.race([fonts, new Promise((resolve) => setTimeout(resolve, FONTS_MS))]);
 }
