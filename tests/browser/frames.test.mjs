@@ -76,9 +76,9 @@ test("a long answer with code and formulas makes little work at a time", async (
     `${frames.length} frames at ${THROTTLING}x: median ${share(0.5)} ms, p99 ${share(0.99)} ms, longest ${share(1)} ms; ` +
       `most nodes in one: ${mostNodes}; most styled at once: ${mostStyled}; layouts forced: ${forced}`,
   );
-  assert.ok(mostNodes <= 1000, `${mostNodes} nodes in one frame`);
+  assert.ok(mostNodes <= 300, `${mostNodes} nodes in one frame`);
   assert.equal(mostKinds, 1, "text, formulas and colours have their own frames");
-  assert.ok(mostStyled <= 700, `${mostStyled} elements styled at once`);
+  assert.ok(mostStyled <= 300, `${mostStyled} elements styled at once`);
   assert.ok(forced <= 5, `${forced} layouts forced by a script, beside those of the frames`);
   assert.equal(codeNodes, 3, "a code block is drawn once, however much it grows");
 });
