@@ -79,18 +79,18 @@ pub struct Delta<'a> {
 pub struct Reasoning<'a> {
     /// The text.
     pub text: Cow<'a, str>,
-    /// Where it was. Servers may send the same text in two places, so one answer's is taken from one of them.
-    pub field: &'static str,
+    /// Where it was.
+    pub source: Source,
     /// Whether it is wanted. If not, it is only counted.
     pub is_shown: bool,
 }
 
 impl<'a> Reasoning<'a> {
-    /// The text of this field, if there is any.
-    pub(super) fn of(text: Option<Cow<'a, str>>, field: &'static str) -> Option<Self> {
+    /// The text of this source, if there is any.
+    pub(super) fn of(text: Option<Cow<'a, str>>, source: Source) -> Option<Self> {
         text.map(|text| Self {
             text,
-            field,
+            source,
             is_shown: true,
         })
     }
@@ -99,10 +99,23 @@ impl<'a> Reasoning<'a> {
     pub(super) fn into_owned(self, is_shown: bool) -> Reasoning<'static> {
         Reasoning {
             text: Cow::Owned(self.text.into_owned()),
-            field: self.field,
+            source: self.source,
             is_shown,
         }
     }
+}
+
+/// Where a piece of reasoning was.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Source {
+    /// In a message, or in a whole item of Responses.
+    Message,
+    /// In a summary that streams.
+    Summary,
+    /// In a text that streams. Some servers send it as a summary of itself, too, in events of their own.
+    Text,
+    /// Nowhere yet: a new item begins.
+    NewItem,
 }
 
 /// The text of one part of an answer, in the form that [`Delta`] has.

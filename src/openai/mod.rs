@@ -1,6 +1,8 @@
 //! What upstream speaks. Nothing else knows a field of the `OpenAI` API.
 
-pub use self::delta::{Delta, Ended, Extent, Malformed, Meaning, Part, PartText, Reasoning};
+pub use self::delta::{
+    Delta, Ended, Extent, Malformed, Meaning, Part, PartText, Reasoning, Source,
+};
 pub use self::event::is_whole;
 pub use self::parser::EventParser;
 pub use self::server::{BaseUrl, Server};

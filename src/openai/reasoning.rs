@@ -4,26 +4,27 @@
 
 use std::borrow::Cow;
 
-use super::delta::Reasoning;
+use super::delta::{Reasoning, Source};
 use super::text::join;
 use crate::json::{self, Fields};
 
 /// How deep a text may be nested: in a list of parts, in a part, in a list of its texts.
 const MAX_DEPTH: u8 = 5;
 
-/// The fields of a delta or a message. Servers repeat the same text in several of them.
+/// The fields of a delta or a message. Servers repeat the same text in several of them, but in one chunk.
 const FIELDS: [&str; 3] = ["reasoning_content", "reasoning", "reasoning_details"];
+
+/// What stands between two paragraphs, as a JSON string.
+const PARAGRAPH: &str = "\"\\n\\n\"";
 
 /// What a part, an item or a detail calls its text.
 const TEXTS: [&str; 4] = ["thinking", "text", "summary", "content"];
 
 /// The reasoning in a delta or a message of Chat Completions.
 pub(super) fn of_message<'a>(message: &Fields<'a>) -> Option<Reasoning<'a>> {
-    let mut named = FIELDS.iter().filter_map(|field| {
-        let text = text(message.get(field)?, MAX_DEPTH)?;
-        Reasoning::of(Some(text), field)
-    });
-    named.next().or_else(|| {
+    let mut names = FIELDS.iter();
+    let named = names.find_map(|name| text(message.get(name)?, MAX_DEPTH));
+    let text = named.or_else(|| {
         let mut thinking = None;
         for part in json::list(message.get("content")?)? {
             let kind = Fields::parse(part).and_then(|part| part.text("type"));
@@ -31,33 +32,44 @@ pub(super) fn of_message<'a>(message: &Fields<'a>) -> Option<Reasoning<'a>> {
                 join(&mut thinking, text(part, MAX_DEPTH));
             }
         }
-        Reasoning::of(thinking, "content")
-    })
+        thinking
+    });
+    Reasoning::of(text, Source::Message)
 }
 
 /// The reasoning in an event of Responses.
 pub(super) fn of_event<'a>(kind: &str, event: &Fields<'a>) -> Option<Reasoning<'a>> {
-    let (json, field) = match kind {
-        "response.reasoning_summary_text.delta" => (event.get("delta")?, "summary"),
+    let (json, source) = match kind {
+        "response.output_item.added" if is_reasoning(&event.object("item")?) => {
+            return Reasoning::of(Some(Cow::Borrowed("\"\"")), Source::NewItem);
+        }
+        "response.reasoning_summary_text.delta" => (event.get("delta")?, Source::Summary),
         // Each part of a summary is a paragraph with a heading.
         "response.reasoning_summary_part.added" => {
             let index = event.non_null("summary_index").unwrap_or("0");
-            (Some("\"\\n\\n\"").filter(|_| index != "0")?, "summary")
+            (Some(PARAGRAPH).filter(|_| index != "0")?, Source::Summary)
         }
-        "response.reasoning_text.delta" => (event.get("delta")?, "text"),
+        "response.reasoning_text.delta" => (event.get("delta")?, Source::Text),
         _ => return None,
     };
-    Reasoning::of(text(json, MAX_DEPTH), field)
+    Reasoning::of(text(json, MAX_DEPTH), source)
 }
 
-/// The reasoning in an item of Responses.
-pub(super) fn of_item<'a>(item: &Fields<'a>) -> Option<Reasoning<'a>> {
-    let kind = item.text("type");
-    let text = kind.filter(|kind| kind == "reasoning").and_then(|_| {
-        let mut names = ["summary", "content"].iter();
-        names.find_map(|name| text(item.get(name)?, MAX_DEPTH))
-    });
-    Reasoning::of(text, "item")
+/// The reasoning in items of Responses, each in a paragraph of its own.
+pub(super) fn of_items<'a>(items: impl IntoIterator<Item = &'a str>) -> Option<Reasoning<'a>> {
+    let mut all = None;
+    for item in items.into_iter().filter_map(Fields::parse) {
+        if is_reasoning(&item) {
+            let mut names = ["summary", "content"].iter();
+            let text = names.find_map(|name| text(item.get(name)?, MAX_DEPTH));
+            join_paragraph(&mut all, text);
+        }
+    }
+    Reasoning::of(all, Source::Message)
+}
+
+fn is_reasoning(item: &Fields<'_>) -> bool {
+    item.text("type").is_some_and(|kind| kind == "reasoning")
 }
 
 /// All text in a value, as a JSON string that is not empty.
@@ -68,12 +80,11 @@ fn text(json: &str, depth: u8) -> Option<Cow<'_, str>> {
         b'[' => {
             let mut all = None;
             for part in json::list(json)? {
-                let is_paragraph = part.contains("\"summary_text\"") && all.is_some();
-                join(
-                    &mut all,
-                    is_paragraph.then_some(Cow::Borrowed("\"\\n\\n\"")),
-                );
-                join(&mut all, text(part, depth));
+                let text = text(part, depth);
+                match part.contains("\"summary_text\"") {
+                    true => join_paragraph(&mut all, text),
+                    false => join(&mut all, text),
+                }
             }
             all
         }
@@ -82,4 +93,12 @@ fn text(json: &str, depth: u8) -> Option<Cow<'_, str>> {
             TEXTS.iter().find_map(|name| text(fields.get(name)?, depth))
         }
     }
+}
+
+/// Appends a text in a paragraph of its own.
+fn join_paragraph<'a>(all: &mut Option<Cow<'a, str>>, text: Option<Cow<'a, str>>) {
+    if all.is_some() && text.is_some() {
+        join(all, Some(Cow::Borrowed(PARAGRAPH)));
+    }
+    join(all, text);
 }

@@ -3,9 +3,7 @@
 //! See <https://platform.openai.com/docs/api-reference/responses-streaming>. Of its many events only those that add
 //! text or end the answer matter. All others are ignored, whatever the API adds to them.
 
-use super::delta::{
-    Delta, Ended, Extent, Malformed, Meaning, ParsedEvent, Part, PartText, Reasoning,
-};
+use super::delta::{Delta, Ended, Extent, Malformed, Meaning, ParsedEvent, Part, PartText};
 use super::event::{self, Event, reports_error};
 use super::failure::Failure;
 use super::finish::Reason;
@@ -45,7 +43,7 @@ pub(super) fn parse_event<'a>(
             let item = fields.object("item").unwrap_or_default();
             let mut meaning = repeated(&fields, item_text(&item));
             if let Meaning::Delta(delta) = &mut meaning {
-                delta.reasoning = reasoning::of_item(&item);
+                delta.reasoning = reasoning::of_items(fields.get("item"));
             }
             return Ok(meaning.into());
         }
@@ -181,7 +179,7 @@ pub(super) fn whole_response<'a>(
         truncated(status)
     };
     Delta {
-        reasoning: output_reasoning(response),
+        reasoning: reasoning::of_items(items(response)),
         content: texts.content,
         refusal: texts.refusal,
         extent,
@@ -215,8 +213,7 @@ fn truncated(reason: &str) -> Ended {
 /// The text of a whole response: by its parts or, where it has none, in one piece.
 fn output<'a>(response: &Fields<'a>) -> Result<(Texts<'a>, Vec<PartText<'a>>), Malformed> {
     let mut parts = Vec::new();
-    let items = response.get("output").and_then(json::list);
-    for (output_index, item) in (0..).zip(items.unwrap_or_default()) {
+    for (output_index, item) in (0..).zip(items(response)) {
         let item = Fields::parse(item).ok_or(Malformed)?;
         let Some(content) = item.get("content").filter(|_| is_message(&item)) else {
             continue;
@@ -243,11 +240,9 @@ fn output<'a>(response: &Fields<'a>) -> Result<(Texts<'a>, Vec<PartText<'a>>), M
     Ok((texts, parts))
 }
 
-/// What the model thought, as the first item that tells it.
-fn output_reasoning<'a>(response: &Fields<'a>) -> Option<Reasoning<'a>> {
-    let items = json::list(response.get("output")?)?;
-    let mut items = items.into_iter().filter_map(Fields::parse);
-    items.find_map(|item| reasoning::of_item(&item))
+fn items<'a>(response: &Fields<'a>) -> Vec<&'a str> {
+    let items = response.get("output").and_then(json::list);
+    items.unwrap_or_default()
 }
 
 fn item_text<'a>(item: &Fields<'a>) -> Result<Texts<'a>, Malformed> {

@@ -5,7 +5,7 @@ use std::borrow::Cow;
 use super::pieces::{MAX_OVERHEAD_BYTES, MAX_REASONING_BYTES};
 use super::surrogates::Surrogates;
 use crate::json;
-use crate::openai::Reasoning;
+use crate::openai::{Extent, Reasoning, Source};
 
 /// The reasoning of one answer.
 #[derive(Debug, Default)]
@@ -13,8 +13,10 @@ pub(super) struct Thoughts {
     surrogates: Surrogates,
     /// Whether there are some of which no word has come.
     pub(super) are_unseen: bool,
-    /// The field that it is taken from.
-    field: Option<&'static str>,
+    /// Where that of the present item is taken from.
+    source: Option<Source>,
+    /// Whether the next piece begins a paragraph.
+    begins_paragraph: bool,
     /// Bytes of its pieces, at most.
     bytes: usize,
     /// Bytes of its text, also of what is not sent on.
@@ -22,19 +24,52 @@ pub(super) struct Thoughts {
 }
 
 impl Thoughts {
-    /// The next piece, as a JSON string of whole characters. `None` for the same text in another field, for what is not
-    /// shown, where a character is not complete yet, and from [`MAX_REASONING_BYTES`] on.
-    pub(super) fn next<'a>(&mut self, reasoning: &'a Reasoning<'_>) -> Option<Cow<'a, str>> {
-        if *self.field.get_or_insert(reasoning.field) != reasoning.field {
+    /// The next piece, as a JSON string of whole characters. `None` for what was told before, for what is not shown, where a
+    /// character is not complete yet, and from [`MAX_REASONING_BYTES`] on.
+    ///
+    /// In Responses, an item's text may come twice: as a text and as a summary. It is taken from the one that begins.
+    pub(super) fn next<'a>(
+        &mut self,
+        reasoning: &'a Reasoning<'_>,
+        extent: Extent,
+    ) -> Option<Cow<'a, str>> {
+        if reasoning.source == Source::NewItem {
+            self.begin_item();
             return None;
         }
+        let is_item = matches!(extent, Extent::Part(Some(_)));
+        let is_new = match extent {
+            Extent::Delta | Extent::DeltaOf(_) => {
+                *self.source.get_or_insert(reasoning.source) == reasoning.source
+            }
+            _ if is_item => self.source.is_none(),
+            _ => self.seen_bytes == 0,
+        };
+        if !is_new {
+            return None;
+        }
+        let begins_paragraph = std::mem::take(&mut self.begins_paragraph);
         let bytes = json::text_bytes(&reasoning.text);
         self.seen_bytes = self.seen_bytes.saturating_add(bytes);
+        if is_item {
+            self.begin_item();
+        }
         if !reasoning.is_shown {
             return None;
         }
-        let json = self.surrogates.join(&reasoning.text);
+        let json = match reasoning.text.strip_prefix('"') {
+            Some(rest) if begins_paragraph => {
+                let paragraph = format!("\"\\n\\n{rest}");
+                Cow::Owned(self.surrogates.join(&paragraph).into_owned())
+            }
+            _ => self.surrogates.join(&reasoning.text),
+        };
         self.fits(&json).then_some(json)
+    }
+
+    fn begin_item(&mut self) {
+        self.source = None;
+        self.begins_paragraph = self.seen_bytes > 0;
     }
 
     /// Whether the model thinks, or has thought.
@@ -47,7 +82,7 @@ impl Thoughts {
         self.seen_bytes
     }
 
-    /// At the answer's end, what replaces half a character.
+    /// Where text follows, or the answer's end, what replaces half a character.
     pub(super) fn finish(&mut self) -> Option<String> {
         let json = self.surrogates.finish()?;
         self.fits(&json).then_some(json)

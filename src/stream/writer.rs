@@ -158,12 +158,10 @@ impl Writer {
     pub(super) fn finish(&mut self) {
         self.end = End::Complete;
         self.finish_reason.get_or_insert(FinishReason::Stop);
-        if let Some(text) = self.thoughts.finish() {
-            self.reasoning(&text);
-        }
         if let Some(text) = self.surrogates.finish() {
             self.content(&text);
         }
+        self.finish_thoughts();
         let ending = Ending::Finished {
             finish_reason: self.finish_reason().unwrap_or(FinishReason::Stop),
             usage: self.usage,
@@ -230,12 +228,9 @@ impl Writer {
         if is_new && delta.extent == Extent::Lost {
             return false;
         }
-        // A repeated text is new only if nothing came before.
-        let is_delta = matches!(delta.extent, Extent::Delta | Extent::DeltaOf(_));
         let reasoning = delta.reasoning.as_ref();
-        let is_first = self.frames == 0 && self.thoughts.seen_bytes() == 0;
-        let reasoning = reasoning.filter(|_| is_delta || is_first);
-        if let Some(json) = reasoning.and_then(|reasoning| self.thoughts.next(reasoning)) {
+        let next = reasoning.and_then(|reasoning| self.thoughts.next(reasoning, delta.extent));
+        if let Some(json) = next {
             self.reasoning(&json);
         }
         let has_text = delta.content.is_some() || delta.refusal.is_some();
@@ -293,6 +288,13 @@ impl Writer {
         }
     }
 
+    /// Half a character of reasoning stands before the text that follows it.
+    fn finish_thoughts(&mut self) {
+        if let Some(text) = self.thoughts.finish() {
+            self.reasoning(&text);
+        }
+    }
+
     fn reasoning(&mut self, json: &str) {
         self.sent(0);
         match &mut self.form {
@@ -328,6 +330,7 @@ impl Writer {
     }
 
     fn content(&mut self, json: &str) {
+        self.finish_thoughts();
         let mut length = 0;
         if self.sent.is_some() {
             let text: String = serde_json::from_str(json).unwrap_or_default();

@@ -75,14 +75,24 @@ fn reasoning_is_found_wherever_servers_put_it_and_told_once() {
             &["~a", "b"],
         ),
         (&[r#"{"reasoning":"a","content":"b"}"#], &["~a", "b"]),
-        // vLLM and OpenRouter repeat it under a second name.
+        // vLLM and OpenRouter repeat it under a second name, in the same chunk.
         (&[r#"{"reasoning":"a","reasoning_content":"a"}"#], &["~a"]),
         (
             &[
                 r#"{"reasoning":"a","reasoning_details":[{"type":"reasoning.text","text":"a","index":0}]}"#,
-                r#"{"reasoning_details":[{"type":"reasoning.text","text":"a"}]}"#,
             ],
             &["~a"],
+        ),
+        // A gateway may change the model's server in the middle, and with it the name.
+        (
+            &[
+                r#"{"reasoning_content":"a"}"#,
+                r#"{"reasoning":"b","content":"c"}"#,
+                r#"{"content":[{"type":"thinking","thinking":"d"}]}"#,
+                r#"{"reasoning_details":[{"type":"reasoning.text","text":"e"}]}"#,
+                r#"{"reasoning_content":"f"}"#,
+            ],
+            &["~a", "~b", "c", "~d", "~e", "~f"],
         ),
         (
             &[
@@ -111,14 +121,34 @@ fn reasoning_is_found_wherever_servers_put_it_and_told_once() {
             &[r#"{"reasoning_content":"\u00e9\n\"😀"}"#],
             &[r#"~\u00e9\n\"😀"#],
         ),
-        // A character that is split between two deltas, and one whose second half never comes.
+        // A character that is split between two deltas.
+        (
+            &[
+                r#"{"reasoning_content":"\ud83d"}"#,
+                r#"{"content":""}"#,
+                r#"{"reasoning_content":"\ude00"}"#,
+            ],
+            &[r"~\ud83d\ude00"],
+        ),
+        // One whose second half does not come before the text, or before the end.
+        (
+            &[r#"{"reasoning":"a\ud83d","content":"b"}"#],
+            &["~a", r"~\ufffd", "b"],
+        ),
         (
             &[
                 r#"{"reasoning_content":"\ud83d"}"#,
                 r#"{"content":"b"}"#,
                 r#"{"reasoning_content":"\ude00"}"#,
             ],
-            &["b", r"~\ud83d\ude00"],
+            &[r"~\ufffd", "b", r"~\ufffd"],
+        ),
+        (
+            &[
+                r#"{"reasoning_content":"\ud83d"}"#,
+                r#"{"content":"\ud83d"}"#,
+            ],
+            &[r"~\ufffd", r"\ufffd"],
         ),
         (
             &[r#"{"content":"b"}"#, r#"{"reasoning_content":"\ud83d"}"#],
@@ -203,6 +233,102 @@ fn responses_tells_summaries_by_paragraph_or_the_reasoning_itself() {
     for (stream, pieces) in table {
         assert_eq!(read(Api::Responses, &stream), told(pieces), "{stream}");
     }
+}
+
+/// An item of Responses in which the model thinks.
+fn item(fields: &str) -> String {
+    format!(r#"{{"type":"reasoning",{fields}}}"#)
+}
+
+/// The event that an item begins or is over.
+fn item_event(kind: &str, item: &str) -> String {
+    event(kind, &format!("\"output_index\":0,\"item\":{item}"))
+}
+
+#[test]
+fn each_reasoning_item_is_told_and_begins_a_paragraph() {
+    let added = item_event("response.output_item.added", &item(r#""summary":[]"#));
+    let done = |text: &str| {
+        let summary = format!(r#""summary":[{{"type":"summary_text","text":"{text}"}}]"#);
+        item_event("response.output_item.done", &item(&summary))
+    };
+    let delta = |name: &str, text: &str| {
+        let kind = format!("response.reasoning_{name}.delta");
+        event(&kind, &format!("\"delta\":\"{text}\""))
+    };
+    let (summary, raw) = (
+        |text| delta("summary_text", text),
+        |text| delta("text", text),
+    );
+    let text = event("response.output_text.delta", "\"delta\":\"x\"");
+    let completed = event(
+        "response.completed",
+        r#""response":{"status":"completed","output":[{"type":"reasoning","content":[{"type":"reasoning_text","text":"y"}]}]}"#,
+    );
+    let table: [(&[&str], &[&str]); 8] = [
+        (
+            &[
+                &added,
+                &raw("a"),
+                &raw("b"),
+                &done("ab"),
+                &added,
+                &raw("c"),
+                &raw("d"),
+                &done("cd"),
+            ],
+            &["~a", "~b", r"~\n\nc", "~d"],
+        ),
+        // Each item has the kind of text that it begins with.
+        (
+            &[
+                &added,
+                &raw("a"),
+                &summary("a"),
+                &added,
+                &summary("b"),
+                &raw("b"),
+                &text,
+            ],
+            &["~a", r"~\n\nb", "x"],
+        ),
+        // Items without a text, as a server sends that shows none.
+        (
+            &[&added, &done(""), &added, &raw("a"), &added, &added, &text],
+            &["~a", "x"],
+        ),
+        // A server without deltas, or without some of them.
+        (
+            &[&added, &done("a"), &added, &done("b"), &text],
+            &["~a", r"~\n\nb", "x"],
+        ),
+        (&[&done("a"), &text, &done("b")], &["~a", "x", r"~\n\nb"]),
+        (&[&added, &raw("a"), &added, &done("b")], &["~a", r"~\n\nb"]),
+        (&[&text, &completed], &["x", "~y"]),
+        // Half a character does not wait for the next item.
+        (
+            &[&added, &raw(r"\ud83d"), &added, &raw(r"\ude00")],
+            &[r"~\ufffd\n\n\ufffd"],
+        ),
+    ];
+    for (events, pieces) in table {
+        let stream = events.concat() + &completed;
+        assert_eq!(read(Api::Responses, &stream), told(pieces), "{stream}");
+    }
+}
+
+#[test]
+fn a_whole_response_tells_all_of_its_reasoning_by_paragraphs() {
+    let body = r#"{"status":"completed","output":[
+        {"type":"reasoning","summary":[{"type":"summary_text","text":"a"},{"type":"summary_text","text":""},{"type":"summary_text","text":"b"}]},
+        {"type":"reasoning","summary":[]},
+        {"type":"message","content":[{"type":"output_text","text":"x"}]},
+        {"type":"reasoning","content":[{"type":"reasoning_text","text":"c"}]}]}"#;
+    let whole = Api::Responses.parse_whole(body.as_bytes(), ModelSource::Client, true);
+    let mut relay = relay(Api::Responses, frames());
+    relay.answer_whole(&whole.expect("an answer"), 0);
+    let pieces = [r"~a\n\nb\n\nc", "x"];
+    assert_eq!(String::from_utf8_lossy(relay.output()), told(&pieces));
 }
 
 #[test]
@@ -401,6 +527,10 @@ fn reasoning_that_is_not_shown_is_counted_once_and_without_end() {
     let table = [
         (chat(&[&both, &both, r#"{"content":"Hi"}"#]), (2, 12)),
         (chat(&[half, rest]), (0, 4)),
+        (
+            chat(&[r#"{"reasoning":"ab"}"#, r#"{"reasoning_content":"c"}"#]),
+            (0, 3),
+        ),
         (
             chat(&[&long, &long, &long]),
             (0, MAX_REASONING_BYTES / 2 * 3),
