@@ -11,7 +11,7 @@ import { step } from "./lib/progress.mjs";
 import { VARIABLES } from "./lib/variables.mjs";
 import { list } from "./lib/voice.mjs";
 import { ensureLoggedIn, wrangler, wranglerOutput } from "./lib/wrangler.mjs";
-import { wranglerVars } from "./lib/wrangler-toml.mjs";
+import { bindsOwners, wranglerVars } from "./lib/wrangler-toml.mjs";
 
 /** What each secret is, for the person who is asked for it. */
 const SECRETS = {
@@ -33,10 +33,10 @@ async function deploy(args) {
   const options = optionsIn(args);
   await build();
   const vars = wranglerVars(options);
-  const needed = await ensureValid(vars);
+  const needed = await ensureValid(vars, bindsOwners(options));
   if (!options["dry-run"]) {
     await ensureLoggedIn();
-    await ensureSecrets(needed, options);
+    await ensureSecrets(needed, vars, options);
     for (const patient of patientsIn(vars)) await tellOfModel(patient, options);
   }
   const [program, programArgs, env] = wrangler(["deploy", ...args]);
@@ -66,9 +66,10 @@ function optionsIn(args) {
 /**
  * Makes sure that the built worker accepts the variables.
  * @param {Record<string, string>} vars
+ * @param {boolean} keeps whether it has the binding `OWNERS`
  * @returns {Promise<string[]>} the secrets that it also needs
  */
-async function ensureValid(vars) {
+async function ensureValid(vars, keeps) {
   const exposed = Object.keys(SECRETS).filter((name) => name in vars);
   if (exposed.length > 0) {
     throw new Failure(
@@ -79,7 +80,7 @@ async function ensureValid(vars) {
   for (const name of Object.keys(vars).filter((name) => !VARIABLES.includes(name))) {
     say(`Note: [vars] in wrangler.toml has ${name}, which the worker does not know.`);
   }
-  const told = await problemsWith(vars, { keeps: true });
+  const told = await problemsWith(vars, { keeps });
   const problems = told.filter((problem) => !ABOUT_NAMES.test(problem));
   const needed = Object.keys(SECRETS).filter((name) =>
     problems.some((problem) => problem.startsWith(`${name} is required`)),
@@ -94,15 +95,21 @@ async function ensureValid(vars) {
   return needed;
 }
 
-/** Makes sure that the deployment has its secrets, or gets them now. */
-async function ensureSecrets(needed, { config, env, name, "secrets-file": file }) {
+/** Makes sure that the deployment has its secrets, or gets them now, and none that the worker would refuse. */
+async function ensureSecrets(needed, vars, { config, env, name, "secrets-file": file }) {
   const target = Object.entries({ config, env, name }).flatMap(([option, value]) =>
     value ? [`--${option}`, value] : [],
   );
   const given = file ? Object.keys(secretsIn(file)) : [];
   const wanted = needed.filter((each) => !given.includes(each));
-  if (wanted.length === 0) return;
   const stored = await secretsOf(target);
+  if (!vars.FALLBACK_MODELS?.trim() && [...given, ...(stored ?? [])].includes("FALLBACK_API_KEY")) {
+    throw new Failure(
+      "The deployment has the secret FALLBACK_API_KEY, and [vars] in wrangler.toml has no FALLBACK_MODELS, without " +
+        "which the worker refuses it. Nothing was deployed. Set FALLBACK_MODELS there, or remove the secret: " +
+        `'npx wrangler ${["secret", "delete", "FALLBACK_API_KEY", ...target].join(" ")}'.`,
+    );
+  }
   const missing = wanted.filter((each) => !stored?.includes(each));
   if (missing.length === 0) return;
   const commands = missing.map(

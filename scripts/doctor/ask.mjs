@@ -106,7 +106,7 @@ const good = (text) => ({ verdict: "good", text });
  * The worker's own words have nothing of the server's. Of these, the log has names and numbers, free of secrets.
  */
 function failed({ error, detail, code }, cause) {
-  const reason = cause ? ` The log says: ${cause}.` : "";
+  const reason = cause ? ` The log says: ${cause.replace(/\.$/, "")}.` : "";
   return { verdict: "bad", text: `Streaming: ${error} (${code}). ${detail}${reason}` };
 }
 

@@ -8,8 +8,9 @@ const require = createRequire(import.meta.url);
 /**
  * The deployment's configuration.
  * @param {string} [path]
- * @returns {{ compatibility_date: string, name: string, vars?: Record<string, unknown>, assets?: { directory?: string },
- *   durable_objects?: { bindings?: { name?: string }[] }, env?: Record<string, { vars?: Record<string, unknown> }> }}
+ * @typedef {{ vars?: Record<string, unknown>, durable_objects?: { bindings?: { name?: string }[] } }} Section
+ * @returns {Section & { compatibility_date: string, name: string, assets?: { directory?: string },
+ *   env?: Record<string, Section> }}
  */
 export function wranglerConfig(path = join(ROOT, "wrangler.toml")) {
   // The parser comes with the node modules, which may not be installed when this file is loaded.
@@ -18,20 +19,31 @@ export function wranglerConfig(path = join(ROOT, "wrangler.toml")) {
 }
 
 /**
+ * What of it an environment has, which inherits neither variables nor bindings.
+ * @typedef {{ config?: string, env?: string }} Which the file, and the environment of wrangler's, as `[env.NAME]`
+ * @param {Which} which
+ */
+function sectionOf({ config: path, env }) {
+  const config = wranglerConfig(path);
+  return env ? (config.env?.[env] ?? {}) : config;
+}
+
+/**
  * Its `[vars]`, as the strings that the worker sees. The worker ignores tables and lists.
- * @param {{ config?: string, env?: string }} [options] the file, and the environment of wrangler's whose variables to
- *   take: `[env.NAME.vars]`
+ * @param {Which} [which]
  * @returns {Record<string, string>}
  */
-export function wranglerVars({ config: path, env: environment } = {}) {
-  const config = wranglerConfig(path);
-  const { vars: found = {} } = environment ? (config.env?.[environment] ?? {}) : config;
+export function wranglerVars(which = {}) {
+  const { vars: found = {} } = sectionOf(which);
   const vars = Object.entries(found).filter(([, value]) => typeof value !== "object");
   return Object.fromEntries(vars.map(([name, value]) => [name, String(value)]));
 }
 
-/** Whether it has the binding `OWNERS`, so that conversations are kept, and tokens counted. */
-export function bindsOwners() {
-  const { bindings = [] } = wranglerConfig().durable_objects ?? {};
+/**
+ * Whether it has the binding `OWNERS`, so that conversations are kept, and tokens counted.
+ * @param {Which} [which]
+ */
+export function bindsOwners(which = {}) {
+  const { bindings = [] } = sectionOf(which).durable_objects ?? {};
   return bindings.some(({ name }) => name === "OWNERS");
 }

@@ -10,21 +10,21 @@ pub(super) fn fallbacks(
     main: &Server,
     allows_http: bool,
 ) -> Fallbacks {
-    let models = variables.models("FALLBACK_MODELS");
-    let base_url = variables.base_url("FALLBACK_BASE_URL", allows_http);
-    let api_key = variables.key("FALLBACK_API_KEY");
-    if variables.value("FALLBACK_BASE_URL").is_some() {
-        for (name, why) in [
-            (
-                "FALLBACK_API_KEY",
-                "OPENAI_API_KEY is sent to no other server",
-            ),
-            ("FALLBACK_MODELS", "nothing else is asked there"),
-        ] {
-            if variables.value(name).is_none() {
-                let rule = format!("is required because FALLBACK_BASE_URL is set: {why}");
-                variables.problem(name, &rule);
-            }
+    const URL: &str = "FALLBACK_BASE_URL";
+    const KEY: &str = "FALLBACK_API_KEY";
+    const MODELS: &str = "FALLBACK_MODELS";
+    let models = variables.models(MODELS);
+    let base_url = variables.base_url(URL, allows_http);
+    let api_key = variables.key(KEY);
+    for (set, other, why) in [
+        (URL, KEY, "OPENAI_API_KEY is sent to no other server"),
+        (URL, MODELS, "nothing else is asked there"),
+        (KEY, MODELS, "nothing else is asked with it"),
+    ] {
+        let is_told = set == KEY && variables.value(URL).is_some();
+        if variables.value(set).is_some() && variables.value(other).is_none() && !is_told {
+            let rule = format!("is required because {set} is set: {why}");
+            variables.problem(other, &rule);
         }
     }
     let server = api_key.map(|api_key| Server {

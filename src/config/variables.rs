@@ -85,10 +85,8 @@ impl<'a> Variables<'a> {
                 .map(str::trim)
                 .filter(|name| !name.is_empty());
             let models: Vec<String> = names.map(str::to_owned).collect();
-            models
-                .iter()
-                .all(|name| is_model_name(name))
-                .then_some(models)
+            let are_valid = !models.is_empty() && models.iter().all(|name| is_model_name(name));
+            are_valid.then_some(models)
         });
         models.unwrap_or_default()
     }

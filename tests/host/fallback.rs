@@ -250,11 +250,14 @@ fn a_server_of_its_own_needs_a_key_of_its_own_and_something_to_ask() {
     let no_key = "FALLBACK_API_KEY is required because FALLBACK_BASE_URL is set: OPENAI_API_KEY is sent to no other server.";
     let no_models = "FALLBACK_MODELS is required because FALLBACK_BASE_URL is set: nothing else is asked there.";
     assert_eq!(problems(&[models, url]), [no_key]);
+    let no_use = "FALLBACK_MODELS is required because FALLBACK_API_KEY is set: nothing else is asked with it.";
     assert_eq!(problems(&[url, key]), [no_models]);
+    assert_eq!(problems(&[key]), [no_use]);
     assert_eq!(problems(&[url]), [no_key, no_models]);
     let fallbacks = |variables: &[_]| config(variables).target.fallbacks;
     assert!(fallbacks(&[]).is_empty());
-    assert!(fallbacks(&[key]).is_empty(), "a secret may stay behind");
+    let blank = [url.0, key.0, models.0].map(|name| (name, " "));
+    assert!(fallbacks(&blank).is_empty());
     let server = fallbacks(&[models, url, key]).server.expect("a server");
     assert_eq!(server.base_url.join(""), url.1);
     assert_eq!(server.api_key.expose(), key.1);
@@ -272,6 +275,7 @@ fn a_server_of_its_own_needs_a_key_of_its_own_and_something_to_ask() {
 fn an_invalid_fallback_is_named_with_its_rule_and_never_shown() {
     for (name, value) in [
         ("FALLBACK_MODELS", "a b"),
+        ("FALLBACK_MODELS", " , ,"),
         ("FALLBACK_BASE_URL", "http://models.lan/v1"),
         ("FALLBACK_API_KEY", "canary key"),
     ] {

@@ -16,6 +16,8 @@ const OUR_SECRETS = [
   { name: "ACCESS_TOKENS", type: "secret_text" },
 ];
 const listed = (...secrets) => ({ "secret list": { out: JSON.stringify(secrets, null, 2) } });
+/** The binding of the objects that keep and count. */
+const OWNERS = '[[durable_objects.bindings]]\nname = "OWNERS"\nclass_name = "Owner"\n';
 const DEPLOYS = { deploy: { out: "Deployed.\n" } };
 
 /** Runs it with a fake wrangler that gives these answers, or with the real one when there are none. */
@@ -157,6 +159,12 @@ const WRONG = [
     [/^ {2}LOG_LEVEL must/m],
   ],
   [
+    "a budget wants the binding that counts, which an environment does not inherit",
+    `${OWNERS}[env.staging.vars]\nDAILY_TOKENS = 1000\n`,
+    ["--env", "staging"],
+    [/^ {2}DAILY_TOKENS needs the binding OWNERS/m],
+  ],
+  [
     "a secret in the file is refused",
     '[vars]\nACCESS_TOKENS = "me:0123456789abcdef"\n',
     [],
@@ -178,9 +186,26 @@ test("a fallback at another server needs a secret of its own", async () => {
 
 test("budgets are accepted, by name too: whose tokens there are is a secret", async () => {
   const budgets = 'DAILY_TOKENS = "phone=0,*=200000"\nPRICES = "*=1/2"\nMONTHLY_COST = "5"\n';
-  const config = configOf(`[vars]\n${budgets}`);
+  const config = configOf(`[vars]\n${budgets}${OWNERS}`);
   const { code, words } = await deploy(["--config", config, "--dry-run"], DEPLOYS);
   assert.equal(code, 0, words);
+});
+
+test("a key for fallbacks that there are none of is told before the worker refuses it", async () => {
+  const secret = "FALLBACK_API_KEY";
+  const file = join(folder, "left.json");
+  const ours = { OPENAI_API_KEY: "sk-x", ACCESS_TOKENS: "me:0123456789abcdef" };
+  writeFileSync(file, JSON.stringify({ ...ours, [secret]: "sk-y" }));
+  for (const [args, stored] of [
+    [[], [...OUR_SECRETS, { name: secret }]],
+    [["--secrets-file", file], []],
+  ]) {
+    const answers = { ...LOGGED_IN, ...listed(...stored), ...DEPLOYS };
+    const { code, words, calls } = await deploy(["--config", HERE, ...args], answers);
+    assert.equal(code, 1);
+    assert.match(words, /has no FALLBACK_MODELS, .*'npx wrangler secret delete FALLBACK_API_KEY --config/);
+    assert.ok(!calls.some((call) => call.startsWith("deploy")));
+  }
 });
 
 for (const [rule, toml, args, patterns] of WRONG) {

@@ -56,6 +56,12 @@ for (const [what, answers, code, line] of [
     1,
     /^✗ Streaming: .+ \(upstream_quota\)\. .+ The log says: upstream status 429, code insufficient_quota.*\.$/,
   ],
+  [
+    "a broken connection, whose reason is a sentence already",
+    (call) => call.reset(),
+    1,
+    /^✗ Streaming: .+ \(upstream_unreachable\)\. .+ The log says: Network connection lost\.$/,
+  ],
 ]) {
   test(`an answer of ${what}`, async () => {
     const end = await said(answers);
