@@ -6,6 +6,9 @@ use super::spent::Spent;
 /// The first word of an entry that reserves.
 const RESERVE: &str = "reserve";
 
+/// The first word of an entry that tells who answers.
+const ANSWERED: &str = "answered";
+
 /// The first word of an entry that tells the end.
 const CLOSE: &str = "close";
 
@@ -18,6 +21,13 @@ pub enum Entry<'a> {
         name: &'a str,
         /// What it may cost.
         reservation: Reservation<'a>,
+    },
+    /// A fallback gives it.
+    Answered {
+        /// That of its reservation.
+        id: &'a str,
+        /// The model that gives it.
+        model: &'a str,
     },
     /// It is over.
     Close {
@@ -42,6 +52,7 @@ impl<'a> Entry<'a> {
                 } = reservation;
                 format!("{RESERVE} {id} {name} {model} {sent_tokens} {max_tokens} {expires_ms}")
             }
+            Self::Answered { id, model } => format!("{ANSWERED} {id} {model}"),
             Self::Close { id, spent } => {
                 let mut text = format!("{CLOSE} {id}");
                 if let Some((model, spent)) = spent {
@@ -70,6 +81,7 @@ impl<'a> Entry<'a> {
                     expires_ms: number(6)?,
                 },
             }),
+            [ANSWERED, id, model] => Some(Self::Answered { id, model }),
             [CLOSE, id] => Some(Self::Close { id, spent: None }),
             [CLOSE, id, model, _, _, _, _, _, _] => {
                 let numbers = [

@@ -17,7 +17,7 @@ use crate::time::DAY_MS;
 pub struct Reservation<'a> {
     /// A fresh id that begins with its time, so that ids are in the order of their time.
     pub id: &'a str,
-    /// The model to ask.
+    /// The model to ask, or the fallback that answers.
     pub model: &'a str,
     /// Tokens that are sent, by estimate.
     pub sent_tokens: u64,
@@ -86,6 +86,18 @@ impl<D: Database> Store<D> {
             new.expires_ms.into(),
         ];
         self.database.write(&[Statement::new(RESERVE, values)])
+    }
+
+    /// Notes the model that gives a stateless answer. If nobody tells the end, it counts under this one.
+    ///
+    /// # Errors
+    ///
+    /// The database's; then it counts under the model that was asked for.
+    pub fn give(&self, id: &str, model: &str) -> Result<(), D::Error> {
+        const GIVE: &str =
+            "UPDATE reservations SET model = ?2 WHERE id = ?1 AND counted_day IS NULL";
+        self.database
+            .write(&[Statement::new(GIVE, [id.into(), model.into()])])
     }
 
     /// Counts a stateless answer, or that nothing came of it. Of what is told twice, the first time counts.

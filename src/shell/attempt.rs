@@ -14,6 +14,7 @@ use super::first_event::{ClientGone, FirstEvent};
 use super::runtime::js::{self, header};
 use super::runtime::streams::Source;
 use super::runtime::wait::{Interrupted, Waiting};
+use super::sale::Sale;
 use crate::api::error::ErrorCode;
 use crate::api::request::ChatRequest;
 use crate::config::Config;
@@ -92,6 +93,8 @@ impl Missed {
 pub(super) struct Watch<'a> {
     /// Aborts a call whose headers have not come, where the end of the request does not.
     pub(super) signal: Option<&'a AbortSignal>,
+    /// Told which fallback answers.
+    pub(super) sale: Option<&'a Sale>,
     /// Told that a model has accepted the request: its success status came. Told `false` if it has failed after all.
     pub(super) accepted: &'a dyn Fn(&str, bool),
 }

@@ -92,6 +92,7 @@ impl Chat {
         }
         let watch = Watch {
             signal: None,
+            sale: sale.as_ref(),
             accepted: &|_, _| {},
         };
         let upstream = upstream::open(exchange, config, &chat, watch, waiting).await?;

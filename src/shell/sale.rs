@@ -131,6 +131,20 @@ impl Sale {
         Spent::of(was_left.then(Seen::default), self.ceiling)
     }
 
+    /// Tells that a fallback gives the answer, where something is reserved for it: if this process dies, nothing else is
+    /// told. It is tried once.
+    pub(super) async fn tell_model(&self, exchange: &Exchange, waiting: &mut Waiting) {
+        let model = exchange.model().unwrap_or(&self.model);
+        if self.is_reserved && model != self.model {
+            let answered = Entry::Answered {
+                id: &self.id,
+                model,
+            };
+            // The end tells it again.
+            let _ = self.send(exchange, &answered, waiting).await;
+        }
+    }
+
     /// Tells what the answer has cost, or that nothing came of it. It is tried twice; the object counts it once.
     pub(super) async fn tell(
         self,

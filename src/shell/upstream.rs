@@ -45,6 +45,9 @@ pub(super) async fn open(
                 if isolate.has_fallbacks() {
                     let model = upstream.model.clone();
                     exchange.answered_by.get_or_init(|| model);
+                    if let Some(sale) = watch.sale {
+                        sale.tell_model(exchange, waiting).await;
+                    }
                 }
                 return Ok(upstream);
             }

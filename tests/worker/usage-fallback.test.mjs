@@ -4,6 +4,7 @@ import test, { beforeEach } from "node:test";
 import { CLOCK, pass } from "../support/clock.mjs";
 import { startWorker } from "../support/harness.mjs";
 import { startKept } from "../support/kept.mjs";
+import { changeObjects } from "../support/kept-disk.mjs";
 import { Person } from "../support/person.mjs";
 import { estimate, sentTokens, usageOf, usageOnce } from "../support/spending.mjs";
 import { delta, done, event, finish, startUpstream, usage } from "../support/upstream.mjs";
@@ -192,6 +193,29 @@ test("kept: a conversation that is deleted in mid-answer has cost what its fallb
   const [{ model, answers, estimated }, ...more] = modelsOf(await usageOf(me));
   assert.deepEqual([model, answers, estimated, more], ["second", 1, true, []]);
 });
+
+const BUYERS = { ...BODIES, "kept by the nameless": BODIES.kept };
+
+for (const [kind, body] of Object.entries(BUYERS)) {
+  test(`${kind}: an answer with a budget that a crash cuts off counts under the fallback that gave it`, async () => {
+    const token = kind === "kept by the nameless" ? "0123456789abcdef" : undefined;
+    const server = await startKept({
+      ...COMMON,
+      DAILY_TOKENS: "100000",
+      ...(token && { ACCESS_TOKENS: token }),
+    });
+    const me = new Person(server, token);
+    upstream.script(overloaded, (call) => call.write(delta("Hello, world")));
+    const reply = await me.ask(body());
+    await reply.next();
+    await server.kill();
+    // As if the time had passed.
+    changeObjects(server.folder, "UPDATE reservations SET expires_ms = expires_ms - 600000");
+    await server.start();
+    const [{ model, answers, estimated }, ...more] = modelsOf(await usageOf(me));
+    assert.deepEqual([model, answers, estimated, more], ["second", 1, true, []]);
+  });
+}
 
 test("kept: an answer that a crash cuts off is told and counted with the model that gave it", async () => {
   const server = await startKept(COMMON);

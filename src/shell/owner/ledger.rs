@@ -85,6 +85,10 @@ fn enter(
             store.reserve(&reservation).map_err(store_failed)?;
             Ok(left.map(|left| (LEFT_HEADER, left.to_string())))
         }
+        Entry::Answered { id, model } => {
+            let noted = object.store()?.give(id, model);
+            noted.map(|()| None).map_err(store_failed)
+        }
         Entry::Close { id, spent } => {
             let closed = object.store()?.close(id, spent, js::now_ms());
             closed.map(|()| None).map_err(store_failed)

@@ -72,6 +72,7 @@ pub(super) async fn write(
     };
     let watch = Watch {
         signal: signal.as_ref(),
+        sale: sale.as_ref(),
         accepted: &|model, is_accepted| {
             note_accepted(&answer, &object, &exchange, &chat.model, model, is_accepted);
         },

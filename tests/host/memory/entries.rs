@@ -15,6 +15,11 @@ const RESERVE: Entry<'_> = Entry::Reserve {
     },
 };
 
+const ANSWERED: Entry<'_> = Entry::Answered {
+    id: "0001-a",
+    model: "gpt-4",
+};
+
 const CLOSE: Entry<'_> = Entry::Close {
     id: "0001-a",
     spent: Some((
@@ -37,14 +42,14 @@ const CLOSE_UNSPENT: Entry<'_> = Entry::Close {
 
 #[test]
 fn an_entry_is_read_as_it_was_written() {
-    for entry in [RESERVE, CLOSE, CLOSE_UNSPENT] {
+    for entry in [RESERVE, ANSWERED, CLOSE, CLOSE_UNSPENT] {
         assert_eq!(Entry::parse(&entry.encode()), Some(entry));
     }
 }
 
 #[test]
 fn an_entry_with_a_word_missing_added_or_broken_is_none() {
-    for entry in [RESERVE, CLOSE, CLOSE_UNSPENT] {
+    for entry in [RESERVE, ANSWERED, CLOSE, CLOSE_UNSPENT] {
         let text = entry.encode();
         assert_eq!(Entry::parse(&format!("{text} 1")), None, "{text}");
         assert_eq!(Entry::parse(&format!("un{text}")), None, "{text}");

@@ -458,6 +458,22 @@ fn a_reservation_that_nobody_ends_is_spent_and_the_truth_takes_its_place_all_the
 }
 
 #[test]
+fn a_reservation_that_nobody_ends_is_spent_under_the_model_that_was_told_by_then() {
+    let store = store();
+    reserve(&store, "a", NOW);
+    reserve(&store, "b", NOW + 1);
+    for id in ["a", "unknown"] {
+        store.give(id, "other").expect("a note");
+    }
+    // The other model has no price.
+    assert_eq!(standing(&store, NOW), [(30, 0), (30, 0), RESERVED]);
+    // It is counted already.
+    store.give("a", "gpt-4").expect("a note");
+    store.close("a", None, NOW).expect("an end");
+    assert_eq!(standing(&store, NOW), [NOTHING, NOTHING, RESERVED]);
+}
+
+#[test]
 fn what_nothing_came_of_gives_back_what_was_reserved_even_if_it_was_spent_by_then() {
     for expires_ms in [NOW, NOW + 1] {
         let store = store();
