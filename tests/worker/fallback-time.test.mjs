@@ -121,6 +121,17 @@ for (const [how, asking] of Object.entries(asks)) {
     assert.partialDeepStrictEqual(endingOf(await read(await response)), answeredBy("third-model"));
   });
 
+  test(`${how}: an error whose body does not end counts by its status at the end of its model's share`, async () => {
+    const { call: first, response } = await asking();
+    first.open(500, { "content-type": "application/json" }).write('{"error":');
+    await pass(app, TIMEOUT / 3 - MILLISECOND);
+    assert.equal(upstream.calls.length, 1, "not before");
+    await pass(app, MILLISECOND);
+    answerWell(await upstream.nextCall());
+    assert.partialDeepStrictEqual(endingOf(await read(await response)), answeredBy("second-model"));
+    assert.equal(await within(first.closed, "the end of the call"), "aborted");
+  });
+
   test(`${how}: a client that leaves or stops while the second model is asked ends its call, and no other is asked`, async () => {
     const client = new AbortController();
     const answerId = crypto.randomUUID();
