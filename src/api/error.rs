@@ -65,7 +65,7 @@ pub enum ErrorCode {
     TooManyAnswers,
     /// The process that wrote a kept answer died.
     Interrupted,
-    /// The store of conversations cannot be read or written.
+    /// The store of conversations and counts cannot be read or written.
     StoreUnavailable,
     /// The client's budget is used up.
     BudgetExhausted,
@@ -246,8 +246,8 @@ impl ErrorCode {
                 "This service stopped while the answer was being written. The text so far is kept. Ask again for a new answer.",
             ),
             Self::StoreUnavailable => (
-                "Conversations cannot be reached",
-                "This service could not read or write its conversations. Try again in a moment. If you run this service, check its log.",
+                "Stored data cannot be reached",
+                "This service could not read or write its conversations or its counts of use. Try again in a moment. If you run this service, check its log.",
             ),
             Self::BudgetExhausted => (
                 "Budget used up",

@@ -104,8 +104,8 @@ const ERRORS = {
     "This service stopped while the answer was being written. The text so far is kept. Ask again for a new answer.",
   ],
   store_unavailable: [
-    "Conversations cannot be reached",
-    "This service could not read or write its conversations. Try again in a moment. If you run this service, check its log.",
+    "Stored data cannot be reached",
+    "This service could not read or write its conversations or its counts of use. Try again in a moment. If you run this service, check its log.",
   ],
   budget_exhausted: [
     "Budget used up",

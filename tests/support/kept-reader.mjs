@@ -13,9 +13,9 @@ export const INTERRUPTED = {
 
 /** What the final frame of an answer says that could not be stored, and the body of a request that failed so. */
 export const STORE_UNAVAILABLE = {
-  error: "Conversations cannot be reached",
+  error: "Stored data cannot be reached",
   detail:
-    "This service could not read or write its conversations. Try again in a moment. If you run this service, check its log.",
+    "This service could not read or write its conversations or its counts of use. Try again in a moment. If you run this service, check its log.",
   code: "store_unavailable",
 };
 
