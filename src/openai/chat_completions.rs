@@ -83,10 +83,11 @@ fn delta_of<'a>(choice: &Fields<'a>) -> Result<Delta<'a>, Malformed> {
         // The old Completions API calls it `text`.
         texts = Texts::of(choice.get("text"))?;
     }
-    let of = |name| reasoning::of_message(&choice.object(name)?);
-    let mut reasoning = of("delta");
+    let delta = choice.object("delta").unwrap_or_default();
+    let mut reasoning = reasoning::of_message(&delta);
     if reasoning.is_none() {
-        reasoning = of("message");
+        let message = choice.object("message");
+        reasoning = message.and_then(|message| reasoning::of_message(&message));
         if reasoning.is_some() && extent == Extent::Delta && texts.is_empty() {
             extent = Extent::Part(None);
         }
@@ -100,6 +101,8 @@ fn delta_of<'a>(choice: &Fields<'a>) -> Result<Delta<'a>, Malformed> {
         refusal: texts.refusal,
         extent,
         ending: reason.map(Ended::from),
+        // Some of its reasoning is encrypted.
+        shows_work: delta.non_blank("reasoning_details").is_some(),
         ..Delta::default()
     })
 }

@@ -22,9 +22,9 @@ const TEXTS: [&str; 4] = ["thinking", "text", "summary", "content"];
 
 /// The reasoning in a delta or a message of Chat Completions.
 pub(super) fn of_message<'a>(message: &Fields<'a>) -> Option<Reasoning<'a>> {
-    let mut names = FIELDS.iter();
-    let named = names.find_map(|name| text(message.get(name)?, MAX_DEPTH));
-    let text = named.or_else(|| {
+    let mut fields = FIELDS.iter();
+    let told = fields.find_map(|name| text(message.get(name)?, MAX_DEPTH));
+    let text = told.or_else(|| {
         let mut thinking = None;
         for part in json::list(message.get("content")?)? {
             let kind = Fields::parse(part).and_then(|part| part.text("type"));
@@ -81,9 +81,10 @@ fn text(json: &str, depth: u8) -> Option<Cow<'_, str>> {
             let mut all = None;
             for part in json::list(json)? {
                 let text = text(part, depth);
-                match part.contains("\"summary_text\"") {
-                    true => join_paragraph(&mut all, text),
-                    false => join(&mut all, text),
+                if part.contains("\"summary_text\"") {
+                    join_paragraph(&mut all, text);
+                } else {
+                    join(&mut all, text);
                 }
             }
             all

@@ -113,7 +113,12 @@ fn about_response<'a>(
     match kind {
         "response.failed" | "response.cancelled" | "response.canceled" | "response.error" => {
             let report = response.or(fields.get("error")).unwrap_or_default();
-            Ok(Meaning::failed(failure(report)))
+            let usage = Fields::parse(report).and_then(|report| event::usage(report.get("usage")));
+            Ok(Meaning::Delta(Delta {
+                usage,
+                ending: Some(Ended::Failed(Box::new(failure(report)))),
+                ..Delta::default()
+            }))
         }
         "response.completed" | "response.done" | "response.incomplete" => {
             let json = response.ok_or(Malformed)?;

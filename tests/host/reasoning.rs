@@ -517,6 +517,35 @@ fn seen_bytes(api: Api, stream: &str, shows_reasoning: bool) -> (usize, usize) {
 }
 
 #[test]
+fn encrypted_reasoning_shows_work_and_an_empty_list_of_it_does_not() {
+    for (details, is_at_work) in [
+        ("[]", false),
+        ("null", false),
+        (r#"[{"type":"reasoning.encrypted","data":"x"}]"#, true),
+    ] {
+        let mut relay = relay(Api::ChatCompletions, frames());
+        let delta = format!(r#"{{"role":"assistant","reasoning_details":{details}}}"#);
+        let events = chat(&[&delta]);
+        let (begin, _) = events.split_once("\n\n").expect("an event");
+        relay.handle(Input::Chunk(format!("{begin}\n\n").as_bytes()), 0);
+        assert_eq!(relay.is_at_work(), is_at_work, "{details}");
+    }
+}
+
+#[test]
+fn the_tokens_that_a_failed_response_tells_are_kept() {
+    for kind in ["response.failed", "response.cancelled"] {
+        let usage = r#""usage":{"input_tokens":100,"output_tokens":300}"#;
+        let error = r#""status":"failed","error":{"code":"server_error"}"#;
+        let failed = event(kind, &format!("\"response\":{{{error},{usage}}}"));
+        let mut relay = relay(Api::Responses, frames());
+        relay.handle(Input::Chunk(failed.as_bytes()), 0);
+        let told = relay.usage().expect("a usage");
+        assert_eq!((told.input_tokens, told.output_tokens), (100, 300));
+    }
+}
+
+#[test]
 fn reasoning_that_is_not_shown_is_counted_once_and_without_end() {
     let thought = |text: &str| format!(r#"{{"reasoning_content":"{text}","reasoning":"{text}"}}"#);
     let both = thought("Grüß");

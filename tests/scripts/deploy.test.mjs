@@ -203,7 +203,10 @@ test("a key for fallbacks that there are none of is told before the worker refus
     const answers = { ...LOGGED_IN, ...listed(...stored), ...DEPLOYS };
     const { code, words, calls } = await deploy(["--config", HERE, ...args], answers);
     assert.equal(code, 1);
-    assert.match(words, /has no FALLBACK_MODELS, .*'npx wrangler secret delete FALLBACK_API_KEY --config/);
+    assert.match(
+      words,
+      /has no FALLBACK_MODELS, .*'npx wrangler secret delete FALLBACK_API_KEY --config/,
+    );
     assert.ok(!calls.some((call) => call.startsWith("deploy")));
   }
 });

@@ -204,6 +204,11 @@ test("a model that shows that it is at work has begun, also where its reasoning 
     ["reasoning_content", app, reasoning({ reasoning_content: "Hm" })],
     ["reasoning", app, reasoning({ reasoning: "Hm" })],
     [
+      "encrypted reasoning",
+      app,
+      reasoning({ content: "", reasoning_details: [{ type: "reasoning.encrypted", data: "x" }] }),
+    ],
+    [
       "an item of reasoning",
       responses,
       responseEvent("response.output_item.added", { output_index: 0, item: { type: "reasoning" } }),
