@@ -141,7 +141,8 @@ impl Report {
 
     /// Where the error first mentions a parameter.
     pub(super) fn first_mention(&self, param: &str) -> Option<usize> {
-        let goes_on = |letter: char| letter.is_ascii_alphanumeric() || letter == '_';
+        // The names of some models have `-reasoning` or `-thinking` in them.
+        let goes_on = |letter: char| letter.is_ascii_alphanumeric() || matches!(letter, '_' | '-');
         let mut mentions = self.texts.match_indices(param);
         let mention = mentions.find(|(at, _)| {
             let before = self.texts.get(..*at).unwrap_or_default();
