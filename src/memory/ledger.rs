@@ -12,6 +12,10 @@ use crate::api::budget::{Amount, Spending, Standing};
 use crate::api::day;
 use crate::time::DAY_MS;
 
+/// How long a reservation that was counted is kept, in days: a machine that slept meanwhile may still tell its end. Only
+/// those that a dead process left are kept so long.
+const KEPT_DAYS: u64 = 31;
+
 /// A stateless answer that is about to run.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub struct Reservation<'a> {
@@ -146,10 +150,10 @@ impl<D: Database> Store<D> {
         const SHORTEN: &str = "UPDATE reservations SET expires_ms = ?2 WHERE id = ?1";
         const COUNTED: &str = "UPDATE reservations SET counted_day = ?2 WHERE id = ?1";
         const OLD: &str = "DELETE FROM reservations WHERE counted_day < ?1";
-        let yesterday = day::day_of(now_ms).saturating_sub(1);
+        let oldest = day::day_of(now_ms).saturating_sub(KEPT_DAYS);
         let latest_ms = now_ms.saturating_add(spending.longest_ms);
         // It comes first, for the end of those that are counted now may still be told, however late it is.
-        let mut statements = vec![Statement::new(OLD, [yesterday.into()])];
+        let mut statements = vec![Statement::new(OLD, [oldest.into()])];
         for mut row in rows(&self.database, EXPIRED, &[now_ms.into(), latest_ms.into()])? {
             let (id, expires_ms, model) = (row.text(), row.number(), row.text());
             if expires_ms > now_ms {

@@ -62,27 +62,30 @@ impl Spent {
             bytes => estimate(bytes),
         };
         let usage = told.unwrap_or_default();
+        let cached_tokens = usage.cached_tokens.unwrap_or_default();
+        let told_reasoning = usage.reasoning_tokens.unwrap_or_default();
         // Some servers have reasoning in the total alone.
         let beside_input = usage.total_tokens.saturating_sub(usage.input_tokens);
-        let told_output = usage.output_tokens.max(beside_input);
+        let told_output = with_part(usage.output_tokens.max(beside_input), told_reasoning);
+        let told_input = with_part(usage.input_tokens, cached_tokens);
         if told.is_some() && (end == End::Complete || told_output >= output_tokens) {
             return Some(Self {
-                input_tokens: usage.input_tokens,
+                input_tokens: told_input,
                 output_tokens: told_output,
-                cached_tokens: usage.cached_tokens.unwrap_or_default(),
-                reasoning_tokens: usage.reasoning_tokens.unwrap_or_default(),
+                cached_tokens,
+                reasoning_tokens: told_reasoning,
                 ..Self::default()
             });
         }
         let may_have_thought = end == End::Left && reasoning_bytes == 0;
         let unseen = ceiling.max_tokens.saturating_sub(output_tokens);
         Some(Self {
-            input_tokens: match usage.input_tokens {
+            input_tokens: match told_input {
                 0 => ceiling.sent_tokens,
                 told => told,
             },
             output_tokens,
-            cached_tokens: usage.cached_tokens.unwrap_or_default(),
+            cached_tokens,
             reasoning_tokens: 0,
             is_estimated: true,
             most_unseen: if may_have_thought { unseen } else { 0 },
@@ -119,6 +122,15 @@ impl Spent {
             is_estimated: estimated > 0,
             most_unseen,
         }
+    }
+}
+
+/// A count with its part. What is larger than the whole is no part of it: some servers tell it beside.
+fn with_part(whole: u64, part: u64) -> u64 {
+    if part > whole {
+        whole.saturating_add(part)
+    } else {
+        whole
     }
 }
 

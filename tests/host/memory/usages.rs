@@ -208,6 +208,17 @@ fn an_answer_counts_with_what_was_told_unless_more_was_seen_or_may_have_been_tho
         let output = Spent::of(Some(seen), CEILING).map(|spent| spent.output_tokens);
         assert_eq!(output, Some(expected));
     }
+    // Others tell reasoning, or what was cached, beside the count that it should be a part of.
+    for (reasoning, cached, expected) in [(5, 7, (7, 5)), (6, 7, (7, 11)), (5, 8, (15, 5))] {
+        let told = Some(Usage {
+            reasoning_tokens: Some(reasoning),
+            cached_tokens: Some(cached),
+            ..early(5)
+        });
+        let seen = Seen { told, ..untold(4) };
+        let spent = Spent::of(Some(seen), CEILING).expect("a count");
+        assert_eq!((spent.input_tokens, spent.output_tokens), expected);
+    }
     // An input of nothing is what a server tells that does not know it.
     let unknown = Usage {
         input_tokens: 0,
@@ -528,10 +539,10 @@ fn days_and_months_end_at_midnight_and_later_ones_count_when_the_clock_is_set_ba
 }
 
 #[test]
-fn what_is_kept_of_stateless_answers_goes_after_a_day_or_two() {
+fn what_is_kept_of_stateless_answers_goes_after_a_day_or_a_month() {
     let database = Sqlite::new();
     let kept = open(&database);
-    for days in 0..10 {
+    for days in 0..40 {
         let now_ms = NOW + days * DAY_MS;
         let id = id_of(now_ms, "x");
         kept.close(&id, Some(("gpt-4", SPENT)), now_ms)
@@ -545,8 +556,26 @@ fn what_is_kept_of_stateless_answers_goes_after_a_day_or_two() {
     );
     assert_eq!(
         database.shown("SELECT count(*) FROM reservations"),
-        ["[Integer(2)]"]
+        ["[Integer(32)]"]
     );
+}
+
+#[test]
+fn the_truth_takes_the_place_of_what_was_spent_while_the_machine_slept_for_days() {
+    let store = store();
+    reserve(&store, "a", NOW);
+    let awake_ms = NOW + 4 * DAY_MS;
+    standing(&store, awake_ms);
+    // Another one is counted a moment later.
+    reserve(&store, "b", awake_ms);
+    standing(&store, awake_ms);
+    for id in ["a", "b"] {
+        store
+            .close(id, Some(("gpt-4", SPENT)), awake_ms)
+            .expect("an end");
+    }
+    let both = (2 * TRUTH.0, 2 * TRUTH.1);
+    assert_eq!(standing(&store, NOW), [both, both, NOTHING]);
 }
 
 #[test]
