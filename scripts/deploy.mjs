@@ -1,6 +1,6 @@
 import { readFileSync } from "node:fs";
 import { parseArgs } from "node:util";
-import { problemsWith } from "./lib/assistant.mjs";
+import { isAboutNames, problemsWith } from "./lib/assistant.mjs";
 import { build } from "./lib/build.mjs";
 import { devVars } from "./lib/dev-vars.mjs";
 import { examine, lines, patientsIn } from "./lib/doctor.mjs";
@@ -19,9 +19,6 @@ const SECRETS = {
   FALLBACK_API_KEY: "the key for the server of FALLBACK_BASE_URL",
   ACCESS_TOKENS: "me:TOKEN, with a TOKEN from 'openssl rand -hex 32'",
 };
-
-/** A budget by name cannot be checked: whose tokens there are is a secret that nobody can read. */
-const ABOUT_NAMES = /names of ACCESS_TOKENS/;
 
 /** An address on the machine that asks for it. */
 const LOOPBACK = /^https?:\/\/(localhost|127\.[\d.]+|\[::1\])(?=[:/]|$)/i;
@@ -81,7 +78,8 @@ async function ensureValid(vars, keeps) {
     say(`Note: [vars] in wrangler.toml has ${name}, which the worker does not know.`);
   }
   const told = await problemsWith(vars, { keeps });
-  const problems = told.filter((problem) => !ABOUT_NAMES.test(problem));
+  // A budget by name cannot be checked: whose tokens there are is a secret that nobody can read.
+  const problems = told.filter((problem) => !isAboutNames(problem));
   const needed = Object.keys(SECRETS).filter((name) =>
     problems.some((problem) => problem.startsWith(`${name} is required`)),
   );

@@ -72,3 +72,6 @@ export async function problemsWith(env, { keeps }) {
     removeTemporary(folder);
   }
 }
+
+/** Whether what is wrong is a budget of a name that no token has. @param {string} problem */
+export const isAboutNames = (problem) => /names of ACCESS_TOKENS/.test(problem);

@@ -91,7 +91,8 @@ impl LimitsByName {
         names.filter(|name| *name != "*")
     }
 
-    fn of(&self, name: &str) -> Option<u64> {
+    /// The limit of a name, if it has one.
+    pub fn of(&self, name: &str) -> Option<u64> {
         let named = |name: &str| self.0.iter().find(|(other, _)| other == name);
         let found = named(name).or_else(|| named("*"));
         found.map(|(_, limit)| *limit)

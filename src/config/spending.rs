@@ -1,7 +1,7 @@
 //! What answers may cost: `PRICES`, and the budgets.
 
 use super::variables::Variables;
-use crate::api::access::AccessTokens;
+use crate::api::access::{ANONYMOUS_OWNER, AccessTokens};
 use crate::api::budget::{KINDS, LimitsByName, Spending, Unit};
 use crate::api::money::Prices;
 use crate::api::request::Rules;
@@ -39,7 +39,8 @@ pub(super) fn spending(
     }
 }
 
-/// A budget of a name that nobody has is a slip of the pen: whoever was meant would spend without it.
+/// A budget of a name that nobody has is a slip of the pen: whoever was meant would spend without it. Where there are no
+/// tokens, all are anonymous: then it is none as long as those have a limit.
 pub(super) fn check_names(
     variables: &mut Variables<'_>,
     spending: &Spending,
@@ -50,6 +51,9 @@ pub(super) fn check_names(
         return;
     }
     for (kind, limits) in KINDS.iter().zip(&spending.limits) {
+        if tokens.is_empty() && limits.of(ANONYMOUS_OWNER).is_some() {
+            continue;
+        }
         if limits.names().any(|name| !tokens.has_account(name)) {
             let rule = "must name only names of ACCESS_TOKENS, anonymous for those without one, and * for every other name";
             variables.problem(&kind.variable(), rule);

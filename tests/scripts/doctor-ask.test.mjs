@@ -92,6 +92,13 @@ test("budgets are for people, and change nothing", async () => {
   assert.equal(code, 0);
 });
 
+test("budgets of names are the deployment's, whose tokens are not known here", async () => {
+  const budgets = { DAILY_TOKENS: "phone=0,*=200000", MONTHLY_TOKENS: "me=3000000" };
+  const { code, line } = await said((call) => call.end(...answer("1 ", "2")), budgets);
+  assert.match(line, /^✓ Streaming works/);
+  assert.equal(code, 0);
+});
+
 test("Ctrl-C ends it, and is no fault of the server's", async () => {
   const { upstream, script } = await ask(undefined);
   await upstream.nextCall();

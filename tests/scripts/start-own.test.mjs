@@ -169,14 +169,16 @@ test("conversations are kept even without tokens, unless .dev.vars says otherwis
   }
 });
 
-test("a budget is no mistake: wrangler.toml binds what counts", async () => {
-  const { env, calls } = fakeWrangler({ dev: { out: "" } });
-  const folder = checkout({ devVars: { OPENAI_API_KEY: KEY, DAILY_TOKENS: "1000" } });
-  const all = { ...env, PORT: `${await freePort()}` };
-  const script = startScript("start.mjs", { folder, env: all });
-  await script.end();
-  assert.equal(calls().length, 1, script.words.join("\n"));
-  assert.doesNotMatch(script.words.join("\n"), /DAILY_TOKENS/);
+test("a budget is no mistake, not even of the deployment's names: wrangler.toml binds what counts", async () => {
+  for (const budget of ["1000", "phone=0,*=1000"]) {
+    const { env, calls } = fakeWrangler({ dev: { out: "" } });
+    const folder = checkout({ devVars: { OPENAI_API_KEY: KEY, DAILY_TOKENS: budget } });
+    const all = { ...env, PORT: `${await freePort()}` };
+    const script = startScript("start.mjs", { folder, env: all });
+    await script.end();
+    assert.equal(calls().length, 1, script.words.join("\n"));
+    assert.doesNotMatch(script.words.join("\n"), /DAILY_TOKENS/);
+  }
 });
 
 /** Starts it with a configuration that cannot work, and returns what it says before it ends. */
