@@ -141,7 +141,7 @@ impl Report {
 
     /// Where the error first mentions a parameter.
     pub(super) fn first_mention(&self, param: &str) -> Option<usize> {
-        // The names of some models have `-reasoning` or `-thinking` in them.
+        // The names of some models have `-reasoning`, `-thinking` or `:thinking` in them.
         let goes_on = |letter: char| letter.is_ascii_alphanumeric() || matches!(letter, '_' | '-');
         let mut mentions = self.texts.match_indices(param);
         let mention = mentions.find(|(at, _)| {
@@ -150,7 +150,7 @@ impl Report {
                 .texts
                 .get(at.saturating_add(param.len())..)
                 .unwrap_or_default();
-            !before.ends_with(goes_on) && !after.starts_with(goes_on)
+            !before.ends_with(goes_on) && !before.ends_with(':') && !after.starts_with(goes_on)
         });
         mention.map(|(at, _)| at)
     }
