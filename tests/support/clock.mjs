@@ -19,6 +19,7 @@ const timers = new Map();
 let nowMs = Date.parse("${START}");
 let lastId = 0;
 let onArmed = () => {};
+let onCleared = () => {};
 
 Date.now = () => nowMs;
 Math.random = () => 0;
@@ -44,6 +45,7 @@ globalThis.setTimeout = (callback, delayMs, ...args) => {
 globalThis.clearTimeout = (id) => {
   timers.get(id)?.settle(false);
   timers.delete(id);
+  onCleared(id);
 };
 
 async function pass(ms) {
@@ -53,8 +55,12 @@ async function pass(ms) {
     if (timer === undefined || timer.dueMs > untilMs) break;
     timers.delete(id);
     nowMs = Math.max(nowMs, timer.dueMs);
+    // A request that ends at this moment, for another reason, clears its timer and never runs what was due.
+    const isCleared = new Promise((resolve) => {
+      onCleared = (cleared) => cleared === id && resolve();
+    });
     timer.settle(true);
-    await timer.ran;
+    await patiently(Promise.race([timer.ran, isCleared]));
   }
   nowMs = untilMs;
 }
