@@ -22,6 +22,9 @@ import { versionsOf } from "./turns.js";
  * - `kept`, `detail: { keeper }`: it is known who keeps the conversations, or that has changed
  *
  * Other parts may send `changed` and `removed`, too.
+ *
+ * @typedef {(conversation: Conversation, transcript: Transcript) => boolean} Way Leads to a place in a conversation that
+ *   is shown, if it is there.
  */
 export class Page extends EventTarget {
   /** Who keeps the conversations. @type {Promise<import("./keep/choose.js").Keeper>} */
@@ -85,10 +88,15 @@ export class Page extends EventTarget {
     return this.#conversations.areAtRest;
   }
 
-  /** Shows a conversation that is in the list, or a new one. @param {string} [id] */
-  open(id) {
+  /**
+   * Shows a conversation that is in the list, or a new one.
+   *
+   * @param {string} [id]
+   * @param {Way} [way] leads to a place in it
+   */
+  open(id, way) {
     this.#router.go(id);
-    this.#show(id, { isListed: true });
+    this.#show(id, true, way);
   }
 
   /** Shows what could not be shown without the access token, now that there is one. */
@@ -187,7 +195,7 @@ export class Page extends EventTarget {
     return conversation;
   }
 
-  #show(id, { isListed = false } = {}) {
+  #show(id, isListed = false, way = undefined) {
     this.#isUnreachable = false;
     const left = this.#shown;
     this.#shown = undefined;
@@ -200,20 +208,28 @@ export class Page extends EventTarget {
     this.#router.title();
     this.#tell("opened", { id });
     if (id === undefined) this.#transcript.welcome();
-    else if (isId(id)) this.#openKept(id, isListed);
+    else if (isId(id)) this.#openKept(id, isListed, way);
     else this.#notices.missing(false);
   }
 
-  #openKept(id, isListed) {
+  #openKept(id, isListed, way) {
     const conversation = this.#conversations.get(id) ?? this.#conversation(id);
     this.#shown = conversation;
-    if (conversation.exchanges.length > 0) this.#showPath();
-    else this.#opening = this.#load(conversation, isListed);
-    if (!this.#opening) this.#lookout.look();
-    this.#transcript.restorePosition();
+    if (conversation.exchanges.length === 0) {
+      this.#opening = this.#load(conversation, isListed, way);
+      return;
+    }
+    this.#showPath();
+    this.#lookout.look();
+    this.#goTo(way);
   }
 
-  async #load(conversation, isListed) {
+  /** Goes to a place in the conversation, or to where the person goes on. @param {Way} [way] */
+  #goTo(way) {
+    if (!way?.(this.#shown, this.#transcript)) this.#transcript.restorePosition();
+  }
+
+  async #load(conversation, isListed, way) {
     this.#transcript.loading();
     try {
       await conversation.load();
@@ -225,7 +241,7 @@ export class Page extends EventTarget {
     }
     if (this.#shown !== conversation) return;
     this.#opening = undefined;
-    this.#transcript.restorePosition();
+    this.#goTo(way);
   }
 
   #failed(error) {

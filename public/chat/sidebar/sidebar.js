@@ -1,3 +1,4 @@
+import { inTime } from "../late.js";
 import { Frame } from "./frame.js";
 import { ConversationList } from "./list.js";
 import { Listing } from "./listing.js";
@@ -10,6 +11,9 @@ import { Toast } from "./toast.js";
 /** How often the list is read again while an answer is running, which may be on another device. */
 const RUNNING_MS = 10_000;
 
+/** How long what a search has found waits for the file that marks it. */
+const FINDING_MS = 1000;
+
 const KEPT_HERE = "Kept in this browser only";
 
 /** The kept conversations: the list with its search, and what can be done with each of them. */
@@ -20,6 +24,8 @@ export class Sidebar {
   #all;
   /** What a search has found. @type {Listing | undefined} */
   #found;
+  /** Shows what a search has found. It is loaded with the first search. @type {typeof import("./finding.js") | undefined} */
+  #finding;
   /** @type {string | undefined} */
   #openId;
   /** The conversation that was open when it was deleted. @type {string | undefined} */
@@ -32,7 +38,7 @@ export class Sidebar {
     this.#toast.moveTo(place);
   });
   #list = new ConversationList({
-    onOpen: (id) => this.#open(id),
+    onOpen: (summary) => this.#open(summary),
     onMenu: (row) => this.#menu.toggle(row.button, (name, byKey) => this.#act(row, name, byKey)),
   });
   #notes;
@@ -69,7 +75,7 @@ export class Sidebar {
       link.addEventListener("click", (event) => {
         if (event.ctrlKey || event.metaKey || event.shiftKey || event.altKey) return;
         event.preventDefault();
-        this.#open(undefined);
+        this.#open();
       });
     }
     addEventListener("keydown", (event) => this.#pressed(event));
@@ -152,7 +158,10 @@ export class Sidebar {
     if (!this.#keeper) return;
     const found = new Listing(this.#keeper, { query, signal });
     try {
+      // Without it, what is found is listed all the same.
+      const finding = inTime(import("./finding.js"), FINDING_MS).catch(() => undefined);
       await found.more();
+      this.#finding = await finding;
     } catch (error) {
       if (!signal.aborted) this.#notes.failed(error);
       return;
@@ -169,7 +178,8 @@ export class Sidebar {
     if (!listing || document.querySelector(".rename")) return;
     const { query, isComplete, isCopy } = listing;
     const shown = listing.summaries.filter(({ id }) => !this.#removals.isHidden(id));
-    this.#list.show(shown, { query, openId: this.#openId });
+    const showText = query ? this.#finding?.showFound : undefined;
+    this.#list.show(shown, { openId: this.#openId, query, showText });
     this.#notes.listed({ count: shown.length, isComplete, isCopy, query });
     this.#watch();
   }
@@ -181,9 +191,9 @@ export class Sidebar {
     if (isRunning && !document.hidden) this.#timer = setTimeout(() => this.refresh(), RUNNING_MS);
   }
 
-  #open(id) {
+  #open({ id, snippet } = {}) {
     this.#frame.closeSheet();
-    this.#page.open(id);
+    this.#page.open(id, snippet && this.#finding?.wayTo(this.#found.query, snippet));
   }
 
   #opened(id) {

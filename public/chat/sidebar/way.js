@@ -1,0 +1,128 @@
+import { findIn, textOf } from "../keep/search.js";
+import { foundIn } from "./found.js";
+
+/** Where a conversation's text is. Beside it are buttons and names. */
+const TEXTS = ".question p, .answer";
+const NO_TEXT = ".code-head, button";
+
+/** What is marked in one exchange. Nobody looks at more. */
+const MOST_MARKS = 500;
+
+/** In so many animation frames, an answer of any length is drawn. */
+const MOST_FRAMES = 300;
+
+/** So many frames on, what has come into sight has its real height. */
+const SETTLED_FRAMES = 4;
+
+/**
+ * The way to what a search has found in a conversation.
+ *
+ * @param {string} query
+ * @param {string} snippet what the list has shown of it
+ * @returns {import("../page.js").Way}
+ */
+export function wayTo(query, snippet) {
+  return (conversation, transcript) => {
+    const exchange = foundBy(query, snippet, conversation);
+    if (!exchange) return false;
+    if (!conversation.path.includes(exchange)) conversation.choose(exchange);
+    point(transcript.stayAt(exchange).element);
+    showWords(exchange, query, transcript);
+    return true;
+  };
+}
+
+/**
+ * The exchange that the list has shown; of several that say the same, one that is shown.
+ *
+ * @param {string} query
+ * @param {string} snippet
+ * @param {{ exchanges: Exchange[], path: Exchange[] }} conversation
+ * @returns {Exchange | undefined} none if only the title was found
+ *
+ * @typedef {import("../turns.js").Exchange} Exchange
+ */
+export function foundBy(query, snippet, { exchanges, path }) {
+  const sought = lineOf(snippet.replace(/^…|…$/g, ""));
+  const shown = exchanges.filter(({ question, answer }) =>
+    lineOf(textOf(question, answer)).includes(sought),
+  );
+  let found = findIn(query, shown);
+  if (found.length === 0) found = findIn(query, exchanges);
+  return found.findLast((each) => path.includes(each)) ?? found.at(-1);
+}
+
+function lineOf(text) {
+  return text.replace(/[\s\p{Cc}]+/gu, " ").trim();
+}
+
+/** Marks an exchange for a moment. Screen readers and the keyboard go on from there. @param {HTMLElement} element */
+function point(element) {
+  element.classList.add("found");
+  element.scrollIntoView({ block: "nearest" });
+  element.tabIndex = -1;
+  element.focus({ preventScroll: true });
+  element.addEventListener("animationend", () => element.classList.remove("found"), { once: true });
+}
+
+/** Marks the words in an exchange, and has the rarest of them in sight. */
+async function showWords(exchange, query, transcript) {
+  const view = transcript.stayAt(exchange);
+  const { element } = view;
+  for (let frame = 0; frame < MOST_FRAMES && !view.draw(); frame += 1) await nextFrame();
+  const ranges = rangesIn(element, query);
+  mark(ranges.map(({ range }) => range));
+  const target = rarest(ranges);
+  for (let frame = 0; target && element.isConnected && frame < SETTLED_FRAMES; frame += 1) {
+    transcript.stayAt(exchange);
+    reveal(target);
+    await nextFrame();
+  }
+}
+
+/** @returns {{ range: Range, sought: string }[]} */
+function rangesIn(element, query) {
+  const ranges = [];
+  for (const part of element.querySelectorAll(TEXTS)) {
+    const nodes = document.createTreeWalker(part, NodeFilter.SHOW_TEXT);
+    for (let node = nodes.nextNode(); node && ranges.length < MOST_MARKS; node = nodes.nextNode()) {
+      if (node.parentElement.closest(NO_TEXT)) continue;
+      for (const { word, index, sought } of foundIn(node.data, query)) {
+        const range = new Range();
+        range.setStart(node, index);
+        range.setEnd(node, index + word.length);
+        ranges.push({ range, sought });
+      }
+    }
+  }
+  return ranges;
+}
+
+/** The first place of the word that is found least often. What is folded away has no place. @returns {Range | undefined} */
+function rarest(ranges) {
+  const seen = ranges.filter(({ range }) => range.getClientRects().length > 0);
+  const countOf = (word) => seen.filter(({ sought }) => sought === word).length;
+  const [rare] = [...new Set(seen.map(({ sought }) => sought))].sort(
+    (a, b) => countOf(a) - countOf(b),
+  );
+  return seen.find(({ sought }) => sought === rare)?.range;
+}
+
+/** Has a place in sight, with something above it. @param {Range} range */
+function reveal(range) {
+  const scroller = document.querySelector("#scroller");
+  const { top, bottom, height } = scroller.getBoundingClientRect();
+  const place = range.getBoundingClientRect();
+  if (place.top < top || place.bottom > bottom) scroller.scrollTop += place.top - top - height / 3;
+}
+
+/** Marks words until the next click, in browsers that can without touching the text. @param {Range[]} ranges */
+function mark(ranges) {
+  if (!globalThis.Highlight) return;
+  CSS.highlights.set("found", new Highlight(...ranges));
+  addEventListener("click", () => CSS.highlights.delete("found"), { once: true });
+}
+
+function nextFrame() {
+  return new Promise(requestAnimationFrame);
+}
