@@ -38,6 +38,7 @@ const LATER = [
   "chat/account/settings-dialog.js",
   "chat/sidebar/download.js",
   "chat/sidebar/finding.js",
+  "chat/sidebar/swipe.js",
 ];
 
 /** How all that runs in a browser is built. */

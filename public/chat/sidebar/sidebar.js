@@ -96,6 +96,11 @@ export class Sidebar {
     this.#toast.tell(text);
   }
 
+  /** Says what is being waited for, if that takes long. */
+  during(text, coming) {
+    return this.#toast.during(text, coming);
+  }
+
   /** Resolves when nothing is waiting to be deleted any more. */
   settle() {
     return this.#removals.settle();
@@ -236,8 +241,8 @@ export class Sidebar {
 
   async #export({ id, title }) {
     try {
-      const { download, fileName } = await import("./download.js");
-      const text = await this.#keeper.markdown(id);
+      const parts = Promise.all([inTime(import("./download.js")), this.#keeper.markdown(id)]);
+      const [{ download, fileName }, text] = await this.during("Exporting…", parts);
       download(new Blob([text], { type: "text/markdown;charset=utf-8" }), fileName(title, "md"));
     } catch (error) {
       this.#fail("The conversation could not be exported.", error);
