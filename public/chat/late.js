@@ -1,4 +1,4 @@
-import { ChatError, newId, NO_CONNECTION } from "./api.js";
+import { ChatError, NO_CONNECTION, newId } from "./api.js";
 
 /** How long a file may take that somebody waits for. */
 const LOADING_MS = 10_000;

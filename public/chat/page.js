@@ -35,8 +35,10 @@ export class Page extends EventTarget {
   #composer;
   #isKeeperKnown = true;
   #standardModel;
-  /** What was written here in the open conversation, and not sent. */
+  /** What was written here, and not sent. */
   #written = "";
+  /** The conversation that it is written in: in the place of one that is gone, a new one. @type {string | undefined} */
+  #writtenIn;
   #router = new Router((id) => this.#show(id));
   #conversations = new Conversations();
   /** @type {Conversation | undefined} */
@@ -131,7 +133,7 @@ export class Page extends EventTarget {
   /** Saves what the person has begun to write. */
   draft(text) {
     this.#written = text;
-    saveDraft(this.openId, text);
+    saveDraft(this.#writtenIn, text);
   }
 
   /** Another tab may have put its own words in the place of these. */
@@ -161,6 +163,7 @@ export class Page extends EventTarget {
   #begin() {
     this.#isUnreachable = false;
     const id = newId();
+    this.#writtenIn = id;
     const conversation = this.#conversation(id);
     this.#router.go(id, { replace: true });
     this.#tell("opened", { id });
@@ -204,6 +207,7 @@ export class Page extends EventTarget {
     this.#transcript.clear();
     this.#composer.text = loadDraft(id);
     this.#written = "";
+    this.#writtenIn = id;
     this.#composer.setBusy(false);
     this.#router.title();
     this.#tell("opened", { id });
@@ -273,7 +277,7 @@ export class Page extends EventTarget {
 
   /** Gives the person back what is not asked in a conversation. @param {string[]} words */
   #giveBack(id, words) {
-    if (id === this.openId) this.#composer.giveBack(...words);
+    if (id === this.#writtenIn) this.#composer.giveBack(...words);
     else saveDraft(id, together(...words, loadDraft(id)));
   }
 
@@ -300,9 +304,12 @@ export class Page extends EventTarget {
     conversation.close();
     if (isShown) this.#close();
     this.#tell("removed", { id });
-    if (!isShown) return this.#giveBack(undefined, [words]);
-    this.#composer.text = words;
-    this.draft(words);
+    if (isShown) {
+      this.#writtenIn = undefined;
+      this.#composer.text = loadDraft();
+    }
+    this.#giveBack(undefined, [words]);
+    if (!isShown) return;
     this.#notices[wasThere ? "gone" : "missing"](words !== "");
   }
 
