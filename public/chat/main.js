@@ -25,7 +25,7 @@ let settings;
 async function openSettings() {
   try {
     const part = inTime(import("./account/settings-dialog.js"));
-    const { SettingsDialog } = await sidebar.during("Loading the settings…", part);
+    const { SettingsDialog } = await sidebar.toast.during("Loading the settings…", part);
     settings ??= new SettingsDialog(page, {
       onSaved: () => models.show(),
       onRemovedAll: () => sidebar.reset(),
@@ -34,7 +34,9 @@ async function openSettings() {
     });
     settings.open(models);
   } catch {
-    sidebar.tell("The settings could not be loaded. Check that you are online, then try again.");
+    sidebar.toast.tell(
+      "The settings could not be loaded. Check that you are online, then try again.",
+    );
   }
 }
 

@@ -32,10 +32,11 @@ export class Sidebar {
   #closedId;
   #timer = 0;
   #menu = new Menu(document.querySelector("#row-menu"));
-  #toast = new Toast();
+  /** Short messages, of other parts too. */
+  toast = new Toast();
   #frame = new Frame((place) => {
     this.#menu.close();
-    this.#toast.moveTo(place);
+    this.toast.moveTo(place);
   });
   #list = new ConversationList({
     onOpen: (summary) => this.#open(summary),
@@ -43,7 +44,7 @@ export class Sidebar {
   });
   #notes;
   #search;
-  #removals = new Removals(this.#toast, {
+  #removals = new Removals(this.toast, {
     remove: (id) => this.#keeper.remove(id),
     onUndo: (id) => this.#restore(id),
     onRemoved: (id) => this.#tell("removed", { id }),
@@ -91,16 +92,6 @@ export class Sidebar {
     this.#begin();
   }
 
-  /** Says something in a short message. @param {string} text */
-  tell(text) {
-    this.#toast.tell(text);
-  }
-
-  /** Says what is being waited for, if that takes long. */
-  during(text, coming) {
-    return this.#toast.during(text, coming);
-  }
-
   /** Resolves when nothing is waiting to be deleted any more. */
   settle() {
     return this.#removals.settle();
@@ -134,7 +125,7 @@ export class Sidebar {
     keeper.onTrouble?.((trouble) => {
       note.hidden = !trouble && keeper.kind !== "browser";
       note.textContent = trouble || KEPT_HERE;
-      if (trouble) this.#toast.tell(trouble);
+      if (trouble) this.toast.tell(trouble);
     });
     this.#removals.resume();
     this.#begin();
@@ -242,7 +233,7 @@ export class Sidebar {
   async #export({ id, title }) {
     try {
       const parts = Promise.all([inTime(import("./download.js")), this.#keeper.markdown(id)]);
-      const [{ download, fileName }, text] = await this.during("Exporting…", parts);
+      const [{ download, fileName }, text] = await this.toast.during("Exporting…", parts);
       download(new Blob([text], { type: "text/markdown;charset=utf-8" }), fileName(title, "md"));
     } catch (error) {
       this.#fail("The conversation could not be exported.", error);
@@ -256,7 +247,7 @@ export class Sidebar {
     this.#closedId = id === this.#openId ? id : undefined;
     if (this.#closedId) this.#page.open(undefined);
     // By keyboard, Undo could not be reached in time.
-    if (byKey) this.#toast.focus(() => neighbour?.focus());
+    if (byKey) this.toast.focus(() => neighbour?.focus());
     else if (!this.#closedId) neighbour?.focus();
   }
 
@@ -268,7 +259,7 @@ export class Sidebar {
 
   #fail(what, error) {
     this.#show();
-    this.#toast.tell(`${what} ${explain(error)}`);
+    this.toast.tell(`${what} ${explain(error)}`);
   }
 
   #tell(type, detail) {
