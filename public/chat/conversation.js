@@ -232,9 +232,12 @@ export class Conversation {
     this.send(exchange);
   }
 
+  /** The id of another answer to a question: the first that the page does not know. */
   #idAfter({ answerId }) {
-    const known = new Set(this.exchanges.map((each) => each.answerId));
-    return idAfter(answerId, (id) => known.has(id) || this.#unwanted.has(id));
+    const next = idAfter(answerId);
+    const isTaken =
+      this.#unwanted.has(next) || this.exchanges.some((each) => each.answerId === next);
+    return isTaken ? this.#idAfter({ answerId: next }) : next;
   }
 
   /** @param {import("./keep/server.js").KeptConversation} kept */

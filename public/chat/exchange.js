@@ -28,22 +28,17 @@ export function newExchange(question, parent, answerId = newId()) {
 }
 
 /**
- * The id of another answer in the place of one. It follows from what is known, so that all tabs and devices that ask again
- * at the same time ask for the same answer, which is bought once.
+ * The id of the answer to ask for in the place of one. It follows from what is known, so that all tabs and devices that
+ * ask again at the same time ask for the same answer, which is bought once.
  *
  * @param {string} answerId
- * @param {(id: string) => boolean} isTaken
  */
-export function idAfter(answerId, isTaken) {
-  let id = answerId;
-  do {
-    const [, start, end] = id.match(/^(.{24})([0-9a-f]{12})$/) ?? [];
-    // One that another client has chosen may look like anything.
-    if (end === undefined) return newId();
-    const next = (Number.parseInt(end, 16) + 1) % 2 ** 48;
-    id = start + next.toString(16).padStart(12, "0");
-  } while (isTaken(id));
-  return id;
+export function idAfter(answerId) {
+  const next = answerId.replace(/(?<=^.{24})[0-9a-f]{12}$/, (end) =>
+    ((Number(`0x${end}`) + 1) % 2 ** 48).toString(16).padStart(12, "0"),
+  );
+  // One that another client has chosen may look like anything.
+  return next === answerId ? newId() : next;
 }
 
 /** @param {Exchange} exchange @param {import("./answer-stream.js").Frame} frame the final one */
