@@ -1,6 +1,6 @@
 import { actionsOn } from "./actions.js";
 import { newId } from "./api.js";
-import { loadDraft, saveDraft, together, unkeptWords } from "./asks.js";
+import { unkeptWords } from "./asks.js";
 import { Conversation } from "./conversation.js";
 import { Conversations } from "./conversations.js";
 import { chooseKeeper } from "./keep/choose.js";
@@ -12,6 +12,7 @@ import { seenSince } from "./seen.js";
 import { save } from "./store.js";
 import { Transcript } from "./transcript.js";
 import { versionsOf } from "./turns.js";
+import { Written } from "./written.js";
 
 /**
  * What the page shows, and what its parts know of each other. Events:
@@ -35,10 +36,7 @@ export class Page extends EventTarget {
   #composer;
   #isKeeperKnown = true;
   #standardModel;
-  /** What was written here, and not sent. */
-  #written = "";
-  /** The conversation that it is written in: in the place of one that is gone, a new one. @type {string | undefined} */
-  #writtenIn;
+  #written;
   #router = new Router((id) => this.#show(id));
   #conversations = new Conversations();
   /** @type {Conversation | undefined} */
@@ -68,10 +66,11 @@ export class Page extends EventTarget {
       onSignIn: () => api.signIn(),
     });
     this.#composer = composer;
+    this.#written = new Written(composer);
     this.#standardModel = standardModel;
     this.addEventListener("changed", ({ detail }) => this.#renamed(detail.summary));
     this.addEventListener("removed", ({ detail }) => this.#forget(detail.id));
-    globalThis.addEventListener("pagehide", () => this.#saveAgain());
+    globalThis.addEventListener("pagehide", () => this.#shown?.saveEdits());
   }
 
   /** Begins: finds out who keeps the conversations, and shows the one in the address. */
@@ -132,19 +131,12 @@ export class Page extends EventTarget {
 
   /** Saves what the person has begun to write. */
   draft(text) {
-    this.#written = text;
-    saveDraft(this.#writtenIn, text);
-  }
-
-  /** Another tab may have put its own words in the place of these. */
-  #saveAgain() {
-    if (this.#written) this.draft(this.#written);
-    this.#shown?.saveEdits();
+    this.#written.save(text);
   }
 
   /** Leaves nothing in this browser of conversations that somebody else keeps. */
   async forgetAll() {
-    this.#written = "";
+    this.#written.save("");
     this.#conversations.forgetAll();
     save("kept-by", undefined);
     await copies.clear();
@@ -163,7 +155,7 @@ export class Page extends EventTarget {
   #begin() {
     this.#isUnreachable = false;
     const id = newId();
-    this.#writtenIn = id;
+    this.#written.show(id);
     const conversation = this.#conversation(id);
     this.#router.go(id, { replace: true });
     this.#tell("opened", { id });
@@ -187,7 +179,7 @@ export class Page extends EventTarget {
       },
       onSummary: () => this.#tell("changed", { summary: conversation.summary }),
       onGone: () => this.#gone(conversation),
-      onUnasked: (questions) => this.#giveBack(id, questions),
+      onUnasked: (questions) => this.#written.giveBack(id, questions),
       standardModel: this.#standardModel,
       switchToBrowser: async () => {
         this.#chooseKeeper();
@@ -205,9 +197,7 @@ export class Page extends EventTarget {
     this.#opening = undefined;
     if (left) this.#conversations.leave(left);
     this.#transcript.clear();
-    this.#composer.text = loadDraft(id);
-    this.#written = "";
-    this.#writtenIn = id;
+    this.#written.show(id);
     this.#composer.setBusy(false);
     this.#router.title();
     this.#tell("opened", { id });
@@ -275,12 +265,6 @@ export class Page extends EventTarget {
     this.#composer.giveBack(words);
   }
 
-  /** Gives the person back what is not asked in a conversation. @param {string[]} words */
-  #giveBack(id, words) {
-    if (id === this.#writtenIn) this.#composer.giveBack(...words);
-    else saveDraft(id, together(...words, loadDraft(id)));
-  }
-
   /** Takes in what has happened to the open conversation elsewhere. */
   async #look() {
     const conversation = this.#shown;
@@ -304,13 +288,10 @@ export class Page extends EventTarget {
     conversation.close();
     if (isShown) this.#close();
     this.#tell("removed", { id });
-    if (isShown) {
-      this.#writtenIn = undefined;
-      this.#composer.text = loadDraft();
-    }
-    this.#giveBack(undefined, [words]);
-    if (!isShown) return;
-    this.#notices[wasThere ? "gone" : "missing"](words !== "");
+    // In its place, a new one begins.
+    if (isShown) this.#written.show();
+    this.#written.giveBack(undefined, [words]);
+    if (isShown) this.#notices[wasThere ? "gone" : "missing"](words !== "");
   }
 
   /** Shows the open conversation no more. What is sent now begins a new one. */
