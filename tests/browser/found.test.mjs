@@ -124,6 +124,9 @@ for (const [who, open] of [
     await isInSight(page, "weir");
     assert.equal(await focusedText(page), "Question 5");
     assert.equal(await page.locator(".exchange").count(), COUNT);
+    // Code that gets its colours keeps its marks.
+    await page.locator(".exchange .c-string", { hasText: "weir" }).waitFor();
+    await isInSight(page, "weir");
     await page.locator(".exchange.found").waitFor({ state: "detached" });
     // The next click ends the marks, and the end is one click away.
     await page.getByRole("button", { name: "Jump to latest" }).click();

@@ -5,6 +5,9 @@ import { foundIn } from "./found.js";
 const TEXTS = ".question p, .answer";
 const NO_TEXT = ".code-head, button";
 
+/** What the style sheet calls the marks. */
+const NAME = "found";
+
 /** What is marked in one exchange. Nobody looks at more. */
 const MOST_MARKS = 500;
 
@@ -65,42 +68,65 @@ function point(element) {
   element.addEventListener("animationend", () => element.classList.remove("found"), { once: true });
 }
 
-/** Marks the words in an exchange, and has the rarest of them in sight. */
+/** Marks the words in an exchange until the next click, and has the rarest of them in sight. */
 async function showWords(exchange, query, transcript) {
   const view = transcript.stayAt(exchange);
   const { element } = view;
-  for (let frame = 0; frame < MOST_FRAMES && !view.draw(); frame += 1) await nextFrame();
-  const ranges = rangesIn(element, query);
-  mark(ranges.map(({ range }) => range));
-  const target = rarest(ranges);
-  for (let frame = 0; target && element.isConnected && frame < SETTLED_FRAMES; frame += 1) {
+  for (let frame = 0; frame < MOST_FRAMES; frame += 1) {
+    // The first time, also because the click that has led here is no next one.
+    await nextFrame();
+    if (view.draw()) break;
+  }
+  if (!element.isConnected) return;
+  let found = markIn(element, query);
+  // Code is drawn anew with its colours.
+  const redrawn = new MutationObserver(() => {
+    found = markIn(element, query);
+  });
+  if (view.isEnded) redrawn.observe(element, { childList: true, subtree: true });
+  const unmark = () => {
+    redrawn.disconnect();
+    if (CSS.highlights?.get(NAME) === found.marks) CSS.highlights?.delete(NAME);
+  };
+  addEventListener("click", unmark, { once: true });
+  for (let frame = 0; element.isConnected && frame < SETTLED_FRAMES; frame += 1) {
+    const target = rarest(found.places);
+    if (!target) return;
     transcript.stayAt(exchange);
     reveal(target);
     await nextFrame();
   }
 }
 
+/** Marks words, in browsers that can without touching the text. */
+function markIn(element, query) {
+  const places = placesIn(element, query);
+  const marks = globalThis.Highlight && new Highlight(...places.map(({ range }) => range));
+  if (marks) CSS.highlights.set(NAME, marks);
+  return { places, marks };
+}
+
 /** @returns {{ range: Range, sought: string }[]} */
-function rangesIn(element, query) {
-  const ranges = [];
+function placesIn(element, query) {
+  const places = [];
   for (const part of element.querySelectorAll(TEXTS)) {
     const nodes = document.createTreeWalker(part, NodeFilter.SHOW_TEXT);
-    for (let node = nodes.nextNode(); node && ranges.length < MOST_MARKS; node = nodes.nextNode()) {
+    for (let node = nodes.nextNode(); node && places.length < MOST_MARKS; node = nodes.nextNode()) {
       if (node.parentElement.closest(NO_TEXT)) continue;
       for (const { word, index, sought } of foundIn(node.data, query)) {
         const range = new Range();
         range.setStart(node, index);
         range.setEnd(node, index + word.length);
-        ranges.push({ range, sought });
+        places.push({ range, sought });
       }
     }
   }
-  return ranges;
+  return places;
 }
 
 /** The first place of the word that is found least often. What is folded away has no place. @returns {Range | undefined} */
-function rarest(ranges) {
-  const seen = ranges.filter(({ range }) => range.getClientRects().length > 0);
+function rarest(places) {
+  const seen = places.filter(({ range }) => range.getClientRects().length > 0);
   const countOf = (word) => seen.filter(({ sought }) => sought === word).length;
   const [rare] = [...new Set(seen.map(({ sought }) => sought))].sort(
     (a, b) => countOf(a) - countOf(b),
@@ -114,13 +140,6 @@ function reveal(range) {
   const { top, bottom, height } = scroller.getBoundingClientRect();
   const place = range.getBoundingClientRect();
   if (place.top < top || place.bottom > bottom) scroller.scrollTop += place.top - top - height / 3;
-}
-
-/** Marks words until the next click, in browsers that can without touching the text. @param {Range[]} ranges */
-function mark(ranges) {
-  if (!globalThis.Highlight) return;
-  CSS.highlights.set("found", new Highlight(...ranges));
-  addEventListener("click", () => CSS.highlights.delete("found"), { once: true });
 }
 
 function nextFrame() {
