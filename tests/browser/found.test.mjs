@@ -27,6 +27,7 @@ const ASKED = Array.from({ length: COUNT }, (_, at) => ({
 }));
 ASKED[5].answer = `${LONG}\n\n\`\`\`js\nconst there = "the old weir";\n\`\`\`\n\n${LONG}`;
 ASKED[6].message = "And *culverts*?";
+ASKED[8].answer = "<think>Is a lock like a sluice?</think>Yes.";
 /** Another version of the seventh question: what came later follows it, and not the one with the culverts. */
 ASKED.splice(7, 0, { message: "And bridges?", answer: LONG, after: 5 });
 for (const each of ASKED.slice(8)) each.after += 1;
@@ -141,6 +142,13 @@ for (const [who, open] of [
     assert.equal(await focusedText(page), "And *culverts*?");
     const versions = exchangeOn(page).versionsOf("question");
     assert.equal(await versions.locator("span").textContent(), "1/2");
+  });
+
+  test(`kept by ${who}: what was found in a model's thoughts alone is unfolded`, async (t) => {
+    const page = await open(t);
+    await openFound(page, "sluice");
+    await isInSight(page, "sluice");
+    assert.equal(await focusedText(page), "Question 8");
   });
 
   test(`kept by ${who}: what only the title says leads to the end`, async (t) => {

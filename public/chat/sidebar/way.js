@@ -79,7 +79,7 @@ async function showWords(exchange, query, transcript) {
   }
   if (!element.isConnected) return;
   let found = markIn(element, query);
-  // Code is drawn anew with its colours.
+  // Code is drawn anew with its colours, and what is folded when it is opened.
   const redrawn = new MutationObserver(() => {
     found = markIn(element, query);
   });
@@ -89,11 +89,17 @@ async function showWords(exchange, query, transcript) {
     if (CSS.highlights?.get(NAME) === found.marks) CSS.highlights?.delete(NAME);
   };
   addEventListener("click", unmark, { once: true });
-  for (let frame = 0; element.isConnected && frame < SETTLED_FRAMES; frame += 1) {
-    const target = rarest(found.places);
-    if (!target) return;
-    transcript.stayAt(exchange);
-    reveal(target);
+  // What the model thought is drawn when it is unfolded.
+  const fold = element.querySelector(".thinking");
+  if (fold && !rarest(found.places)) fold.open = true;
+  let settled = 0;
+  for (let frame = 0; frame < MOST_FRAMES && settled < SETTLED_FRAMES; frame += 1) {
+    const target = element.isConnected && rarest(found.places);
+    if (target) {
+      transcript.stayAt(exchange);
+      reveal(target);
+      settled += 1;
+    }
     await nextFrame();
   }
 }
