@@ -111,3 +111,26 @@ test("without a network, what this browser keeps is listed where the service kee
   await search.fill("yes");
   await rows(page).filter({ hasText: "Kept here Yes" }).waitFor();
 });
+
+for (const [name, { url }] of Object.entries({ browser: app, service: kept })) {
+  test(`a database that does not open holds up nothing that the ${name} keeps`, async (t) => {
+    const { page: first } = await visit(t, `${url}/favicon.svg`);
+    // A page that does not close it holds up whoever wants to delete it, and all who come later.
+    await first.evaluate(
+      () =>
+        new Promise((resolve) => {
+          const opening = indexedDB.open("assistant", 1);
+          opening.onsuccess = () => {
+            globalThis.held = opening.result;
+            indexedDB.deleteDatabase("assistant").onblocked = resolve;
+          };
+        }),
+    );
+    const page = await openTab(first, url);
+    await converse(page, "Are you there?", "I am");
+    await rows(page).filter({ hasText: "Are you there?" }).waitFor();
+    await page.getByRole("link", { name: "New conversation" }).click();
+    await rows(page).getByRole("link").click();
+    await exchangeOn(page).shows("I am");
+  });
+}
