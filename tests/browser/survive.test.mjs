@@ -93,6 +93,19 @@ test("offline three times in one answer, the page says so and goes on by itself"
   await assertShows(page, text);
 });
 
+test("an error of a proxy's own is no end of an answer", async (t) => {
+  const proxy = await startProxy(server.url);
+  const { page } = await visit(t, proxy.url, { expected });
+  const call = await begin(page, "Count behind a proxy", "Zero");
+  const json = { error: "Bad gateway" };
+  await page.route("**/chat", (route) => route.fulfill({ status: 502, json }));
+  await page.route("**/answers/**", (route) => route.fulfill({ status: 502, json }), { times: 1 });
+  proxy.cut();
+  await exchangeOn(page).status.filter({ hasText: LOST }).waitFor();
+  call.end(delta(", one"), finish("stop"), done);
+  await assertShows(page, "Zero, one");
+});
+
 test("a server that is killed and comes back leaves the text so far, and says how it ended", async (t) => {
   const { page } = await visit(t, server.url, { expected });
   await begin(page, "Count and fall over", "One, two");
