@@ -112,6 +112,28 @@ test("without a network, what this browser keeps is listed where the service kee
   await rows(page).filter({ hasText: "Kept here Yes" }).waitFor();
 });
 
+test("a search that is overtaken reads no further", async (t) => {
+  const { page } = await visit(t, app.url);
+  for (const word of ["One", "Two", "Three"]) {
+    await page.getByRole("link", { name: "New conversation" }).click();
+    await converse(page, `${word} of three`, "Well");
+  }
+  await page.evaluate(() => {
+    const { get } = IDBObjectStore.prototype;
+    globalThis.read = 0;
+    IDBObjectStore.prototype.get = function (id) {
+      if (this.name === "conversations") globalThis.read += 1;
+      // The person goes on typing.
+      if (globalThis.read === 1)
+        document.querySelector("#search").dispatchEvent(new Event("input"));
+      return get.call(this, id);
+    };
+  });
+  await page.getByRole("searchbox", { name: "Search the conversations" }).fill("two");
+  await page.locator("#list-status", { hasText: "One conversation found" }).waitFor();
+  assert.equal(await page.evaluate(() => globalThis.read), 1 + 3);
+});
+
 for (const [name, { url }] of Object.entries({ browser: app, service: kept })) {
   test(`a database that does not open holds up nothing that the ${name} keeps`, async (t) => {
     const { page: first } = await visit(t, `${url}/favicon.svg`);

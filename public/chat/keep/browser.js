@@ -67,9 +67,9 @@ export class BrowserKeeper {
     this.#onTrouble(trouble);
   }
 
-  async list({ q = "", before, limit = 30 } = {}) {
+  async list({ q = "", before, limit = 30, signal = undefined } = {}) {
     const all = await this.#shelf.summaries();
-    const found = q === "" ? all : await find(q, all, (id) => this.#shelf.get(id));
+    const found = q === "" ? all : await find(q, all, (id) => this.#shelf.get(id), signal);
     const rest = before === undefined ? found : found.filter((each) => each.updated_at < before);
     const conversations = rest.slice(0, limit);
     const next = rest.length > limit ? conversations.at(-1).updated_at : null;
