@@ -288,16 +288,14 @@ export class BrowserKeeper {
     );
   }
 
-  /** Takes back a question that got no answer. */
+  /** Takes back a question that got no answer, and its conversation if nothing else is asked in it at that moment. */
   async #forget(id, turns) {
-    let isEmpty = false;
     const ids = new Set(turns.map((turn) => turn.id));
-    await this.#shelf.update(id, (it) => {
-      const rest = it?.turns.filter((turn) => !ids.has(turn.id));
-      isEmpty = rest?.length === 0;
-      return it && { ...it, turns: rest };
-    });
-    if (isEmpty) await this.#shelf.remove(id);
+    await this.#shelf.update(
+      id,
+      (it) => it && { ...it, turns: it.turns.filter((turn) => !ids.has(turn.id)) },
+    );
+    await this.#shelf.remove(id, (it) => it?.turns.length === 0);
   }
 }
 
