@@ -10,7 +10,7 @@ import { loadToken, saveToken } from "./store.js";
  */
 
 /** What goes wrong between the page and the API. */
-const NO_CONNECTION = {
+export const NO_CONNECTION = {
   error: "No connection",
   detail: "Check that you are online and the assistant is running, then try again.",
   code: "no_connection",

@@ -1,6 +1,6 @@
 import { Asking } from "./asking.js";
 import { isUnkept, loadAsks, loadEdits, saveAsks, saveEdit } from "./asks.js";
-import { newExchange } from "./exchange.js";
+import { idAfter, newExchange } from "./exchange.js";
 import { Tree } from "./tree.js";
 import { exchangesOf, isOpen, titleOf } from "./turns.js";
 
@@ -129,7 +129,7 @@ export class Conversation {
   /** Asks a question again. What has arrived of its answer stays, as another version. */
   retry(exchange) {
     if (isUnkept(exchange)) this.#askAnew(exchange);
-    else this.#replace(exchange, exchange.question);
+    else this.#replace(exchange, exchange.question, this.#idAfter(exchange));
   }
 
   /** Goes on where the access token was missing: an answer that had begun is read on. */
@@ -199,9 +199,9 @@ export class Conversation {
     this.#asking.close();
   }
 
-  /** @param {Exchange | undefined} parent what it follows */
-  #ask(message, parent) {
-    const exchange = newExchange(message, parent);
+  /** @param {Exchange | undefined} parent what it follows @param {string} [answerId] */
+  #ask(message, parent, answerId) {
+    const exchange = newExchange(message, parent, answerId);
     const mustWait = isOpen(parent);
     if (mustWait) exchange.state = "queued";
     this.#tree.add(exchange);
@@ -213,8 +213,8 @@ export class Conversation {
   }
 
   /** Asks in the place of a question. What waits for that answer waits for this one. */
-  #replace(exchange, message) {
-    const version = this.#ask(message, exchange.parent);
+  #replace(exchange, message, answerId) {
+    const version = this.#ask(message, exchange.parent, answerId);
     if (!this.#tree.adopt(exchange, version)) return;
     this.save();
     this.#observer.onPath();
@@ -223,12 +223,21 @@ export class Conversation {
   /** Asks a question again that nobody keeps, in its place. */
   #askAnew(exchange) {
     const { question, parent, answerId, sent, problem, edit } = exchange;
-    const same = LEFT_OPEN.includes(problem?.code) ? { answerId, sent } : {};
-    if (!same.answerId) this.#unwanted.add(answerId);
+    const isSame = LEFT_OPEN.includes(problem?.code);
+    if (!isSame) this.#unwanted.add(answerId);
+    const next = isSame ? answerId : this.#idAfter(exchange);
     this.saveEdit(exchange, undefined);
-    Object.assign(exchange, newExchange(question, parent), same);
+    Object.assign(exchange, newExchange(question, parent, next), isSame && { sent });
     if (edit !== undefined) this.saveEdit(exchange, edit);
     this.send(exchange);
+  }
+
+  /** The id of another answer to a question: the first that the page does not know. */
+  #idAfter({ answerId }) {
+    const next = idAfter(answerId);
+    const isTaken =
+      this.#unwanted.has(next) || this.exchanges.some((each) => each.answerId === next);
+    return isTaken ? this.#idAfter({ answerId: next }) : next;
   }
 
   /** @param {import("./keep/server.js").KeptConversation} kept */

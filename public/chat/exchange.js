@@ -7,9 +7,9 @@ import { ChatError, newId } from "./api.js";
  */
 
 /** It has every field that a try sets, so that it can overwrite an earlier one. @returns {Exchange} */
-export function newExchange(question, parent) {
+export function newExchange(question, parent, answerId = newId()) {
   return {
-    answerId: newId(),
+    answerId,
     parent,
     question,
     answer: "",
@@ -25,6 +25,20 @@ export function newExchange(question, parent) {
     trouble: undefined,
     isStopping: false,
   };
+}
+
+/**
+ * The id of the answer to ask for in the place of one. It follows from what is known, so that all tabs and devices that
+ * ask again at the same time ask for the same answer, which is bought once.
+ *
+ * @param {string} answerId
+ */
+export function idAfter(answerId) {
+  const next = answerId.replace(/(?<=^.{24})[0-9a-f]{12}$/, (end) =>
+    ((Number(`0x${end}`) + 1) % 2 ** 48).toString(16).padStart(12, "0"),
+  );
+  // One that another client has chosen may look like anything.
+  return next === answerId ? newId() : next;
 }
 
 /** @param {Exchange} exchange @param {import("./answer-stream.js").Frame} frame the final one */

@@ -2,6 +2,7 @@ import { ModelPicker } from "./account/model-picker.js";
 import { TokenDialog } from "./account/token-dialog.js";
 import { Api } from "./api.js";
 import { Composer } from "./composer.js";
+import { inTime } from "./late.js";
 import { keepForOffline } from "./offline/register.js";
 import { Page } from "./page.js";
 import { explain } from "./sidebar/notes.js";
@@ -23,7 +24,9 @@ let settings;
 /** The settings are loaded when they are first opened: few people ever do. */
 async function openSettings() {
   try {
-    settings ??= new (await import("./account/settings-dialog.js")).SettingsDialog(page, {
+    const part = inTime(import("./account/settings-dialog.js"));
+    const { SettingsDialog } = await sidebar.toast.during("Loading the settings…", part);
+    settings ??= new SettingsDialog(page, {
       onSaved: () => models.show(),
       onRemovedAll: () => sidebar.reset(),
       beforeSignOut: () => sidebar.settle(),
@@ -31,7 +34,9 @@ async function openSettings() {
     });
     settings.open(models);
   } catch {
-    sidebar.tell("The settings could not be loaded. Check that you are online, then try again.");
+    sidebar.toast.tell(
+      "The settings could not be loaded. Check that you are online, then try again.",
+    );
   }
 }
 

@@ -1,6 +1,6 @@
 import { actionsOn } from "./actions.js";
 import { newId } from "./api.js";
-import { loadDraft, saveDraft, together, unkeptWords } from "./asks.js";
+import { unkeptWords } from "./asks.js";
 import { Conversation } from "./conversation.js";
 import { Conversations } from "./conversations.js";
 import { chooseKeeper } from "./keep/choose.js";
@@ -12,6 +12,7 @@ import { seenSince } from "./seen.js";
 import { save } from "./store.js";
 import { Transcript } from "./transcript.js";
 import { versionsOf } from "./turns.js";
+import { Written } from "./written.js";
 
 /**
  * What the page shows, and what its parts know of each other. Events:
@@ -22,6 +23,9 @@ import { versionsOf } from "./turns.js";
  * - `kept`, `detail: { keeper }`: it is known who keeps the conversations, or that has changed
  *
  * Other parts may send `changed` and `removed`, too.
+ *
+ * @typedef {(conversation: Conversation, transcript: Transcript) => boolean} Way Leads to a place in a conversation that
+ *   is shown, if it is there.
  */
 export class Page extends EventTarget {
   /** Who keeps the conversations. @type {Promise<import("./keep/choose.js").Keeper>} */
@@ -32,8 +36,7 @@ export class Page extends EventTarget {
   #composer;
   #isKeeperKnown = true;
   #standardModel;
-  /** What was written here in the open conversation, and not sent. */
-  #written = "";
+  #written;
   #router = new Router((id) => this.#show(id));
   #conversations = new Conversations();
   /** @type {Conversation | undefined} */
@@ -63,10 +66,11 @@ export class Page extends EventTarget {
       onSignIn: () => api.signIn(),
     });
     this.#composer = composer;
+    this.#written = new Written(composer);
     this.#standardModel = standardModel;
     this.addEventListener("changed", ({ detail }) => this.#renamed(detail.summary));
     this.addEventListener("removed", ({ detail }) => this.#forget(detail.id));
-    globalThis.addEventListener("pagehide", () => this.#saveAgain());
+    globalThis.addEventListener("pagehide", () => this.#shown?.saveEdits());
   }
 
   /** Begins: finds out who keeps the conversations, and shows the one in the address. */
@@ -85,10 +89,15 @@ export class Page extends EventTarget {
     return this.#conversations.areAtRest;
   }
 
-  /** Shows a conversation that is in the list, or a new one. @param {string} [id] */
-  open(id) {
+  /**
+   * Shows a conversation that is in the list, or a new one.
+   *
+   * @param {string} [id]
+   * @param {Way} [way] leads to a place in it
+   */
+  open(id, way) {
     this.#router.go(id);
-    this.#show(id, { isListed: true });
+    this.#show(id, true, way);
   }
 
   /** Shows what could not be shown without the access token, now that there is one. */
@@ -122,19 +131,12 @@ export class Page extends EventTarget {
 
   /** Saves what the person has begun to write. */
   draft(text) {
-    this.#written = text;
-    saveDraft(this.openId, text);
-  }
-
-  /** Another tab may have put its own words in the place of these. */
-  #saveAgain() {
-    if (this.#written) this.draft(this.#written);
-    this.#shown?.saveEdits();
+    this.#written.save(text);
   }
 
   /** Leaves nothing in this browser of conversations that somebody else keeps. */
   async forgetAll() {
-    this.#written = "";
+    this.#written.save("");
     this.#conversations.forgetAll();
     save("kept-by", undefined);
     await copies.clear();
@@ -153,6 +155,7 @@ export class Page extends EventTarget {
   #begin() {
     this.#isUnreachable = false;
     const id = newId();
+    this.#written.show(id);
     const conversation = this.#conversation(id);
     this.#router.go(id, { replace: true });
     this.#tell("opened", { id });
@@ -176,7 +179,7 @@ export class Page extends EventTarget {
       },
       onSummary: () => this.#tell("changed", { summary: conversation.summary }),
       onGone: () => this.#gone(conversation),
-      onUnasked: (questions) => this.#giveBack(id, questions),
+      onUnasked: (questions) => this.#written.giveBack(id, questions),
       standardModel: this.#standardModel,
       switchToBrowser: async () => {
         this.#chooseKeeper();
@@ -187,33 +190,40 @@ export class Page extends EventTarget {
     return conversation;
   }
 
-  #show(id, { isListed = false } = {}) {
+  #show(id, isListed = false, way = undefined) {
     this.#isUnreachable = false;
     const left = this.#shown;
     this.#shown = undefined;
     this.#opening = undefined;
     if (left) this.#conversations.leave(left);
     this.#transcript.clear();
-    this.#composer.text = loadDraft(id);
-    this.#written = "";
+    this.#written.show(id);
     this.#composer.setBusy(false);
     this.#router.title();
     this.#tell("opened", { id });
     if (id === undefined) this.#transcript.welcome();
-    else if (isId(id)) this.#openKept(id, isListed);
+    else if (isId(id)) this.#openKept(id, isListed, way);
     else this.#notices.missing(false);
   }
 
-  #openKept(id, isListed) {
+  #openKept(id, isListed, way) {
     const conversation = this.#conversations.get(id) ?? this.#conversation(id);
     this.#shown = conversation;
-    if (conversation.exchanges.length > 0) this.#showPath();
-    else this.#opening = this.#load(conversation, isListed);
-    if (!this.#opening) this.#lookout.look();
-    this.#transcript.restorePosition();
+    if (conversation.exchanges.length === 0) {
+      this.#opening = this.#load(conversation, isListed, way);
+      return;
+    }
+    this.#showPath();
+    this.#lookout.look();
+    this.#goTo(way);
   }
 
-  async #load(conversation, isListed) {
+  /** Goes to a place in the conversation, or to where the person goes on. @param {Way} [way] */
+  #goTo(way) {
+    if (!way?.(this.#shown, this.#transcript)) this.#transcript.restorePosition();
+  }
+
+  async #load(conversation, isListed, way) {
     this.#transcript.loading();
     try {
       await conversation.load();
@@ -225,7 +235,7 @@ export class Page extends EventTarget {
     }
     if (this.#shown !== conversation) return;
     this.#opening = undefined;
-    this.#transcript.restorePosition();
+    this.#goTo(way);
   }
 
   #failed(error) {
@@ -255,12 +265,6 @@ export class Page extends EventTarget {
     this.#composer.giveBack(words);
   }
 
-  /** Gives the person back what is not asked in a conversation. @param {string[]} words */
-  #giveBack(id, words) {
-    if (id === this.openId) this.#composer.giveBack(...words);
-    else saveDraft(id, together(...words, loadDraft(id)));
-  }
-
   /** Takes in what has happened to the open conversation elsewhere. */
   async #look() {
     const conversation = this.#shown;
@@ -284,10 +288,10 @@ export class Page extends EventTarget {
     conversation.close();
     if (isShown) this.#close();
     this.#tell("removed", { id });
-    if (!isShown) return this.#giveBack(undefined, [words]);
-    this.#composer.text = words;
-    this.draft(words);
-    this.#notices[wasThere ? "gone" : "missing"](words !== "");
+    // In its place, a new one begins.
+    if (isShown) this.#written.show();
+    this.#written.giveBack(undefined, [words]);
+    if (isShown) this.#notices[wasThere ? "gone" : "missing"](words !== "");
   }
 
   /** Shows the open conversation no more. What is sent now begins a new one. */

@@ -22,10 +22,9 @@ export class Follower {
     jump.addEventListener("click", () => this.toEnd());
   }
 
-  /** Has something in sight, and stays there. @param {HTMLElement} element */
-  stayAt(element) {
+  /** Stays where it is. */
+  stay() {
     this.#follows = false;
-    element.scrollIntoView({ block: "nearest" });
   }
 
   toEnd() {

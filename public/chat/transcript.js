@@ -136,11 +136,18 @@ export class Transcript {
     this.#views.get(exchange)?.element.scrollIntoView({ block: "nearest" });
   }
 
+  /** The view of an exchange that is shown. It stays where whoever asks for it scrolls to. @param {Exchange} exchange */
+  stayAt(exchange) {
+    this.#follower.stay();
+    return this.#views.get(exchange);
+  }
+
   /** Goes to the question that was being edited last, or else to the end. */
   restorePosition() {
     const view = Array.from(this.#views.values()).findLast(({ field }) => field);
     if (!view) return this.toEnd();
-    this.#follower.stayAt(view.element);
+    this.#follower.stay();
+    view.element.scrollIntoView({ block: "nearest" });
     // On a touch screen, the keyboard would cover what is shown.
     if (!isTouch()) view.field.focus();
   }

@@ -33,7 +33,13 @@ const INPUTS = [
 const NAMED = /(?<=\b(?:src|href)=")\/([^"]+\.(?:js|css))(?=")/g;
 
 /** What the page loads later, and needs offline: conversations that this browser keeps are shown and exported there, too. */
-const LATER = ["chat/keep/here.js", "chat/account/settings-dialog.js", "chat/sidebar/download.js"];
+const LATER = [
+  "chat/keep/here.js",
+  "chat/account/settings-dialog.js",
+  "chat/sidebar/download.js",
+  "chat/sidebar/finding.js",
+  "chat/sidebar/swipe.js",
+];
 
 /** How all that runs in a browser is built. */
 const BROWSER = {

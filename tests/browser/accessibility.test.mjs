@@ -150,6 +150,13 @@ const KEPT_STATES = {
     await sidebar.search.fill("words");
     await sidebar.element.locator(".snippet mark").first().waitFor();
   },
+  "led to what was found": async (page) => {
+    const sidebar = await showSidebar(page);
+    await sidebar.search.fill("words");
+    await sidebar.element.locator(".snippet mark").first().waitFor();
+    await sidebar.rows.first().locator("a").click();
+    await page.waitForFunction(() => document.activeElement.matches(".exchange"));
+  },
   "nothing found": async (page) => {
     const sidebar = await showSidebar(page);
     await sidebar.search.fill("nowhere");

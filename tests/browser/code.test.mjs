@@ -190,6 +190,17 @@ test("code whose colours cannot be loaded stays plain, and is coloured with late
   assert.notEqual(await colourOf(keyword), await colourOf(first.locator("pre")));
 });
 
+test("code that came without its colours gets them once there is a connection", async (t) => {
+  const { page } = await visit(t, app.url, { expected: /ERR_FAILED/ });
+  await page.route("**/assets/colours-*", (route) => route.abort(), { times: 1 });
+  const failed = page.waitForEvent("requestfailed");
+  const block = await shown(page, ...answer("```js\nif (1);\n```"));
+  await failed;
+  assert.equal(await block.locator("pre").textContent(), "if (1);\n");
+  await page.evaluate(() => dispatchEvent(new Event("online")));
+  await block.locator(".c-keyword").waitFor();
+});
+
 test("code is coloured while it grows, and its button and its place stay", async (t) => {
   const { page } = await visit(t, app.url);
   await say(page, "Please write code");

@@ -74,6 +74,33 @@ test("a question in a conversation that was deleted elsewhere is given back, wit
   assert.equal(await fieldOf(page).inputValue(), "The second");
 });
 
+test("what comes back from a conversation that is gone is in the field of a new one, before what is there", async (t) => {
+  const { page } = await visit(t, server.url, { expected });
+  await converse(page, "The first", "One");
+  const id = new URL(page.url()).pathname.slice(3);
+  await newConversation(page).click();
+  await fieldOf(page).fill("Half a thought");
+  await page.goBack();
+  await exchangeOn(page).shows("One");
+  await server.fetch(`/conversations/${id}`, { method: "DELETE" });
+  await say(page, "The second");
+  await page.getByRole("heading", { name: "This conversation is gone" }).waitFor();
+  const words = "The second\n\nHalf a thought";
+  assert.equal(await fieldOf(page).inputValue(), words);
+  await fieldOf(page).fill(`${words}, and more`);
+  await newConversation(page).click();
+  await page.getByRole("heading", { name: "What can I help you with?" }).waitFor();
+  assert.equal(await fieldOf(page).inputValue(), `${words}, and more`);
+  // What is sent in the place of the one that is gone begins a new one, and is nowhere twice.
+  await page.goBack();
+  await page.getByRole("heading", { name: "There is no such conversation" }).waitFor();
+  await fieldOf(page).press("Enter");
+  (await upstream.nextCall()).end(...answer("Two"));
+  await exchangeOn(page).shows("Two");
+  await newConversation(page).click();
+  assert.equal(await fieldOf(page).inputValue(), "");
+});
+
 test("a first question that breaks a rule is no conversation that is gone", async (t) => {
   const { page } = await visit(t, server.url, { expected });
   await page.evaluate(() => localStorage.setItem("settings", '{"maxTokens":999999999}'));

@@ -5,6 +5,7 @@ import { dayOf } from "../../public/chat/sidebar/days.js";
 import { fileName } from "../../public/chat/sidebar/download.js";
 import { piecesOf } from "../../public/chat/sidebar/found.js";
 import { Listing } from "../../public/chat/sidebar/listing.js";
+import { foundBy } from "../../public/chat/sidebar/way.js";
 
 test("a conversation is listed under its day by the local calendar, then under its month", () => {
   // A few minutes past midnight, so that hours and days differ.
@@ -39,6 +40,30 @@ test("words that begin as a searched one does are marked, whatever their case an
     ["", "x", ""],
   ]) {
     assert.equal(marked(text, query), expected, `“${query}” in “${text}”`);
+  }
+});
+
+test("a search leads to what its snippet shows; of several that say the same, to one that is shown", () => {
+  const said = (question, answer) => ({ question, answer });
+  const first = said("How?", "Over a **bridge**\n of wood, then on");
+  const other = said("And then?", "Over a bridge of stone");
+  const again = said("How?", first.answer);
+  const exchanges = [first, other, again];
+  for (const [query, snippet, path, expected, what] of [
+    ["bridge", "…a **bridge** of wood…", [first, other], first, "the snippet"],
+    ["bridge", "…Over a bridge of stone", [first, again], other, "the snippet, in another version"],
+    ["bridge", "…a **bridge** of wood…", [other, again], again, "one that is shown"],
+    [
+      "bridge",
+      "A bridge in the title",
+      exchanges,
+      again,
+      "the words, where the snippet is elsewhere",
+    ],
+    ["tunnel", "A tunnel in the title", exchanges, undefined, "nothing has the words"],
+    ["stone wood", "stone and wood", exchanges, undefined, "nothing has all of them"],
+  ]) {
+    assert.equal(foundBy(query, snippet, { exchanges, path }), expected, what);
   }
 });
 

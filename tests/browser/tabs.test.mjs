@@ -1,4 +1,4 @@
-/** Questions that wait in one of two tabs that show the same conversation. */
+/** What is asked, asked again and waits in two tabs that show the same conversation. */
 import assert from "node:assert/strict";
 import test, { beforeEach } from "node:test";
 import { exchangeOn, openTab, say, visit } from "../support/browser.mjs";
@@ -8,6 +8,9 @@ import { answer, delta, done, finish, startUpstream } from "../support/upstream.
 
 const upstream = await startUpstream();
 const bindings = { OPENAI_BASE_URL: upstream.url, HEARTBEAT_SECONDS: "0.3", MAX_RETRIES: "0" };
+
+/** Browsers log every response that is no success. */
+const expected = /^Failed to load resource/;
 
 beforeEach(() => upstream.reset());
 
@@ -77,4 +80,47 @@ for (const [where, server] of [
     await exchangeOn(page).shows("I have not");
     assert.deepEqual(await questions(page), ["The first question", "Do not forget this"]);
   });
+
+  test(`kept by ${where}, a question that failed and is asked again in two tabs is answered once`, async (t) => {
+    const { page } = await visit(t, server.url, { expected });
+    await say(page, "The first question");
+    const call = await upstream.nextCall();
+    await say(page, "The second question");
+    call.respond(500, {});
+    await exchangeOn(page, 0).is("failed");
+    const tab = await openTab(page, page.url());
+    await exchangeOn(tab, 0).is("failed");
+    await isAnsweredOnce([page, tab]);
+  });
+
+  test(`kept by ${where}, an answer that broke off and is asked for again in two tabs is bought once`, async (t) => {
+    const { page, tab, call } = await openTwo(t, server.url);
+    await say(page, "The second question");
+    await exchangeOn(tab, 1).is("queued");
+    call.cut();
+    for (const each of [page, tab]) await exchangeOn(each, 0).is("failed");
+    await isAnsweredOnce([page, tab]);
+    for (const each of [page, tab]) {
+      const versions = exchangeOn(each, 0).versionsOf("answer").locator("span");
+      assert.equal(await versions.textContent(), "2/2");
+    }
+  });
+}
+
+/** Asks the first question again in both of two tabs: both show its one answer, and behind it that to what waited. */
+async function isAnsweredOnce(pages) {
+  const before = upstream.calls.length;
+  for (const each of pages) await exchangeOn(each, 0).retry.click();
+  const first = await upstream.nextCall();
+  for (const each of pages) await exchangeOn(each, 0).is("streaming");
+  first.write(delta("At last"));
+  for (const each of pages) await exchangeOn(each, 0).shows("At last");
+  first.end(...end);
+  (await upstream.nextCall()).end(...answer("And this"));
+  for (const each of pages) {
+    await exchangeOn(each, 1).shows("And this");
+    await exchangeOn(each, 1).is("done");
+    assert.deepEqual(await questions(each), ["The first question", "The second question"]);
+  }
+  assert.equal(upstream.calls.length - before, 2);
 }

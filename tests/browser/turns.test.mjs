@@ -1,6 +1,7 @@
 /** A conversation as a tree: the path that is shown, and the versions beside it. */
 import assert from "node:assert/strict";
 import test from "node:test";
+import { idAfter } from "../../public/chat/exchange.js";
 import {
   endOf,
   exchangesOf,
@@ -98,5 +99,17 @@ test("the title is the beginning of the message, cut at a word", () => {
     ["😀".repeat(81), "😀".repeat(80)],
   ]) {
     assert.equal(titleOf(message), title);
+  }
+});
+
+test("the id of the next answer follows from that of the last, and is another UUID", () => {
+  for (const [id, next] of [
+    ["2f0c1b1e-9f10-4c37-8d2e-0000000000ff", "2f0c1b1e-9f10-4c37-8d2e-000000000100"],
+    ["2f0c1b1e-9f10-4c37-8d2e-ffffffffffff", "2f0c1b1e-9f10-4c37-8d2e-000000000000"],
+  ]) {
+    assert.equal(idAfter(id), next);
+  }
+  for (const foreign of ["mine", "0123456789ab", "👋".repeat(12) + "0123456789ab".repeat(2)]) {
+    assert.match(idAfter(foreign), /^[\da-f]{8}(-[\da-f]{4}){3}-[\da-f]{12}$/);
   }
 });

@@ -35,7 +35,8 @@ export class CodeBlock {
       const { Colours } = await import("./colours.js");
       this.#colours = new Colours(this, language);
     } catch {
-      // Without a connection, the code has no colours.
+      // Without a connection, the code has no colours until there is one.
+      addEventListener("online", () => this.#loadColours(language), { once: true });
     }
   }
 

@@ -9,6 +9,7 @@ import { emptyConversation, endTurn, finalFrameOf, newTurns } from "./records.js
 import { Saving } from "./saving.js";
 import { find } from "./search.js";
 import { Shelf } from "./shelf.js";
+import { Trouble } from "./trouble.js";
 
 /** How often another tab's answer is looked at, should its messages not come. */
 const LOOK_MS = 1000;
@@ -18,11 +19,6 @@ const NOT_FOUND = {
   detail: "There is no such conversation in this browser.",
   code: "not_found",
 };
-
-/** Why nothing can be kept. */
-const FULL = "Nothing can be kept on this device: it is full.";
-const FORBIDDEN = "Nothing can be kept in this browser.";
-const LOST = "What is new is lost when this page is closed.";
 
 const UNANSWERED = {
   error: "There is no answer",
@@ -38,10 +34,8 @@ export class BrowserKeeper {
   /** @type {"browser"} */
   kind = "browser";
   #api;
-  #shelf = new Shelf((trouble) => this.#tell(trouble));
-  /** Why what is new will not outlive the page. */
-  #trouble = "";
-  #onTrouble = (_) => {};
+  #trouble = new Trouble();
+  #shelf = new Shelf((error) => this.#trouble.set(error));
   #presence = new Presence();
   /** Conversations by the ids of their answers. @type {Map<string, string>} */
   #places = new Map();
@@ -55,16 +49,7 @@ export class BrowserKeeper {
 
   /** Has somebody told when nothing can be kept any more, and when it can again. @param {(trouble: string) => void} act */
   onTrouble(act) {
-    this.#onTrouble = act;
-    if (this.#trouble !== "") act(this.#trouble);
-  }
-
-  #tell(error) {
-    const why = error?.name === "QuotaExceededError" ? FULL : FORBIDDEN;
-    const trouble = error === undefined ? "" : `${why} ${LOST}`;
-    if (trouble === this.#trouble) return;
-    this.#trouble = trouble;
-    this.#onTrouble(trouble);
+    this.#trouble.tellTo(act);
   }
 
   async list({ q = "", before, limit = 30, signal = undefined } = {}) {

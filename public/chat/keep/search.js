@@ -23,10 +23,26 @@ export async function find(query, summaries, get, signal) {
   return found;
 }
 
+/**
+ * The exchanges of a conversation that have all words of a query, by the same rule.
+ *
+ * @param {string} query
+ * @param {import("../turns.js").Exchange[]} exchanges
+ */
+export function findIn(query, exchanges) {
+  const words = wordsOf(query);
+  return exchanges.filter(({ question, answer }) => hasAll(words, textOf(question, answer)));
+}
+
+/** What is searched as one text. */
+export function textOf(question, answer = "") {
+  return `${question}\n${answer}`;
+}
+
 function snippetOf(words, title, turns) {
   for (const [at, turn] of turns.entries()) {
     if (turn.role !== "user") continue;
-    const text = `${turn.content}\n${turns[at + 1]?.content ?? ""}`;
+    const text = textOf(turn.content, turns[at + 1]?.content);
     if (hasAll(words, text)) return around(words, text);
   }
   return hasAll(words, title) ? title : undefined;

@@ -9,17 +9,30 @@ const WORD = /[\p{L}\p{N}\p{M}]+/gu;
  * @returns {{ text: string, isFound: boolean }[]}
  */
 export function piecesOf(text, query) {
-  const sought = wordsOf(query).map(({ folded }) => folded);
   const pieces = [];
   let end = 0;
-  for (const { word, folded, index } of wordsOf(text)) {
-    if (!sought.some((each) => folded.startsWith(each))) continue;
+  for (const { word, index } of foundIn(text, query)) {
     if (index > end) pieces.push({ text: text.slice(end, index), isFound: false });
     pieces.push({ text: word, isFound: true });
     end = index + word.length;
   }
   if (end < text.length) pieces.push({ text: text.slice(end), isFound: false });
   return pieces;
+}
+
+/**
+ * The words of a text that begin with a word of the query.
+ *
+ * @param {string} text
+ * @param {string} query
+ * @returns {{ word: string, index: number, sought: string }[]}
+ */
+export function foundIn(text, query) {
+  const all = wordsOf(query).map(({ folded }) => folded);
+  return wordsOf(text).flatMap(({ word, folded, index }) => {
+    const sought = all.find((each) => folded.startsWith(each));
+    return sought === undefined ? [] : { word, index, sought };
+  });
 }
 
 /**

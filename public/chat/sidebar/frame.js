@@ -1,5 +1,4 @@
 import { loadFolded, saveFolded } from "../store.js";
-import { closeBySwipe } from "./swipe.js";
 
 /** From this width on there is room for the sidebar beside the conversation. The style sheet has the same width. */
 const WIDE = "(min-width: 64rem)";
@@ -16,6 +15,8 @@ export class Frame {
   #close = document.querySelector("#close-sidebar");
   #wide = matchMedia(WIDE);
   #onMoved;
+  /** @type {Promise<void> | undefined} */
+  #swiping;
 
   /** @param {(place: Element) => void} onMoved called with the open sheet, or with the body */
   constructor(onMoved) {
@@ -28,7 +29,6 @@ export class Frame {
     this.#sheet.addEventListener("click", ({ target }) => {
       if (target === this.#sheet) this.closeSheet();
     });
-    closeBySwipe(this.#sheet, () => this.closeSheet());
     this.#place();
   }
 
@@ -53,11 +53,22 @@ export class Frame {
       this.#sheet.showModal();
       this.#open.ariaExpanded = "true";
       this.#onMoved(this.#sheet);
+      this.#swiping ??= this.#letSwipe();
       return;
     }
     saveFolded(false);
     this.#setFolded(false);
     this.#close.focus();
+  }
+
+  /** Few screens have a sheet, and it has other ways to close. */
+  async #letSwipe() {
+    try {
+      const { closeBySwipe } = await import("./swipe.js");
+      closeBySwipe(this.#sheet, () => this.closeSheet());
+    } catch {
+      this.#swiping = undefined;
+    }
   }
 
   #fold() {

@@ -1,5 +1,3 @@
-import { showFound } from "./found.js";
-
 /** The tags around what a model thought: an answer shows none of them either. */
 const THOUGHT = /<\/?(?:think|thinking|reasoning)>/gi;
 
@@ -14,7 +12,7 @@ export class Row {
   #link;
   #more;
 
-  /** @param {{ onOpen: (id: string) => void, onMenu: (row: Row) => void }} handlers */
+  /** @param {{ onOpen: (summary: Row["summary"]) => void, onMenu: (row: Row) => void }} handlers */
   constructor({ onOpen, onMenu }) {
     const { content } = document.querySelector("#conversation-row");
     this.element = document.importNode(content, true).firstElementChild;
@@ -25,13 +23,17 @@ export class Row {
       if (event.button > 0 || event.ctrlKey || event.metaKey || event.shiftKey || event.altKey)
         return;
       event.preventDefault();
-      onOpen(this.summary.id);
+      onOpen(this.summary);
     });
     this.#more.addEventListener("click", () => onMenu(this));
   }
 
-  /** @param {import("../keep/server.js").Summary} summary @param {string} query what was searched for */
-  show(summary, query) {
+  /**
+   * @param {import("../keep/server.js").Summary} summary
+   * @param {string} [query] what was searched for
+   * @param {(element: HTMLElement, text: string, query: string) => void} [showText] shows a text, with what was found marked
+   */
+  show(summary, query = "", showText = showPlain) {
     if (this.summary === summary && this.#query === query) return;
     this.summary = summary;
     this.#query = query;
@@ -39,8 +41,8 @@ export class Row {
     this.element.dataset.id = id;
     this.#link.href = `/c/${id}`;
     this.#link.title = title;
-    showFound(this.#find(".title"), title, query);
-    showFound(this.#find(".snippet"), (snippet ?? "").replace(THOUGHT, " "), query);
+    showText(this.#find(".title"), title, query);
+    showText(this.#find(".snippet"), (snippet ?? "").replace(THOUGHT, " "), query);
     this.#find(".running").hidden = state !== "streaming";
     this.#more.ariaLabel = `Options for ${title}`;
   }
@@ -93,4 +95,8 @@ export class Row {
   #find(selector) {
     return this.element.querySelector(selector);
   }
+}
+
+function showPlain(element, text) {
+  element.textContent = text;
 }

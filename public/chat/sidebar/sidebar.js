@@ -1,3 +1,4 @@
+import { inTime } from "../late.js";
 import { Frame } from "./frame.js";
 import { ConversationList } from "./list.js";
 import { Listing } from "./listing.js";
@@ -10,6 +11,9 @@ import { Toast } from "./toast.js";
 /** How often the list is read again while an answer is running, which may be on another device. */
 const RUNNING_MS = 10_000;
 
+/** How long what a search has found waits for the file that marks it. */
+const FINDING_MS = 1000;
+
 const KEPT_HERE = "Kept in this browser only";
 
 /** The kept conversations: the list with its search, and what can be done with each of them. */
@@ -20,24 +24,27 @@ export class Sidebar {
   #all;
   /** What a search has found. @type {Listing | undefined} */
   #found;
+  /** Shows what a search has found. It is loaded with the first search. @type {typeof import("./finding.js") | undefined} */
+  #finding;
   /** @type {string | undefined} */
   #openId;
   /** The conversation that was open when it was deleted. @type {string | undefined} */
   #closedId;
   #timer = 0;
   #menu = new Menu(document.querySelector("#row-menu"));
-  #toast = new Toast();
+  /** Short messages, of other parts too. */
+  toast = new Toast();
   #frame = new Frame((place) => {
     this.#menu.close();
-    this.#toast.moveTo(place);
+    this.toast.moveTo(place);
   });
   #list = new ConversationList({
-    onOpen: (id) => this.#open(id),
+    onOpen: (summary) => this.#open(summary),
     onMenu: (row) => this.#menu.toggle(row.button, (name, byKey) => this.#act(row, name, byKey)),
   });
   #notes;
   #search;
-  #removals = new Removals(this.#toast, {
+  #removals = new Removals(this.toast, {
     remove: (id) => this.#keeper.remove(id),
     onUndo: (id) => this.#restore(id),
     onRemoved: (id) => this.#tell("removed", { id }),
@@ -69,7 +76,7 @@ export class Sidebar {
       link.addEventListener("click", (event) => {
         if (event.ctrlKey || event.metaKey || event.shiftKey || event.altKey) return;
         event.preventDefault();
-        this.#open(undefined);
+        this.#open();
       });
     }
     addEventListener("keydown", (event) => this.#pressed(event));
@@ -83,11 +90,6 @@ export class Sidebar {
   reset() {
     this.#search.clear();
     this.#begin();
-  }
-
-  /** Says something in a short message. @param {string} text */
-  tell(text) {
-    this.#toast.tell(text);
   }
 
   /** Resolves when nothing is waiting to be deleted any more. */
@@ -123,7 +125,7 @@ export class Sidebar {
     keeper.onTrouble?.((trouble) => {
       note.hidden = !trouble && keeper.kind !== "browser";
       note.textContent = trouble || KEPT_HERE;
-      if (trouble) this.#toast.tell(trouble);
+      if (trouble) this.toast.tell(trouble);
     });
     this.#removals.resume();
     this.#begin();
@@ -152,7 +154,10 @@ export class Sidebar {
     if (!this.#keeper) return;
     const found = new Listing(this.#keeper, { query, signal });
     try {
+      // Without it, what is found is listed all the same.
+      const finding = inTime(import("./finding.js"), FINDING_MS).catch(() => undefined);
       await found.more();
+      this.#finding = await finding;
     } catch (error) {
       if (!signal.aborted) this.#notes.failed(error);
       return;
@@ -169,7 +174,8 @@ export class Sidebar {
     if (!listing || document.querySelector(".rename")) return;
     const { query, isComplete, isCopy } = listing;
     const shown = listing.summaries.filter(({ id }) => !this.#removals.isHidden(id));
-    this.#list.show(shown, { query, openId: this.#openId });
+    const showText = query ? this.#finding?.showFound : undefined;
+    this.#list.show(shown, { openId: this.#openId, query, showText });
     this.#notes.listed({ count: shown.length, isComplete, isCopy, query });
     this.#watch();
   }
@@ -181,9 +187,9 @@ export class Sidebar {
     if (isRunning && !document.hidden) this.#timer = setTimeout(() => this.refresh(), RUNNING_MS);
   }
 
-  #open(id) {
+  #open({ id, snippet } = {}) {
     this.#frame.closeSheet();
-    this.#page.open(id);
+    this.#page.open(id, snippet && this.#finding?.wayTo(this.#found.query, snippet));
   }
 
   #opened(id) {
@@ -226,8 +232,8 @@ export class Sidebar {
 
   async #export({ id, title }) {
     try {
-      const { download, fileName } = await import("./download.js");
-      const text = await this.#keeper.markdown(id);
+      const parts = Promise.all([inTime(import("./download.js")), this.#keeper.markdown(id)]);
+      const [{ download, fileName }, text] = await this.toast.during("Exporting…", parts);
       download(new Blob([text], { type: "text/markdown;charset=utf-8" }), fileName(title, "md"));
     } catch (error) {
       this.#fail("The conversation could not be exported.", error);
@@ -241,7 +247,7 @@ export class Sidebar {
     this.#closedId = id === this.#openId ? id : undefined;
     if (this.#closedId) this.#page.open(undefined);
     // By keyboard, Undo could not be reached in time.
-    if (byKey) this.#toast.focus(() => neighbour?.focus());
+    if (byKey) this.toast.focus(() => neighbour?.focus());
     else if (!this.#closedId) neighbour?.focus();
   }
 
@@ -253,7 +259,7 @@ export class Sidebar {
 
   #fail(what, error) {
     this.#show();
-    this.#toast.tell(`${what} ${explain(error)}`);
+    this.toast.tell(`${what} ${explain(error)}`);
   }
 
   #tell(type, detail) {

@@ -1,6 +1,9 @@
 /** How long a message stays that nobody is pointing at. */
 const SHOWN_MS = 7000;
 
+/** A wait that is longer than this is worth a word. */
+const SLOW_MS = 1000;
+
 /**
  * A short message with at most one action. It waits while it is pointed at or has the focus, so that nobody has to hurry.
  */
@@ -61,6 +64,25 @@ export class Toast {
   tell(text) {
     if (this.#element.hidden) this.show(text);
     else this.#later.push(text);
+  }
+
+  /**
+   * Says what is being waited for, as long as that takes, if it takes long.
+   *
+   * @template T
+   * @param {string} text
+   * @param {Promise<T>} coming
+   * @returns {Promise<T>}
+   */
+  async during(text, coming) {
+    const timer = setTimeout(() => this.tell(text), SLOW_MS);
+    try {
+      return await coming;
+    } finally {
+      clearTimeout(timer);
+      this.#later = this.#later.filter((each) => each !== text);
+      if (this.#text.textContent === text) this.dismiss();
+    }
   }
 
   /** Ends the message now, as if its time had run out. */

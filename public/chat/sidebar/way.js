@@ -1,0 +1,153 @@
+import { findIn, textOf } from "../keep/search.js";
+import { foundIn } from "./found.js";
+
+/** Where a conversation's text is. Beside it are buttons and names. */
+const TEXTS = ".question p, .answer";
+const NO_TEXT = ".code-head, button";
+
+/** What the style sheet calls the marks. */
+const NAME = "found";
+
+/** What is marked in one exchange. Nobody looks at more. */
+const MOST_MARKS = 500;
+
+/** In so many animation frames, an answer of any length is drawn. */
+const MOST_FRAMES = 300;
+
+/** So many frames on, what has come into sight has its real height. */
+const SETTLED_FRAMES = 4;
+
+/**
+ * The way to what a search has found in a conversation.
+ *
+ * @param {string} query
+ * @param {string} snippet what the list has shown of it
+ * @returns {import("../page.js").Way}
+ */
+export function wayTo(query, snippet) {
+  return (conversation, transcript) => {
+    const exchange = foundBy(query, snippet, conversation);
+    if (!exchange) return false;
+    if (!conversation.path.includes(exchange)) conversation.choose(exchange);
+    point(transcript.stayAt(exchange).element);
+    showWords(exchange, query, transcript);
+    return true;
+  };
+}
+
+/**
+ * The exchange that the list has shown; of several that say the same, one that is shown.
+ *
+ * @param {string} query
+ * @param {string} snippet
+ * @param {{ exchanges: Exchange[], path: Exchange[] }} conversation
+ * @returns {Exchange | undefined} none if only the title was found
+ *
+ * @typedef {import("../turns.js").Exchange} Exchange
+ */
+export function foundBy(query, snippet, { exchanges, path }) {
+  const sought = lineOf(snippet.replace(/^…|…$/g, ""));
+  const shown = exchanges.filter(({ question, answer }) =>
+    lineOf(textOf(question, answer)).includes(sought),
+  );
+  let found = findIn(query, shown);
+  if (found.length === 0) found = findIn(query, exchanges);
+  return found.findLast((each) => path.includes(each)) ?? found.at(-1);
+}
+
+function lineOf(text) {
+  return text.replace(/[\s\p{Cc}]+/gu, " ").trim();
+}
+
+/** Marks an exchange for a moment. Screen readers and the keyboard go on from there. @param {HTMLElement} element */
+function point(element) {
+  element.classList.add("found");
+  element.scrollIntoView({ block: "nearest" });
+  element.tabIndex = -1;
+  element.focus({ preventScroll: true });
+  element.addEventListener("animationend", () => element.classList.remove("found"), { once: true });
+}
+
+/** Marks the words in an exchange until the next click, and has the rarest of them in sight. */
+async function showWords(exchange, query, transcript) {
+  const view = transcript.stayAt(exchange);
+  const { element } = view;
+  for (let frame = 0; frame < MOST_FRAMES; frame += 1) {
+    // The first time, also because the click that has led here is no next one.
+    await nextFrame();
+    if (view.draw()) break;
+  }
+  if (!element.isConnected) return;
+  let found = markIn(element, query);
+  // Code is drawn anew with its colours, and what is folded when it is opened.
+  const redrawn = new MutationObserver(() => {
+    found = markIn(element, query);
+  });
+  if (view.isEnded) redrawn.observe(element, { childList: true, subtree: true });
+  const unmark = () => {
+    redrawn.disconnect();
+    if (CSS.highlights?.get(NAME) === found.marks) CSS.highlights?.delete(NAME);
+  };
+  addEventListener("click", unmark, { once: true });
+  // What the model thought is drawn when it is unfolded.
+  const fold = element.querySelector(".thinking");
+  if (fold && !rarest(found.places)) fold.open = true;
+  let settled = 0;
+  for (let frame = 0; frame < MOST_FRAMES && settled < SETTLED_FRAMES; frame += 1) {
+    const target = element.isConnected && rarest(found.places);
+    if (target) {
+      transcript.stayAt(exchange);
+      reveal(target);
+      settled += 1;
+    }
+    await nextFrame();
+  }
+}
+
+/** Marks words, in browsers that can without touching the text. */
+function markIn(element, query) {
+  const places = placesIn(element, query);
+  const marks = globalThis.Highlight && new Highlight(...places.map(({ range }) => range));
+  if (marks) CSS.highlights.set(NAME, marks);
+  return { places, marks };
+}
+
+/** @returns {{ range: Range, sought: string }[]} */
+function placesIn(element, query) {
+  const places = [];
+  for (const part of element.querySelectorAll(TEXTS)) {
+    const nodes = document.createTreeWalker(part, NodeFilter.SHOW_TEXT);
+    for (let node = nodes.nextNode(); node && places.length < MOST_MARKS; node = nodes.nextNode()) {
+      if (node.parentElement.closest(NO_TEXT)) continue;
+      for (const { word, index, sought } of foundIn(node.data, query)) {
+        const range = new Range();
+        range.setStart(node, index);
+        range.setEnd(node, index + word.length);
+        places.push({ range, sought });
+      }
+    }
+  }
+  return places;
+}
+
+/** The first place of the word that is found least often. What is folded away has no place. @returns {Range | undefined} */
+function rarest(places) {
+  const seen = places.filter(({ range }) => range.getClientRects().length > 0);
+  const countOf = (word) => seen.filter(({ sought }) => sought === word).length;
+  const [rare] = [...new Set(seen.map(({ sought }) => sought))].sort(
+    (a, b) => countOf(a) - countOf(b),
+  );
+  return seen.find(({ sought }) => sought === rare)?.range;
+}
+
+/** Has a place in sight, with something above it. @param {Range} range */
+function reveal(range) {
+  const scroller = document.querySelector("#scroller");
+  const { top, bottom, height } = scroller.getBoundingClientRect();
+  const place = range.getBoundingClientRect();
+  if (place.top < top || place.bottom > bottom) scroller.scrollTop += place.top - top - height / 3;
+}
+
+function nextFrame() {
+  return new Promise(requestAnimationFrame);
+}

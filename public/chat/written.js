@@ -1,0 +1,35 @@
+import { loadDraft, saveDraft, together } from "./asks.js";
+
+/** What the person has written in the field and not sent, and where it belongs. */
+export class Written {
+  #composer;
+  #text = "";
+  /** The conversation; none: a new one. @type {string | undefined} */
+  #id;
+
+  /** @param {import("./composer.js").Composer} composer */
+  constructor(composer) {
+    this.#composer = composer;
+    // Another tab may have put its own words in the place of these.
+    globalThis.addEventListener("pagehide", () => this.#text && this.save(this.#text));
+  }
+
+  /** Puts into the field what was written in a conversation before. @param {string} [id] */
+  show(id) {
+    this.#id = id;
+    this.#text = "";
+    this.#composer.text = loadDraft(id);
+  }
+
+  /** @param {string} text all that is in the field */
+  save(text) {
+    this.#text = text;
+    saveDraft(this.#id, text);
+  }
+
+  /** Gives the person back what is not asked in a conversation. @param {string | undefined} id @param {string[]} words */
+  giveBack(id, words) {
+    if (id === this.#id) this.#composer.giveBack(...words);
+    else saveDraft(id, together(...words, loadDraft(id)));
+  }
+}
