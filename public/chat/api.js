@@ -151,7 +151,9 @@ async function send(path, options) {
 /** What a response that is no success says went wrong. */
 async function errorIn(response, correlationId) {
   const body = parseObject(await response.text().catch(() => ""));
-  const problem = body?.error ? body : { ...INVALID_ANSWER };
+  // A proxy may have errors of its own, in JSON too.
+  const isOurs = [body?.error, body?.code].every((each) => typeof each === "string");
+  const problem = isOurs ? body : INVALID_ANSWER;
   const seconds = Number(response.headers.get("retry-after"));
   const retryAfterMs = seconds > 0 && seconds < FAR_SECONDS ? seconds * 1000 : undefined;
   return new ChatError(problem, correlationId, { status: response.status, retryAfterMs });

@@ -21,6 +21,7 @@ export class Lookout {
   }
 
   #lookSoon() {
-    if (Date.now() - this.#lookedAt >= LOOK_MS) this.look();
+    // The clock may have been set back.
+    if (Math.abs(Date.now() - this.#lookedAt) >= LOOK_MS) this.look();
   }
 }

@@ -101,11 +101,15 @@ export function pathTo(tip) {
   return path.reverse();
 }
 
-/** The newest end of the branches that an exchange is on. @param {Exchange[]} exchanges oldest first */
+/**
+ * The newest end of the branches that an exchange is on.
+ *
+ * @param {Exchange[]} exchanges oldest first, but for those that nobody keeps: more may be kept behind them
+ */
 export function endOf(exchange, exchanges) {
-  const branch = new Set([exchange]);
-  for (const each of exchanges) if (branch.has(each.parent)) branch.add(each);
-  return [...branch].at(-1);
+  const newest = exchanges.findLast((each) => pathTo(each).includes(exchange));
+  const next = exchanges.findLast(({ parent }) => parent === newest);
+  return next ? endOf(next, exchanges) : newest;
 }
 
 /**

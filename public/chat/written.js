@@ -1,5 +1,8 @@
 import { loadDraft, saveDraft, together } from "./asks.js";
 
+/** What is in the field then is this tab's own, although it comes from where all tabs keep it. */
+const isReload = performance.getEntriesByType("navigation")[0]?.type === "reload";
+
 /** What the person has written in the field and not sent, and where it belongs. */
 export class Written {
   #composer;
@@ -17,8 +20,8 @@ export class Written {
   /** Puts into the field what was written in a conversation before. @param {string} [id] */
   show(id) {
     this.#id = id;
-    this.#text = "";
     this.#composer.text = loadDraft(id);
+    this.#text = isReload ? this.#composer.text : "";
   }
 
   /** @param {string} text all that is in the field */

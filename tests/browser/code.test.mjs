@@ -167,8 +167,8 @@ test("what colours code is loaded with the first code", async (t) => {
   assert.ok(scripts() > before);
 });
 
-test("code whose colours cannot be loaded stays plain, and is coloured with later code", async (t) => {
-  const { page } = await visit(t, app.url, { expected: /^Failed to load resource/ });
+/** Shows code on a page that cannot load the style of its colours, until that is over. */
+async function showPlain(page) {
   const style = "**/assets/chat/answer-*.css";
   const { promise: isRefused, resolve: refused } = Promise.withResolvers();
   await page.context().route(style, (route) => {
@@ -177,10 +177,16 @@ test("code whose colours cannot be loaded stays plain, and is coloured with late
     refused();
     return route.abort();
   });
-  const first = await shown(page, ...answer("```js\nif (1);\n```"));
+  const block = await shown(page, ...answer("```js\nif (1);\n```"));
   await isRefused;
-  assert.equal(await first.locator("[class^=c-]").count(), 0);
+  assert.equal(await block.locator("[class^=c-]").count(), 0);
   await page.context().unroute(style);
+  return block;
+}
+
+test("code whose colours cannot be loaded stays plain, and is coloured with later code", async (t) => {
+  const { page } = await visit(t, app.url, { expected: /^Failed to load resource/ });
+  const first = await showPlain(page);
   // The next one may come while the first is still being given up.
   await shown(page, ...answer("```js\nif (2);\n```"));
   await shown(page, ...answer("```js\nif (3);\n```"));
@@ -188,6 +194,16 @@ test("code whose colours cannot be loaded stays plain, and is coloured with late
   await keyword.waitFor();
   const colourOf = (element) => element.evaluate((it) => getComputedStyle(it).color);
   assert.notEqual(await colourOf(keyword), await colourOf(first.locator("pre")));
+});
+
+test("code whose colours could not be loaded is coloured once there is a connection", async (t) => {
+  const { page } = await visit(t, app.url, { expected: /^Failed to load resource/ });
+  await showPlain(page);
+  // The first may come while the code is still being given up.
+  await page.waitForFunction(() => {
+    dispatchEvent(new Event("online"));
+    return document.querySelector(".c-keyword");
+  });
 });
 
 test("code that came without its colours gets them once there is a connection", async (t) => {

@@ -261,6 +261,7 @@ test("an answer that is not the API's own is an error", async (t) => {
     ["a page", { contentType: "text/html", body: "<h1>Sign in</h1>" }, invalid],
     ["an error page", { status: 502, contentType: "text/html", body: "<h1>Bad</h1>" }, invalid],
     ["JSON null", { status: 502, contentType: "application/json", body: "null" }, invalid],
+    ["a proxy's own error", { status: 502, json: { error: { message: "Bad" } } }, invalid],
   ]) {
     await t.test(what, async () => {
       await page.route("**/chat", (route) => route.fulfill(response));

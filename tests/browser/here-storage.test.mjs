@@ -111,3 +111,76 @@ test("without a network, what this browser keeps is listed where the service kee
   await search.fill("yes");
   await rows(page).filter({ hasText: "Kept here Yes" }).waitFor();
 });
+
+test("a first question that fails takes nothing away of what is asked at that moment", async (t) => {
+  const { page } = await visit(t, app.url, { expected });
+  await page.evaluate(() => {
+    const { transaction } = IDBDatabase.prototype;
+    // Another tab asks whenever the conversation is there without a question.
+    IDBDatabase.prototype.transaction = function (stores, mode) {
+      if (mode === "readwrite" && stores.includes("conversations")) {
+        const store = transaction.call(this, "conversations", mode).objectStore("conversations");
+        store.getAll().onsuccess = ({ target }) => {
+          const [found] = target.result;
+          if (found?.turns.length !== 0) return;
+          const shared = { created_at: found.created_at };
+          const asked = { ...shared, id: "1", parent_id: null, role: "user", content: "Edited" };
+          const reply = { ...shared, id: "2", parent_id: "1", role: "assistant", content: "Kept" };
+          const ended = { ...reply, answer_id: "3", state: "complete" };
+          store.put({ ...found, turns: [asked, ended] });
+        };
+      }
+      return transaction.call(this, stores, mode);
+    };
+  });
+  await page.route("**/chat", (route) => route.abort());
+  await say(page, "As it was first");
+  await exchangeOn(page).is("failed");
+  await page.reload();
+  await exchangeOn(page).shows("Kept");
+});
+
+test("a search that is overtaken reads no further", async (t) => {
+  const { page } = await visit(t, app.url);
+  for (const word of ["One", "Two", "Three"]) {
+    await page.getByRole("link", { name: "New conversation" }).click();
+    await converse(page, `${word} of three`, "Well");
+  }
+  await page.evaluate(() => {
+    const { get } = IDBObjectStore.prototype;
+    globalThis.read = 0;
+    IDBObjectStore.prototype.get = function (id) {
+      if (this.name === "conversations") globalThis.read += 1;
+      // The person goes on typing.
+      if (globalThis.read === 1)
+        document.querySelector("#search").dispatchEvent(new Event("input"));
+      return get.call(this, id);
+    };
+  });
+  await page.getByRole("searchbox", { name: "Search the conversations" }).fill("two");
+  await page.locator("#list-status", { hasText: "One conversation found" }).waitFor();
+  assert.equal(await page.evaluate(() => globalThis.read), 1 + 3);
+});
+
+for (const [name, { url }] of Object.entries({ browser: app, service: kept })) {
+  test(`a database that does not open holds up nothing that the ${name} keeps`, async (t) => {
+    const { page: first } = await visit(t, `${url}/favicon.svg`);
+    // A page that does not close it holds up whoever wants to delete it, and all who come later.
+    await first.evaluate(
+      () =>
+        new Promise((resolve) => {
+          const opening = indexedDB.open("assistant", 1);
+          opening.onsuccess = () => {
+            globalThis.held = opening.result;
+            indexedDB.deleteDatabase("assistant").onblocked = resolve;
+          };
+        }),
+    );
+    const page = await openTab(first, url);
+    await converse(page, "Are you there?", "I am");
+    await rows(page).filter({ hasText: "Are you there?" }).waitFor();
+    await page.getByRole("link", { name: "New conversation" }).click();
+    await rows(page).getByRole("link", { name: "Are you there?" }).click();
+    await exchangeOn(page).shows("I am");
+  });
+}

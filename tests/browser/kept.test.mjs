@@ -61,6 +61,20 @@ test("what another device has added appears when the page is looked at again", a
   assert.deepEqual(await questions(page), ["Here I begin", "There I go on"]);
 });
 
+test("the page looks again though the clock was set back", async (t) => {
+  const { page } = await visit(t, server.url);
+  await converse(page, "Here I begin", "Good");
+  await page.clock.install();
+  const looked = page.waitForResponse(page.url().replace("/c/", "/conversations/"));
+  await page.evaluate(() => dispatchEvent(new Event("focus")));
+  await looked;
+  const { page: phone } = await visit(t, page.url());
+  await converse(phone, "There I go on", "Better");
+  await page.clock.setSystemTime(Date.now() - 3_600_000);
+  await page.evaluate(() => dispatchEvent(new Event("focus")));
+  await exchangeOn(page).shows("Better");
+});
+
 test("a new conversation leaves the old one where it is, and back and forward lead through them", async (t) => {
   const { page } = await visit(t, server.url);
   await converse(page, "The first one", "One");

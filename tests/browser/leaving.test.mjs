@@ -31,6 +31,11 @@ test("what is written in one tab is there after a reload, though another tab has
   await converse(page, "Quickly", "Yes");
   await tab.reload();
   assert.equal(await fieldOf(tab).inputValue(), "A long letter");
+  await page.getByRole("link", { name: "New conversation" }).click();
+  await fieldOf(page).fill("");
+  await converse(page, "Quickly, again", "Yes");
+  await tab.reload();
+  assert.equal(await fieldOf(tab).inputValue(), "A long letter");
 });
 
 test("what was sent in one tab does not come back from another that showed it", async (t) => {

@@ -96,6 +96,8 @@ test("a browser that may store nothing says so", async (t) => {
   const { page } = await visit(t, `${app.url}/favicon.svg`, { expected: /404/ });
   await page.addInitScript(() => {
     Object.defineProperty(globalThis, "indexedDB", { value: undefined });
+    const denied = () => Promise.reject(new DOMException("The request was denied."));
+    Object.assign(LockManager.prototype, { request: denied, query: denied });
   });
   await page.goto(app.url);
   await converse(page, "Do you keep this?", "For now");

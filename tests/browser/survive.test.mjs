@@ -93,6 +93,19 @@ test("offline three times in one answer, the page says so and goes on by itself"
   await assertShows(page, text);
 });
 
+test("an error of a proxy's own is no end of an answer", async (t) => {
+  const proxy = await startProxy(server.url);
+  const { page } = await visit(t, proxy.url, { expected });
+  const call = await begin(page, "Count behind a proxy", "Zero");
+  const json = { error: "Bad gateway" };
+  await page.route("**/chat", (route) => route.fulfill({ status: 502, json }));
+  await page.route("**/answers/**", (route) => route.fulfill({ status: 502, json }), { times: 1 });
+  proxy.cut();
+  await exchangeOn(page).status.filter({ hasText: LOST }).waitFor();
+  call.end(delta(", one"), finish("stop"), done);
+  await assertShows(page, "Zero, one");
+});
+
 test("a server that is killed and comes back leaves the text so far, and says how it ended", async (t) => {
   const { page } = await visit(t, server.url, { expected });
   await begin(page, "Count and fall over", "One, two");
@@ -200,38 +213,44 @@ test("stop works before the first word", async (t) => {
   assert.equal(await page.getByRole("button", { name: "Stop" }).isVisible(), false);
 });
 
-test("a connection that stays silent for 35 s is lost", async (t) => {
-  const { page } = await visit(t, server.url, { expected });
-  await page.clock.install();
-  const requests = [];
-  page.on("request", (request) => requests.push(new URL(request.url()).pathname));
-  // A proxy that holds the bytes back: the page hears nothing, though the connection stands.
-  const frame =
-    'id: x.0\ndata: {"content":"Hel","sequence":0,"is_final":false,"correlation_id":"x"}\n\n';
-  await page.evaluate((frame) => {
-    const { fetch } = globalThis;
-    globalThis.fetch = (path, init) => {
-      if (path !== "/chat") return fetch(path, init);
-      globalThis.fetch = fetch;
-      const { readable, writable } = new TransformStream();
-      const writer = writable.getWriter();
-      writer.write(new TextEncoder().encode(frame));
-      init.signal.addEventListener("abort", () => writer.abort(init.signal.reason));
-      const headers = { "content-type": "text/event-stream" };
-      return Promise.resolve(new Response(readable, { headers }));
-    };
-  }, frame);
-  await say(page, "Say something");
-  await exchangeOn(page).shows("Hel");
-  await page.clock.fastForward(34_000);
-  assert.deepEqual(
-    requests.filter((path) => path.startsWith("/answers/")),
-    [],
-  );
-  await page.clock.fastForward(1_000);
-  await page.waitForRequest(/\/answers\/[^/]+\?after=0$/).catch(() => {});
-  assert.equal(requests.filter((path) => path.startsWith("/answers/")).length, 1);
-});
+for (const [meanwhile, setBackMs] of [
+  ["", 0],
+  [", though the clock is set back meanwhile", 3_600_000],
+]) {
+  test(`a connection that stays silent for 35 s is lost${meanwhile}`, async (t) => {
+    const { page } = await visit(t, server.url, { expected });
+    await page.clock.install();
+    const requests = [];
+    page.on("request", (request) => requests.push(new URL(request.url()).pathname));
+    // A proxy that holds the bytes back: the page hears nothing, though the connection stands.
+    const frame =
+      'id: x.0\ndata: {"content":"Hel","sequence":0,"is_final":false,"correlation_id":"x"}\n\n';
+    await page.evaluate((frame) => {
+      const { fetch } = globalThis;
+      globalThis.fetch = (path, init) => {
+        if (path !== "/chat") return fetch(path, init);
+        globalThis.fetch = fetch;
+        const { readable, writable } = new TransformStream();
+        const writer = writable.getWriter();
+        writer.write(new TextEncoder().encode(frame));
+        init.signal.addEventListener("abort", () => writer.abort(init.signal.reason));
+        const headers = { "content-type": "text/event-stream" };
+        return Promise.resolve(new Response(readable, { headers }));
+      };
+    }, frame);
+    await say(page, "Say something");
+    await exchangeOn(page).shows("Hel");
+    await page.clock.setSystemTime(Date.now() - setBackMs);
+    await page.clock.fastForward(34_000);
+    assert.deepEqual(
+      requests.filter((path) => path.startsWith("/answers/")),
+      [],
+    );
+    await page.clock.fastForward(1_000);
+    await page.waitForRequest(/\/answers\/[^/]+\?after=0$/).catch(() => {});
+    assert.equal(requests.filter((path) => path.startsWith("/answers/")).length, 1);
+  });
+}
 
 test("a question that a gateway gave up on is not bought twice by Retry", async (t) => {
   const { page } = await visit(t, server.url, { expected });

@@ -94,6 +94,18 @@ test("a question that nobody keeps stays where it is", () => {
   assert.equal(pathOf(tree), "a");
 });
 
+test("what is kept below a question that nobody keeps is found behind it", () => {
+  const tree = new Tree();
+  take(tree, ["a"]);
+  tree.add(Object.assign(newExchange("b", named(tree, "a")), { answerId: "b", state: "failed" }));
+  tree.add(Object.assign(newExchange("c", named(tree, "b")), { answerId: "c" }));
+  take(tree, ["a"], ["c", "a"]);
+  take(tree, ["a"], ["c", "a"], ["d"]);
+  assert.equal(pathOf(tree), "d");
+  tree.choose(named(tree, "a"));
+  assert.equal(pathOf(tree), "a b c");
+});
+
 test("what waits for one version of an answer waits for the next", () => {
   const tree = new Tree();
   take(tree, ["a"]);

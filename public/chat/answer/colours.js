@@ -22,8 +22,11 @@ const all = new WeakMap();
 /** Blocks that wait for their colours. @type {Set<Colours>} */
 const waiting = new Set();
 
-/** Those whose colours could not be loaded. They come with those of the next block. @type {Set<Colours>} */
+/** Those whose colours could not be loaded. They come with a connection, or with the next block. @type {Set<Colours>} */
 const failed = new Set();
+addEventListener("online", () => {
+  for (const each of failed) enqueue(each);
+});
 
 /** The colours of one block. */
 export class Colours {

@@ -23,7 +23,8 @@ export class BothKeeper {
   /** A page has those of this browser that belong between its own; where the service cannot be reached, those alone. */
   async list({ before, q, ...options } = {}) {
     const [newest, serverBefore] = before === undefined ? [] : JSON.parse(before);
-    const here = await this.#here.list({ q, limit: Number.POSITIVE_INFINITY });
+    const { signal } = options;
+    const here = await this.#here.list({ q, limit: Number.POSITIVE_INFINITY, signal });
     const page = await this.#server.list({ ...options, q, before: serverBefore }).catch((error) => {
       const isEnough = before === undefined && here.conversations.length > 0;
       if (!isOffline(error) || !isEnough) throw error;

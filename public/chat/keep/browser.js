@@ -52,9 +52,9 @@ export class BrowserKeeper {
     this.#trouble.tellTo(act);
   }
 
-  async list({ q = "", before, limit = 30 } = {}) {
+  async list({ q = "", before, limit = 30, signal = undefined } = {}) {
     const all = await this.#shelf.summaries();
-    const found = q === "" ? all : await find(q, all, (id) => this.#shelf.get(id));
+    const found = q === "" ? all : await find(q, all, (id) => this.#shelf.get(id), signal);
     const rest = before === undefined ? found : found.filter((each) => each.updated_at < before);
     const conversations = rest.slice(0, limit);
     const next = rest.length > limit ? conversations.at(-1).updated_at : null;
@@ -273,16 +273,14 @@ export class BrowserKeeper {
     );
   }
 
-  /** Takes back a question that got no answer. */
+  /** Takes back a question that got no answer, and its conversation if nothing else is asked in it at that moment. */
   async #forget(id, turns) {
-    let isEmpty = false;
     const ids = new Set(turns.map((turn) => turn.id));
-    await this.#shelf.update(id, (it) => {
-      const rest = it?.turns.filter((turn) => !ids.has(turn.id));
-      isEmpty = rest?.length === 0;
-      return it && { ...it, turns: rest };
-    });
-    if (isEmpty) await this.#shelf.remove(id);
+    await this.#shelf.update(
+      id,
+      (it) => it && { ...it, turns: it.turns.filter((turn) => !ids.has(turn.id)) },
+    );
+    await this.#shelf.remove(id, (it) => it?.turns.length === 0);
   }
 }
 

@@ -10,6 +10,9 @@ import { openDB } from "idb";
 
 const NAME = "assistant";
 
+/** After so long, a browser that neither opens the database nor says why stores nothing for now. */
+const OPENING_MS = 5_000;
+
 /** @type {Promise<import("idb").IDBPDatabase> | undefined} */
 let opened;
 
@@ -23,7 +26,8 @@ function forget() {
  * @throws where the browser stores nothing
  */
 export function database() {
-  opened ??= openDB(NAME, 1, {
+  if (opened) return opened;
+  const opening = openDB(NAME, 1, {
     upgrade(database) {
       database.createObjectStore("summaries", { keyPath: "id" }).createIndex("time", "updated_at");
       database.createObjectStore("conversations", { keyPath: "id" });
@@ -37,7 +41,12 @@ export function database() {
     },
     terminated: forget,
   });
+  opened = Promise.race([opening, late()]);
   // The next time may be better.
-  opened.catch(forget);
+  opening.then(() => (opened = opening), forget);
   return opened;
+}
+
+function late() {
+  return new Promise((_, reject) => setTimeout(reject, OPENING_MS));
 }

@@ -3,7 +3,8 @@ const LOCK = "answer ";
 
 /**
  * What the tabs of this browser tell each other of answers that one of them is getting. A lock tells who is getting one,
- * because it is released whichever way a tab ends. Without https there are no locks, and then no tab knows of another.
+ * because it is released whichever way a tab ends. Without https, or where a browser may store nothing, there are no locks,
+ * and then no tab knows of another.
  */
 export class Presence {
   #channel = new BroadcastChannel("answers");
@@ -27,10 +28,11 @@ export class Presence {
     const { promise, resolve } = withResolvers();
     const isFree = await new Promise((entered) => {
       if (!navigator.locks) return entered(true);
-      navigator.locks.request(nameOf(answerId), { ifAvailable: true }, (lock) => {
+      const entering = navigator.locks.request(nameOf(answerId), { ifAvailable: true }, (lock) => {
         entered(lock !== null);
         return lock && promise;
       });
+      entering.catch(() => entered(true));
     });
     if (!isFree) return undefined;
     const abort = new AbortController();
@@ -54,7 +56,7 @@ export class Presence {
 
   /** The answers that some tab is getting. @returns {Promise<Set<string>>} */
   async all() {
-    const { held = [] } = (await navigator.locks?.query()) ?? {};
+    const { held = [] } = (await navigator.locks?.query().catch(() => {})) ?? {};
     const names = held.filter(({ name }) => name.startsWith(LOCK));
     return new Set([...this.#own.keys(), ...names.map(({ name }) => name.slice(LOCK.length))]);
   }

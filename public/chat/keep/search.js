@@ -8,13 +8,15 @@ const AROUND = 60;
  * @param {string} query
  * @param {import("./server.js").Summary[]} summaries
  * @param {(id: string) => Promise<import("./server.js").KeptConversation | undefined>} get
+ * @param {AbortSignal} [signal] ends it, since another search has begun
  * @returns {Promise<import("./server.js").Summary[]>} with snippets, in the same order
  */
-export async function find(query, summaries, get) {
+export async function find(query, summaries, get, signal) {
   const words = wordsOf(query);
   if (words.length === 0) return [];
   const found = [];
   for (const summary of summaries) {
+    signal?.throwIfAborted();
     const snippet = snippetOf(words, summary.title, (await get(summary.id))?.turns ?? []);
     if (snippet !== undefined) found.push({ ...summary, snippet });
   }
@@ -47,8 +49,11 @@ function snippetOf(words, title, turns) {
 }
 
 function hasAll(words, text) {
-  const plain = ` ${wordsOf(text).join(" ")}`;
-  return words.every((word) => plain.includes(` ${word}`));
+  const plain = plainOf(text);
+  // To split a text into its words takes far longer than this, and most texts do not have them all.
+  if (!words.every((word) => plain.includes(word))) return false;
+  const split = ` ${splitWords(plain).join(" ")}`;
+  return words.every((word) => split.includes(` ${word}`));
 }
 
 /** The text around the first word that was found, on one line. */
@@ -78,7 +83,11 @@ function letterAt(line, at) {
 }
 
 function wordsOf(text) {
-  return plainOf(text).match(/[\p{L}\p{N}]+/gu) ?? [];
+  return splitWords(plainOf(text));
+}
+
+function splitWords(plain) {
+  return plain.match(/[\p{L}\p{N}]+/gu) ?? [];
 }
 
 function plainOf(text) {

@@ -89,15 +89,20 @@ export class Shelf {
     }
   }
 
-  async remove(id) {
-    this.#inMemory.delete(id);
+  /**
+   * @param {string} id
+   * @param {(conversation?: KeptConversation) => boolean} [isMeant] told how it is at that moment; none: it goes anyway
+   */
+  async remove(id, isMeant) {
+    if (!isMeant || isMeant(this.#inMemory.get(id))) this.#inMemory.delete(id);
     await quietly(async (it) => {
       const transaction = it.transaction(["conversations", "summaries"], "readwrite");
-      await Promise.all([
-        transaction.objectStore("conversations").delete(id),
-        transaction.objectStore("summaries").delete(id),
-        transaction.done,
-      ]);
+      const conversations = transaction.objectStore("conversations");
+      if (!isMeant || isMeant(await conversations.get(id))) {
+        const summaries = transaction.objectStore("summaries");
+        await Promise.all([conversations.delete(id), summaries.delete(id)]);
+      }
+      await transaction.done;
     });
     await this.#tryAgain();
   }
