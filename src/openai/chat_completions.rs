@@ -101,7 +101,7 @@ fn delta_of<'a>(choice: &Fields<'a>) -> Result<Delta<'a>, Malformed> {
         refusal: texts.refusal,
         extent,
         ending: reason.map(Ended::from),
-        // Some of its reasoning is encrypted.
+        // Encrypted details have no text, but show that the model is at work.
         shows_work: delta.non_blank("reasoning_details").is_some(),
         ..Delta::default()
     })

@@ -54,6 +54,8 @@ impl<'a> From<Meaning<'a>> for ParsedEvent<'a> {
 /// bytes, since they go into a frame verbatim.
 #[derive(Debug, Default)]
 pub struct Delta<'a> {
+    /// Whether a new item of reasoning begins. It comes before the rest.
+    pub begins_reasoning: bool,
     /// What the model thinks. It comes before the text.
     pub reasoning: Option<Reasoning<'a>>,
     /// Text of the answer.
@@ -80,14 +82,14 @@ pub struct Reasoning<'a> {
     /// The text.
     pub text: Cow<'a, str>,
     /// Where it was.
-    pub source: Source,
+    pub source: ReasoningSource,
     /// Whether it is wanted. If not, it is only counted.
     pub is_shown: bool,
 }
 
 impl<'a> Reasoning<'a> {
     /// The text of this source, if there is any.
-    pub(super) fn of(text: Option<Cow<'a, str>>, source: Source) -> Option<Self> {
+    pub(super) fn of(text: Option<Cow<'a, str>>, source: ReasoningSource) -> Option<Self> {
         text.map(|text| Self {
             text,
             source,
@@ -105,17 +107,15 @@ impl<'a> Reasoning<'a> {
     }
 }
 
-/// Where a piece of reasoning was.
+/// Where servers put a piece of reasoning.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub enum Source {
+pub enum ReasoningSource {
     /// In a message, or in a whole item of Responses.
     Message,
     /// In a summary that streams.
     Summary,
     /// In a text that streams. Some servers send it as a summary of itself, too, in events of their own.
     Text,
-    /// Nowhere yet: a new item begins.
-    NewItem,
 }
 
 /// The text of one part of an answer, in the form that [`Delta`] has.

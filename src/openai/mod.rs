@@ -1,10 +1,11 @@
 //! What upstream speaks. Nothing else knows a field of the `OpenAI` API.
 
 pub use self::delta::{
-    Delta, Ended, Extent, Malformed, Meaning, Part, PartText, Reasoning, Source,
+    Delta, Ended, Extent, Malformed, Meaning, Part, PartText, Reasoning, ReasoningSource,
 };
 pub use self::event::is_whole;
 pub use self::parser::EventParser;
+pub use self::reasoning::PARAGRAPH;
 pub use self::server::{BaseUrl, Server};
 pub use self::target::{Api, Target};
 pub use self::whole::{MAX_WHOLE_BYTES, Sniffed, WholeAnswer, sniff};

@@ -69,6 +69,7 @@ impl EventParser {
             reasoning.is_shown = self.shows_reasoning;
         }
         if let Meaning::Delta(Delta {
+            begins_reasoning: false,
             reasoning: None,
             content: Some(Cow::Borrowed(content)),
             refusal: None,

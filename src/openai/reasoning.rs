@@ -4,18 +4,19 @@
 
 use std::borrow::Cow;
 
-use super::delta::{Reasoning, Source};
+use super::delta::{Reasoning, ReasoningSource as Source};
 use super::text::join;
 use crate::json::{self, Fields};
 
 /// How deep a text may be nested: in a list of parts, in a part, in a list of its texts.
 const MAX_DEPTH: u8 = 5;
 
-/// The fields of a delta or a message. Servers repeat the same text in several of them, but in one chunk.
+/// The fields of a delta or a message. Some servers repeat a text in several of these, always within one chunk; the first
+/// one counts.
 const FIELDS: [&str; 3] = ["reasoning_content", "reasoning", "reasoning_details"];
 
 /// What stands between two paragraphs, as a JSON string.
-const PARAGRAPH: &str = "\"\\n\\n\"";
+pub const PARAGRAPH: &str = "\"\\n\\n\"";
 
 /// What a part, an item or a detail calls its text.
 const TEXTS: [&str; 4] = ["thinking", "text", "summary", "content"];
@@ -37,12 +38,15 @@ pub(super) fn of_message<'a>(message: &Fields<'a>) -> Option<Reasoning<'a>> {
     Reasoning::of(text, Source::Message)
 }
 
+/// Whether an event of Responses begins an item of reasoning.
+pub(super) fn begins_with(kind: &str, event: &Fields<'_>) -> bool {
+    let item = event.object("item");
+    kind == "response.output_item.added" && item.is_some_and(|item| is_reasoning(&item))
+}
+
 /// The reasoning in an event of Responses.
 pub(super) fn of_event<'a>(kind: &str, event: &Fields<'a>) -> Option<Reasoning<'a>> {
     let (json, source) = match kind {
-        "response.output_item.added" if is_reasoning(&event.object("item")?) => {
-            return Reasoning::of(Some(Cow::Borrowed("\"\"")), Source::NewItem);
-        }
         "response.reasoning_summary_text.delta" => (event.get("delta")?, Source::Summary),
         // Each part of a summary is a paragraph with a heading.
         "response.reasoning_summary_part.added" => {

@@ -129,6 +129,7 @@ fn about_response<'a>(
         _ => Ok(match fields.non_blank("error") {
             Some(report) => Meaning::failed(failure(report)),
             None if shows_work(kind, fields) => Meaning::Delta(Delta {
+                begins_reasoning: reasoning::begins_with(kind, fields),
                 reasoning: reasoning::of_event(kind, fields),
                 is_answer: true,
                 shows_work: true,
@@ -191,8 +192,8 @@ pub(super) fn whole_response<'a>(
         usage: event::usage(response.get("usage")),
         ending: Some(ending),
         is_answer: true,
-        shows_work: false,
         parts,
+        ..Delta::default()
     }
 }
 

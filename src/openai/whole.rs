@@ -136,7 +136,7 @@ impl Api {
             usage: delta.usage,
             is_answer: true,
             shows_work: true,
-            parts: Vec::new(),
+            ..Delta::default()
         }))
     }
 }

@@ -5,7 +5,7 @@ use std::borrow::Cow;
 use super::pieces::{MAX_OVERHEAD_BYTES, MAX_REASONING_BYTES};
 use super::surrogates::Surrogates;
 use crate::json;
-use crate::openai::{Extent, Reasoning, Source};
+use crate::openai::{Extent, PARAGRAPH, Reasoning, ReasoningSource};
 
 /// The reasoning of one answer.
 #[derive(Debug, Default)]
@@ -14,7 +14,7 @@ pub(super) struct Thoughts {
     /// Whether there are some of which no word has come.
     pub(super) are_unseen: bool,
     /// Where that of the present item is taken from.
-    source: Option<Source>,
+    source: Option<ReasoningSource>,
     /// Whether the next piece begins a paragraph.
     begins_paragraph: bool,
     /// Bytes of its pieces, at most.
@@ -33,16 +33,11 @@ impl Thoughts {
         reasoning: &'a Reasoning<'_>,
         extent: Extent,
     ) -> Option<Cow<'a, str>> {
-        if reasoning.source == Source::NewItem {
-            self.begin_item();
-            return None;
-        }
-        let is_item = matches!(extent, Extent::Part(Some(_)));
         let is_new = match extent {
             Extent::Delta | Extent::DeltaOf(_) => {
                 *self.source.get_or_insert(reasoning.source) == reasoning.source
             }
-            _ if is_item => self.source.is_none(),
+            Extent::Part(Some(_)) => self.source.is_none(),
             _ => self.seen_bytes == 0,
         };
         if !is_new {
@@ -51,7 +46,7 @@ impl Thoughts {
         let begins_paragraph = std::mem::take(&mut self.begins_paragraph);
         let bytes = json::text_bytes(&reasoning.text);
         self.seen_bytes = self.seen_bytes.saturating_add(bytes);
-        if is_item {
+        if matches!(extent, Extent::Part(Some(_))) {
             self.begin_item();
         }
         if !reasoning.is_shown {
@@ -59,7 +54,7 @@ impl Thoughts {
         }
         let json = match reasoning.text.strip_prefix('"') {
             Some(rest) if begins_paragraph => {
-                let paragraph = format!("\"\\n\\n{rest}");
+                let paragraph = [PARAGRAPH.trim_end_matches('"'), rest].concat();
                 Cow::Owned(self.surrogates.join(&paragraph).into_owned())
             }
             _ => self.surrogates.join(&reasoning.text),
@@ -67,7 +62,8 @@ impl Thoughts {
         self.fits(&json).then_some(json)
     }
 
-    fn begin_item(&mut self) {
+    /// What follows is in a new item.
+    pub(super) fn begin_item(&mut self) {
         self.source = None;
         self.begins_paragraph = self.seen_bytes > 0;
     }

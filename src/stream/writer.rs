@@ -228,6 +228,9 @@ impl Writer {
         if is_new && delta.extent == Extent::Lost {
             return false;
         }
+        if delta.begins_reasoning {
+            self.thoughts.begin_item();
+        }
         let reasoning = delta.reasoning.as_ref();
         let next = reasoning.and_then(|reasoning| self.thoughts.next(reasoning, delta.extent));
         if let Some(json) = next {
