@@ -6,8 +6,8 @@ use super::spent::Spent;
 /// The first word of an entry that reserves.
 const RESERVE: &str = "reserve";
 
-/// The first word of an entry that tells who answers.
-const ANSWERED: &str = "answered";
+/// The first word of an entry that tells which fallback answers.
+const FALLBACK: &str = "fallback";
 
 /// The first word of an entry that tells the end.
 const CLOSE: &str = "close";
@@ -23,7 +23,7 @@ pub enum Entry<'a> {
         reservation: Reservation<'a>,
     },
     /// A fallback gives it.
-    Answered {
+    Fallback {
         /// That of its reservation.
         id: &'a str,
         /// The model that gives it.
@@ -52,7 +52,7 @@ impl<'a> Entry<'a> {
                 } = reservation;
                 format!("{RESERVE} {id} {name} {model} {sent_tokens} {max_tokens} {expires_ms}")
             }
-            Self::Answered { id, model } => format!("{ANSWERED} {id} {model}"),
+            Self::Fallback { id, model } => format!("{FALLBACK} {id} {model}"),
             Self::Close { id, spent } => {
                 let mut text = format!("{CLOSE} {id}");
                 if let Some((model, spent)) = spent {
@@ -81,7 +81,7 @@ impl<'a> Entry<'a> {
                     expires_ms: number(6)?,
                 },
             }),
-            [ANSWERED, id, model] => Some(Self::Answered { id, model }),
+            [FALLBACK, id, model] => Some(Self::Fallback { id, model }),
             [CLOSE, id] => Some(Self::Close { id, spent: None }),
             [CLOSE, id, model, _, _, _, _, _, _] => {
                 let numbers = [

@@ -12,8 +12,8 @@ use crate::api::budget::{Amount, Spending, Standing};
 use crate::api::day;
 use crate::time::DAY_MS;
 
-/// How long a reservation that was counted is kept, in days: a machine that slept meanwhile may still tell its end. Only
-/// those that a dead process left are kept so long.
+/// Days that a reservation counted as spent is kept: if its machine was only asleep, the real end replaces the estimate. If
+/// the process died, no end comes, and it is then deleted.
 const KEPT_DAYS: u64 = 31;
 
 /// A stateless answer that is about to run.
@@ -21,7 +21,7 @@ const KEPT_DAYS: u64 = 31;
 pub struct Reservation<'a> {
     /// A fresh id that begins with its time, so that ids are in the order of their time.
     pub id: &'a str,
-    /// The model to ask, or the fallback that answers.
+    /// The model to ask.
     pub model: &'a str,
     /// Tokens that are sent, by estimate.
     pub sent_tokens: u64,
@@ -92,16 +92,16 @@ impl<D: Database> Store<D> {
         self.database.write(&[Statement::new(RESERVE, values)])
     }
 
-    /// Notes the model that gives a stateless answer. If nobody tells the end, it counts under this one.
+    /// Notes which fallback gives a stateless answer. If nobody tells the end, it counts under this one.
     ///
     /// # Errors
     ///
     /// The database's; then it counts under the model that was asked for.
-    pub fn give(&self, id: &str, model: &str) -> Result<(), D::Error> {
-        const GIVE: &str =
+    pub fn set_fallback(&self, id: &str, model: &str) -> Result<(), D::Error> {
+        const SET: &str =
             "UPDATE reservations SET model = ?2 WHERE id = ?1 AND counted_day IS NULL";
         self.database
-            .write(&[Statement::new(GIVE, [id.into(), model.into()])])
+            .write(&[Statement::new(SET, [id.into(), model.into()])])
     }
 
     /// Counts a stateless answer, or that nothing came of it. Of what is told twice, the first time counts.
@@ -152,7 +152,7 @@ impl<D: Database> Store<D> {
         const OLD: &str = "DELETE FROM reservations WHERE counted_day < ?1";
         let oldest = day::day_of(now_ms).saturating_sub(KEPT_DAYS);
         let latest_ms = now_ms.saturating_add(spending.longest_ms);
-        // It comes first, for the end of those that are counted now may still be told, however late it is.
+        // Deletes first, so that what is counted below stays until the next time, however old it is.
         let mut statements = vec![Statement::new(OLD, [oldest.into()])];
         for mut row in rows(&self.database, EXPIRED, &[now_ms.into(), latest_ms.into()])? {
             let (id, expires_ms, model) = (row.text(), row.number(), row.text());

@@ -125,7 +125,7 @@ impl Spent {
     }
 }
 
-/// A count with its part. What is larger than the whole is no part of it: some servers tell it beside.
+/// Adds a part to its whole if it is the larger one: then the server counts it separately.
 fn with_part(whole: u64, part: u64) -> u64 {
     if part > whole {
         whole.saturating_add(part)

@@ -131,17 +131,16 @@ impl Sale {
         Spent::of(was_left.then(Seen::default), self.ceiling)
     }
 
-    /// Tells that a fallback gives the answer, where something is reserved for it: if this process dies, nothing else is
-    /// told. It is tried once.
-    pub(super) async fn tell_model(&self, exchange: &Exchange, waiting: &mut Waiting) {
+    /// Tells the object which fallback answers, so that a crash is counted under it. One try, because the end tells it again;
+    /// the answer waits for it at most [`MAX_WAIT_MS`].
+    pub(super) async fn tell_fallback(&self, exchange: &Exchange, waiting: &mut Waiting) {
         let model = exchange.model().unwrap_or(&self.model);
         if self.is_reserved && model != self.model {
-            let answered = Entry::Answered {
+            let fallback = Entry::Fallback {
                 id: &self.id,
                 model,
             };
-            // The end tells it again.
-            let _ = self.send(exchange, &answered, waiting).await;
+            let _ = self.send(exchange, &fallback, waiting).await;
         }
     }
 

@@ -46,7 +46,7 @@ pub(super) async fn open(
                     let model = upstream.model.clone();
                     exchange.answered_by.get_or_init(|| model);
                     if let Some(sale) = watch.sale {
-                        sale.tell_model(exchange, waiting).await;
+                        sale.tell_fallback(exchange, waiting).await;
                     }
                 }
                 return Ok(upstream);

@@ -85,8 +85,8 @@ fn enter(
             store.reserve(&reservation).map_err(store_failed)?;
             Ok(left.map(|left| (LEFT_HEADER, left.to_string())))
         }
-        Entry::Answered { id, model } => {
-            let noted = object.store()?.give(id, model);
+        Entry::Fallback { id, model } => {
+            let noted = object.store()?.set_fallback(id, model);
             noted.map(|()| None).map_err(store_failed)
         }
         Entry::Close { id, spent } => {

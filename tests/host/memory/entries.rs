@@ -15,7 +15,7 @@ const RESERVE: Entry<'_> = Entry::Reserve {
     },
 };
 
-const ANSWERED: Entry<'_> = Entry::Answered {
+const FALLBACK: Entry<'_> = Entry::Fallback {
     id: "0001-a",
     model: "gpt-4",
 };
@@ -42,14 +42,14 @@ const CLOSE_UNSPENT: Entry<'_> = Entry::Close {
 
 #[test]
 fn an_entry_is_read_as_it_was_written() {
-    for entry in [RESERVE, ANSWERED, CLOSE, CLOSE_UNSPENT] {
+    for entry in [RESERVE, FALLBACK, CLOSE, CLOSE_UNSPENT] {
         assert_eq!(Entry::parse(&entry.encode()), Some(entry));
     }
 }
 
 #[test]
 fn an_entry_with_a_word_missing_added_or_broken_is_none() {
-    for entry in [RESERVE, ANSWERED, CLOSE, CLOSE_UNSPENT] {
+    for entry in [RESERVE, FALLBACK, CLOSE, CLOSE_UNSPENT] {
         let text = entry.encode();
         assert_eq!(Entry::parse(&format!("{text} 1")), None, "{text}");
         assert_eq!(Entry::parse(&format!("un{text}")), None, "{text}");

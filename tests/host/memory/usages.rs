@@ -474,12 +474,12 @@ fn a_reservation_that_nobody_ends_is_spent_under_the_model_that_was_told_by_then
     reserve(&store, "a", NOW);
     reserve(&store, "b", NOW + 1);
     for id in ["a", "unknown"] {
-        store.give(id, "other").expect("a note");
+        store.set_fallback(id, "other").expect("a note");
     }
     // The other model has no price.
     assert_eq!(standing(&store, NOW), [(30, 0), (30, 0), RESERVED]);
     // It is counted already.
-    store.give("a", "gpt-4").expect("a note");
+    store.set_fallback("a", "gpt-4").expect("a note");
     store.close("a", None, NOW).expect("an end");
     assert_eq!(standing(&store, NOW), [NOTHING, NOTHING, RESERVED]);
 }
