@@ -21,6 +21,7 @@ pub(super) fn fallbacks(
         (URL, MODELS, "nothing else is asked there"),
         (KEY, MODELS, "nothing else is asked with it"),
     ] {
+        // A missing FALLBACK_MODELS is told once, for the server.
         let is_told = set == KEY && variables.value(URL).is_some();
         if variables.value(set).is_some() && variables.value(other).is_none() && !is_told {
             let rule = format!("is required because {set} is set: {why}");

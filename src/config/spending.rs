@@ -40,7 +40,7 @@ pub(super) fn spending(
 }
 
 /// A budget of a name that nobody has is a slip of the pen: whoever was meant would spend without it. Where there are no
-/// tokens, all are anonymous: then it is none as long as those have a limit.
+/// tokens, everybody is anonymous: a limit for them is enough.
 pub(super) fn check_names(
     variables: &mut Variables<'_>,
     spending: &Spending,
