@@ -105,7 +105,7 @@ const ERRORS = {
   ],
   store_unavailable: [
     "Stored data cannot be reached",
-    "This service could not read or write its conversations or its counts of use. Try again in a moment. If you run this service, check its log.",
+    "This service could not read or write its conversations or its usage counts. Try again in a moment. If you run this service, check its log.",
   ],
   budget_exhausted: [
     "Budget used up",

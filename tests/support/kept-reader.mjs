@@ -15,7 +15,7 @@ export const INTERRUPTED = {
 export const STORE_UNAVAILABLE = {
   error: "Stored data cannot be reached",
   detail:
-    "This service could not read or write its conversations or its counts of use. Try again in a moment. If you run this service, check its log.",
+    "This service could not read or write its conversations or its usage counts. Try again in a moment. If you run this service, check its log.",
   code: "store_unavailable",
 };
 
