@@ -101,12 +101,20 @@ async function ensureSecrets(needed, vars, { config, env, name, "secrets-file": 
   const given = file ? Object.keys(secretsIn(file)) : [];
   const wanted = needed.filter((each) => !given.includes(each));
   const stored = await secretsOf(target);
-  if (!vars.FALLBACK_MODELS?.trim() && [...given, ...(stored ?? [])].includes("FALLBACK_API_KEY")) {
-    throw new Failure(
-      "The deployment has the secret FALLBACK_API_KEY, and [vars] in wrangler.toml has no FALLBACK_MODELS, without " +
-        "which the worker refuses it. Nothing was deployed. Set FALLBACK_MODELS there, or remove the secret: " +
-        `'npx wrangler ${["secret", "delete", "FALLBACK_API_KEY", ...target].join(" ")}'.`,
-    );
+  // `problemsWith` cannot tell: it does not see the stored secrets.
+  if (!vars.FALLBACK_MODELS?.trim()) {
+    const key = "FALLBACK_API_KEY";
+    const removals = [
+      given.includes(key) && `from ${file}`,
+      stored?.includes(key) &&
+        `with 'npx wrangler ${["secret", "delete", key, ...target].join(" ")}'`,
+    ].filter(Boolean);
+    if (removals.length > 0) {
+      throw new Failure(
+        `There is a secret ${key}, but [vars] in wrangler.toml has no FALLBACK_MODELS, without which the worker refuses ` +
+          `it. Nothing was deployed. Set FALLBACK_MODELS there, or remove the secret ${removals.join(", and ")}.`,
+      );
+    }
   }
   const missing = wanted.filter((each) => !stored?.includes(each));
   if (missing.length === 0) return;

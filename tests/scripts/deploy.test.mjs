@@ -191,22 +191,26 @@ test("budgets are accepted, by name too: whose tokens there are is a secret", as
   assert.equal(code, 0, words);
 });
 
-test("a key for fallbacks that there are none of is told before the worker refuses it", async () => {
+test("a fallback key without FALLBACK_MODELS is refused before the deployment", async () => {
   const secret = "FALLBACK_API_KEY";
   const file = join(folder, "left.json");
   const ours = { OPENAI_API_KEY: "sk-x", ACCESS_TOKENS: "me:0123456789abcdef" };
   writeFileSync(file, JSON.stringify({ ...ours, [secret]: "sk-y" }));
-  for (const [args, stored] of [
-    [[], [...OUR_SECRETS, { name: secret }]],
-    [["--secrets-file", file], []],
+  const [inFile, isStored] = [
+    ["--secrets-file", file],
+    [...OUR_SECRETS, { name: secret }],
+  ];
+  const command = `with 'npx wrangler secret delete ${secret} --config ${HERE}'`;
+  for (const [args, stored, advice] of [
+    [[], isStored, command],
+    [inFile, [], `from ${file}`],
+    [inFile, isStored, `from ${file}, and ${command}`],
   ]) {
     const answers = { ...LOGGED_IN, ...listed(...stored), ...DEPLOYS };
     const { code, words, calls } = await deploy(["--config", HERE, ...args], answers);
     assert.equal(code, 1);
-    assert.match(
-      words,
-      /has no FALLBACK_MODELS, .*'npx wrangler secret delete FALLBACK_API_KEY --config/,
-    );
+    assert.match(words, /has no FALLBACK_MODELS, /);
+    assert.ok(words.includes(`or remove the secret ${advice}.`), words);
     assert.ok(!calls.some((call) => call.startsWith("deploy")));
   }
 });

@@ -169,7 +169,7 @@ test("conversations are kept even without tokens, unless .dev.vars says otherwis
   }
 });
 
-test("a budget is no mistake, not even of the deployment's names: wrangler.toml binds what counts", async () => {
+test("a budget is accepted, also one by a name that only the deployment has", async () => {
   for (const budget of ["1000", "phone=0,*=1000"]) {
     const { env, calls } = fakeWrangler({ dev: { out: "" } });
     const folder = checkout({ devVars: { OPENAI_API_KEY: KEY, DAILY_TOKENS: budget } });
