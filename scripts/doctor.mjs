@@ -23,7 +23,8 @@ async function doctor(args) {
   await build();
   const { vars, where } = configured();
   say(`The configuration is that of ${where}.`);
-  // Who may ask, and where tokens are counted, is no matter of the model's server. A deployment's tokens are a secret.
+  // Who may ask, and where tokens are counted, does not concern the model's server. A budget by name cannot be checked:
+  // the deployment's tokens are secret.
   const told = await problemsWith({ ...vars, REQUIRE_AUTH: "false" }, { keeps: true });
   const problems = told.filter((problem) => !isAboutNames(problem));
   if (problems.length > 0) {

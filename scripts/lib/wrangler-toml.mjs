@@ -19,7 +19,7 @@ export function wranglerConfig(path = join(ROOT, "wrangler.toml")) {
 }
 
 /**
- * What of it an environment has, which inherits neither variables nor bindings.
+ * The section that an environment uses. It inherits neither variables nor bindings.
  * @typedef {{ config?: string, env?: string }} Which the file, and the environment of wrangler's, as `[env.NAME]`
  * @param {Which} which
  */
