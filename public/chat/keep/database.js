@@ -48,5 +48,7 @@ export function database() {
 }
 
 function late() {
-  return new Promise((_, reject) => setTimeout(reject, OPENING_MS));
+  return new Promise((_, reject) => {
+    setTimeout(() => reject(new Error("The database does not open.")), OPENING_MS);
+  });
 }
