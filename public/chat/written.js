@@ -1,7 +1,7 @@
 import { loadDraft, saveDraft, together } from "./asks.js";
 
-/** What is in the field then is this tab's own, although it comes from where all tabs keep it. */
-const isReload = performance.getEntriesByType("navigation")[0]?.type === "reload";
+/** After a reload, the draft that is shown first is this tab's own: it was typed here. */
+let isReload = performance.getEntriesByType("navigation")[0]?.type === "reload";
 
 /** What the person has written in the field and not sent, and where it belongs. */
 export class Written {
@@ -22,6 +22,7 @@ export class Written {
     this.#id = id;
     this.#composer.text = loadDraft(id);
     this.#text = isReload ? this.#composer.text : "";
+    isReload = false;
   }
 
   /** @param {string} text all that is in the field */
