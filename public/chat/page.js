@@ -3,6 +3,7 @@ import { newId } from "./api.js";
 import { unkeptWords } from "./asks.js";
 import { Conversation } from "./conversation.js";
 import { Conversations } from "./conversations.js";
+import { Draft } from "./draft.js";
 import { chooseKeeper } from "./keep/choose.js";
 import { copies } from "./keep/copies.js";
 import { Lookout } from "./lookout.js";
@@ -12,7 +13,6 @@ import { seenSince } from "./seen.js";
 import { save } from "./store.js";
 import { Transcript } from "./transcript.js";
 import { versionsOf } from "./turns.js";
-import { Written } from "./written.js";
 
 /**
  * What the page shows, and what its parts know of each other. Events:
@@ -36,7 +36,7 @@ export class Page extends EventTarget {
   #composer;
   #isKeeperKnown = true;
   #standardModel;
-  #written;
+  #draft;
   #router = new Router((id) => this.#show(id));
   #conversations = new Conversations();
   /** @type {Conversation | undefined} */
@@ -66,7 +66,7 @@ export class Page extends EventTarget {
       onSignIn: () => api.signIn(),
     });
     this.#composer = composer;
-    this.#written = new Written(composer);
+    this.#draft = new Draft(composer);
     this.#standardModel = standardModel;
     this.addEventListener("changed", ({ detail }) => this.#renamed(detail.summary));
     this.addEventListener("removed", ({ detail }) => this.#forget(detail.id));
@@ -131,12 +131,12 @@ export class Page extends EventTarget {
 
   /** Saves what the person has begun to write. */
   draft(text) {
-    this.#written.save(text);
+    this.#draft.save(text);
   }
 
   /** Leaves nothing in this browser of conversations that somebody else keeps. */
   async forgetAll() {
-    this.#written.save("");
+    this.#draft.save("");
     this.#conversations.forgetAll();
     save("kept-by", undefined);
     await copies.clear();
@@ -155,7 +155,7 @@ export class Page extends EventTarget {
   #begin() {
     this.#isUnreachable = false;
     const id = newId();
-    this.#written.show(id);
+    this.#draft.show(id);
     const conversation = this.#conversation(id);
     this.#router.go(id, { replace: true });
     this.#tell("opened", { id });
@@ -179,7 +179,7 @@ export class Page extends EventTarget {
       },
       onSummary: () => this.#tell("changed", { summary: conversation.summary }),
       onGone: () => this.#gone(conversation),
-      onUnasked: (questions) => this.#written.giveBack(id, questions),
+      onUnasked: (questions) => this.#draft.giveBack(id, questions),
       standardModel: this.#standardModel,
       switchToBrowser: async () => {
         this.#chooseKeeper();
@@ -197,7 +197,7 @@ export class Page extends EventTarget {
     this.#opening = undefined;
     if (left) this.#conversations.leave(left);
     this.#transcript.clear();
-    this.#written.show(id);
+    this.#draft.show(id);
     this.#composer.setBusy(false);
     this.#router.title();
     this.#tell("opened", { id });
@@ -289,8 +289,8 @@ export class Page extends EventTarget {
     if (isShown) this.#close();
     this.#tell("removed", { id });
     // In its place, a new one begins.
-    if (isShown) this.#written.show();
-    this.#written.giveBack(undefined, [words]);
+    if (isShown) this.#draft.show();
+    this.#draft.giveBack(undefined, [words]);
     if (isShown) this.#notices[wasThere ? "gone" : "missing"](words !== "");
   }
 

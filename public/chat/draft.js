@@ -4,10 +4,10 @@ import { loadDraft, saveDraft, together } from "./asks.js";
 let isReload = performance.getEntriesByType("navigation")[0]?.type === "reload";
 
 /** What the person has written in the field and not sent, and where it belongs. */
-export class Written {
+export class Draft {
   #composer;
   #text = "";
-  /** The conversation; none: a new one. @type {string | undefined} */
+  /** The conversation's id; `undefined`: a new conversation. @type {string | undefined} */
   #id;
 
   /** @param {import("./composer.js").Composer} composer */
