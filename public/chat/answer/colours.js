@@ -1,6 +1,6 @@
 import { ownFrame } from "../frames.js";
 import { Helper } from "./helper.js";
-import { loadStyle } from "./late-style.js";
+import { loadStyle } from "./lazy-style.js";
 
 /**
  * Colours for code. They come from a worker, so that neither a long block nor one that is made to be slow holds up the

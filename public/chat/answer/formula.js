@@ -1,5 +1,5 @@
 import { Helper } from "./helper.js";
-import { loadStyle } from "./late-style.js";
+import { loadStyle } from "./lazy-style.js";
 
 /**
  * Draws formulas. A worker finds out what they look like, for KaTeX takes long to start on a slow phone; the page only

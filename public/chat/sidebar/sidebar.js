@@ -1,4 +1,5 @@
-import { inTime } from "../late.js";
+import { loadPart } from "../lazy.js";
+import { withTimeout } from "../timeout.js";
 import { Frame } from "./frame.js";
 import { ConversationList } from "./list.js";
 import { Listing } from "./listing.js";
@@ -11,7 +12,7 @@ import { Toast } from "./toast.js";
 /** How often the list is read again while an answer is running, which may be on another device. */
 const RUNNING_MS = 10_000;
 
-/** How long what a search has found waits for the file that marks it. */
+/** After so long, results are listed without marks. */
 const FINDING_MS = 1000;
 
 const KEPT_HERE = "Kept in this browser only";
@@ -155,7 +156,7 @@ export class Sidebar {
     const found = new Listing(this.#keeper, { query, signal });
     try {
       // Without it, what is found is listed all the same.
-      const finding = inTime(import("./finding.js"), FINDING_MS).catch(() => undefined);
+      const finding = withTimeout(import("./finding.js"), FINDING_MS).catch(() => undefined);
       await found.more();
       this.#finding = await finding;
     } catch (error) {
@@ -232,7 +233,7 @@ export class Sidebar {
 
   async #export({ id, title }) {
     try {
-      const parts = Promise.all([inTime(import("./download.js")), this.#keeper.markdown(id)]);
+      const parts = Promise.all([loadPart(import("./download.js")), this.#keeper.markdown(id)]);
       const [{ download, fileName }, text] = await this.toast.during("Exporting…", parts);
       download(new Blob([text], { type: "text/markdown;charset=utf-8" }), fileName(title, "md"));
     } catch (error) {

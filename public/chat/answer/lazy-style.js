@@ -1,3 +1,5 @@
+import { withTimeout } from "../timeout.js";
+
 /** Longest time that a style sheet may take. */
 const LOADING_MS = 30_000;
 
@@ -11,11 +13,11 @@ export function loadStyle(id) {
   // A link that has failed does not load again.
   const old = document.getElementById(id);
   const link = old.cloneNode();
-  return new Promise((resolve, reject) => {
-    setTimeout(reject, LOADING_MS);
+  const loading = new Promise((resolve, reject) => {
     link.onload = resolve;
     link.onerror = reject;
-    old.replaceWith(link);
-    link.disabled = false;
   });
+  old.replaceWith(link);
+  link.disabled = false;
+  return withTimeout(loading, LOADING_MS);
 }
