@@ -1,4 +1,4 @@
-import { ownFrame } from "../frames.js";
+import { ownFrame } from "../animation-frames.js";
 import { Helper } from "./helper.js";
 import { loadStyle } from "./lazy-style.js";
 

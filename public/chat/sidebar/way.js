@@ -1,3 +1,4 @@
+import { nextFrame } from "../animation-frames.js";
 import { findIn, textOf } from "../keep/search.js";
 import { foundIn } from "./found.js";
 
@@ -146,8 +147,4 @@ function reveal(range) {
   const { top, bottom, height } = scroller.getBoundingClientRect();
   const place = range.getBoundingClientRect();
   if (place.top < top || place.bottom > bottom) scroller.scrollTop += place.top - top - height / 3;
-}
-
-function nextFrame() {
-  return new Promise(requestAnimationFrame);
 }
