@@ -1,6 +1,5 @@
 import { nextFrame } from "../animation-frames.js";
-import { findIn, textOf } from "../keep/search.js";
-import { foundIn } from "./found.js";
+import { findIn, foundIn, textOf, wordsOf } from "../keep/search.js";
 
 /** Where a conversation's text is. Beside it are buttons and names. */
 const TEXTS = ".question p, .answer";
@@ -115,12 +114,13 @@ function markIn(element, query) {
 
 /** @returns {{ range: Range, sought: string }[]} */
 function placesIn(element, query) {
+  const words = wordsOf(query);
   const places = [];
   for (const part of element.querySelectorAll(TEXTS)) {
     const nodes = document.createTreeWalker(part, NodeFilter.SHOW_TEXT);
     for (let node = nodes.nextNode(); node && places.length < MOST_MARKS; node = nodes.nextNode()) {
       if (node.parentElement.closest(NO_TEXT)) continue;
-      for (const { word, index, sought } of foundIn(node.data, query)) {
+      for (const { word, index, sought } of foundIn(node.data, words)) {
         const range = new Range();
         range.setStart(node, index);
         range.setEnd(node, index + word.length);
