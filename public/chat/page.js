@@ -97,7 +97,7 @@ export class Page extends EventTarget {
    */
   open(id, way) {
     this.#router.go(id);
-    this.#show(id, true, way);
+    this.#show(id, { isListed: true, way });
   }
 
   /** Shows what could not be shown without the access token, now that there is one. */
@@ -190,7 +190,7 @@ export class Page extends EventTarget {
     return conversation;
   }
 
-  #show(id, isListed = false, way = undefined) {
+  #show(id, { isListed = false, way } = {}) {
     this.#isUnreachable = false;
     const left = this.#shown;
     this.#shown = undefined;

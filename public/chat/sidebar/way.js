@@ -29,7 +29,8 @@ export function wayTo(query, snippet) {
     const exchange = foundBy(query, snippet, conversation);
     if (!exchange) return false;
     if (!conversation.path.includes(exchange)) conversation.choose(exchange);
-    point(transcript.stayAt(exchange).element);
+    transcript.stopFollowing();
+    point(transcript.viewOf(exchange).element);
     showWords(exchange, query, transcript);
     return true;
   };
@@ -70,7 +71,7 @@ function point(element) {
 
 /** Marks the words in an exchange until the next click, and has the rarest of them in sight. */
 async function showWords(exchange, query, transcript) {
-  const view = transcript.stayAt(exchange);
+  const view = transcript.viewOf(exchange);
   const { element } = view;
   for (let frame = 0; frame < MOST_FRAMES; frame += 1) {
     // The first time, also because the click that has led here is no next one.
@@ -96,7 +97,7 @@ async function showWords(exchange, query, transcript) {
   for (let frame = 0; frame < MOST_FRAMES && settled < SETTLED_FRAMES; frame += 1) {
     const target = element.isConnected && rarest(found.places);
     if (target) {
-      transcript.stayAt(exchange);
+      transcript.stopFollowing();
       reveal(target);
       settled += 1;
     }
