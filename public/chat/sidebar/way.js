@@ -8,13 +8,13 @@ const NO_TEXT = ".code-head, button";
 /** What the style sheet calls the marks. */
 const NAME = "found";
 
-/** What is marked in one exchange. Nobody looks at more. */
+/** In one exchange, about so many words are marked. Nobody looks at more. */
 const MOST_MARKS = 500;
 
-/** In so many animation frames, an answer of any length is drawn. */
+/** Gives up after so many animation frames: even the longest answer is drawn by then. */
 const MOST_FRAMES = 300;
 
-/** So many frames on, what has come into sight has its real height. */
+/** What scrolls into view has an estimated height at first, and its real one after so many frames. */
 const SETTLED_FRAMES = 4;
 
 /**
@@ -74,7 +74,7 @@ async function showWords(exchange, query, transcript) {
   const view = transcript.viewOf(exchange);
   const { element } = view;
   for (let frame = 0; frame < MOST_FRAMES; frame += 1) {
-    // The first time, also because the click that has led here is no next one.
+    // The first wait also lets the click that led here pass: it must not remove the marks.
     await nextFrame();
     if (view.draw()) break;
   }
@@ -132,7 +132,7 @@ function placesIn(element, query) {
   return places;
 }
 
-/** The first place of the word that is found least often. What is folded away has no place. @returns {Range | undefined} */
+/** The first place of the word that is found least often. Hidden text has no rectangles, and is left out. @returns {Range | undefined} */
 function rarest(places) {
   const seen = places.filter(({ range }) => range.getClientRects().length > 0);
   const countOf = (word) => seen.filter(({ sought }) => sought === word).length;
