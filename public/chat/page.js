@@ -24,8 +24,8 @@ import { versionsOf } from "./turns.js";
  *
  * Other parts may send `changed` and `removed`, too.
  *
- * @typedef {(conversation: Conversation, transcript: Transcript) => boolean} Way Leads to a place in a conversation that
- *   is shown, if it is there.
+ * @typedef {(conversation: Conversation, transcript: Transcript) => boolean} Target Leads to a place in a conversation
+ *   that is shown, if it is there.
  */
 export class Page extends EventTarget {
   /** Who keeps the conversations. @type {Promise<import("./keep/choose.js").Keeper>} */
@@ -93,11 +93,11 @@ export class Page extends EventTarget {
    * Shows a conversation that is in the list, or a new one.
    *
    * @param {string} [id]
-   * @param {Way} [way] leads to a place in it
+   * @param {Target} [target] leads to a place in it
    */
-  open(id, way) {
+  open(id, target) {
     this.#router.go(id);
-    this.#show(id, { isListed: true, way });
+    this.#show(id, { isListed: true, target });
   }
 
   /** Shows what could not be shown without the access token, now that there is one. */
@@ -190,7 +190,7 @@ export class Page extends EventTarget {
     return conversation;
   }
 
-  #show(id, { isListed = false, way } = {}) {
+  #show(id, { isListed = false, target } = {}) {
     this.#isUnreachable = false;
     const left = this.#shown;
     this.#shown = undefined;
@@ -202,28 +202,28 @@ export class Page extends EventTarget {
     this.#router.title();
     this.#tell("opened", { id });
     if (id === undefined) this.#transcript.welcome();
-    else if (isId(id)) this.#openKept(id, isListed, way);
+    else if (isId(id)) this.#openKept(id, isListed, target);
     else this.#notices.missing(false);
   }
 
-  #openKept(id, isListed, way) {
+  #openKept(id, isListed, target) {
     const conversation = this.#conversations.get(id) ?? this.#conversation(id);
     this.#shown = conversation;
     if (conversation.exchanges.length === 0) {
-      this.#opening = this.#load(conversation, isListed, way);
+      this.#opening = this.#load(conversation, isListed, target);
       return;
     }
     this.#showPath();
     this.#lookout.look();
-    this.#goTo(way);
+    this.#goTo(target);
   }
 
-  /** Goes to a place in the conversation, or to where the person goes on. @param {Way} [way] */
-  #goTo(way) {
-    if (!way?.(this.#shown, this.#transcript)) this.#transcript.restorePosition();
+  /** Goes to a place in the conversation, or to where the person goes on. @param {Target} [target] */
+  #goTo(target) {
+    if (!target?.(this.#shown, this.#transcript)) this.#transcript.restorePosition();
   }
 
-  async #load(conversation, isListed, way) {
+  async #load(conversation, isListed, target) {
     this.#transcript.loading();
     try {
       await conversation.load();
@@ -235,7 +235,7 @@ export class Page extends EventTarget {
     }
     if (this.#shown !== conversation) return;
     this.#opening = undefined;
-    this.#goTo(way);
+    this.#goTo(target);
   }
 
   #failed(error) {

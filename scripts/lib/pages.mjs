@@ -37,7 +37,7 @@ const LATER = [
   "chat/keep/here.js",
   "chat/account/settings-dialog.js",
   "chat/sidebar/download.js",
-  "chat/sidebar/finding.js",
+  "chat/sidebar/search-parts.js",
   "chat/sidebar/swipe.js",
 ];
 

@@ -1,5 +1,5 @@
-import { nextFrame } from "../animation-frames.js";
-import { findIn, foundIn, textOf, wordsOf } from "../keep/search.js";
+import { nextFrame } from "./animation-frames.js";
+import { findIn, foundIn, textOf, wordsOf } from "./keep/search.js";
 
 /** Where a conversation's text is. Beside it are buttons and names. */
 const TEXTS = ".question p, .answer";
@@ -18,13 +18,13 @@ const MOST_FRAMES = 300;
 const SETTLED_FRAMES = 4;
 
 /**
- * The way to what a search has found in a conversation.
+ * What a search has found in a conversation, as a place to go to.
  *
  * @param {string} query
  * @param {string} snippet what the list has shown of it
- * @returns {import("../page.js").Way}
+ * @returns {import("./page.js").Target}
  */
-export function wayTo(query, snippet) {
+export function targetOf(query, snippet) {
   return (conversation, transcript) => {
     const exchange = foundBy(query, snippet, conversation);
     if (!exchange) return false;
@@ -44,7 +44,7 @@ export function wayTo(query, snippet) {
  * @param {{ exchanges: Exchange[], path: Exchange[] }} conversation
  * @returns {Exchange | undefined} none if only the title was found
  *
- * @typedef {import("../turns.js").Exchange} Exchange
+ * @typedef {import("./turns.js").Exchange} Exchange
  */
 export function foundBy(query, snippet, { exchanges, path }) {
   const sought = lineOf(snippet.replace(/^…|…$/g, ""));
@@ -132,7 +132,11 @@ function placesIn(element, query) {
   return places;
 }
 
-/** The first place of the word that is found least often. Hidden text has no rectangles, and is left out. @returns {Range | undefined} */
+/**
+ * The first place of the word that is found least often. Hidden text has no rectangles, and is left out.
+ *
+ * @returns {Range | undefined}
+ */
 function rarest(places) {
   const seen = places.filter(({ range }) => range.getClientRects().length > 0);
   const countOf = (word) => seen.filter(({ sought }) => sought === word).length;
