@@ -32,7 +32,10 @@ const INPUTS = [
 /** Where a page names a module or a style sheet of ours. */
 const NAMED = /(?<=\b(?:src|href)=")\/([^"]+\.(?:js|css))(?=")/g;
 
-/** What the page loads later, and needs offline: conversations that this browser keeps are shown, searched and exported there, too. */
+/**
+ * What the page loads later, and needs offline: conversations that this browser keeps are shown, searched and exported
+ * there, too.
+ */
 const LATER = [
   "chat/keep/here.js",
   "chat/account/settings-dialog.js",
