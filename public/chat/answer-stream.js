@@ -162,7 +162,7 @@ class Attempt {
   }
 
   #check(ms) {
-    // A clock that was set back tells nothing, so another connection is had.
+    // If the clock was set back, nobody knows how long it was silent: reconnect.
     const isSilent = Math.abs(Date.now() - this.#heard) >= ms;
     if (isSilent) this.#abort.abort();
     return isSilent;

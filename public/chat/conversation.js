@@ -227,7 +227,7 @@ export class Conversation {
     if (!isSame) this.#unwanted.add(answerId);
     const next = isSame ? answerId : this.#idAfter(exchange);
     this.saveEdit(exchange, undefined);
-    Object.assign(exchange, newExchange(question, parent, next), isSame && { sent });
+    Object.assign(exchange, newExchange(question, parent, next), isSame ? { sent } : {});
     if (edit !== undefined) this.saveEdit(exchange, edit);
     this.send(exchange);
   }

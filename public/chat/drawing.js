@@ -1,4 +1,4 @@
-import { ownFrame } from "./frames.js";
+import { ownFrame } from "./animation-frames.js";
 import { whenIdle } from "./idle.js";
 
 /** After so long, an animation frame draws no further exchange: the rest of it is for scrolling and typing. */

@@ -28,8 +28,8 @@ export function newExchange(question, parent, answerId = newId()) {
 }
 
 /**
- * The id of the answer to ask for in the place of one. It follows from what is known, so that all tabs and devices that
- * ask again at the same time ask for the same answer, which is bought once.
+ * The id of the answer to ask for in the place of one. It is derived from the old id, so that tabs and devices that ask
+ * again at once ask for the same answer.
  *
  * @param {string} answerId
  */
@@ -37,7 +37,7 @@ export function idAfter(answerId) {
   const next = answerId.replace(/(?<=^.{24})[0-9a-f]{12}$/, (end) =>
     ((Number(`0x${end}`) + 1) % 2 ** 48).toString(16).padStart(12, "0"),
   );
-  // One that another client has chosen may look like anything.
+  // An id that another client chose need not be a UUID.
   return next === answerId ? newId() : next;
 }
 

@@ -2,7 +2,7 @@ import { ModelPicker } from "./account/model-picker.js";
 import { TokenDialog } from "./account/token-dialog.js";
 import { Api } from "./api.js";
 import { Composer } from "./composer.js";
-import { inTime } from "./late.js";
+import { loadPart } from "./lazy.js";
 import { keepForOffline } from "./offline/register.js";
 import { Page } from "./page.js";
 import { explain } from "./sidebar/notes.js";
@@ -24,7 +24,7 @@ let settings;
 /** The settings are loaded when they are first opened: few people ever do. */
 async function openSettings() {
   try {
-    const part = inTime(import("./account/settings-dialog.js"));
+    const part = loadPart(import("./account/settings-dialog.js"));
     const { SettingsDialog } = await sidebar.toast.during("Loading the settings…", part);
     settings ??= new SettingsDialog(page, {
       onSaved: () => models.show(),

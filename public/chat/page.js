@@ -3,6 +3,7 @@ import { newId } from "./api.js";
 import { unkeptWords } from "./asks.js";
 import { Conversation } from "./conversation.js";
 import { Conversations } from "./conversations.js";
+import { Draft } from "./draft.js";
 import { chooseKeeper } from "./keep/choose.js";
 import { copies } from "./keep/copies.js";
 import { Lookout } from "./lookout.js";
@@ -12,7 +13,6 @@ import { seenSince } from "./seen.js";
 import { save } from "./store.js";
 import { Transcript } from "./transcript.js";
 import { versionsOf } from "./turns.js";
-import { Written } from "./written.js";
 
 /**
  * What the page shows, and what its parts know of each other. Events:
@@ -24,8 +24,8 @@ import { Written } from "./written.js";
  *
  * Other parts may send `changed` and `removed`, too.
  *
- * @typedef {(conversation: Conversation, transcript: Transcript) => boolean} Way Leads to a place in a conversation that
- *   is shown, if it is there.
+ * @typedef {(conversation: Conversation, transcript: Transcript) => boolean} Target Leads to a place in a conversation
+ *   that is shown, if it is there.
  */
 export class Page extends EventTarget {
   /** Who keeps the conversations. @type {Promise<import("./keep/choose.js").Keeper>} */
@@ -36,7 +36,7 @@ export class Page extends EventTarget {
   #composer;
   #isKeeperKnown = true;
   #standardModel;
-  #written;
+  #draft;
   #router = new Router((id) => this.#show(id));
   #conversations = new Conversations();
   /** @type {Conversation | undefined} */
@@ -66,7 +66,7 @@ export class Page extends EventTarget {
       onSignIn: () => api.signIn(),
     });
     this.#composer = composer;
-    this.#written = new Written(composer);
+    this.#draft = new Draft(composer);
     this.#standardModel = standardModel;
     this.addEventListener("changed", ({ detail }) => this.#renamed(detail.summary));
     this.addEventListener("removed", ({ detail }) => this.#forget(detail.id));
@@ -93,11 +93,11 @@ export class Page extends EventTarget {
    * Shows a conversation that is in the list, or a new one.
    *
    * @param {string} [id]
-   * @param {Way} [way] leads to a place in it
+   * @param {Target} [target] leads to a place in it
    */
-  open(id, way) {
+  open(id, target) {
     this.#router.go(id);
-    this.#show(id, true, way);
+    this.#show(id, { isListed: true, target });
   }
 
   /** Shows what could not be shown without the access token, now that there is one. */
@@ -131,12 +131,12 @@ export class Page extends EventTarget {
 
   /** Saves what the person has begun to write. */
   draft(text) {
-    this.#written.save(text);
+    this.#draft.save(text);
   }
 
   /** Leaves nothing in this browser of conversations that somebody else keeps. */
   async forgetAll() {
-    this.#written.save("");
+    this.#draft.save("");
     this.#conversations.forgetAll();
     save("kept-by", undefined);
     await copies.clear();
@@ -155,7 +155,7 @@ export class Page extends EventTarget {
   #begin() {
     this.#isUnreachable = false;
     const id = newId();
-    this.#written.show(id);
+    this.#draft.show(id);
     const conversation = this.#conversation(id);
     this.#router.go(id, { replace: true });
     this.#tell("opened", { id });
@@ -179,7 +179,7 @@ export class Page extends EventTarget {
       },
       onSummary: () => this.#tell("changed", { summary: conversation.summary }),
       onGone: () => this.#gone(conversation),
-      onUnasked: (questions) => this.#written.giveBack(id, questions),
+      onUnasked: (questions) => this.#draft.giveBack(id, questions),
       standardModel: this.#standardModel,
       switchToBrowser: async () => {
         this.#chooseKeeper();
@@ -190,40 +190,40 @@ export class Page extends EventTarget {
     return conversation;
   }
 
-  #show(id, isListed = false, way = undefined) {
+  #show(id, { isListed = false, target } = {}) {
     this.#isUnreachable = false;
     const left = this.#shown;
     this.#shown = undefined;
     this.#opening = undefined;
     if (left) this.#conversations.leave(left);
     this.#transcript.clear();
-    this.#written.show(id);
+    this.#draft.show(id);
     this.#composer.setBusy(false);
     this.#router.title();
     this.#tell("opened", { id });
     if (id === undefined) this.#transcript.welcome();
-    else if (isId(id)) this.#openKept(id, isListed, way);
+    else if (isId(id)) this.#openKept(id, isListed, target);
     else this.#notices.missing(false);
   }
 
-  #openKept(id, isListed, way) {
+  #openKept(id, isListed, target) {
     const conversation = this.#conversations.get(id) ?? this.#conversation(id);
     this.#shown = conversation;
     if (conversation.exchanges.length === 0) {
-      this.#opening = this.#load(conversation, isListed, way);
+      this.#opening = this.#load(conversation, isListed, target);
       return;
     }
     this.#showPath();
     this.#lookout.look();
-    this.#goTo(way);
+    this.#goTo(target);
   }
 
-  /** Goes to a place in the conversation, or to where the person goes on. @param {Way} [way] */
-  #goTo(way) {
-    if (!way?.(this.#shown, this.#transcript)) this.#transcript.restorePosition();
+  /** Goes to a place in the conversation, or to where the person goes on. @param {Target} [target] */
+  #goTo(target) {
+    if (!target?.(this.#shown, this.#transcript)) this.#transcript.restorePosition();
   }
 
-  async #load(conversation, isListed, way) {
+  async #load(conversation, isListed, target) {
     this.#transcript.loading();
     try {
       await conversation.load();
@@ -235,7 +235,7 @@ export class Page extends EventTarget {
     }
     if (this.#shown !== conversation) return;
     this.#opening = undefined;
-    this.#goTo(way);
+    this.#goTo(target);
   }
 
   #failed(error) {
@@ -289,8 +289,8 @@ export class Page extends EventTarget {
     if (isShown) this.#close();
     this.#tell("removed", { id });
     // In its place, a new one begins.
-    if (isShown) this.#written.show();
-    this.#written.giveBack(undefined, [words]);
+    if (isShown) this.#draft.show();
+    this.#draft.giveBack(undefined, [words]);
     if (isShown) this.#notices[wasThere ? "gone" : "missing"](words !== "");
   }
 

@@ -22,7 +22,7 @@ export class Follower {
     jump.addEventListener("click", () => this.toEnd());
   }
 
-  /** Stays where it is. */
+  /** No longer scrolls along as the conversation grows. */
   stay() {
     this.#follows = false;
   }

@@ -136,10 +136,14 @@ export class Transcript {
     this.#views.get(exchange)?.element.scrollIntoView({ block: "nearest" });
   }
 
-  /** The view of an exchange that is shown. It stays where whoever asks for it scrolls to. @param {Exchange} exchange */
-  stayAt(exchange) {
-    this.#follower.stay();
+  /** @param {Exchange} exchange one that is shown */
+  viewOf(exchange) {
     return this.#views.get(exchange);
+  }
+
+  /** No longer scrolls along as the conversation grows. */
+  stopFollowing() {
+    this.#follower.stay();
   }
 
   /** Goes to the question that was being edited last, or else to the end. */

@@ -32,12 +32,15 @@ const INPUTS = [
 /** Where a page names a module or a style sheet of ours. */
 const NAMED = /(?<=\b(?:src|href)=")\/([^"]+\.(?:js|css))(?=")/g;
 
-/** What the page loads later, and needs offline: conversations that this browser keeps are shown and exported there, too. */
+/**
+ * What the page loads later, and needs offline: conversations that this browser keeps are shown, searched and exported
+ * there, too.
+ */
 const LATER = [
   "chat/keep/here.js",
   "chat/account/settings-dialog.js",
   "chat/sidebar/download.js",
-  "chat/sidebar/finding.js",
+  "chat/sidebar/search-parts.js",
   "chat/sidebar/swipe.js",
 ];
 
@@ -58,6 +61,20 @@ const oneFontFormat = {
     onLoad({ filter: /katex[^/]*\.css$/ }, ({ path }) => {
       const others = /,\s*url\([^)]+\.(?:woff|ttf)\) format\("\w+"\)/g;
       return { contents: readFileSync(path, "utf8").replaceAll(others, ""), loader: "css" };
+    });
+  },
+};
+
+/**
+ * Makes a standard module of what colours code. What esbuild needs for another kind would be loaded with every page, even
+ * before there is any code.
+ */
+const oneModuleFormat = {
+  name: "one-module-format",
+  setup({ onLoad }) {
+    onLoad({ filter: /highlight\.js\/lib\/core\.js$/ }, ({ path }) => {
+      const source = readFileSync(path, "utf8");
+      return { contents: source.replace(/^module\.exports = /m, "export default ") };
     });
   },
 };
@@ -117,7 +134,7 @@ async function bundle() {
     // Licences of bundled libraries: a page that imports one gets its address.
     loader: { ".woff2": "file" },
     legalComments: "linked",
-    plugins: [oneFontFormat],
+    plugins: [oneFontFormat, oneModuleFormat],
     outbase: SOURCE,
     outdir: PUBLIC,
   });

@@ -167,7 +167,7 @@ test("without the file that leads there, what is found is listed and opened", as
   const me = somebody(service, upstream);
   await me.keep("Tell me of weirs", { title: TITLE });
   const { page } = await visit(t, service.url, { ...me.signedIn, expected: /ERR_FAILED/ });
-  await page.route("**/assets/finding-*.js", (route) => route.abort());
+  await page.route("**/assets/search-parts-*.js", (route) => route.abort());
   const { search, row } = sidebarOf(page);
   await search.fill("weirs");
   await page.locator("#list-status").filter({ hasText: "One conversation found" }).waitFor();
@@ -179,7 +179,7 @@ test("a file that hangs does not hold up what is found", async (t) => {
   const me = somebody(service, upstream);
   await me.keep("Tell me of weirs", { title: TITLE });
   const { page } = await visit(t, service.url, me.signedIn);
-  await page.route("**/assets/finding-*.js", () => {});
+  await page.route("**/assets/search-parts-*.js", () => {});
   await sidebarOf(page).search.fill("weirs");
   await page.locator("#list-status").filter({ hasText: "One conversation found" }).waitFor();
 });

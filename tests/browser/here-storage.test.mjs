@@ -179,6 +179,10 @@ for (const [name, { url }] of Object.entries({ browser: app, service: kept })) {
     const page = await openTab(first, url);
     await converse(page, "Are you there?", "I am");
     await rows(page).filter({ hasText: "Are you there?" }).waitFor();
+    if (name === "browser") {
+      const note = page.locator("#kept-here", { hasText: "Nothing can be kept in this browser." });
+      await note.waitFor();
+    }
     await page.getByRole("link", { name: "New conversation" }).click();
     await rows(page).getByRole("link", { name: "Are you there?" }).click();
     await exchangeOn(page).shows("I am");

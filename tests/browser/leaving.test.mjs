@@ -48,6 +48,20 @@ test("what was sent in one tab does not come back from another that showed it", 
   assert.equal(await fieldOf(tab).inputValue(), "");
 });
 
+test("what was sent in one tab does not come back from another that was reloaded before it showed it", async (t) => {
+  const { page } = await visit(t, server.url);
+  await converse(page, "The first", "One");
+  const tab = await openTab(page, server.url);
+  await tab.reload();
+  await fieldOf(page).fill("Just once");
+  await tab.getByRole("link", { name: "The first" }).click();
+  await exchangeOn(tab).shows("One");
+  assert.equal(await fieldOf(tab).inputValue(), "Just once");
+  await converse(page, "Just once", "Yes");
+  await tab.reload();
+  assert.equal(await fieldOf(tab).inputValue(), "");
+});
+
 test("where the browser stores nothing, what is written and what failed is there until the page is left", async (t) => {
   const { page } = await visit(t, `${server.url}/favicon.svg`, { expected });
   await page.addInitScript(() => {

@@ -1,11 +1,11 @@
 /** What the sidebar decides without a browser: days, marked words, file names, and how pages become one list. */
 import assert from "node:assert/strict";
 import test from "node:test";
+import { foundBy } from "../../public/chat/search-target.js";
 import { dayOf } from "../../public/chat/sidebar/days.js";
 import { fileName } from "../../public/chat/sidebar/download.js";
-import { piecesOf } from "../../public/chat/sidebar/found.js";
 import { Listing } from "../../public/chat/sidebar/listing.js";
-import { foundBy } from "../../public/chat/sidebar/way.js";
+import { piecesOf } from "../../public/chat/sidebar/marks.js";
 
 test("a conversation is listed under its day by the local calendar, then under its month", () => {
   // A few minutes past midnight, so that hours and days differ.

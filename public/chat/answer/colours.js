@@ -1,6 +1,6 @@
-import { ownFrame } from "../frames.js";
+import { ownFrame } from "../animation-frames.js";
 import { Helper } from "./helper.js";
-import { loadStyle } from "./late-style.js";
+import { loadStyle } from "./lazy-style.js";
 
 /**
  * Colours for code. They come from a worker, so that neither a long block nor one that is made to be slow holds up the
@@ -25,7 +25,9 @@ const waiting = new Set();
 /** Those whose colours could not be loaded. They come with a connection, or with the next block. @type {Set<Colours>} */
 const failed = new Set();
 addEventListener("online", () => {
-  for (const each of failed) enqueue(each);
+  // It takes the others with it.
+  const [first] = failed;
+  if (first) enqueue(first);
 });
 
 /** The colours of one block. */
@@ -98,14 +100,10 @@ async function enqueue(colours) {
 }
 
 const helper = new Helper(() => import("./highlight-worker.js"));
-/** @type {Promise<void> | undefined} */
-let style;
 
 /** The colours of a text. There are none if they take too long. @throws if they cannot be loaded */
 async function colour(language, text) {
-  style ??= loadStyle("colours-style");
-  const styled = style;
-  styled.catch(() => (style = undefined));
+  const styled = loadStyle("colours-style");
   const { kinds = [], lengths, names } = (await helper.ask({ language, text })) ?? {};
   await styled;
   return Array.from(kinds, (kind, at) => ({ kind: names[kind], length: lengths[at] }));

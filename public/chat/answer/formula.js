@@ -1,5 +1,5 @@
 import { Helper } from "./helper.js";
-import { loadStyle } from "./late-style.js";
+import { loadStyle } from "./lazy-style.js";
 
 /**
  * Draws formulas. A worker finds out what they look like, for KaTeX takes long to start on a slow phone; the page only
@@ -13,8 +13,6 @@ const FONTS_MS = 3_000;
 const FONTS = ["1em KaTeX_Main", "italic 1em KaTeX_Math", "1em KaTeX_Size1", "1em KaTeX_Size2"];
 
 const helper = new Helper(() => import("./formula-worker.js"));
-/** Without it, nobody can read a formula. @type {Promise<void> | undefined} */
-let style;
 
 /**
  * Draws a formula.
@@ -24,9 +22,8 @@ let style;
  * @throws if what draws it, or its style, cannot be loaded
  */
 export async function drawFormula(source) {
-  style ??= loadStyle("formula-style").then(loadFonts);
-  const styled = style;
-  styled.catch(() => (style = undefined));
+  // Without it, nobody can read a formula.
+  const styled = loadStyle("formula-style", loadFonts);
   const answer = await helper.ask(source);
   await styled;
   return answer?.tree && elementOf(answer.tree);

@@ -1,4 +1,4 @@
-import { ownFrame } from "../frames.js";
+import { ownFrame } from "../animation-frames.js";
 
 /**
  * Shows formulas. What draws them is loaded with the first one. They take their turns, one in an animation frame, so that

@@ -1,4 +1,5 @@
 import { openDB } from "idb";
+import { withTimeout } from "../timeout.js";
 
 /**
  * The page's database in this browser:
@@ -41,12 +42,8 @@ export function database() {
     },
     terminated: forget,
   });
-  opened = Promise.race([opening, late()]);
+  opened = withTimeout(opening, OPENING_MS);
   // The next time may be better.
   opening.then(() => (opened = opening), forget);
   return opened;
-}
-
-function late() {
-  return new Promise((_, reject) => setTimeout(reject, OPENING_MS));
 }

@@ -34,6 +34,21 @@ export function findIn(query, exchanges) {
   return exchanges.filter(({ question, answer }) => hasAll(words, textOf(question, answer)));
 }
 
+/**
+ * The words of a text, as they are written, that begin with a word of a query.
+ *
+ * @param {string} text
+ * @param {string[]} words the query's
+ * @returns {Generator<{ word: string, index: number, sought: string }>}
+ */
+export function* foundIn(text, words) {
+  for (const { 0: word, index } of text.matchAll(/[\p{L}\p{N}\p{M}]+/gu)) {
+    const plain = plainOf(word);
+    const sought = words.find((each) => plain.startsWith(each));
+    if (sought !== undefined) yield { word, index, sought };
+  }
+}
+
 /** What is searched as one text. */
 export function textOf(question, answer = "") {
   return `${question}\n${answer}`;
@@ -59,10 +74,8 @@ function hasAll(words, text) {
 /** The text around the first word that was found, on one line. */
 function around(words, text) {
   const line = text.replace(/\s+/g, " ");
-  const at = Array.from(line.matchAll(/[\p{L}\p{N}\p{M}]+/gu)).find(([word]) =>
-    words.some((sought) => plainOf(word).startsWith(sought)),
-  );
-  const found = at?.index ?? 0;
+  const [first] = foundIn(line, words);
+  const found = first?.index ?? 0;
   const start = beginning(line, Math.max(0, found - AROUND));
   const end = letterAt(line, Math.min(line.length, found + AROUND));
   return `${start > 0 ? "…" : ""}${line.slice(start, end).trim()}${end < line.length ? "…" : ""}`;
@@ -82,7 +95,8 @@ function letterAt(line, at) {
   return from + (letters.containing(at - from)?.index ?? at - from);
 }
 
-function wordsOf(text) {
+/** The words of a query, without case and accents. */
+export function wordsOf(text) {
   return splitWords(plainOf(text));
 }
 

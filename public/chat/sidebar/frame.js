@@ -61,7 +61,9 @@ export class Frame {
     this.#close.focus();
   }
 
-  /** Few screens have a sheet, and it has other ways to close. */
+  /**
+   * Loaded with the first sheet. Wide screens have none, and it also closes by Escape, its button or a click beside it.
+   */
   async #letSwipe() {
     try {
       const { closeBySwipe } = await import("./swipe.js");

@@ -1,4 +1,5 @@
-import { inTime } from "../late.js";
+import { loadPart } from "../lazy.js";
+import { withTimeout } from "../timeout.js";
 import { Frame } from "./frame.js";
 import { ConversationList } from "./list.js";
 import { Listing } from "./listing.js";
@@ -11,8 +12,8 @@ import { Toast } from "./toast.js";
 /** How often the list is read again while an answer is running, which may be on another device. */
 const RUNNING_MS = 10_000;
 
-/** How long what a search has found waits for the file that marks it. */
-const FINDING_MS = 1000;
+/** After so long, results are listed without marks. */
+const PARTS_MS = 1000;
 
 const KEPT_HERE = "Kept in this browser only";
 
@@ -24,8 +25,8 @@ export class Sidebar {
   #all;
   /** What a search has found. @type {Listing | undefined} */
   #found;
-  /** Shows what a search has found. It is loaded with the first search. @type {typeof import("./finding.js") | undefined} */
-  #finding;
+  /** Loaded with the first search. @type {typeof import("./search-parts.js") | undefined} */
+  #searchParts;
   /** @type {string | undefined} */
   #openId;
   /** The conversation that was open when it was deleted. @type {string | undefined} */
@@ -155,9 +156,9 @@ export class Sidebar {
     const found = new Listing(this.#keeper, { query, signal });
     try {
       // Without it, what is found is listed all the same.
-      const finding = inTime(import("./finding.js"), FINDING_MS).catch(() => undefined);
+      const parts = withTimeout(import("./search-parts.js"), PARTS_MS).catch(() => undefined);
       await found.more();
-      this.#finding = await finding;
+      this.#searchParts = await parts;
     } catch (error) {
       if (!signal.aborted) this.#notes.failed(error);
       return;
@@ -174,7 +175,7 @@ export class Sidebar {
     if (!listing || document.querySelector(".rename")) return;
     const { query, isComplete, isCopy } = listing;
     const shown = listing.summaries.filter(({ id }) => !this.#removals.isHidden(id));
-    const showText = query ? this.#finding?.showFound : undefined;
+    const showText = query ? this.#searchParts?.showFound : undefined;
     this.#list.show(shown, { openId: this.#openId, query, showText });
     this.#notes.listed({ count: shown.length, isComplete, isCopy, query });
     this.#watch();
@@ -189,7 +190,7 @@ export class Sidebar {
 
   #open({ id, snippet } = {}) {
     this.#frame.closeSheet();
-    this.#page.open(id, snippet && this.#finding?.wayTo(this.#found.query, snippet));
+    this.#page.open(id, snippet && this.#searchParts?.targetOf(this.#found.query, snippet));
   }
 
   #opened(id) {
@@ -232,7 +233,7 @@ export class Sidebar {
 
   async #export({ id, title }) {
     try {
-      const parts = Promise.all([inTime(import("./download.js")), this.#keeper.markdown(id)]);
+      const parts = Promise.all([loadPart(import("./download.js")), this.#keeper.markdown(id)]);
       const [{ download, fileName }, text] = await this.toast.during("Exporting…", parts);
       download(new Blob([text], { type: "text/markdown;charset=utf-8" }), fileName(title, "md"));
     } catch (error) {

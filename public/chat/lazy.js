@@ -1,4 +1,5 @@
 import { ChatError, NO_CONNECTION, newId } from "./api.js";
+import { withTimeout } from "./timeout.js";
 
 /** How long a file may take that somebody waits for. */
 const LOADING_MS = 10_000;
@@ -8,14 +9,11 @@ const LOADING_MS = 10_000;
  *
  * @template T
  * @param {Promise<T>} part
- * @param {number} [ms]
  * @returns {Promise<T>}
  * @throws {ChatError}
  */
-export function inTime(part, ms = LOADING_MS) {
-  return new Promise((resolve, reject) => {
-    const fail = () => reject(new ChatError(NO_CONNECTION, newId()));
-    part.then(resolve, fail);
-    setTimeout(fail, ms);
+export function loadPart(part) {
+  return withTimeout(part, LOADING_MS).catch(() => {
+    throw new ChatError(NO_CONNECTION, newId());
   });
 }

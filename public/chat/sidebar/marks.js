@@ -1,4 +1,4 @@
-const WORD = /[\p{L}\p{N}\p{M}]+/gu;
+import { foundIn, wordsOf } from "../keep/search.js";
 
 /**
  * A text in pieces: words that begin with a word of the query, and what lies between them. Case and accents do not
@@ -11,28 +11,13 @@ const WORD = /[\p{L}\p{N}\p{M}]+/gu;
 export function piecesOf(text, query) {
   const pieces = [];
   let end = 0;
-  for (const { word, index } of foundIn(text, query)) {
+  for (const { word, index } of foundIn(text, wordsOf(query))) {
     if (index > end) pieces.push({ text: text.slice(end, index), isFound: false });
     pieces.push({ text: word, isFound: true });
     end = index + word.length;
   }
   if (end < text.length) pieces.push({ text: text.slice(end), isFound: false });
   return pieces;
-}
-
-/**
- * The words of a text that begin with a word of the query.
- *
- * @param {string} text
- * @param {string} query
- * @returns {{ word: string, index: number, sought: string }[]}
- */
-export function foundIn(text, query) {
-  const all = wordsOf(query).map(({ folded }) => folded);
-  return wordsOf(text).flatMap(({ word, folded, index }) => {
-    const sought = all.find((each) => folded.startsWith(each));
-    return sought === undefined ? [] : { word, index, sought };
-  });
 }
 
 /**
@@ -54,16 +39,4 @@ export function showFound(element, text, query = "") {
     return mark;
   });
   element.replaceChildren(...nodes);
-}
-
-function wordsOf(text) {
-  return Array.from(text.matchAll(WORD), ({ 0: word, index }) => ({
-    word,
-    index,
-    folded: fold(word),
-  })).filter(({ folded }) => folded !== "");
-}
-
-function fold(word) {
-  return word.normalize("NFD").replace(/\p{M}/gu, "").toLowerCase();
 }

@@ -1,13 +1,13 @@
 import { loadDraft, saveDraft, together } from "./asks.js";
 
-/** What is in the field then is this tab's own, although it comes from where all tabs keep it. */
-const isReload = performance.getEntriesByType("navigation")[0]?.type === "reload";
+/** After a reload, the draft that is shown first is this tab's own: it was typed here. */
+let isReload = performance.getEntriesByType("navigation")[0]?.type === "reload";
 
 /** What the person has written in the field and not sent, and where it belongs. */
-export class Written {
+export class Draft {
   #composer;
   #text = "";
-  /** The conversation; none: a new one. @type {string | undefined} */
+  /** The conversation's id; `undefined`: a new conversation. @type {string | undefined} */
   #id;
 
   /** @param {import("./composer.js").Composer} composer */
@@ -22,6 +22,7 @@ export class Written {
     this.#id = id;
     this.#composer.text = loadDraft(id);
     this.#text = isReload ? this.#composer.text : "";
+    isReload = false;
   }
 
   /** @param {string} text all that is in the field */

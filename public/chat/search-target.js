@@ -1,5 +1,5 @@
-import { findIn, textOf } from "../keep/search.js";
-import { foundIn } from "./found.js";
+import { nextFrame } from "./animation-frames.js";
+import { findIn, foundIn, textOf, wordsOf } from "./keep/search.js";
 
 /** Where a conversation's text is. Beside it are buttons and names. */
 const TEXTS = ".question p, .answer";
@@ -8,28 +8,29 @@ const NO_TEXT = ".code-head, button";
 /** What the style sheet calls the marks. */
 const NAME = "found";
 
-/** What is marked in one exchange. Nobody looks at more. */
+/** In one exchange, about so many words are marked. Nobody looks at more. */
 const MOST_MARKS = 500;
 
-/** In so many animation frames, an answer of any length is drawn. */
+/** Gives up after so many animation frames: even the longest answer is drawn by then. */
 const MOST_FRAMES = 300;
 
-/** So many frames on, what has come into sight has its real height. */
+/** What scrolls into view has an estimated height at first, and its real one after so many frames. */
 const SETTLED_FRAMES = 4;
 
 /**
- * The way to what a search has found in a conversation.
+ * What a search has found in a conversation, as a place to go to.
  *
  * @param {string} query
  * @param {string} snippet what the list has shown of it
- * @returns {import("../page.js").Way}
+ * @returns {import("./page.js").Target}
  */
-export function wayTo(query, snippet) {
+export function targetOf(query, snippet) {
   return (conversation, transcript) => {
     const exchange = foundBy(query, snippet, conversation);
     if (!exchange) return false;
     if (!conversation.path.includes(exchange)) conversation.choose(exchange);
-    point(transcript.stayAt(exchange).element);
+    transcript.stopFollowing();
+    point(transcript.viewOf(exchange).element);
     showWords(exchange, query, transcript);
     return true;
   };
@@ -43,7 +44,7 @@ export function wayTo(query, snippet) {
  * @param {{ exchanges: Exchange[], path: Exchange[] }} conversation
  * @returns {Exchange | undefined} none if only the title was found
  *
- * @typedef {import("../turns.js").Exchange} Exchange
+ * @typedef {import("./turns.js").Exchange} Exchange
  */
 export function foundBy(query, snippet, { exchanges, path }) {
   const sought = lineOf(snippet.replace(/^…|…$/g, ""));
@@ -70,10 +71,10 @@ function point(element) {
 
 /** Marks the words in an exchange until the next click, and has the rarest of them in sight. */
 async function showWords(exchange, query, transcript) {
-  const view = transcript.stayAt(exchange);
+  const view = transcript.viewOf(exchange);
   const { element } = view;
   for (let frame = 0; frame < MOST_FRAMES; frame += 1) {
-    // The first time, also because the click that has led here is no next one.
+    // The first wait also lets the click that led here pass: it must not remove the marks.
     await nextFrame();
     if (view.draw()) break;
   }
@@ -96,7 +97,7 @@ async function showWords(exchange, query, transcript) {
   for (let frame = 0; frame < MOST_FRAMES && settled < SETTLED_FRAMES; frame += 1) {
     const target = element.isConnected && rarest(found.places);
     if (target) {
-      transcript.stayAt(exchange);
+      transcript.stopFollowing();
       reveal(target);
       settled += 1;
     }
@@ -114,12 +115,13 @@ function markIn(element, query) {
 
 /** @returns {{ range: Range, sought: string }[]} */
 function placesIn(element, query) {
+  const words = wordsOf(query);
   const places = [];
   for (const part of element.querySelectorAll(TEXTS)) {
     const nodes = document.createTreeWalker(part, NodeFilter.SHOW_TEXT);
     for (let node = nodes.nextNode(); node && places.length < MOST_MARKS; node = nodes.nextNode()) {
       if (node.parentElement.closest(NO_TEXT)) continue;
-      for (const { word, index, sought } of foundIn(node.data, query)) {
+      for (const { word, index, sought } of foundIn(node.data, words)) {
         const range = new Range();
         range.setStart(node, index);
         range.setEnd(node, index + word.length);
@@ -130,7 +132,11 @@ function placesIn(element, query) {
   return places;
 }
 
-/** The first place of the word that is found least often. What is folded away has no place. @returns {Range | undefined} */
+/**
+ * The first place of the word that is found least often. Hidden text has no rectangles, and is left out.
+ *
+ * @returns {Range | undefined}
+ */
 function rarest(places) {
   const seen = places.filter(({ range }) => range.getClientRects().length > 0);
   const countOf = (word) => seen.filter(({ sought }) => sought === word).length;
@@ -146,8 +152,4 @@ function reveal(range) {
   const { top, bottom, height } = scroller.getBoundingClientRect();
   const place = range.getBoundingClientRect();
   if (place.top < top || place.bottom > bottom) scroller.scrollTop += place.top - top - height / 3;
-}
-
-function nextFrame() {
-  return new Promise(requestAnimationFrame);
 }

@@ -1,0 +1,3 @@
+/** What shows search results, in one file that is loaded with the first search. */
+export { targetOf } from "../search-target.js";
+export { showFound } from "./marks.js";
