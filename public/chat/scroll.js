@@ -6,6 +6,8 @@ export class Follower {
   #scroller;
   #jump;
   #follows = true;
+  /** Whether who scrolls is the reader. It may also be the page, which leads to a place that is near the end by chance. */
+  #isReader = true;
   #lastTop = 0;
 
   /** @param {HTMLElement} scroller @param {HTMLElement} jump the button that scrolls to the end */
@@ -15,6 +17,8 @@ export class Follower {
     // Some browsers scroll by keyboard only what can have the focus.
     scroller.tabIndex = 0;
     scroller.addEventListener("scroll", () => this.#scrolled(), { passive: true });
+    for (const type of ["wheel", "touchmove", "pointerdown", "keydown"])
+      scroller.addEventListener(type, () => (this.#isReader = true), { passive: true });
     // After the layout, to know how high the conversation is costs nothing. Before it, that takes a layout of its own.
     const sizes = new ResizeObserver(() => this.#follow());
     sizes.observe(scroller);
@@ -25,10 +29,12 @@ export class Follower {
   /** No longer scrolls along as the conversation grows. */
   stay() {
     this.#follows = false;
+    this.#isReader = false;
   }
 
   toEnd() {
     this.#follows = true;
+    this.#isReader = true;
     // What is about to be shown is there by then.
     requestAnimationFrame(() => this.#follow());
   }
@@ -42,7 +48,7 @@ export class Follower {
   /** Growing text never scrolls up, so scrolling up is the reader's doing. */
   #scrolled() {
     const { scrollTop } = this.#scroller;
-    if (this.#distance() < NEAR_PX) this.#follows = true;
+    if (this.#distance() < NEAR_PX) this.#follows ||= this.#isReader;
     else if (scrollTop < this.#lastTop) this.#follows = false;
     this.#lastTop = scrollTop;
     this.#jump.hidden = this.#follows || this.#distance() < NEAR_PX;

@@ -163,6 +163,31 @@ for (const [who, open] of [
   });
 }
 
+test("what was found near the end stays in sight when what is there grows, until the reader goes to the end", async (t) => {
+  const page = await keptHere(t);
+  await openFound(page, "end");
+  await isInSight(page, "end");
+  const grow = () =>
+    page.evaluate(async () => {
+      const scroller = document.querySelector("#scroller");
+      const { scrollTop } = scroller;
+      scroller.dispatchEvent(new Event("scroll"));
+      const more = document.createElement("li");
+      more.style.height = "3000px";
+      document.querySelector("#exchanges").append(more);
+      for (let frame = 0; frame < 3; frame += 1) await new Promise(requestAnimationFrame);
+      return scroller.scrollTop - scrollTop;
+    });
+  assert.equal(await grow(), 0);
+  await page.locator("#scroller").hover();
+  await page.mouse.wheel(0, 5000);
+  await page.waitForFunction(() => {
+    const { scrollTop, scrollHeight, clientHeight } = document.querySelector("#scroller");
+    return scrollHeight - scrollTop - clientHeight < 2;
+  });
+  assert.ok((await grow()) > 2000);
+});
+
 test("without the file that leads there, what is found is listed and opened", async (t) => {
   const me = somebody(service, upstream);
   await me.keep("Tell me of weirs", { title: TITLE });
