@@ -24,14 +24,16 @@ let settings;
 /** The settings are loaded when they are first opened: few people ever do. */
 async function openSettings() {
   try {
-    const part = loadPart(import("./account/settings-dialog.js"));
-    const { SettingsDialog } = await sidebar.toast.during("Loading the settings…", part);
-    settings ??= new SettingsDialog(page, {
-      onSaved: () => models.show(),
-      onRemovedAll: () => sidebar.reset(),
-      beforeSignOut: () => sidebar.settle(),
-      explain,
-    });
+    if (!settings) {
+      const part = loadPart(import("./account/settings-dialog.js"));
+      const { SettingsDialog } = await sidebar.toast.during("Loading the settings…", part);
+      settings ??= new SettingsDialog(page, {
+        onSaved: () => models.show(),
+        onRemovedAll: () => sidebar.reset(),
+        beforeSignOut: () => sidebar.settle(),
+        explain,
+      });
+    }
     settings.open(models);
   } catch {
     sidebar.toast.tell(
