@@ -159,11 +159,13 @@ for (const [what, script] of [
     // The page imports it for its address, and then the first worker is made of it.
     await page.route(worker, fulfil, { times: 2 });
     await say(page, "Please calculate");
+    const started = page.waitForEvent("worker");
     // Once it has begun, it may be ended before the text is drawn.
-    const ended = page.waitForEvent("worker").then((started) => started.waitForEvent("close"));
+    const ended = started.then((it) => it.waitForEvent("close"));
     (await upstream.nextCall()).end(...answer("It is \\(x\\)"));
     const exchange = exchangeOn(page);
     await exchange.isDrawn();
+    await started;
     // Its first message may be on its way still.
     await page.clock.runFor(31_000);
     await page.clock.runFor(3_000);
