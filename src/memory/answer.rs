@@ -70,12 +70,12 @@ impl<D: Database> Store<D> {
         Ok(())
     }
 
-    /// Says that another model answers than the one that was asked for.
+    /// Says that another model is asked now.
     ///
     /// # Errors
     ///
-    /// The database's; then the answer has the model that was asked for.
-    pub fn answered_by(&self, exchange: u64, model: &str) -> Result<(), D::Error> {
+    /// The database's; then the answer has the model that it had.
+    pub fn set_model(&self, exchange: u64, model: &str) -> Result<(), D::Error> {
         const MODEL: &str = "UPDATE exchanges SET model = ?2 WHERE number = ?1";
         self.database
             .write(&[Statement::new(MODEL, [exchange.into(), model.into()])])

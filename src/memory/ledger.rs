@@ -37,23 +37,24 @@ pub fn id_of(now_ms: u64, fresh: &str) -> String {
 }
 
 impl<D: Database> Store<D> {
-    /// What the account has spent today and this month, and what is reserved; [`Store::settle`] comes first. Later days
-    /// count as well: a clock that was set back gives nothing back.
+    /// What the account has spent today and this month, and what is reserved; [`Store::settle`] comes first.
     ///
     /// # Errors
     ///
     /// The database's.
     pub fn standing(&self, spending: &Spending, now_ms: u64) -> Result<Standing, D::Error> {
-        const SUMS: &str = "SELECT day >= ?2, model, sum(input_tokens), sum(output_tokens)
-            FROM usage WHERE day >= ?1 GROUP BY 1, 2
+        const SUMS: &str = "SELECT day = ?2, model, sum(input_tokens), sum(output_tokens)
+            FROM usage WHERE day >= ?1 AND day < ?3 GROUP BY 1, 2
             UNION ALL SELECT 2, model, sum(coalesce(sent_tokens, 0)), sum(coalesce(max_tokens, 0))
             FROM exchanges WHERE state = 'streaming' GROUP BY 2
             UNION ALL SELECT 2, model, sum(sent_tokens), sum(max_tokens)
             FROM reservations WHERE counted_day IS NULL GROUP BY 2";
         let today = day::day_of(now_ms);
         let month = day::first_of_month(today);
+        let next_month = day::first_of_next_month(today);
         let mut standing = Standing::default();
-        for mut row in rows(&self.database, SUMS, &[month.into(), today.into()])? {
+        let days = [month.into(), today.into(), next_month.into()];
+        for mut row in rows(&self.database, SUMS, &days)? {
             let when = row.number();
             let model = row.text();
             let price = match when {

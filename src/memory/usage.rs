@@ -39,6 +39,26 @@ pub struct Running {
 }
 
 impl<D: Database> Store<D> {
+    /// Counts what a model has sold of an answer that it has failed to begin.
+    ///
+    /// # Errors
+    ///
+    /// The database's; then nothing is counted.
+    pub fn count_failed(
+        &self,
+        exchange: u64,
+        model: &str,
+        seen: Seen,
+        now_ms: u64,
+    ) -> Result<(), D::Error> {
+        const FIND: &str = "SELECT sent_tokens, max_tokens FROM exchanges WHERE number = ?1";
+        let found = rows(&self.database, FIND, &[exchange.into()])?.next();
+        let ceiling = found.map(|mut row| Ceiling::of(&mut row));
+        let spent = Spent::of(Some(seen), ceiling.unwrap_or_default());
+        let counted = spent.map(|spent| count(now_ms, model, spent));
+        self.database.write(counted.as_slice())
+    }
+
     /// The statements that count answers that will have no ending.
     pub(super) fn count_running(
         &self,

@@ -6,7 +6,7 @@ use super::delta::{Delta, Ended, Extent, Malformed, Meaning};
 use super::failure::Failure;
 use super::target::Api;
 use super::text::Texts;
-use super::{chat_completions, responses};
+use super::{chat_completions, event, responses};
 use crate::api::error::ErrorCode;
 use crate::api::request::ModelSource;
 use crate::json::Fields;
@@ -77,17 +77,16 @@ impl Api {
     /// Parses a success response that is a JSON document: the answer of a server that does not stream, or an error. What
     /// the model thought is shown if `shows_reasoning`.
     ///
-    /// # Errors
-    ///
-    /// The [`Failure`] that the document reports, or [`ErrorCode::UpstreamProtocol`] for any other document.
-    #[allow(clippy::result_large_err, reason = "it is called once a request")]
+    /// It ends with the [`Failure`] that the document reports, with [`ErrorCode::UpstreamTruncated`] if it does not say that
+    /// it is complete, and with [`ErrorCode::UpstreamProtocol`] if it cannot be read. The model may have been at work all the
+    /// same, so what a document tells of usage is kept.
     pub fn parse_whole(
         self,
         body: &[u8],
         source: ModelSource,
         shows_reasoning: bool,
-    ) -> Result<WholeAnswer, Failure> {
-        let protocol = |cause: &str| Failure::new(ErrorCode::UpstreamProtocol, cause);
+    ) -> WholeAnswer {
+        let failed = |code, cause| Ended::Failed(Box::new(Failure::new(code, cause)));
         let json = body.strip_prefix(BOM).unwrap_or(body);
         let json = without_end_mark(std::str::from_utf8(json).unwrap_or_default());
         let failure = |json: &str| Failure::from_document(json, source);
@@ -95,12 +94,26 @@ impl Api {
             Self::ChatCompletions => whole_chat(json, failure),
             Self::Responses => whole_response(json, failure),
         };
-        let delta = read.map_err(|Malformed| {
-            protocol("a success response is neither an event stream nor an answer of the API")
-        })?;
-        if delta.extent == Extent::Lost && !matches!(delta.ending, Some(Ended::Failed(_))) {
-            return Err(protocol("the answer's text cannot be read"));
-        }
+        let delta = read.unwrap_or_else(|Malformed| Delta {
+            usage: Fields::parse(json).and_then(|fields| event::usage(fields.get("usage"))),
+            ending: Some(failed(
+                ErrorCode::UpstreamProtocol,
+                "a success response is neither an event stream nor an answer of the API",
+            )),
+            ..Delta::default()
+        });
+        let ending = match delta.ending {
+            Some(ending @ Ended::Failed(_)) => ending,
+            _ if delta.extent == Extent::Lost => failed(
+                ErrorCode::UpstreamProtocol,
+                "the answer's text cannot be read",
+            ),
+            Some(ending) => ending,
+            None => failed(
+                ErrorCode::UpstreamTruncated,
+                "a whole answer does not say that it is complete",
+            ),
+        };
         let mut texts = Texts {
             content: delta.content,
             refusal: delta.refusal,
@@ -111,21 +124,7 @@ impl Api {
                 refusal: part.refusal,
             });
         }
-        // Text is sent even if the answer turns out to be incomplete.
-        let has_text = !texts.is_empty();
-        let ending = match delta.ending {
-            Some(Ended::Failed(failure)) if !has_text => return Err(*failure),
-            Some(ending) => ending,
-            None => {
-                let cause = "a whole answer does not say that it is complete";
-                let failure = Failure::new(ErrorCode::UpstreamTruncated, cause);
-                if !has_text {
-                    return Err(failure);
-                }
-                Ended::Failed(Box::new(failure))
-            }
-        };
-        Ok(WholeAnswer(Delta {
+        WholeAnswer(Delta {
             reasoning: delta
                 .reasoning
                 .map(|reasoning| reasoning.into_owned(shows_reasoning)),
@@ -137,7 +136,7 @@ impl Api {
             is_answer: true,
             shows_work: true,
             ..Delta::default()
-        }))
+        })
     }
 }
 

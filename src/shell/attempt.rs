@@ -22,6 +22,8 @@ use crate::openai::dialect::Dialect;
 use crate::openai::failure::{self, Failure};
 use crate::openai::fallback::Site;
 use crate::openai::{EventParser, MAX_WHOLE_BYTES, Sniffed, WholeAnswer, is_whole, retry, sniff};
+use crate::stream::relay::{Form, Relay};
+use crate::stream::seen::Seen;
 use crate::telemetry::record::Level;
 
 /// An answer that has begun.
@@ -65,18 +67,27 @@ pub(super) enum Opening {
 pub(super) enum Missed {
     Failed {
         failure: Failure,
+        /// What came of the answer all the same, none of it text.
+        seen: Seen,
         /// The dialect to ask in next, if upstream refused a parameter.
         dialect: Option<Dialect>,
     },
     ClientGone,
 }
 
-impl Missed {
-    fn failed(code: ErrorCode, cause: impl Into<String>) -> Self {
+impl From<Failure> for Missed {
+    fn from(failure: Failure) -> Self {
         Self::Failed {
-            failure: Failure::new(code, cause),
+            failure,
+            seen: Seen::default(),
             dialect: None,
         }
+    }
+}
+
+impl Missed {
+    fn failed(code: ErrorCode, cause: impl Into<String>) -> Self {
+        Failure::new(code, cause).into()
     }
 
     /// A wait for upstream that ended without it.
@@ -95,8 +106,10 @@ pub(super) struct Watch<'a> {
     pub(super) signal: Option<&'a AbortSignal>,
     /// Told which fallback answers.
     pub(super) sale: Option<&'a Sale>,
-    /// Told that a model has accepted the request: its success status came. Told `false` if it has failed after all.
-    pub(super) accepted: &'a dyn Fn(&str, bool),
+    /// Told that another model is asked now. Whatever ends the answer from now on, it counts under this one.
+    pub(super) asked: &'a dyn Fn(&str),
+    /// Told what a model has sold of an answer that it has failed to begin. Another call may follow, which counts for itself.
+    pub(super) sold: &'a dyn Fn(&str, Seen),
 }
 
 /// One call.
@@ -127,18 +140,13 @@ impl Attempt<'_> {
             let cause = format!("upstream status {} without a body", response.status());
             return Err(Missed::failed(ErrorCode::UpstreamProtocol, cause));
         };
-        let model = &self.request.model;
-        (self.watch.accepted)(model, true);
         let opening = match self.begin(&mut source, &headers, waiting).await {
             Ok(opening) => opening,
             Err(Missed::ClientGone) => Opening::Left,
-            Err(missed) => {
-                (self.watch.accepted)(model, false);
-                return Err(missed);
-            }
+            Err(missed) => return Err(missed),
         };
         Ok(Upstream {
-            model: model.clone(),
+            model: self.request.model.clone(),
             events: self.events(),
             opening,
             source,
@@ -162,13 +170,10 @@ impl Attempt<'_> {
             endpoint.and_then(|endpoint| endpoint.call(Some(body.as_str()), id, self.watch.signal));
         let called = called.map_err(|error| {
             let cause = format!("the request cannot be made: {}", js::error_text(&error));
-            Missed::Failed {
-                failure: Failure {
-                    // It could not be made a second time either.
-                    retryable: false,
-                    ..Failure::new(ErrorCode::UpstreamUnreachable, cause)
-                },
-                dialect: None,
+            Failure {
+                // It could not be made a second time either.
+                retryable: false,
+                ..Failure::new(ErrorCode::UpstreamUnreachable, cause)
             }
         })?;
         match waiting.settle(&called, self.deadline_ms).await {
@@ -230,8 +235,9 @@ impl Attempt<'_> {
         };
         match first.wait(&mut bytes, source, waiting).await {
             Ok(None) => Ok(Opening::Stream(bytes)),
-            Ok(Some(failure)) => Err(Missed::Failed {
+            Ok(Some((failure, seen))) => Err(Missed::Failed {
                 failure,
+                seen,
                 dialect: None,
             }),
             Err(ClientGone) => Err(Missed::ClientGone),
@@ -267,11 +273,26 @@ impl Attempt<'_> {
             ..
         } = *self.request;
         let whole = api.parse_whole(&bytes, model_source, include_reasoning);
-        whole.map(Opening::Whole).map_err(|failure| Missed::Failed {
-            failure,
-            // Some servers refuse a parameter with a success status, where others answer 400.
-            dialect: self.next_dialect(400, &bytes),
-        })
+        let now_ms = js::now_ms();
+        let mut relay = Relay::new(
+            self.events(),
+            Form::Pieces,
+            self.config.limits,
+            now_ms,
+            false,
+        );
+        relay.answer_whole(&whole, now_ms);
+        let seen = relay.seen();
+        match relay.outcome().and_then(|outcome| outcome.failure.clone()) {
+            // Its text is sent even if the answer is incomplete.
+            Some(failure) if seen.text_bytes == 0 => Err(Missed::Failed {
+                failure,
+                seen,
+                // Some servers refuse a parameter with a success status, where others answer 400.
+                dialect: self.next_dialect(400, &bytes),
+            }),
+            _ => Ok(Opening::Whole(whole)),
+        }
     }
 
     /// Adds the next chunk of a success to `bytes`; false at the end. A whole answer may take no longer than one that is
@@ -348,6 +369,7 @@ impl Attempt<'_> {
         );
         Missed::Failed {
             failure,
+            seen: Seen::default(),
             dialect: self.next_dialect(status, &bytes),
         }
     }

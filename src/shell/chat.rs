@@ -90,10 +90,20 @@ impl Chat {
             let new = sale.insert(Sale::of(config, client, &chat));
             new.reserve(exchange, config, waiting).await?;
         }
+        let sale = sale.as_ref();
         let watch = Watch {
             signal: None,
-            sale: sale.as_ref(),
-            accepted: &|_, _| {},
+            sale,
+            asked: &|model| {
+                if let Some(sale) = sale {
+                    sale.set_asked(model);
+                }
+            },
+            sold: &|model, seen| {
+                if let Some(sale) = sale {
+                    sale.add_sold(model, seen);
+                }
+            },
         };
         let upstream = upstream::open(exchange, config, &chat, watch, waiting).await?;
         upstream.log_started(exchange, &chat);

@@ -9,6 +9,7 @@ use super::runtime::wait::{Interrupted, Waiting};
 use crate::openai::failure::Failure;
 use crate::openai::{EventParser, MAX_WHOLE_BYTES};
 use crate::stream::relay::{Form, Input, Limits, Relay};
+use crate::stream::seen::Seen;
 
 /// A wait for the first event of an answer.
 pub(super) struct FirstEvent {
@@ -23,13 +24,13 @@ pub(super) struct ClientGone;
 
 impl FirstEvent {
     /// Reads on from `bytes`, which it adds to, until the answer begins or has failed. Gives the failure, if that came
-    /// first.
+    /// first, and what upstream has told by then.
     pub(super) async fn wait(
         self,
         bytes: &mut Vec<u8>,
         source: &mut Source,
         waiting: &mut Waiting,
-    ) -> Result<Option<Failure>, ClientGone> {
+    ) -> Result<Option<(Failure, Seen)>, ClientGone> {
         let now_ms = js::now_ms();
         // A stream that is silent for so long owes its client a sign of life.
         let heartbeat_ms = now_ms.saturating_add(self.limits.heartbeat_ms());
@@ -44,7 +45,8 @@ impl FirstEvent {
                 return Ok(None);
             }
             if let Some(outcome) = relay.outcome() {
-                return Ok(outcome.failure.clone());
+                let failure = outcome.failure.clone();
+                return Ok(failure.map(|failure| (failure, relay.seen())));
             }
             match source.read_chunk(bytes, waiting, deadline_ms).await {
                 Ok(true) => {}

@@ -3,6 +3,8 @@
 //!
 //! The owner's object counts. Without a budget, nothing is asked of it before the answer.
 
+use std::cell::RefCell;
+
 use uuid::Uuid;
 use wasm_bindgen::{JsCast, JsValue};
 use web_sys::Response;
@@ -49,6 +51,10 @@ pub(super) struct Sale {
     name: String,
     /// The model that is asked for.
     model: String,
+    /// The one that is asked now.
+    asked: RefCell<String>,
+    /// What models have sold that failed before the answer began.
+    sold: RefCell<Vec<(String, Spent)>>,
     /// What it may cost.
     pub(super) ceiling: Ceiling,
     /// Whether upstream may be asked.
@@ -65,10 +71,12 @@ impl Sale {
         let account = account_of(client);
         let instruction_bytes = config.target.instruction_bytes();
         Self {
-            id: id_of(js::now_ms(), &Uuid::new_v4().to_string()),
+            id: fresh_id(),
             owner: account.owner.to_owned(),
             name: account.name.to_owned(),
             model: chat.model.clone(),
+            asked: RefCell::new(chat.model.clone()),
+            sold: RefCell::default(),
             ceiling: Ceiling {
                 sent_tokens: spent::sent(instruction_bytes, &chat.history, &chat.message),
                 max_tokens: chat.max_tokens.into(),
@@ -131,38 +139,61 @@ impl Sale {
         Spent::of(was_left.then(Seen::default), self.ceiling)
     }
 
+    /// Says which model is asked now.
+    pub(super) fn set_asked(&self, model: &str) {
+        model.clone_into(&mut self.asked.borrow_mut());
+    }
+
+    /// Adds what a model has sold that failed before the answer began. It is told at the end.
+    pub(super) fn add_sold(&self, model: &str, seen: Seen) {
+        let spent = Spent::of(Some(seen), self.ceiling);
+        let sold = spent.map(|spent| (model.to_owned(), spent));
+        self.sold.borrow_mut().extend(sold);
+    }
+
     /// Tells the object which fallback answers, so that a crash is counted under it. One try, because the end tells it again;
     /// the answer waits for it at most [`MAX_WAIT_MS`].
     pub(super) async fn tell_fallback(&self, exchange: &Exchange, waiting: &mut Waiting) {
-        let model = exchange.model().unwrap_or(&self.model);
+        let model = self.asked.borrow().clone();
         if self.is_reserved && model != self.model {
             let fallback = Entry::Fallback {
                 id: &self.id,
-                model,
+                model: &model,
             };
             let _ = self.send(exchange, &fallback, waiting).await;
         }
     }
 
-    /// Tells what the answer has cost, or that nothing came of it. It is tried twice; the object counts it once.
+    /// Tells what the answer has cost, or that nothing came of it, and what models have sold that failed before it began.
     pub(super) async fn tell(
         self,
         exchange: &Exchange,
         spent: Option<Spent>,
         waiting: &mut Waiting,
     ) {
-        if spent.is_none() && !self.is_reserved {
-            return;
+        if spent.is_some() || self.is_reserved {
+            let model = self.asked.borrow().clone();
+            let close = Entry::Close {
+                id: &self.id,
+                spent: spent.map(|spent| (model.as_str(), spent)),
+            };
+            self.close(exchange, &close, waiting).await;
         }
-        let model = exchange.model().unwrap_or(&self.model);
-        let close = Entry::Close {
-            id: &self.id,
-            spent: spent.map(|spent| (model, spent)),
-        };
+        for (model, spent) in self.sold.take() {
+            let close = Entry::Close {
+                id: &fresh_id(),
+                spent: Some((&model, spent)),
+            };
+            self.close(exchange, &close, waiting).await;
+        }
+    }
+
+    /// Makes an entry that closes something. It is tried twice; the object counts it once.
+    async fn close(&self, exchange: &Exchange, close: &Entry<'_>, waiting: &mut Waiting) {
         for attempt in 1..=2 {
             // The client may have left, which changes nothing of the cost.
             waiting.forget_client();
-            let cause = match self.send(exchange, &close, waiting).await {
+            let cause = match self.send(exchange, close, waiting).await {
                 Ok(response) if response.ok() => return,
                 Ok(response) => answered(&response),
                 Err(interrupted) => cause_of(&interrupted),
@@ -196,6 +227,10 @@ impl Sale {
         let response: JsValue = waiting.settle(&asked, deadline_ms).await?;
         Ok(response.unchecked_into())
     }
+}
+
+fn fresh_id() -> String {
+    id_of(js::now_ms(), &Uuid::new_v4().to_string())
 }
 
 /// The cause of a failure that the object has told.

@@ -26,8 +26,13 @@ pub(super) async fn open(
     let last_ms = js::now_ms().saturating_add(config.limits.idle_ms());
     let fallbacks = &config.target.fallbacks;
     let mut candidates = Candidates::of(fallbacks, request, &isolate.rests.borrow(), js::now_ms());
+    let mut asked = request.model.clone();
     loop {
         let candidate = candidates.current().clone();
+        if candidate.model != asked {
+            asked.clone_from(&candidate.model);
+            (watch.asked)(&asked);
+        }
         let request = candidate.request(request);
         let attempt = Attempt {
             exchange,
@@ -103,7 +108,16 @@ async fn ask(mut attempt: Attempt<'_>, waiting: &mut Waiting) -> Result<Upstream
                 return Ok(upstream);
             }
             Err(Missed::ClientGone) => return Err(EarlyEnd::ClientGone),
-            Err(Missed::Failed { failure, dialect }) => (failure, dialect),
+            Err(Missed::Failed {
+                failure,
+                seen,
+                dialect,
+            }) => {
+                if seen.shows_work() {
+                    (attempt.watch.sold)(&request.model, seen);
+                }
+                (failure, dialect)
+            }
         };
         let untried = next_dialect.filter(|dialect| !tried_dialects.contains(dialect));
         let delay_ms = match untried {

@@ -15,6 +15,13 @@ pub struct Seen {
     pub end: End,
 }
 
+impl Seen {
+    /// Whether the model was at work on it, as far as can be told.
+    pub fn shows_work(&self) -> bool {
+        self.told.is_some() || self.text_bytes > 0 || self.reasoning_bytes > 0
+    }
+}
+
 /// How an answer ended at upstream.
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
 pub enum End {

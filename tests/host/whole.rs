@@ -4,6 +4,7 @@ use personal_ai_assistant::api::ending::EndReason;
 use personal_ai_assistant::api::error::ErrorCode;
 use personal_ai_assistant::api::request::ModelSource;
 use personal_ai_assistant::openai::{Api, Sniffed, sniff};
+use personal_ai_assistant::stream::relay::Relay;
 
 use crate::support::relay_of;
 
@@ -68,14 +69,21 @@ fn an_event_stream_is_known_by_its_name_or_by_its_first_bytes() {
     assert_eq!(sniff(None, &[&[b'\n'; 9_000][..], b"{"].concat()), Json);
 }
 
+/// What becomes of a whole answer.
+fn relayed(api: Api, body: &[u8]) -> Relay {
+    let mut relay = relay_of(api);
+    relay.answer_whole(&api.parse_whole(body, ModelSource::Client, false), 7);
+    relay
+}
+
 /// What a client reads of a whole answer, else the code of the failure.
 fn told(api: Api, body: &str) -> Result<String, (ErrorCode, bool)> {
-    let whole = api.parse_whole(body.as_bytes(), ModelSource::Client, false);
-    let whole = whole.map_err(|failure| (failure.error.code, failure.retryable))?;
-    let mut relay = relay_of(api);
-    relay.answer_whole(&whole, 7);
+    let relay = relayed(api, body.as_bytes());
     let outcome = relay.outcome().expect("an outcome");
-    assert_eq!(outcome.end_reason, EndReason::Done);
+    if let Some(failure) = &outcome.failure {
+        assert_eq!(relay.text_frame_count(), 0);
+        return Err((failure.error.code, failure.retryable));
+    }
     Ok(String::from_utf8(relay.output().to_vec()).expect("frames are UTF-8"))
 }
 
@@ -247,12 +255,9 @@ fn a_success_that_is_no_answer_of_the_api_is_a_breach_of_it() {
             "{body}"
         );
     }
-    let invalid =
-        Api::ChatCompletions.parse_whole(b"{\"choices\":\"\xff\"}", ModelSource::Client, false);
-    assert_eq!(
-        invalid.expect_err("no UTF-8").error.code,
-        ErrorCode::UpstreamProtocol
-    );
+    let no_utf8 = relayed(Api::ChatCompletions, b"{\"choices\":\"\xff\"}");
+    let outcome = no_utf8.outcome().expect("an outcome");
+    assert_eq!(outcome.end_reason, EndReason::UpstreamProtocol);
 }
 
 #[test]
@@ -303,11 +308,7 @@ fn the_text_of_a_whole_document_that_is_no_complete_answer_is_told_and_that_it_i
             cut,
         ),
     ] {
-        let whole = api
-            .parse_whole(body.as_bytes(), ModelSource::Client, false)
-            .expect("a text");
-        let mut relay = relay_of(api);
-        relay.answer_whole(&whole, 7);
+        let relay = relayed(api, body.as_bytes());
         let outcome = relay.outcome().expect("an outcome");
         assert_eq!(outcome.end_reason, end_reason, "{body}");
         let client = String::from_utf8(relay.output().to_vec()).expect("frames are UTF-8");
@@ -315,6 +316,52 @@ fn the_text_of_a_whole_document_that_is_no_complete_answer_is_told_and_that_it_i
         assert!(
             client.contains(&format!("\"code\":\"{code}\"")),
             "{body}: {client}"
+        );
+    }
+}
+
+#[test]
+fn the_tokens_that_a_whole_document_without_text_tells_are_kept_however_it_fails() {
+    let usage = r#""usage":{"prompt_tokens":7,"completion_tokens":2}"#;
+    for (api, rest) in [
+        (
+            Api::ChatCompletions,
+            r#""choices":[{"message":{"content":""},"finish_reason":null}]"#,
+        ),
+        (
+            Api::ChatCompletions,
+            r#""choices":[{"message":{"content":{"a":1}},"finish_reason":"stop"}]"#,
+        ),
+        (
+            Api::ChatCompletions,
+            r#""choices":[{"finish_reason":"error"}]"#,
+        ),
+        (
+            Api::ChatCompletions,
+            r#""choices":[],"error":{"code":"server_error"}"#,
+        ),
+        (Api::ChatCompletions, r#""choices":[]"#),
+        (Api::ChatCompletions, r#""choices":7"#),
+        (Api::ChatCompletions, r#""output":[],"status":"completed""#),
+        (
+            Api::Responses,
+            r#""output":[],"status":"failed","error":{"code":"server_error"}"#,
+        ),
+        (Api::Responses, r#""output":[],"status":"incomplete""#),
+        (Api::Responses, r#""output":[7],"status":"completed""#),
+        (Api::Responses, r#""choices":[]"#),
+    ] {
+        let relay = relayed(api, format!("{{{rest},{usage}}}").as_bytes());
+        let told = relay
+            .seen()
+            .told
+            .map(|usage| (usage.input_tokens, usage.output_tokens));
+        assert_eq!(told, Some((7, 2)), "{rest}");
+        assert!(
+            relay
+                .outcome()
+                .is_some_and(|outcome| outcome.failure.is_some()),
+            "{rest}"
         );
     }
 }

@@ -102,15 +102,26 @@ for (const [kind, body] of Object.entries(bodies)) {
     assert.equal((await buy(one, body(), 1, 1)).status, 200);
   });
 
-  test(`${kind}: a clock that is set back gives nothing back`, async () => {
-    const app = await startAt("2026-02-01T00:00:10Z", { DAILY_TOKENS: "10", MONTHLY_TOKENS: "10" });
+  test(`${kind}: a clock that jumps spends the budget of the day it jumps to, and gives nothing back`, async () => {
+    const app = await startAt("2026-02-01T12:00:00Z", { DAILY_TOKENS: "10" });
     const one = person(app);
-    await buy(one, body(), 5, 5);
-    await usageOnce(one, spentIs(10));
-    await setClock(app, "2026-01-31T23:59:00Z");
-    const refused = await one.ask(body());
-    assert.equal(refused.status, 429);
-    await refused.text();
+    const days = ["2026-02-01T12:00:00Z", "2036-02-01T12:00:00Z", "2000-01-31T23:59:50Z"];
+    for (const [jumps, day] of days.entries()) {
+      await setClock(app, day);
+      await buy(one, body(), 5, 5);
+      await usageOnce(one, ({ budget }) => budget.daily_tokens.spent === 10, `?from=${day.slice(0, 10)}`);
+      assert.equal(upstream.calls.length, jumps + 1);
+    }
+    for (const day of days) {
+      await setClock(app, day);
+      const refused = await one.ask(body());
+      const midnight = Date.parse(`${day.slice(0, 10)}T24:00:00Z`);
+      const seconds = Number(refused.headers.get("retry-after"));
+      const most = (midnight - Date.parse(day)) / 1000;
+      assert.ok(seconds <= most && seconds > most - 10, `${seconds}`);
+      await assertRefused(refused, seconds);
+    }
+    assert.equal(upstream.calls.length, days.length);
   });
 
   test(`${kind}: 50 at once, with a tenth of the budget left, overshoot by less than one answer each`, async () => {

@@ -110,8 +110,9 @@ for (const [kind, body] of Object.entries(BODIES)) {
   });
 }
 
-/** How a model has accepted a request and is at work, although nothing of its answer has come. */
+/** How a model may be at work although nothing of its answer has come. */
 const AT_WORK = {
+  "nothing at all": () => {},
   "headers alone": (call) => call.open(),
   "a part of an answer in one piece": (call) =>
     call.open(200, { "content-type": "application/json" }).write('{"choices":'),
@@ -144,7 +145,7 @@ const LEAVES = {
 };
 
 for (const [how, begin] of Object.entries(LEAVES)) {
-  test(`${how}: what a model had accepted counts, under that model, though nothing of it had come`, async () => {
+  test(`${how}: what a fallback was asked counts, under that one, though nothing of its answer had come`, async () => {
     const app = await launch({ FALLBACK_MODELS: "second,third" }, { front: CLOCK });
     const me = new Person(app);
     let answers = 0;
@@ -169,7 +170,7 @@ for (const [how, begin] of Object.entries(LEAVES)) {
   });
 }
 
-test("kept: a model that had accepted and failed is not the answer's when the next one is left", async () => {
+test("kept: an answer that is stopped before it begins has the model that was asked last", async () => {
   const me = await start({ FALLBACK_MODELS: "second,third" });
   upstream.script(overloaded, (call) =>
     call.end(event({ error: { message: "", code: "server_error" } })),
@@ -178,8 +179,59 @@ test("kept: a model that had accepted and failed is not the answer's when the ne
   await upstream.nextCall();
   assert.equal((await me.stop(id)).status, 200);
   const [, { model }] = (await me.conversation(id)).turns;
-  assert.equal(model, "first", "the one that was asked for");
+  assert.equal(model, "third");
 });
+
+const tokens = (prompt_tokens, completion_tokens) => ({ prompt_tokens, completion_tokens });
+
+/** How a model sells tokens and then fails to begin its answer. */
+const SOLD_FOR_NOTHING = {
+  "a stream that fails": (call) =>
+    call.end(usage(100, 40), event({ error: { message: "", code: "server_error" } })),
+  "a stream that is cut off": (call) => call.end(usage(100, 40)),
+  "an answer in one piece without an end": (call) =>
+    call.respond(200, { choices: [{ message: { content: "" } }], usage: tokens(100, 40) }),
+  "an answer in one piece that fails": (call) =>
+    call.respond(200, { error: { code: "server_error" }, usage: tokens(100, 40) }),
+  "an answer of another API": (call) =>
+    call.respond(200, { output: [], status: "completed", usage: tokens(100, 40) }),
+};
+
+for (const [kind, body] of Object.entries(BODIES)) {
+  for (const [how, fail] of Object.entries(SOLD_FOR_NOTHING)) {
+    test(`${kind}: what a model has sold counts beside the fallback's answer: ${how}`, async () => {
+      const me = await start({ DAILY_COST: "1000" });
+      upstream.script(fail, (call) => call.end(delta("Hi"), finish("stop"), usage(10, 4), done));
+      const reply = await me.ask(body());
+      assert.match(await reply.text(), /"content":"Hi"/);
+      const isCounted = ({ total, budget }) =>
+        total.answers === 2 && budget.daily_cost.reserved === 0;
+      const told = await usageOnce(me, isCounted);
+      const counts = { answers: 1, cached_tokens: 0, reasoning_tokens: 0 };
+      assert.deepEqual(modelsOf(told), [
+        { model: "first", ...counts, input_tokens: 100, output_tokens: 40, cost: 0.14 },
+        { model: "second", ...counts, input_tokens: 10, output_tokens: 4, cost: 0.000018 },
+      ]);
+      assert.equal(told.budget.daily_cost.spent, 0.140018);
+      await me.assertLogged();
+    });
+  }
+
+  test(`${kind}: what a model has sold counts when it is asked again, and when no answer comes`, async () => {
+    const me = await start({ FALLBACK_MODELS: "", DAILY_TOKENS: "100000", MAX_RETRIES: "1" });
+    const { "an answer in one piece that fails": fail } = SOLD_FOR_NOTHING;
+    upstream.script(fail, fail);
+    const reply = await me.ask(body());
+    assert.equal(reply.status, 502);
+    await reply.text();
+    const isCounted = ({ total, budget }) =>
+      total.answers === 2 && budget.daily_tokens.reserved === 0;
+    const { total, budget } = await usageOnce(me, isCounted);
+    assert.deepEqual([total.input_tokens, total.output_tokens], [200, 80]);
+    assert.equal(budget.daily_tokens.spent, 280);
+    await me.assertLogged();
+  });
+}
 
 test("kept: a conversation that is deleted in mid-answer has cost what its fallback has sold", async () => {
   const me = await start();

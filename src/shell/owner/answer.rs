@@ -261,7 +261,7 @@ impl Answer {
     }
 
     /// Has the writer leave upstream.
-    fn release(&self) {
+    pub(super) fn release(&self) {
         self.abort();
         if let Some(writer) = self.writer.get() {
             task::interrupt(writer);

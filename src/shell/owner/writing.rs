@@ -31,6 +31,7 @@ use crate::shell::runtime::wait::{Interrupted, Waiting};
 use crate::shell::sale::Sale;
 use crate::shell::upstream;
 use crate::stream::relay::{Form, Input, Limits, Relay};
+use crate::stream::seen::Seen;
 use crate::telemetry::record::Level;
 
 /// The shortest time between two writes to the journal, in milliseconds. A write costs about as much as two tokens, and
@@ -73,8 +74,17 @@ pub(super) async fn write(
     let watch = Watch {
         signal: signal.as_ref(),
         sale: sale.as_ref(),
-        accepted: &|model, is_accepted| {
-            note_accepted(&answer, &object, &exchange, &chat.model, model, is_accepted);
+        asked: &|model| {
+            if let Some(sale) = &sale {
+                sale.set_asked(model);
+            }
+            note_asked(&answer, &object, &exchange, model);
+        },
+        sold: &|model, seen| match &sale {
+            // Whatever ends an answer counts all of it.
+            _ if !answer.is_running() => {}
+            Some(sale) => sale.add_sold(model, seen),
+            None => note_sold(&answer, &object, &exchange, model, seen),
         },
     };
     let opened = upstream::open(&exchange, config, &chat, watch, &mut waiting).await;
@@ -130,26 +140,30 @@ fn relay(config: &Config, exchange: &Exchange) -> Relay {
     )
 }
 
-/// Keeps which model has accepted the request, or that it has failed after all: whatever ends the answer from now on, it
-/// counts under this model.
-fn note_accepted(
-    answer: &Answer,
-    object: &Object,
-    exchange: &Exchange,
-    asked_for: &str,
-    model: &str,
-    is_accepted: bool,
-) {
-    if model == asked_for || !answer.is_running() {
+/// Keeps which model is asked now: whatever ends the answer from now on, it counts under this one.
+fn note_asked(answer: &Answer, object: &Object, exchange: &Exchange, model: &str) {
+    if !answer.is_running() {
         return;
     }
     let number = answer.number;
-    let model = if is_accepted { model } else { asked_for };
     let noted = object
         .store()
-        .and_then(|store| store.answered_by(number, model).map_err(store_failed));
+        .and_then(|store| store.set_model(number, model).map_err(store_failed));
     if let Err(error) = noted {
         lose(answer, object, exchange, &error);
+        answer.release();
+    }
+}
+
+/// Counts what a model has sold that has failed to begin the answer.
+fn note_sold(answer: &Answer, object: &Object, exchange: &Exchange, model: &str, seen: Seen) {
+    let number = answer.number;
+    let counted = object.store().and_then(|store| {
+        let counted = store.count_failed(number, model, seen, js::now_ms());
+        counted.map_err(store_failed)
+    });
+    if let Err(EarlyEnd::Failed(failure)) = counted {
+        exchange.log_failure(&failure, "usage_not_counted");
     }
 }
 

@@ -522,7 +522,7 @@ fn a_kept_answer_that_runs_is_its_own_reservation() {
 }
 
 #[test]
-fn days_and_months_end_at_midnight_and_later_ones_count_when_the_clock_is_set_back() {
+fn each_day_and_month_has_its_own_budget_wherever_the_clock_jumps() {
     let store = store();
     let first = day::parse("2026-11-01").expect("a day") * DAY_MS;
     for (id, now_ms) in [("a", first - 1), ("b", first), ("c", first + DAY_MS)] {
@@ -533,8 +533,8 @@ fn days_and_months_end_at_midnight_and_later_ones_count_when_the_clock_is_set_ba
     let tokens = |now_ms| standing(&store, now_ms).map(|(tokens, _)| tokens);
     assert_eq!(tokens(first + 2 * DAY_MS), [0, 24, 0]);
     assert_eq!(tokens(first + DAY_MS), [12, 24, 0]);
-    assert_eq!(tokens(first), [24, 24, 0]);
-    assert_eq!(tokens(first - 1), [36, 36, 0]);
+    assert_eq!(tokens(first), [12, 24, 0]);
+    assert_eq!(tokens(first - 1), [12, 12, 0]);
     assert_eq!(tokens(first + 31 * DAY_MS), [0, 0, 0]);
 }
 
@@ -575,7 +575,7 @@ fn the_truth_takes_the_place_of_what_was_spent_while_the_machine_slept_for_days(
             .expect("an end");
     }
     let both = (2 * TRUTH.0, 2 * TRUTH.1);
-    assert_eq!(standing(&store, NOW), [both, both, NOTHING]);
+    assert_eq!(standing(&store, awake_ms), [both, both, NOTHING]);
 }
 
 #[test]
