@@ -45,6 +45,8 @@ pub struct StoredAnswer {
     pub answer_turn: String,
     /// How many earlier turns the model saw.
     pub history_turns: u64,
+    /// How many tokens its budget had left when it began.
+    pub budget_left: Option<u64>,
     /// The text so far.
     pub pieces: Pieces,
     /// The final frame's own fields, once it has ended.
@@ -136,7 +138,7 @@ impl<D: Database> Store<D> {
     pub fn answer(&self, answer_id: &str) -> Result<Option<StoredAnswer>, D::Error> {
         const FIND: &str =
             "SELECT e.number, c.id, e.state, e.request, e.correlation_id, e.answer_turn,
-            e.history_turns, e.ending, e.pieces, e.model
+            e.history_turns, e.ending, e.pieces, e.budget_left, e.model
             FROM exchanges e JOIN conversations c ON c.number = e.conversation WHERE e.id = ?1";
         let mut found = rows(&self.database, FIND, &[answer_id.into()])?;
         let Some(mut row) = found.next() else {
@@ -168,5 +170,6 @@ fn stored(row: &mut Row) -> StoredAnswer {
         history_turns: row.number(),
         ending: row.optional_text(),
         pieces: Pieces::from_bytes(row.blob().unwrap_or_default()),
+        budget_left: row.integer(),
     }
 }

@@ -30,6 +30,8 @@ pub struct NewExchange<'a> {
     pub instruction_bytes: usize,
     /// Most tokens that the answer may have.
     pub max_tokens: u32,
+    /// How many tokens are left of its budget, if it has one.
+    pub budget_left: Option<u64>,
     /// The message, trimmed and not empty.
     pub message: &'a str,
     /// The present time.
@@ -104,6 +106,7 @@ impl<D: Database> Store<D> {
                     new.message.into(),
                     sent_tokens.into(),
                     u64::from(new.max_tokens).into(),
+                    new.budget_left.into(),
                 ],
             ),
         ])?;
@@ -188,8 +191,8 @@ impl<D: Database> Store<D> {
 }
 
 const INSERT: &str = "INSERT INTO exchanges (number, conversation, id, state, parent, parent_exchange, question_turn,
-    answer_turn, request, correlation_id, model, history_turns, created_ms, message, sent_tokens, max_tokens)
-    VALUES (?1, ?2, ?3, 'streaming', ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15)";
+    answer_turn, request, correlation_id, model, history_turns, created_ms, message, sent_tokens, max_tokens, budget_left)
+    VALUES (?1, ?2, ?3, 'streaming', ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16)";
 
 /// A new conversation. Its title is the beginning of its first message.
 fn create(number: u64, new: &NewExchange<'_>) -> Statement {

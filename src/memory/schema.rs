@@ -11,7 +11,7 @@ use super::sql::{Database, Statement, rows};
 pub type Steps<'a> = &'a [&'a [&'static str]];
 
 /// All versions so far. A step that was released never changes: files were made by it.
-pub const STEPS: Steps<'static> = &[VERSION_1, VERSION_2];
+pub const STEPS: Steps<'static> = &[VERSION_1, VERSION_2, VERSION_3];
 
 /// Columns that most queries read come first, because `SQLite` keeps the rest of a long row on other pages.
 const VERSION_1: &[&str] = &[
@@ -84,6 +84,9 @@ const VERSION_2: &[&str] = &[
     // Stateless answers that were counted: one that is told again counts once. Their ids begin with their time.
     "CREATE TABLE IF NOT EXISTS counted (id TEXT PRIMARY KEY) WITHOUT ROWID",
 ];
+
+/// How many tokens the budget had left when the answer began.
+const VERSION_3: &[&str] = &["ALTER TABLE exchanges ADD COLUMN budget_left INTEGER"];
 
 /// The search index. Row ids are the numbers of exchanges and of renamed conversations. Marks are parts of words, as the
 /// vowel signs of Indian scripts are. `wordsOf` of `storage.js` takes a search apart by the same categories.

@@ -22,7 +22,6 @@ use crate::openai::dialect::Dialect;
 use crate::openai::failure::{self, Failure};
 use crate::openai::fallback::Site;
 use crate::openai::{EventParser, MAX_WHOLE_BYTES, Sniffed, WholeAnswer, is_whole, retry, sniff};
-use crate::stream::relay::{Form, Relay};
 use crate::stream::seen::Seen;
 use crate::telemetry::record::Level;
 
@@ -273,25 +272,14 @@ impl Attempt<'_> {
             ..
         } = *self.request;
         let whole = api.parse_whole(&bytes, model_source, include_reasoning);
-        let now_ms = js::now_ms();
-        let mut relay = Relay::new(
-            self.events(),
-            Form::Pieces,
-            self.config.limits,
-            now_ms,
-            false,
-        );
-        relay.answer_whole(&whole, now_ms);
-        let seen = relay.seen();
-        match relay.outcome().and_then(|outcome| outcome.failure.clone()) {
-            // Its text is sent even if the answer is incomplete.
-            Some(failure) if seen.text_bytes == 0 => Err(Missed::Failed {
+        match Seen::of_failed(&whole) {
+            Some((failure, seen)) => Err(Missed::Failed {
                 failure,
                 seen,
                 // Some servers refuse a parameter with a success status, where others answer 400.
                 dialect: self.next_dialect(400, &bytes),
             }),
-            _ => Ok(Opening::Whole(whole)),
+            None => Ok(Opening::Whole(whole)),
         }
     }
 

@@ -1,6 +1,9 @@
 //! What has come of an answer, by which it is counted.
 
 use crate::api::ending::Usage;
+use crate::json;
+use crate::openai::failure::Failure;
+use crate::openai::{Ended, WholeAnswer};
 
 /// What has come of an answer that upstream was asked for.
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
@@ -16,6 +19,24 @@ pub struct Seen {
 }
 
 impl Seen {
+    /// How a whole answer has failed and what has come of it, if it has failed without any text. Text is sent even if the
+    /// answer is incomplete.
+    pub fn of_failed(answer: &WholeAnswer) -> Option<(Failure, Self)> {
+        let delta = &answer.0;
+        let Some(Ended::Failed(failure)) = &delta.ending else {
+            return None;
+        };
+        let reasoning = delta.reasoning.as_ref();
+        let seen = Self {
+            told: delta.usage.and_then(Result::ok),
+            text_bytes: 0,
+            reasoning_bytes: reasoning.map_or(0, |reasoning| json::text_bytes(&reasoning.text)),
+            end: End::Failed,
+        };
+        let has_text = delta.content.is_some() || delta.refusal.is_some();
+        (!has_text).then(|| (Failure::clone(failure), seen))
+    }
+
     /// Whether the model was at work on it, as far as can be told.
     pub fn shows_work(&self) -> bool {
         self.told.is_some() || self.text_bytes > 0 || self.reasoning_bytes > 0

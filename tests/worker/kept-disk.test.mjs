@@ -250,7 +250,7 @@ test("what a newer program wrote is refused, says so in the log, and stays as it
   );
   await server.kill();
   assert.equal(dumpObjects(server.folder), dump);
-  changeObjects(server.folder, version, 2);
+  changeObjects(server.folder, version, 3);
   await server.start();
   assert.equal(await client.read("before").whole(), before);
   assert.equal(parseFrames(await client.read("cut").whole()).at(-1).code, "interrupted");

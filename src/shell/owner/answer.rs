@@ -120,7 +120,7 @@ impl Answer {
             asker: CorrelationId::parse(&stored.correlation_id)?,
             fingerprint: stored.fingerprint,
             number: stored.exchange,
-            left: None,
+            left: stored.budget_left,
             kept_fields: String::new(),
             model: model_in(&fields).map(OnceCell::from).unwrap_or_default(),
             progress: RefCell::new(Progress::Ended {

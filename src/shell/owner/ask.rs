@@ -153,6 +153,7 @@ fn begin(
         model: &chat.model,
         instruction_bytes: config.target.instruction_bytes(),
         max_tokens: chat.max_tokens,
+        budget_left: left,
         message: &chat.message,
         now_ms: js::now_ms(),
     };

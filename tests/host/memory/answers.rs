@@ -25,6 +25,7 @@ fn an_answer_is_there_from_its_beginning_on() {
     assert_eq!(stored.history_turns, 0);
     assert_eq!(stored.pieces, Pieces::default());
     assert_eq!(stored.ending, None);
+    assert_eq!(stored.budget_left, None);
 }
 
 #[test]

@@ -202,6 +202,7 @@ pub fn message<'a>(conversation: &'a str, id: &'a str, text: &'a str) -> NewExch
         model: "gpt-4",
         instruction_bytes: 0,
         max_tokens: 2000,
+        budget_left: None,
         message: text,
         now_ms: NOW,
     }
