@@ -65,6 +65,19 @@ const sellTold = (call) => {
   return usage(input, output);
 };
 
+/** The same for an answer in one piece. */
+const sellWhole = (call) => {
+  const [prompt_tokens, completion_tokens] = [1 + random.below(100), random.below(100)];
+  sell(call, prompt_tokens, completion_tokens);
+  return { prompt_tokens, completion_tokens };
+};
+
+/** Has the next call for the same message get an answer. */
+const succeedNextTime = (call) => {
+  const { message } = asked.get(call.body.messages.at(-1).content);
+  asked.set(message, { message, ...ENDINGS["its tokens are told"]() });
+};
+
 /** Sells so much that was seen, of which nobody tells the tokens. */
 const sellUntold = (call, text) =>
   sell(call, sentTokens(call), estimate(Buffer.byteLength(text)), true);
@@ -156,11 +169,21 @@ const ENDINGS = {
   }),
   "it comes whole": () => ({
     act: (call) => {
-      const [prompt_tokens, completion_tokens] = [random.below(100), random.below(100)];
-      sell(call, prompt_tokens, completion_tokens);
       const message = { role: "assistant", content: "All at once" };
       const choices = [{ index: 0, message, finish_reason: "stop" }];
-      call.respond(200, { choices, usage: { prompt_tokens, completion_tokens } });
+      call.respond(200, { choices, usage: sellWhole(call) });
+    },
+  }),
+  "it comes whole, and has neither text nor end": () => ({
+    act: (call) => {
+      const choices = [{ index: 0, message: { content: "" }, finish_reason: null }];
+      call.respond(200, { choices, usage: sellWhole(call) });
+    },
+  }),
+  "it comes whole and has failed, and is tried again": () => ({
+    act: (call) => {
+      succeedNextTime(call);
+      call.respond(200, { error: { code: "server_error" }, usage: sellWhole(call) });
     },
   }),
   "it is refused": () => ({
@@ -168,8 +191,7 @@ const ENDINGS = {
   }),
   "it is tried again": () => ({
     act: (call) => {
-      const { message } = asked.get(call.body.messages.at(-1).content);
-      asked.set(message, { message, ...ENDINGS["its tokens are told"]() });
+      succeedNextTime(call);
       call.respond(503, { error: { message: "" } }, { "retry-after-ms": "1" });
     },
   }),
