@@ -14,8 +14,8 @@ const MOST_MARKS = 500;
 /** Gives up after so many animation frames: even the longest answer is drawn by then. */
 const MOST_FRAMES = 300;
 
-/** What scrolls into view has an estimated height at first, and its real one after so many frames. */
-const SETTLED_FRAMES = 4;
+/** What a reader does who wants to see something else. */
+const READERS_ACTS = ["wheel", "touchmove", "pointerdown", "keydown"];
 
 /**
  * What a search has found in a conversation, as a place to go to.
@@ -69,7 +69,7 @@ function point(element) {
   element.addEventListener("animationend", () => element.classList.remove("found"), { once: true });
 }
 
-/** Marks the words in an exchange until the next click, and has the rarest of them in sight. */
+/** Marks the words in an exchange until the next click, and has the rarest of them in sight until the reader acts. */
 async function showWords(exchange, query, transcript) {
   const view = transcript.viewOf(exchange);
   const { element } = view;
@@ -93,16 +93,16 @@ async function showWords(exchange, query, transcript) {
   // What the model thought is drawn when it is unfolded.
   const fold = element.querySelector(".thinking");
   if (fold && !rarest(found.places)) fold.open = true;
-  let settled = 0;
-  for (let frame = 0; frame < MOST_FRAMES && settled < SETTLED_FRAMES; frame += 1) {
+  // What scrolls into view above it has an estimated height at first, and gets its real one at some time.
+  const sizes = new ResizeObserver(() => {
     const target = element.isConnected && rarest(found.places);
-    if (target) {
-      transcript.stopFollowing();
-      reveal(target);
-      settled += 1;
-    }
-    await nextFrame();
-  }
+    if (!target) return;
+    transcript.stopFollowing();
+    reveal(target);
+  });
+  sizes.observe(element.parentElement);
+  const release = () => sizes.disconnect();
+  for (const act of READERS_ACTS) addEventListener(act, release, { once: true, passive: true });
 }
 
 /** Marks words, in browsers that can without touching the text. */

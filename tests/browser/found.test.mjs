@@ -188,6 +188,36 @@ test("what was found near the end stays in sight when what is there grows, until
   assert.ok((await grow()) > 2000);
 });
 
+test("what was found stays in sight when what is above gets its real height late, until the reader scrolls", async (t) => {
+  const page = await keptHere(t);
+  await openFound(page, "culvert");
+  await isInSight(page, "culverts");
+  const growAbove = () =>
+    page.evaluate(async () => {
+      const frames = async (count) => {
+        for (let frame = 0; frame < count; frame += 1) await new Promise(requestAnimationFrame);
+      };
+      await frames(20);
+      const [range] = CSS.highlights.get("found");
+      const above = range.startContainer.parentElement.closest(".exchange").previousElementSibling;
+      above.style.minHeight = `${above.offsetHeight + 2000}px`;
+      await frames(3);
+    });
+  await growAbove();
+  await isInSight(page, "culverts");
+  const scrollTop = () => page.locator("#scroller").evaluate(({ scrollTop }) => scrollTop);
+  const before = await scrollTop();
+  await page.locator("#scroller").hover();
+  await page.mouse.wheel(0, -300);
+  await page.waitForFunction(
+    (before) => document.querySelector("#scroller").scrollTop === before - 300,
+    before,
+  );
+  const scrolled = await scrollTop();
+  await growAbove();
+  assert.equal(await scrollTop(), scrolled);
+});
+
 test("without the file that leads there, what is found is listed and opened", async (t) => {
   const me = somebody(service, upstream);
   await me.keep("Tell me of weirs", { title: TITLE });
