@@ -77,7 +77,7 @@ export class Asking {
     };
     const frames = async (keeper, options) => {
       if (mustLook) await retryWhilePassing(() => this.#conversation.load(), options.signal);
-      return keeper.ask(ask(), options);
+      return keeper.ask(ask(), { ...options, isUnwanted: () => exchange.isStopping });
     };
     this.#read(exchange, frames, onFirst);
   }
@@ -102,6 +102,7 @@ export class Asking {
     if (exchange.isStopping) return;
     exchange.isStopping = true;
     this.#unask(exchange);
+    this.#conversation.save();
     this.#observer.onState(exchange);
     const stop = async () => (await this.#keeper()).stop(exchange.answerId);
     try {
@@ -110,6 +111,7 @@ export class Asking {
       // Without the access token, it runs on.
       if (error.status === 401) {
         exchange.isStopping = false;
+        this.#conversation.save();
         return;
       }
       // It does not run: its question has not arrived, or arrives just now.
@@ -207,8 +209,10 @@ export class Asking {
     if (error.status === 404 && exchange.turnId !== undefined) {
       error.problem = { ...error.problem, ...GONE };
     }
-    exchange.state = "failed";
-    exchange.problem = problemOf(error);
+    // It was stopped before its question arrived.
+    const neverArrived = exchange.isStopping && error.status === 404;
+    exchange.state = neverArrived ? "stopped" : "failed";
+    if (!neverArrived) exchange.problem = problemOf(error);
   }
 
   /** Another device has asked meanwhile: this question waits for that answer. */

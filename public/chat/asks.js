@@ -53,7 +53,8 @@ export function saveAsks(conversationId, exchanges, unwanted = new Set()) {
     answerId: exchange.answerId,
     parentId: exchange.parentId ?? exchange.parent?.answerId,
     message: exchange.question,
-    state: exchange.state,
+    // What was stopped is not sent again after a reload.
+    state: exchange.isStopping ? "stopped" : exchange.state,
     sent: exchange.sent,
     problem: exchange.problem,
   }));

@@ -379,6 +379,51 @@ test("a question that begins a conversation offline survives a reload, and is se
   assert.equal(upstream.calls.length, 1);
 });
 
+test("a question that is stopped before it has left is never sent, whatever comes first with the network", async (t) => {
+  const upstream = await startUpstream();
+  const server = await startKeptPage(upstream);
+  const { page } = await visit(t, server.url, { expected });
+  await isKept(page);
+  const asked = [];
+  page.on("request", (request) => {
+    if (request.method() === "POST" && request.url().endsWith("/chat")) asked.push(request.url());
+  });
+  const stopped = Promise.withResolvers();
+  await page.route("**/stop", async (route) => {
+    await stopped.promise;
+    await route.continue();
+  });
+  await page.context().setOffline(true);
+  await say(page, "Written on the train");
+  await page.getByRole("button", { name: "Stop" }).click();
+  const before = asked.length;
+  await page.context().setOffline(false);
+  await exchangeOn(page).is("stopped");
+  const late = page.waitForResponse("**/stop");
+  stopped.resolve();
+  await late;
+  assert.equal(asked.length, before);
+  assert.equal(upstream.calls.length, 0);
+});
+
+test("a question that is stopped before it has left is not sent after a reload", async (t) => {
+  const upstream = await startUpstream();
+  const server = await startKeptPage(upstream);
+  const { page } = await visit(t, server.url, { expected });
+  await isKept(page);
+  await page.context().setOffline(true);
+  await say(page, "Written on the train");
+  await page.getByRole("button", { name: "Stop" }).click();
+  await page.reload();
+  await page.context().setOffline(false);
+  await exchangeOn(page).is("stopped");
+  assert.equal(upstream.calls.length, 0);
+  // It can still be asked.
+  await exchangeOn(page).retry.click();
+  (await upstream.nextCall()).end(...answer("Read at the station"));
+  await exchangeOn(page).shows("Read at the station");
+});
+
 test("a conversation that cannot be opened offline is opened once there is a network", async (t) => {
   const upstream = await startUpstream();
   const server = await startKeptPage(upstream);
