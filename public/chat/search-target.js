@@ -15,7 +15,10 @@ const MOST_MARKS = 500;
 const MOST_FRAMES = 300;
 
 /** What a reader does who wants to see something else. */
-const READERS_ACTS = ["wheel", "touchmove", "pointerdown", "keydown"];
+const READERS_ACTS = ["wheel", "touchmove", "pointerdown", "keydown", "click"];
+
+/** Once nothing has grown for so long, nothing will. Screen readers may scroll without any of those acts. */
+const QUIET_MS = 5_000;
 
 /**
  * What a search has found in a conversation, as a place to go to.
@@ -73,11 +76,13 @@ function point(element) {
 async function showWords(exchange, query, transcript) {
   const view = transcript.viewOf(exchange);
   const { element } = view;
-  for (let frame = 0; frame < MOST_FRAMES; frame += 1) {
-    // The first wait also lets the click that led here pass: it must not remove the marks.
-    await nextFrame();
-    if (view.draw()) break;
+  // Lets the click that led here pass: it must not remove the marks.
+  await nextFrame();
+  const acts = new AbortController();
+  for (const act of READERS_ACTS) {
+    addEventListener(act, () => acts.abort(), { signal: acts.signal, passive: true });
   }
+  for (let frame = 0; frame < MOST_FRAMES && !view.draw(); frame += 1) await nextFrame();
   if (!element.isConnected) return;
   let found = markIn(element, query);
   // Code is drawn anew with its colours, and what is folded when it is opened.
@@ -93,16 +98,19 @@ async function showWords(exchange, query, transcript) {
   // What the model thought is drawn when it is unfolded.
   const fold = element.querySelector(".thinking");
   if (fold && !rarest(found.places)) fold.open = true;
+  if (acts.signal.aborted) return;
   // What scrolls into view above it has an estimated height at first, and gets its real one at some time.
+  let quiet = 0;
   const sizes = new ResizeObserver(() => {
+    clearTimeout(quiet);
+    quiet = setTimeout(() => acts.abort(), QUIET_MS);
     const target = element.isConnected && rarest(found.places);
     if (!target) return;
     transcript.stopFollowing();
     reveal(target);
   });
   sizes.observe(element.parentElement);
-  const release = () => sizes.disconnect();
-  for (const act of READERS_ACTS) addEventListener(act, release, { once: true, passive: true });
+  acts.signal.addEventListener("abort", () => sizes.disconnect());
 }
 
 /** Marks words, in browsers that can without touching the text. */

@@ -265,6 +265,11 @@ const RESERVED_SECONDS: u64 = 10;
 impl Exhausted {
     const ALL: [Self; 4] = [Self::Reserved, Self::Day, Self::Month, Self::Nothing];
 
+    /// Whether it stays so whatever answers that run still cost.
+    pub fn is_spent(&self) -> bool {
+        *self != Self::Reserved
+    }
+
     /// The name between an object and the worker.
     pub const fn name(self) -> &'static str {
         match self {

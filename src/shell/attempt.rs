@@ -15,6 +15,7 @@ use super::runtime::js::{self, header};
 use super::runtime::streams::Source;
 use super::runtime::wait::{Interrupted, Waiting};
 use super::sale::Sale;
+use crate::api::budget::Exhausted;
 use crate::api::error::ErrorCode;
 use crate::api::request::ChatRequest;
 use crate::config::Config;
@@ -66,7 +67,7 @@ pub(super) enum Opening {
 pub(super) enum Missed {
     Failed {
         failure: Failure,
-        /// What came of the answer all the same, none of it text.
+        /// What came of the answer all the same. The client gets none of it.
         seen: Seen,
         /// The dialect to ask in next, if upstream refused a parameter.
         dialect: Option<Dialect>,
@@ -103,12 +104,13 @@ impl Missed {
 pub(super) struct Watch<'a> {
     /// Aborts a call whose headers have not come, where the end of the request does not.
     pub(super) signal: Option<&'a AbortSignal>,
-    /// Told which fallback answers.
+    /// Where the answer is counted, if its store does not do that.
     pub(super) sale: Option<&'a Sale>,
     /// Told that another model is asked now. Whatever ends the answer from now on, it counts under this one.
     pub(super) asked: &'a dyn Fn(&str),
-    /// Told what a model has sold of an answer that it has failed to begin. Another call may follow, which counts for itself.
-    pub(super) sold: &'a dyn Fn(&str, Seen),
+    /// Told, where there is no sale, what a model has sold that has failed before the answer began. Another call may follow,
+    /// which counts for itself; not if a budget is used up.
+    pub(super) sold: &'a dyn Fn(&str, Seen) -> Option<Exhausted>,
 }
 
 /// One call.
@@ -251,17 +253,26 @@ impl Attempt<'_> {
         waiting: &mut Waiting,
     ) -> Result<Opening, Missed> {
         loop {
-            if bytes.len() > MAX_WHOLE_BYTES {
-                return Err(Missed::failed(
-                    ErrorCode::UpstreamProtocol,
-                    "a whole answer is larger than 1 MiB",
-                ));
-            }
-            match self.read_more(&mut bytes, source, waiting).await {
+            let read = if bytes.len() > MAX_WHOLE_BYTES {
+                let cause = "a whole answer is larger than 1 MiB";
+                Err(Missed::failed(ErrorCode::UpstreamProtocol, cause))
+            } else {
+                self.read_more(&mut bytes, source, waiting).await
+            };
+            match read {
                 Ok(true) => {}
                 Ok(false) => break,
                 // What is whole stays whole, however the connection ends.
                 Err(Missed::Failed { .. }) if is_whole(&String::from_utf8_lossy(&bytes)) => break,
+                Err(Missed::Failed {
+                    failure, dialect, ..
+                }) => {
+                    return Err(Missed::Failed {
+                        failure,
+                        seen: Seen::of_cut(bytes.len()),
+                        dialect,
+                    });
+                }
                 Err(missed) => return Err(missed),
             }
         }

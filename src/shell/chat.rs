@@ -90,20 +90,11 @@ impl Chat {
             let new = sale.insert(Sale::of(config, client, &chat));
             new.reserve(exchange, config, waiting).await?;
         }
-        let sale = sale.as_ref();
         let watch = Watch {
             signal: None,
-            sale,
-            asked: &|model| {
-                if let Some(sale) = sale {
-                    sale.set_asked(model);
-                }
-            },
-            sold: &|model, seen| {
-                if let Some(sale) = sale {
-                    sale.add_sold(model, seen);
-                }
-            },
+            sale: sale.as_ref(),
+            asked: &|_| {},
+            sold: &|_, _| None,
         };
         let upstream = upstream::open(exchange, config, &chat, watch, waiting).await?;
         upstream.log_started(exchange, &chat);

@@ -53,8 +53,8 @@ pub(super) struct Sale {
     model: String,
     /// The one that is asked now.
     asked: RefCell<String>,
-    /// What models have sold that failed before the answer began.
-    sold: RefCell<Vec<(String, Spent)>>,
+    /// What models have sold that failed before the answer began, if that is still to be told: each with an id of its own.
+    sold: RefCell<Vec<(String, String, Spent)>>,
     /// What it may cost.
     pub(super) ceiling: Ceiling,
     /// Whether upstream may be asked.
@@ -101,7 +101,30 @@ impl Sale {
         }
         // The object may do it even if its response does not arrive.
         self.is_reserved = true;
-        let reserve = Entry::Reserve {
+        let reserve = self.reservation(config);
+        let unavailable =
+            |cause: String| EarlyEnd::Failed(Failure::new(ErrorCode::StoreUnavailable, cause));
+        let response = match self.send(exchange, &reserve, waiting).await {
+            Ok(response) => response,
+            Err(Interrupted::ClientGone) => return Err(EarlyEnd::ClientGone),
+            Err(interrupted) => return Err(unavailable(cause_of(&interrupted))),
+        };
+        if let Some(exhausted) = exhausted_in(&response) {
+            self.is_reserved = false;
+            return Err(EarlyEnd::Rejected(exhausted.error(js::now_ms())));
+        }
+        if !response.ok() {
+            return Err(unavailable(answered(&response)));
+        }
+        let left = js::header(&response.headers(), LEFT_HEADER);
+        self.left = left.and_then(|left| left.parse().ok());
+        self.is_let_in = true;
+        Ok(())
+    }
+
+    /// The entry that reserves what it may cost.
+    fn reservation(&self, config: &Config) -> Entry<'_> {
+        Entry::Reserve {
             name: &self.name,
             reservation: Reservation {
                 id: &self.id,
@@ -110,26 +133,7 @@ impl Sale {
                 max_tokens: self.ceiling.max_tokens,
                 expires_ms: js::now_ms().saturating_add(config.spending.longest_ms),
             },
-        };
-        let unavailable =
-            |cause: String| EarlyEnd::Failed(Failure::new(ErrorCode::StoreUnavailable, cause));
-        let response = match self.send(exchange, &reserve, waiting).await {
-            Ok(response) => response,
-            Err(Interrupted::ClientGone) => return Err(EarlyEnd::ClientGone),
-            Err(interrupted) => return Err(unavailable(cause_of(&interrupted))),
-        };
-        let header = |name| js::header(&response.headers(), name);
-        if let Some(exhausted) = header(EXHAUSTED_HEADER) {
-            self.is_reserved = false;
-            let exhausted = Exhausted::parse(&exhausted).unwrap_or(Exhausted::Reserved);
-            return Err(EarlyEnd::Rejected(exhausted.error(js::now_ms())));
         }
-        if !response.ok() {
-            return Err(unavailable(answered(&response)));
-        }
-        self.left = header(LEFT_HEADER).and_then(|left| left.parse().ok());
-        self.is_let_in = true;
-        Ok(())
     }
 
     /// What it counts with when it ends before its stream begins. What upstream refused or failed to give is nothing. If its
@@ -139,29 +143,48 @@ impl Sale {
         Spent::of(was_left.then(Seen::default), self.ceiling)
     }
 
-    /// Says which model is asked now.
-    pub(super) fn set_asked(&self, model: &str) {
+    /// Says that another model is asked now. If something is reserved, the object is told, so that a crash is counted under
+    /// this one. One try: the end tells it again.
+    pub(super) async fn ask(&self, exchange: &Exchange, model: &str, waiting: &mut Waiting) {
         model.clone_into(&mut self.asked.borrow_mut());
-    }
-
-    /// Adds what a model has sold that failed before the answer began. It is told at the end.
-    pub(super) fn add_sold(&self, model: &str, seen: Seen) {
-        let spent = Spent::of(Some(seen), self.ceiling);
-        let sold = spent.map(|spent| (model.to_owned(), spent));
-        self.sold.borrow_mut().extend(sold);
-    }
-
-    /// Tells the object which fallback answers, so that a crash is counted under it. One try, because the end tells it again;
-    /// the answer waits for it at most [`MAX_WAIT_MS`].
-    pub(super) async fn tell_fallback(&self, exchange: &Exchange, waiting: &mut Waiting) {
-        let model = self.asked.borrow().clone();
-        if self.is_reserved && model != self.model {
+        if self.is_reserved {
             let fallback = Entry::Fallback {
                 id: &self.id,
-                model: &model,
+                model,
             };
             let _ = self.send(exchange, &fallback, waiting).await;
         }
+    }
+
+    /// Counts what a model has sold that failed before the answer began: at once where there is a budget, which may be used
+    /// up by it, else at the end.
+    pub(super) async fn add_sold(
+        &self,
+        exchange: &Exchange,
+        config: &Config,
+        model: &str,
+        seen: Seen,
+        waiting: &mut Waiting,
+    ) -> Option<Exhausted> {
+        let spent = Spent::of(Some(seen), self.ceiling)?;
+        let id = fresh_id();
+        if self.is_reserved {
+            let close = Entry::Close {
+                id: &id,
+                spent: Some((model, spent)),
+            };
+            let told = self.send(exchange, &close, waiting).await;
+            if told.is_ok_and(|response| response.ok()) {
+                // What is reserved already stays so.
+                let reserve = self.reservation(config);
+                let response = self.send(exchange, &reserve, waiting).await.ok()?;
+                return exhausted_in(&response).filter(Exhausted::is_spent);
+            }
+        }
+        // What is told twice counts once.
+        let sold = (id, model.to_owned(), spent);
+        self.sold.borrow_mut().push(sold);
+        None
     }
 
     /// Tells what the answer has cost, or that nothing came of it, and what models have sold that failed before it began.
@@ -179,9 +202,9 @@ impl Sale {
             };
             self.close(exchange, &close, waiting).await;
         }
-        for (model, spent) in self.sold.take() {
+        for (id, model, spent) in self.sold.take() {
             let close = Entry::Close {
-                id: &fresh_id(),
+                id: &id,
                 spent: Some((&model, spent)),
             };
             self.close(exchange, &close, waiting).await;
@@ -231,6 +254,12 @@ impl Sale {
 
 fn fresh_id() -> String {
     id_of(js::now_ms(), &Uuid::new_v4().to_string())
+}
+
+/// Why a budget lets nothing begin, if the object has told that.
+fn exhausted_in(response: &Response) -> Option<Exhausted> {
+    let exhausted = js::header(&response.headers(), EXHAUSTED_HEADER)?;
+    Some(Exhausted::parse(&exhausted).unwrap_or(Exhausted::Reserved))
 }
 
 /// The cause of a failure that the object has told.

@@ -7,11 +7,14 @@ use super::exchange::Exchange;
 use super::isolate::MAX_LOGGED_CAUSE;
 use super::runtime::js;
 use super::runtime::wait::Waiting;
+use crate::api::budget::Exhausted;
+use crate::api::error::ErrorCode;
 use crate::api::request::ChatRequest;
 use crate::config::Config;
 use crate::openai::failure::Failure;
 use crate::openai::fallback::{Candidate, Candidates};
 use crate::openai::retry;
+use crate::stream::seen::Seen;
 use crate::telemetry::record::Level;
 
 /// Asks the model that a request wants, then the fallbacks, until one answers or there is no use in asking another.
@@ -32,6 +35,9 @@ pub(super) async fn open(
         if candidate.model != asked {
             asked.clone_from(&candidate.model);
             (watch.asked)(&asked);
+            if let Some(sale) = watch.sale {
+                sale.ask(exchange, &asked, waiting).await;
+            }
         }
         let request = candidate.request(request);
         let attempt = Attempt {
@@ -50,9 +56,6 @@ pub(super) async fn open(
                 if isolate.has_fallbacks() {
                     let model = upstream.model.clone();
                     exchange.answered_by.get_or_init(|| model);
-                    if let Some(sale) = watch.sale {
-                        sale.tell_fallback(exchange, waiting).await;
-                    }
                 }
                 return Ok(upstream);
             }
@@ -113,8 +116,17 @@ async fn ask(mut attempt: Attempt<'_>, waiting: &mut Waiting) -> Result<Upstream
                 seen,
                 dialect,
             }) => {
-                if seen.shows_work() {
-                    (attempt.watch.sold)(&request.model, seen);
+                if seen.shows_work()
+                    && let Some(exhausted) = count_sold(&attempt, seen, waiting).await
+                {
+                    let cause = format!(
+                        "a budget is used up by an answer that failed: {}",
+                        failure.cause
+                    );
+                    return Err(EarlyEnd::Failed(Failure {
+                        error: exhausted.error(js::now_ms()),
+                        ..Failure::new(ErrorCode::BudgetExhausted, cause)
+                    }));
                 }
                 (failure, dialect)
             }
@@ -148,5 +160,21 @@ async fn ask(mut attempt: Attempt<'_>, waiting: &mut Waiting) -> Result<Upstream
         if !waiting.pause_until(again_ms).await {
             return Err(EarlyEnd::ClientGone);
         }
+    }
+}
+
+/// Counts what a model has sold that has failed before the answer began; says why it must not be asked again, and no other
+/// one either, if a budget is used up by it.
+async fn count_sold(attempt: &Attempt<'_>, seen: Seen, waiting: &mut Waiting) -> Option<Exhausted> {
+    let Attempt {
+        exchange,
+        config,
+        watch,
+        ..
+    } = attempt;
+    let model = &attempt.request.model;
+    match watch.sale {
+        Some(sale) => sale.add_sold(exchange, config, model, seen, waiting).await,
+        None => (watch.sold)(model, seen),
     }
 }

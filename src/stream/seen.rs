@@ -37,6 +37,15 @@ impl Seen {
         (!has_text).then(|| (Failure::clone(failure), seen))
     }
 
+    /// What has come of a whole answer of which so many bytes came and no end. Nobody knows how much of them is text.
+    pub fn of_cut(bytes: usize) -> Self {
+        Self {
+            text_bytes: bytes,
+            end: End::Failed,
+            ..Self::default()
+        }
+    }
+
     /// Whether the model was at work on it, as far as can be told.
     pub fn shows_work(&self) -> bool {
         self.told.is_some() || self.text_bytes > 0 || self.reasoning_bytes > 0

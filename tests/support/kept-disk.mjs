@@ -36,7 +36,8 @@ export function multiply(folder, times) {
     folder,
     `${numbers} INSERT INTO exchanges SELECT number + n, conversation + n, id || '-' || n, state, parent,
       parent_exchange, question_turn || '-' || n, answer_turn || '-' || n, request, correlation_id, model, history_turns,
-      created_ms - 1000 * n, ended_ms - 1000 * n, ending, message, pieces, sent_tokens, max_tokens FROM exchanges, copies`,
+      created_ms - 1000 * n, ended_ms - 1000 * n, ending, message, pieces, sent_tokens, max_tokens,
+      budget_left FROM exchanges, copies`,
   );
 }
 

@@ -2,6 +2,7 @@
 import assert from "node:assert/strict";
 import test, { beforeEach } from "node:test";
 import { CLOCK, pass } from "../support/clock.mjs";
+import { errorBody } from "../support/errors.mjs";
 import { startWorker } from "../support/harness.mjs";
 import { startKept } from "../support/kept.mjs";
 import { changeObjects } from "../support/kept-disk.mjs";
@@ -217,6 +218,40 @@ for (const [kind, body] of Object.entries(BODIES)) {
     });
   }
 
+  test(`${kind}: a model that sells and fails is not asked again once that has used up a budget, and no other one is`, async () => {
+    const { "an answer in one piece that fails": fail } = SOLD_FOR_NOTHING;
+    const me = await start({ DAILY_TOKENS: "200", MAX_RETRIES: "4" });
+    upstream.script(fail, fail, fail, fail, fail, fail);
+    const reply = await me.ask(body());
+    assert.equal(reply.status, 429);
+    assert.equal(await reply.text(), errorBody("budget_exhausted", reply.id));
+    assert.ok(Number(reply.headers.get("retry-after")) > 0);
+    const isCounted = ({ budget }) => budget.daily_tokens.reserved === 0;
+    const { total, budget } = await usageOnce(me, isCounted);
+    assert.deepEqual([total.answers, budget.daily_tokens.spent], [2, 280]);
+    assert.equal(upstream.calls.length, 2);
+    await me.assertLogged();
+  });
+
+  test(`${kind}: an answer in one piece that is not read to its end counts by estimate`, async () => {
+    const me = await start({ FALLBACK_MODELS: "", DAILY_TOKENS: "10000000" });
+    const bytes = 2 ** 20 + 1;
+    const asked = me.ask(body());
+    const call = await upstream.nextCall();
+    call.open(200, { "content-type": "application/json" });
+    call.write('{"choices":[{"message":{"content":"'.padEnd(bytes, "a"));
+    const reply = await asked;
+    assert.equal(reply.status, 502);
+    await reply.text();
+    const isCounted = ({ budget }) => budget.daily_tokens.spent > 0;
+    const { total, budget } = await usageOnce(me, isCounted);
+    assert.deepEqual(
+      [total.answers, total.input_tokens, total.output_tokens, total.estimated],
+      [1, sentTokens(call), estimate(bytes), true],
+    );
+    assert.equal(budget.daily_tokens.reserved, 0);
+  });
+
   test(`${kind}: what a model has sold counts when it is asked again, and when no answer comes`, async () => {
     const me = await start({ FALLBACK_MODELS: "", DAILY_TOKENS: "100000", MAX_RETRIES: "1" });
     const { "an answer in one piece that fails": fail } = SOLD_FOR_NOTHING;
@@ -266,6 +301,36 @@ for (const [kind, body] of Object.entries(BUYERS)) {
     await server.start();
     const [{ model, answers, estimated }, ...more] = modelsOf(await usageOf(me));
     assert.deepEqual([model, answers, estimated, more], ["second", 1, true, []]);
+  });
+}
+
+for (const [kind, body] of Object.entries(BUYERS)) {
+  test(`${kind}: a crash while a fallback is asked loses nothing that was sold, and counts under that fallback`, async () => {
+    const token = kind === "kept by the nameless" ? "0123456789abcdef" : undefined;
+    const server = await startKept({
+      ...COMMON,
+      DAILY_COST: "1000",
+      ...(token && { ACCESS_TOKENS: token }),
+    });
+    const me = new Person(server, token);
+    upstream.script(SOLD_FOR_NOTHING["an answer in one piece that fails"]);
+    me.ask(body()).catch(() => {});
+    const call = await upstream.nextCall();
+    assert.equal(call.body.model, "second");
+    await server.kill();
+    changeObjects(server.folder, "UPDATE reservations SET expires_ms = expires_ms - 600000");
+    await server.start();
+    const counted = modelsOf(await usageOf(me)).map((row) => [
+      row.model,
+      row.answers,
+      row.input_tokens,
+      row.output_tokens,
+      row.estimated,
+    ]);
+    assert.deepEqual(counted, [
+      ["first", 1, 100, 40, undefined],
+      ["second", 1, sentTokens(call), 2000, true],
+    ]);
   });
 }
 

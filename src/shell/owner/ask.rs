@@ -8,7 +8,7 @@ use super::answer::Answer;
 use super::keeper::Keeper;
 use super::ledger;
 use super::object::{fresh_id, store_failed};
-use super::writing;
+use super::writing::{self, Bill};
 use crate::api::answer_id::{AnswerId, FrameId};
 use crate::api::error::{ApiError, ErrorCode};
 use crate::api::request::{ChatRequest, Invalid};
@@ -135,7 +135,8 @@ fn begin(
     let budget = config
         .spending
         .budget_for(&ledger::name_in(request), &chat.model);
-    let left = match (&sale, budget.map_err(EarlyEnd::Invalid)?) {
+    let budget = budget.map_err(EarlyEnd::Invalid)?;
+    let left = match (&sale, budget) {
         (Some(sale), _) => sale.left,
         (None, Some(budget)) => ledger::admit(&store, config, budget, &chat.model)?,
         (None, None) => None,
@@ -179,7 +180,8 @@ fn begin(
     let (written, keeper, exchange) = (Rc::clone(&answer), Rc::clone(keeper), Rc::clone(exchange));
     task::spawn(move |inbox| async move {
         let object = Rc::clone(&keeper.object);
-        writing::write(Rc::clone(&written), object, exchange, chat, sale, inbox).await;
+        let bill = Bill { sale, budget };
+        writing::write(Rc::clone(&written), object, exchange, chat, bill, inbox).await;
         keeper.remove(&written.id);
     });
     Ok(answer)

@@ -29,6 +29,18 @@ pub(super) fn admit(
         .map_err(|exhausted| EarlyEnd::Rejected(exhausted.error(js::now_ms())))
 }
 
+/// Why nothing more may be asked for an answer that runs, if a budget is used up by what is spent. What is reserved does not
+/// matter: it has its own.
+pub(super) fn used_up(
+    store: &Store<Storage>,
+    config: &Config,
+    budget: Budget,
+    model: &str,
+) -> Result<Option<Exhausted>, EarlyEnd> {
+    let exhausted = look(store, config, budget, model)?.err();
+    Ok(exhausted.filter(Exhausted::is_spent))
+}
+
 /// How many tokens a budget has left, or why nothing may be asked.
 fn look(
     store: &Store<Storage>,

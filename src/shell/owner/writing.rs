@@ -9,7 +9,9 @@ use std::time::Duration;
 use web_sys::AbortController;
 
 use super::answer::{Answer, Progress};
+use super::ledger;
 use super::object::{Object, Unsaved, store_failed};
+use crate::api::budget::{Budget, Exhausted};
 use crate::api::ending::{Completion, EndReason, FinishReason};
 use crate::api::frame::Ending;
 use crate::api::request::{ChatRequest, ModelSource};
@@ -51,15 +53,24 @@ struct Writer<'a> {
     written_ms: u64,
 }
 
-/// Asks upstream and writes what it says, to the end. `sale` is told what that has cost, where another object counts.
+/// Who pays for an answer.
+pub(super) struct Bill {
+    /// Where it is counted, if another object does that.
+    pub(super) sale: Option<Sale>,
+    /// What its client may spend.
+    pub(super) budget: Option<Budget>,
+}
+
+/// Asks upstream and writes what it says, to the end.
 pub(super) async fn write(
     answer: Rc<Answer>,
     object: Rc<Object>,
     exchange: Rc<Exchange>,
     chat: ChatRequest,
-    sale: Option<Sale>,
+    bill: Bill,
     inbox: Rc<Inbox>,
 ) {
+    let Bill { sale, budget } = bill;
     let id = exchange.correlation_id.as_str();
     let logged_id = exchange.isolate.log.scrubbed(id);
     // The runtime lets the object live as long as this does.
@@ -74,17 +85,15 @@ pub(super) async fn write(
     let watch = Watch {
         signal: signal.as_ref(),
         sale: sale.as_ref(),
-        asked: &|model| {
-            if let Some(sale) = &sale {
-                sale.set_asked(model);
-            }
-            note_asked(&answer, &object, &exchange, model);
-        },
-        sold: &|model, seen| match &sale {
-            // Whatever ends an answer counts all of it.
-            _ if !answer.is_running() => {}
-            Some(sale) => sale.add_sold(model, seen),
-            None => note_sold(&answer, &object, &exchange, model, seen),
+        asked: &|model| note_asked(&answer, &object, &exchange, model),
+        sold: &|model, seen| {
+            let counted = count_sold(&answer, &object, config, budget, model, seen);
+            counted.unwrap_or_else(|end| {
+                if let EarlyEnd::Failed(failure) = end {
+                    exchange.log_failure(&failure, "usage_not_counted");
+                }
+                None
+            })
         },
     };
     let opened = upstream::open(&exchange, config, &chat, watch, &mut waiting).await;
@@ -155,15 +164,25 @@ fn note_asked(answer: &Answer, object: &Object, exchange: &Exchange, model: &str
     }
 }
 
-/// Counts what a model has sold that has failed to begin the answer.
-fn note_sold(answer: &Answer, object: &Object, exchange: &Exchange, model: &str, seen: Seen) {
-    let number = answer.number;
-    let counted = object.store().and_then(|store| {
-        let counted = store.count_failed(number, model, seen, js::now_ms());
-        counted.map_err(store_failed)
-    });
-    if let Err(EarlyEnd::Failed(failure)) = counted {
-        exchange.log_failure(&failure, "usage_not_counted");
+/// Counts what a model has sold that has failed before the answer began; gives the reason if a budget is used up by it.
+fn count_sold(
+    answer: &Answer,
+    object: &Object,
+    config: &Config,
+    budget: Option<Budget>,
+    model: &str,
+    seen: Seen,
+) -> Result<Option<Exhausted>, EarlyEnd> {
+    // Whatever ends an answer counts all of it.
+    if !answer.is_running() {
+        return Ok(None);
+    }
+    let store = object.store()?;
+    let counted = store.count_failed(answer.number, model, seen, js::now_ms());
+    counted.map_err(store_failed)?;
+    match budget {
+        Some(budget) => ledger::used_up(&store, config, budget, model),
+        None => Ok(None),
     }
 }
 
