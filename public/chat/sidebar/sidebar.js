@@ -183,8 +183,8 @@ export class Sidebar {
     if (!listing || document.querySelector(".rename")) return;
     const { query, isComplete, isCopy } = listing;
     const shown = listing.summaries.filter(({ id }) => !this.#removals.isHidden(id));
-    const showText = query ? this.#searchParts?.showFound : undefined;
-    this.#list.show(shown, { openId: this.#openId, query, showText });
+    const parts = query ? this.#searchParts : undefined;
+    this.#list.show(shown, { openId: this.#openId, query, parts });
     this.#notes.listed({ count: shown.length, isComplete, isCopy, query });
     this.#watch();
   }
