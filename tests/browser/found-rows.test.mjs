@@ -56,3 +56,50 @@ for (const [who, open] of [
     await exchangeOn(page).shows("weir_1");
   });
 }
+
+/** Where each line of a row's texts is. */
+const layoutOf = (row) =>
+  row.evaluate((it) =>
+    Array.from(it.querySelectorAll(".title, .snippet"), (text) => {
+      const range = new Range();
+      range.selectNodeContents(text);
+      const boxes = [text.getBoundingClientRect(), ...range.getClientRects()];
+      return boxes.map(({ x, y, width, height }) => [x, y, width, height]);
+    }),
+  );
+
+for (const width of [390, 768, 1280]) {
+  test(`${width} pixels wide, a row stays as it is when it is pointed at, has the focus or its menu is open`, async (t) => {
+    const me = somebody(service, upstream);
+    const words = "There are many words around the weir, more than two lines of a narrow list hold";
+    await me.keep(`${words}. ${words}. ${words}`);
+    const { page } = await visit(t, service.url, {
+      ...me.signedIn,
+      viewport: { width, height: 800 },
+    });
+    const { search, rows } = sidebarOf(page);
+    if (width < 1024) await page.getByRole("button", { name: "Show the conversations" }).click();
+    await search.fill("weir");
+    await rows.locator("mark").first().waitFor();
+    const [row] = await rows.all();
+    const atRest = await layoutOf(row);
+    const more = row.locator(".more");
+    assert.equal(await more.evaluate((it) => getComputedStyle(it).opacity), "0");
+    await row.hover();
+    assert.equal(await more.evaluate((it) => getComputedStyle(it).opacity), "1");
+    assert.deepEqual(await layoutOf(row), atRest);
+    await more.click();
+    await page.getByRole("menuitem", { name: "Delete" }).waitFor();
+    await search.hover();
+    assert.deepEqual(await layoutOf(row), atRest);
+    await page.keyboard.press("Escape");
+    await row.locator("a").focus();
+    assert.deepEqual(await layoutOf(row), atRest);
+    // The title ends where the button begins.
+    const [title, button] = await Promise.all([
+      row.locator(".title").boundingBox(),
+      more.locator("svg").boundingBox(),
+    ]);
+    assert.ok(title.x + title.width <= button.x, "the button covers no word");
+  });
+}
