@@ -73,6 +73,15 @@ export function unkeptConversations() {
   });
 }
 
+/**
+ * Whether a conversation has nothing but questions that failed before their answers began. Nobody keeps it, so that it
+ * has no title of its own and nothing to export. While a question is on its way, the service does keep it.
+ */
+export function isUnanswered(conversationId) {
+  const asks = loadAsks(conversationId);
+  return asks[0]?.since !== undefined && asks.every(({ state }) => state !== "streaming");
+}
+
 /** Tells when another tab has saved the questions of a conversation. @param {(conversationId: string) => void} act */
 export function onAsksElsewhere(act) {
   addEventListener("storage", ({ key }) => {

@@ -300,6 +300,7 @@ export class Page extends EventTarget {
     this.#shown = undefined;
     this.#opening = undefined;
     this.#composer.setBusy(false);
+    this.#router.title();
   }
 
   #renamed({ id, title }) {

@@ -137,6 +137,8 @@ test("a conversation that another device has deleted is gone when the page is lo
   await fetch(`${server.url}/conversations/${id}`, { method: "DELETE" });
   await page.evaluate(() => dispatchEvent(new Event("online")));
   await page.getByRole("heading", { name: "This conversation is gone" }).waitFor();
+  assert.equal(await page.title(), "Assistant");
+  assert.equal(await page.getByRole("heading", { level: 1 }).textContent(), "Assistant");
   await sidebarOf(page).link("Delete me elsewhere").waitFor({ state: "detached" });
   await converse(page, "Then another one", "Gladly");
   assert.notEqual(pathOf(page).slice("/c/".length), id);

@@ -6,6 +6,7 @@ import { dayOf } from "../../public/chat/sidebar/days.js";
 import { fileName } from "../../public/chat/sidebar/download.js";
 import { Listing } from "../../public/chat/sidebar/listing.js";
 import { piecesOf } from "../../public/chat/sidebar/marks.js";
+import { plainWords } from "../../public/chat/sidebar/plain-words.js";
 
 test("a conversation is listed under its day by the local calendar, then under its month", () => {
   // A few minutes past midnight, so that hours and days differ.
@@ -40,6 +41,43 @@ test("words that begin as a searched one does are marked, whatever their case an
     ["", "x", ""],
   ]) {
     assert.equal(marked(text, query), expected, `“${query}” in “${text}”`);
+  }
+});
+
+test("a snippet loses the marks of Markdown at the borders of its words", () => {
+  for (const [snippet, expected] of [
+    ["**Bold**, *slanted*, ***both*** and `code`", "Bold, slanted, both and code"],
+    ["(**Bold**) “*slanted*” **🚀 Go**: `go_on`’s", "(Bold) “slanted” 🚀 Go: go_on’s"],
+    ["**Use `x` *now* here**", "Use x now here"],
+    ["# Title ## Part ### 3. Detail", "Title Part 3. Detail"],
+    ["```js const a = 1; ```", "js const a = 1; "],
+    ["- one. - two: * three! * **Four:** more", "one. two: three! Four: more"],
+    ["…bold** word, `code` and **half…", "…bold word, code and half…"],
+    ["…code` then **bold** and (`half…", "…code then bold and (half…"],
+  ]) {
+    assert.equal(plainWords(snippet), expected);
+  }
+});
+
+test("a snippet keeps what may be no mark", () => {
+  for (const snippet of [
+    "snake_case __init__ _private 2*3*4 a**b C# F#-minor don`t",
+    "2 * 3 * 4 = 24, 2 ** 3 - 1, a - b, -5 and - so on",
+    "press # twice, no. # 5, #tag; pip install x # for now",
+    "ls *.js **/*.ts .*foo.* /*no*/ char *a, int *b, (*p)++",
+    "<b onclick=x>*</b> & <tag> **",
+    "f(*args, **kwargs) is called",
+    "",
+  ]) {
+    assert.equal(plainWords(snippet), snippet);
+  }
+});
+
+test("a snippet with thousands of marks is read in no time", () => {
+  for (const part of [" **-", " **a", " `a", "(*a ", "** ", "# ", " "]) {
+    const started = performance.now();
+    plainWords(`…${part.repeat(20_000)}…`);
+    assert.ok(performance.now() - started < 2000, `“${part}” again and again`);
   }
 });
 

@@ -21,9 +21,9 @@ export class ConversationList {
    * Shows these conversations and no others. What has the focus keeps it, also in a row that moves.
    *
    * @param {Summary[]} summaries in their order
-   * @param {{ openId?: string, query?: string, showText?: Parameters<Row["show"]>[2] }} options
+   * @param {{ openId?: string, query?: string, parts?: Parameters<Row["show"]>[2] }} options
    */
-  show(summaries, { openId, query, showText }) {
+  show(summaries, { openId, query, parts }) {
     const now = new Date();
     const focused = document.activeElement;
     /** @type {Map<string, Element[]>} */
@@ -31,7 +31,7 @@ export class ConversationList {
     for (const summary of summaries) {
       const row = this.#rows.get(summary.id) ?? new Row(this.#handlers);
       this.#rows.set(summary.id, row);
-      row.show(summary, query, showText);
+      row.show(summary, query, parts);
       row.mark(summary.id === openId);
       const day = dayOf(summary.updated_at, now);
       if (!days.has(day)) days.set(day, []);

@@ -4,7 +4,6 @@ const GAP_PX = 4;
 /** A menu that opens beside a button, by the pattern of the ARIA Authoring Practices. */
 export class Menu {
   #element;
-  #items;
   /** The button that it is open for. @type {HTMLButtonElement | undefined} */
   #button;
   /** @type {((name: string, byKeyboard: boolean) => void) | undefined} */
@@ -13,7 +12,6 @@ export class Menu {
   /** @param {HTMLElement} element a manual popover; its buttons have their names in `data-action` */
   constructor(element) {
     this.#element = element;
-    this.#items = Array.from(element.querySelectorAll("button"));
     for (const item of this.#items) {
       item.addEventListener("click", (event) => {
         const onChosen = this.#onChosen;
@@ -37,14 +35,18 @@ export class Menu {
    *
    * @param {HTMLButtonElement} button
    * @param {(name: string, byKeyboard: boolean) => void} onChosen
+   * @param {(name: string) => boolean} offers whether an item is shown
    */
-  toggle(button, onChosen) {
+  toggle(button, onChosen, offers) {
     const isOpen = this.#button === button;
     this.close();
     if (isOpen) return;
     this.#button = button;
     this.#onChosen = onChosen;
     button.ariaExpanded = "true";
+    for (const item of this.#element.querySelectorAll("button")) {
+      item.hidden = !offers(item.dataset.action);
+    }
     this.#element.showPopover();
     this.#place(button.getBoundingClientRect());
     this.#items[0].focus({ preventScroll: true });
@@ -61,6 +63,11 @@ export class Menu {
     if (hadFocus) button.focus({ preventScroll: true });
   }
 
+  /** What is shown. @returns {HTMLButtonElement[]} */
+  get #items() {
+    return Array.from(this.#element.querySelectorAll("button:not([hidden])"));
+  }
+
   #place(button) {
     const { offsetWidth: width, offsetHeight: height, style } = this.#element;
     const below = button.bottom + GAP_PX;
@@ -72,15 +79,16 @@ export class Menu {
   }
 
   #pressed(event) {
-    const at = this.#items.indexOf(document.activeElement);
-    const last = this.#items.length - 1;
+    const items = this.#items;
+    const at = items.indexOf(document.activeElement);
+    const last = items.length - 1;
     const next = {
       ArrowDown: at === last ? 0 : at + 1,
       ArrowUp: at <= 0 ? last : at - 1,
       Home: 0,
       End: last,
     };
-    if (Object.hasOwn(next, event.key)) this.#items[next[event.key]].focus();
+    if (Object.hasOwn(next, event.key)) items[next[event.key]].focus();
     else if (event.key === "Escape" || event.key === "Tab") this.close();
     else return;
     event.preventDefault();

@@ -1,6 +1,3 @@
-/** The tags around what a model thought: an answer shows none of them either. */
-const THOUGHT = /<\/?(?:think|thinking|reasoning)>/gi;
-
 /** Longest title, in characters as the API counts them. */
 const MAX_TITLE_LENGTH = 200;
 
@@ -31,18 +28,20 @@ export class Row {
   /**
    * @param {import("../keep/server.js").Summary} summary
    * @param {string} [query] what was searched for
-   * @param {(element: HTMLElement, text: string, query: string) => void} [showText] shows a text, with what was found marked
+   * @param {typeof import("./search-parts.js")} [parts] without them, what was found is shown as it is written
    */
-  show(summary, query = "", showText = showPlain) {
+  show(summary, query = "", parts = undefined) {
     if (this.summary === summary && this.#query === query) return;
     this.summary = summary;
     this.#query = query;
-    const { id, title, snippet, state } = summary;
+    const { id, title, snippet = "", state } = summary;
     this.element.dataset.id = id;
     this.#link.href = `/c/${id}`;
     this.#link.title = title;
-    showText(this.#find(".title"), title, query);
-    showText(this.#find(".snippet"), (snippet ?? "").replace(THOUGHT, " "), query);
+    this.#find(".title").textContent = title;
+    this.#find(".snippet").textContent = snippet;
+    parts?.showFound(this.#find(".title"), title, query);
+    parts?.showFound(this.#find(".snippet"), parts.plainWords(snippet), query);
     this.#find(".running").hidden = state !== "streaming";
     this.#more.ariaLabel = `Options for ${title}`;
   }
@@ -95,8 +94,4 @@ export class Row {
   #find(selector) {
     return this.element.querySelector(selector);
   }
-}
-
-function showPlain(element, text) {
-  element.textContent = text;
 }

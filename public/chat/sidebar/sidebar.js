@@ -1,3 +1,4 @@
+import { isUnanswered } from "../asks.js";
 import { loadPart } from "../lazy.js";
 import { withTimeout } from "../timeout.js";
 import { Frame } from "./frame.js";
@@ -14,6 +15,9 @@ const RUNNING_MS = 10_000;
 
 /** After so long, results are listed without marks. */
 const PARTS_MS = 1000;
+
+/** Why a conversation of the list cannot be found. */
+const MISSING = "This conversation has no answer yet, or it was deleted elsewhere.";
 
 const KEPT_HERE = "Kept in this browser only";
 
@@ -41,7 +45,11 @@ export class Sidebar {
   });
   #list = new ConversationList({
     onOpen: (summary) => this.#open(summary),
-    onMenu: (row) => this.#menu.toggle(row.button, (name, byKey) => this.#act(row, name, byKey)),
+    onMenu: (row) => {
+      const isThere = !isUnanswered(row.summary.id);
+      const act = (name, byKey) => this.#act(row, name, byKey);
+      this.#menu.toggle(row.button, act, (name) => isThere || name === "delete");
+    },
   });
   #notes;
   #search;
@@ -175,8 +183,8 @@ export class Sidebar {
     if (!listing || document.querySelector(".rename")) return;
     const { query, isComplete, isCopy } = listing;
     const shown = listing.summaries.filter(({ id }) => !this.#removals.isHidden(id));
-    const showText = query ? this.#searchParts?.showFound : undefined;
-    this.#list.show(shown, { openId: this.#openId, query, showText });
+    const parts = query ? this.#searchParts : undefined;
+    this.#list.show(shown, { openId: this.#openId, query, parts });
     this.#notes.listed({ count: shown.length, isComplete, isCopy, query });
     this.#watch();
   }
@@ -260,7 +268,7 @@ export class Sidebar {
 
   #fail(what, error) {
     this.#show();
-    this.toast.tell(`${what} ${explain(error)}`);
+    this.toast.tell(`${what} ${error.status === 404 ? MISSING : explain(error)}`);
   }
 
   #tell(type, detail) {
