@@ -111,7 +111,6 @@ export class Asking {
       // Without the access token, it runs on.
       if (error.status === 401) {
         exchange.isStopping = false;
-        this.#conversation.save();
         return;
       }
       // It does not run: its question has not arrived, or arrives just now.
@@ -209,10 +208,12 @@ export class Asking {
     if (error.status === 404 && exchange.turnId !== undefined) {
       error.problem = { ...error.problem, ...GONE };
     }
-    // It was stopped before its question arrived.
-    const neverArrived = exchange.isStopping && error.status === 404;
-    exchange.state = neverArrived ? "stopped" : "failed";
-    if (!neverArrived) exchange.problem = problemOf(error);
+    // It may have been stopped before its question arrived.
+    if (exchange.isStopping && error.status === 404) exchange.state = "stopped";
+    else {
+      exchange.state = "failed";
+      exchange.problem = problemOf(error);
+    }
   }
 
   /** Another device has asked meanwhile: this question waits for that answer. */

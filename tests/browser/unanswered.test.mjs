@@ -103,7 +103,7 @@ test("a title that is entered while its question waits to be sent again is refus
   await sidebarOf(page).toast.waitFor();
   assert.equal(
     await sidebarOf(page).toast.locator("span").textContent(),
-    "The title could not be changed. This conversation has no answer yet, or it was deleted elsewhere.",
+    "The title could not be changed. This conversation has no answer yet, or is gone.",
   );
   await page.getByRole("button", { name: "Stop" }).click();
   await exchangeOn(page).is("stopped");

@@ -118,7 +118,7 @@ export class ServerKeeper {
    * Asks, and reads the answer through any number of lost connections. One that is unwanted is not asked for any more.
    *
    * @param {Ask} ask
-   * @param {{ signal: AbortSignal, onTrouble?: import("../patience.js").OnTrouble, isUnwanted?: () => boolean }} options
+   * @param {{ signal: AbortSignal, onTrouble?: import("../patience.js").OnTrouble, isUnwanted: () => boolean }} options
    * @returns {AsyncGenerator<import("../answer-stream.js").Frame, void, void>}
    */
   ask({ conversationId, answerId, message, after, model, maxTokens }, options) {
@@ -138,7 +138,7 @@ export class ServerKeeper {
       patienceMs: MODEL_PATIENCE_MS,
     };
     const connect = async (sequence, signal) => {
-      if (sequence !== undefined || options.isUnwanted?.()) {
+      if (sequence !== undefined || options.isUnwanted()) {
         return this.#frames(answerId, sequence, signal);
       }
       try {

@@ -44,9 +44,7 @@ export class Menu {
     this.#button = button;
     this.#onChosen = onChosen;
     button.ariaExpanded = "true";
-    for (const item of this.#element.querySelectorAll("button")) {
-      item.hidden = !offers(item.dataset.action);
-    }
+    for (const item of this.#element.children) item.hidden = !offers(item.dataset.action);
     this.#element.showPopover();
     this.#place(button.getBoundingClientRect());
     this.#items[0].focus({ preventScroll: true });
@@ -65,7 +63,7 @@ export class Menu {
 
   /** What is shown. @returns {HTMLButtonElement[]} */
   get #items() {
-    return Array.from(this.#element.querySelectorAll("button:not([hidden])"));
+    return Array.from(this.#element.children).filter(({ hidden }) => !hidden);
   }
 
   #place(button) {

@@ -17,7 +17,7 @@ const RUNNING_MS = 10_000;
 const PARTS_MS = 1000;
 
 /** Why a conversation of the list cannot be found. */
-const MISSING = "This conversation has no answer yet, or it was deleted elsewhere.";
+const MISSING = "This conversation has no answer yet, or is gone.";
 
 const KEPT_HERE = "Kept in this browser only";
 
