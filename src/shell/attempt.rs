@@ -4,6 +4,8 @@
 //! dropped. One whose headers have not come has no source yet; the runtime aborts it when the request ends. An abort
 //! signal would do the same, and make every read slower.
 
+use std::cell::Cell;
+
 use js_sys::Date;
 use wasm_bindgen::JsCast;
 use web_sys::{AbortSignal, Headers, Response};
@@ -15,8 +17,7 @@ use super::runtime::js::{self, header};
 use super::runtime::streams::Source;
 use super::runtime::wait::{Interrupted, Waiting};
 use super::sale::Sale;
-use crate::api::budget::Exhausted;
-use crate::api::error::ErrorCode;
+use crate::api::error::{ApiError, ErrorCode};
 use crate::api::request::ChatRequest;
 use crate::config::Config;
 use crate::openai::dialect::Dialect;
@@ -108,9 +109,11 @@ pub(super) struct Watch<'a> {
     pub(super) sale: Option<&'a Sale>,
     /// Told that another model is asked now. Whatever ends the answer from now on, it counts under this one.
     pub(super) asked: &'a dyn Fn(&str),
-    /// Told, where there is no sale, what a model has sold that has failed before the answer began. Another call may follow,
-    /// which counts for itself; not if a budget is used up.
-    pub(super) sold: &'a dyn Fn(&str, Seen) -> Option<Exhausted>,
+    /// Whether a call is under way. One that has failed is counted for itself, if it counts.
+    pub(super) is_asking: &'a Cell<bool>,
+    /// Told, where there is no sale, what a model has sold that has failed before the answer began. Gives the error if
+    /// nothing may be asked after that.
+    pub(super) sold: &'a dyn Fn(&str, Seen) -> Result<(), ApiError>,
 }
 
 /// One call.
@@ -286,7 +289,11 @@ impl Attempt<'_> {
         match Seen::of_failed(&whole) {
             Some((failure, seen)) => Err(Missed::Failed {
                 failure,
-                seen,
+                seen: if is_whole(&String::from_utf8_lossy(&bytes)) {
+                    seen
+                } else {
+                    Seen::of_cut(bytes.len())
+                },
                 // Some servers refuse a parameter with a success status, where others answer 400.
                 dialect: self.next_dialect(400, &bytes),
             }),

@@ -1,5 +1,6 @@
 //! `POST /chat` from its first byte to its last log line.
 
+use std::cell::Cell;
 use std::rc::Rc;
 
 use web_sys::Request;
@@ -90,11 +91,13 @@ impl Chat {
             let new = sale.insert(Sale::of(config, client, &chat));
             new.reserve(exchange, config, waiting).await?;
         }
+        let is_asking = Cell::default();
         let watch = Watch {
             signal: None,
             sale: sale.as_ref(),
             asked: &|_| {},
-            sold: &|_, _| None,
+            is_asking: sale.as_ref().map_or(&is_asking, |sale| &sale.is_asking),
+            sold: &|_, _| Ok(()),
         };
         let upstream = upstream::open(exchange, config, &chat, watch, waiting).await?;
         upstream.log_started(exchange, &chat);

@@ -3,7 +3,7 @@
 //!
 //! The owner's object counts. Without a budget, nothing is asked of it before the answer.
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 
 use uuid::Uuid;
 use wasm_bindgen::{JsCast, JsValue};
@@ -17,7 +17,7 @@ use super::runtime::js::{self, HeaderMap};
 use super::runtime::wait::{Interrupted, Waiting};
 use crate::api::access::{Client, account_of};
 use crate::api::budget::Exhausted;
-use crate::api::error::ErrorCode;
+use crate::api::error::{ApiError, ErrorCode};
 use crate::api::request::ChatRequest;
 use crate::config::Config;
 use crate::json;
@@ -57,8 +57,8 @@ pub(super) struct Sale {
     sold: RefCell<Vec<(String, String, Spent)>>,
     /// What it may cost.
     pub(super) ceiling: Ceiling,
-    /// Whether upstream may be asked.
-    is_let_in: bool,
+    /// Whether a call of upstream is under way.
+    pub(super) is_asking: Cell<bool>,
     /// Whether something may be reserved for it.
     is_reserved: bool,
     /// How many tokens its budget has left.
@@ -81,7 +81,7 @@ impl Sale {
                 sent_tokens: spent::sent(instruction_bytes, &chat.history, &chat.message),
                 max_tokens: chat.max_tokens.into(),
             },
-            is_let_in: false,
+            is_asking: Cell::new(false),
             is_reserved: false,
             left: None,
         }
@@ -96,7 +96,6 @@ impl Sale {
     ) -> Result<(), EarlyEnd> {
         let budget = config.spending.budget_for(&self.name, &self.model);
         if budget.map_err(EarlyEnd::Invalid)?.is_none() {
-            self.is_let_in = true;
             return Ok(());
         }
         // The object may do it even if its response does not arrive.
@@ -118,7 +117,6 @@ impl Sale {
         }
         let left = js::header(&response.headers(), LEFT_HEADER);
         self.left = left.and_then(|left| left.parse().ok());
-        self.is_let_in = true;
         Ok(())
     }
 
@@ -139,7 +137,7 @@ impl Sale {
     /// What it counts with when it ends before its stream begins. What upstream refused or failed to give is nothing. If its
     /// client left while upstream was asked, the model may have thought all the while.
     pub(super) fn spent_before_answer(&self, end: &EarlyEnd) -> Option<Spent> {
-        let was_left = self.is_let_in && matches!(end, EarlyEnd::ClientGone);
+        let was_left = self.is_asking.get() && matches!(end, EarlyEnd::ClientGone);
         Spent::of(was_left.then(Seen::default), self.ceiling)
     }
 
@@ -156,8 +154,8 @@ impl Sale {
         }
     }
 
-    /// Counts what a model has sold that failed before the answer began: at once where there is a budget, which may be used
-    /// up by it, else at the end.
+    /// Counts what a model has sold that failed before the answer began: at once where there is a budget, else at the end.
+    /// Gives the error if nothing may be asked after that: the budget is used up by it, or the object does not say.
     pub(super) async fn add_sold(
         &self,
         exchange: &Exchange,
@@ -165,8 +163,10 @@ impl Sale {
         model: &str,
         seen: Seen,
         waiting: &mut Waiting,
-    ) -> Option<Exhausted> {
-        let spent = Spent::of(Some(seen), self.ceiling)?;
+    ) -> Result<(), ApiError> {
+        let Some(spent) = Spent::of(Some(seen), self.ceiling) else {
+            return Ok(());
+        };
         let id = fresh_id();
         if self.is_reserved {
             let close = Entry::Close {
@@ -177,14 +177,23 @@ impl Sale {
             if told.is_ok_and(|response| response.ok()) {
                 // What is reserved already stays so.
                 let reserve = self.reservation(config);
-                let response = self.send(exchange, &reserve, waiting).await.ok()?;
-                return exhausted_in(&response).filter(Exhausted::is_spent);
+                let told = self.send(exchange, &reserve, waiting).await;
+                return match told.ok().filter(Response::ok) {
+                    Some(response) => match exhausted_in(&response).filter(Exhausted::is_spent) {
+                        Some(exhausted) => Err(exhausted.error(js::now_ms())),
+                        None => Ok(()),
+                    },
+                    None => Err(ErrorCode::StoreUnavailable.into()),
+                };
             }
         }
         // What is told twice counts once.
         let sold = (id, model.to_owned(), spent);
         self.sold.borrow_mut().push(sold);
-        None
+        if self.is_reserved {
+            return Err(ErrorCode::StoreUnavailable.into());
+        }
+        Ok(())
     }
 
     /// Tells what the answer has cost, or that nothing came of it, and what models have sold that failed before it began.

@@ -7,8 +7,7 @@ use super::exchange::Exchange;
 use super::isolate::MAX_LOGGED_CAUSE;
 use super::runtime::js;
 use super::runtime::wait::Waiting;
-use crate::api::budget::Exhausted;
-use crate::api::error::ErrorCode;
+use crate::api::error::ApiError;
 use crate::api::request::ChatRequest;
 use crate::config::Config;
 use crate::openai::failure::Failure;
@@ -26,7 +25,7 @@ pub(super) async fn open(
     waiting: &mut Waiting,
 ) -> Result<Upstream, EarlyEnd> {
     let isolate = &exchange.isolate;
-    let last_ms = js::now_ms().saturating_add(config.limits.idle_ms());
+    let mut last_ms = js::now_ms().saturating_add(config.limits.idle_ms());
     let fallbacks = &config.target.fallbacks;
     let mut candidates = Candidates::of(fallbacks, request, &isolate.rests.borrow(), js::now_ms());
     let mut asked = request.model.clone();
@@ -36,7 +35,13 @@ pub(super) async fn open(
             asked.clone_from(&candidate.model);
             (watch.asked)(&asked);
             if let Some(sale) = watch.sale {
+                let told_ms = js::now_ms();
                 sale.ask(exchange, &asked, waiting).await;
+                // The object takes nothing of the models' time.
+                last_ms = last_ms.saturating_add(js::now_ms().saturating_sub(told_ms));
+                if waiting.is_client_gone() {
+                    return Err(EarlyEnd::ClientGone);
+                }
             }
         }
         let request = candidate.request(request);
@@ -103,6 +108,7 @@ async fn ask(mut attempt: Attempt<'_>, waiting: &mut Waiting) -> Result<Upstream
     let mut pauses = 0_u32;
     let mut tried_dialects = vec![attempt.dialect];
     loop {
+        attempt.watch.is_asking.set(true);
         let (failure, next_dialect) = match attempt.run(waiting).await {
             Ok(upstream) => {
                 exchange
@@ -116,16 +122,17 @@ async fn ask(mut attempt: Attempt<'_>, waiting: &mut Waiting) -> Result<Upstream
                 seen,
                 dialect,
             }) => {
+                attempt.watch.is_asking.set(false);
                 if seen.shows_work()
-                    && let Some(exhausted) = count_sold(&attempt, seen, waiting).await
+                    && let Err(error) = count_sold(&attempt, seen, waiting).await
                 {
                     let cause = format!(
-                        "a budget is used up by an answer that failed: {}",
+                        "nothing may follow an answer that failed: {}",
                         failure.cause
                     );
                     return Err(EarlyEnd::Failed(Failure {
-                        error: exhausted.error(js::now_ms()),
-                        ..Failure::new(ErrorCode::BudgetExhausted, cause)
+                        error: error.clone(),
+                        ..Failure::new(error.code, cause)
                     }));
                 }
                 (failure, dialect)
@@ -163,9 +170,13 @@ async fn ask(mut attempt: Attempt<'_>, waiting: &mut Waiting) -> Result<Upstream
     }
 }
 
-/// Counts what a model has sold that has failed before the answer began; says why it must not be asked again, and no other
-/// one either, if a budget is used up by it.
-async fn count_sold(attempt: &Attempt<'_>, seen: Seen, waiting: &mut Waiting) -> Option<Exhausted> {
+/// Counts what a model has sold that has failed before the answer began; gives the error if nothing may be asked after that:
+/// a budget is used up by it, or nobody knows.
+async fn count_sold(
+    attempt: &Attempt<'_>,
+    seen: Seen,
+    waiting: &mut Waiting,
+) -> Result<(), ApiError> {
     let Attempt {
         exchange,
         config,

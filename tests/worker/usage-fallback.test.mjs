@@ -29,6 +29,9 @@ const BODIES = {
   kept: () => ({ message: "Hello", conversation_id: crypto.randomUUID() }),
 };
 
+/** The days of a worker whose clock belongs to the test. */
+const JANUARY = "?from=2026-01-01&to=2026-01-31";
+
 beforeEach(() => upstream.reset());
 
 const launch = (variables, options) =>
@@ -111,6 +114,21 @@ for (const [kind, body] of Object.entries(BODIES)) {
   });
 }
 
+const tokens = (prompt_tokens, completion_tokens) => ({ prompt_tokens, completion_tokens });
+
+/** How a model sells tokens and then fails to begin its answer. */
+const SOLD_FOR_NOTHING = {
+  "a stream that fails": (call) =>
+    call.end(usage(100, 40), event({ error: { message: "", code: "server_error" } })),
+  "a stream that is cut off": (call) => call.end(usage(100, 40)),
+  "an answer in one piece without an end": (call) =>
+    call.respond(200, { choices: [{ message: { content: "" } }], usage: tokens(100, 40) }),
+  "an answer in one piece that fails": (call) =>
+    call.respond(200, { error: { code: "server_error" }, usage: tokens(100, 40) }),
+  "an answer of another API": (call) =>
+    call.respond(200, { output: [], status: "completed", usage: tokens(100, 40) }),
+};
+
 /** How a model may be at work although nothing of its answer has come. */
 const AT_WORK = {
   "nothing at all": () => {},
@@ -171,6 +189,57 @@ for (const [how, begin] of Object.entries(LEAVES)) {
   });
 }
 
+for (const [how, begin] of Object.entries(LEAVES)) {
+  test(`${how}: in the pause before a model is asked again, what it has sold counts, and nothing else`, async () => {
+    const app = await launch(
+      { FALLBACK_MODELS: "", MAX_RETRIES: "1", DAILY_TOKENS: "100000" },
+      { front: CLOCK },
+    );
+    const me = new Person(app);
+    upstream.script(SOLD_FOR_NOTHING["an answer in one piece that fails"]);
+    const leave = begin(app, me);
+    await app.log("upstream_retry");
+    await leave();
+    const isOver = ({ total, budget }) => total.answers > 0 && budget.daily_tokens.reserved === 0;
+    const { total } = await usageOnce(me, isOver, JANUARY);
+    assert.deepEqual([total.answers, total.input_tokens, total.output_tokens], [1, 100, 40]);
+    assert.equal(upstream.calls.length, 1);
+  });
+}
+
+/** In front of the worker's own objects: what nothing is reserved for is told in vain. */
+const DEAF = `
+const built = await import("./index.js");
+
+export class Owner {
+  #owner;
+
+  constructor(context, env) {
+    this.#owner = new built.Owner(context, env);
+  }
+
+  async fetch(request) {
+    const isClose = request.method === "PUT" && (await request.clone().text()).startsWith("close");
+    return isClose ? new Response(null, { status: 503 }) : this.#owner.fetch(request);
+  }
+}
+
+export default class extends built.default {}
+`;
+
+test("stateless: no model is asked again while nobody knows whether the budget lets it", async () => {
+  const me = new Person(
+    await launch({ DAILY_TOKENS: "100000", MAX_RETRIES: "3" }, { front: DEAF }),
+  );
+  const { "an answer in one piece that fails": fail } = SOLD_FOR_NOTHING;
+  upstream.script(fail, fail, fail, fail);
+  const reply = await me.ask(BODIES.stateless());
+  assert.equal(reply.status, 503);
+  assert.equal(await reply.text(), errorBody("store_unavailable", reply.id));
+  assert.equal(upstream.calls.length, 1);
+  await me.assertLogged();
+});
+
 test("kept: an answer that is stopped before it begins has the model that was asked last", async () => {
   const me = await start({ FALLBACK_MODELS: "second,third" });
   upstream.script(overloaded, (call) =>
@@ -182,21 +251,6 @@ test("kept: an answer that is stopped before it begins has the model that was as
   const [, { model }] = (await me.conversation(id)).turns;
   assert.equal(model, "third");
 });
-
-const tokens = (prompt_tokens, completion_tokens) => ({ prompt_tokens, completion_tokens });
-
-/** How a model sells tokens and then fails to begin its answer. */
-const SOLD_FOR_NOTHING = {
-  "a stream that fails": (call) =>
-    call.end(usage(100, 40), event({ error: { message: "", code: "server_error" } })),
-  "a stream that is cut off": (call) => call.end(usage(100, 40)),
-  "an answer in one piece without an end": (call) =>
-    call.respond(200, { choices: [{ message: { content: "" } }], usage: tokens(100, 40) }),
-  "an answer in one piece that fails": (call) =>
-    call.respond(200, { error: { code: "server_error" }, usage: tokens(100, 40) }),
-  "an answer of another API": (call) =>
-    call.respond(200, { output: [], status: "completed", usage: tokens(100, 40) }),
-};
 
 for (const [kind, body] of Object.entries(BODIES)) {
   for (const [how, fail] of Object.entries(SOLD_FOR_NOTHING)) {

@@ -44,6 +44,8 @@ pub(super) struct Answer {
     finish_reason: Cell<Option<FinishReason>>,
     /// What has come of it at upstream so far.
     seen: Cell<Seen>,
+    /// Whether a call of upstream is under way, or has become the answer.
+    pub(super) is_asking: Cell<bool>,
     text: RefCell<Text>,
     readers: RefCell<Vec<u32>>,
     /// The task that writes it.
@@ -98,6 +100,7 @@ impl Answer {
             progress: RefCell::new(Progress::Opening),
             finish_reason: Cell::new(None),
             seen: Cell::default(),
+            is_asking: Cell::default(),
             text: RefCell::default(),
             readers: RefCell::default(),
             writer: Cell::new(None),
@@ -130,6 +133,7 @@ impl Answer {
             }),
             finish_reason: Cell::new(None),
             seen: Cell::default(),
+            is_asking: Cell::default(),
             text: RefCell::new(Text {
                 stored: stored.pieces,
                 pending: Vec::new(),
@@ -207,10 +211,9 @@ impl Answer {
         self.seen.set(seen);
     }
 
-    /// What has come of it at upstream, unless that has refused it. While that is not known, it may have begun.
+    /// What has come of it at upstream, unless that has refused it. While a call is under way, it may have begun.
     pub(super) fn seen(&self) -> Option<Seen> {
-        let never_began = matches!(*self.progress.borrow(), Progress::NeverBegan(_));
-        (!never_began).then(|| self.seen.get())
+        self.is_asking.get().then(|| self.seen.get())
     }
 
     /// What it counts with as far as it has come.

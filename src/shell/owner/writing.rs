@@ -11,8 +11,9 @@ use web_sys::AbortController;
 use super::answer::{Answer, Progress};
 use super::ledger;
 use super::object::{Object, Unsaved, store_failed};
-use crate::api::budget::{Budget, Exhausted};
+use crate::api::budget::Budget;
 use crate::api::ending::{Completion, EndReason, FinishReason};
+use crate::api::error::{ApiError, ErrorCode};
 use crate::api::frame::Ending;
 use crate::api::request::{ChatRequest, ModelSource};
 use crate::config::Config;
@@ -86,15 +87,8 @@ pub(super) async fn write(
         signal: signal.as_ref(),
         sale: sale.as_ref(),
         asked: &|model| note_asked(&answer, &object, &exchange, model),
-        sold: &|model, seen| {
-            let counted = count_sold(&answer, &object, config, budget, model, seen);
-            counted.unwrap_or_else(|end| {
-                if let EarlyEnd::Failed(failure) = end {
-                    exchange.log_failure(&failure, "usage_not_counted");
-                }
-                None
-            })
-        },
+        is_asking: &answer.is_asking,
+        sold: &|model, seen| count_sold(&answer, &object, &exchange, budget, model, seen),
     };
     let opened = upstream::open(&exchange, config, &chat, watch, &mut waiting).await;
     let mut writer = Writer {
@@ -164,25 +158,40 @@ fn note_asked(answer: &Answer, object: &Object, exchange: &Exchange, model: &str
     }
 }
 
-/// Counts what a model has sold that has failed before the answer began; gives the reason if a budget is used up by it.
+/// Counts what a model has sold that has failed before the answer began; gives the error if nothing may be asked after that:
+/// a budget is used up by it, or the store fails.
 fn count_sold(
     answer: &Answer,
     object: &Object,
-    config: &Config,
+    exchange: &Exchange,
     budget: Option<Budget>,
     model: &str,
     seen: Seen,
-) -> Result<Option<Exhausted>, EarlyEnd> {
-    // Whatever ends an answer counts all of it.
+) -> Result<(), ApiError> {
+    let Ok(config) = &exchange.isolate.config else {
+        return Ok(());
+    };
+    // It was stopped in the same moment, which counts all of it.
     if !answer.is_running() {
-        return Ok(None);
+        return Ok(());
     }
-    let store = object.store()?;
-    let counted = store.count_failed(answer.number, model, seen, js::now_ms());
-    counted.map_err(store_failed)?;
-    match budget {
-        Some(budget) => ledger::used_up(&store, config, budget, model),
-        None => Ok(None),
+    let counted = object.store().and_then(|store| {
+        let counted = store.count_failed(answer.number, model, seen, js::now_ms());
+        counted.map_err(store_failed)?;
+        match budget {
+            Some(budget) => ledger::used_up(&store, config, budget, model),
+            None => Ok(None),
+        }
+    });
+    match counted {
+        Ok(None) => Ok(()),
+        Ok(Some(exhausted)) => Err(exhausted.error(js::now_ms())),
+        Err(end) => {
+            if let EarlyEnd::Failed(failure) = end {
+                exchange.log_failure(&failure, "usage_not_counted");
+            }
+            Err(ErrorCode::StoreUnavailable.into())
+        }
     }
 }
 
