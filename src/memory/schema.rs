@@ -140,8 +140,8 @@ impl<E: fmt::Display> fmt::Display for OpenError<E> {
     }
 }
 
-/// Makes the tables, or brings those of an older version up to date, one transaction a version. Tables that are up to date
-/// are only read, so that a full disk can be.
+/// Makes the tables, or brings those of an older version up to date, in one transaction. Tables that are up to date are only
+/// read, so that a full disk can be.
 ///
 /// # Errors
 ///
@@ -156,12 +156,11 @@ pub fn migrate<D: Database>(database: &D, steps: Steps<'_>) -> Result<(), OpenEr
     if found > known {
         return Err(OpenError::Newer { found, known });
     }
-    for (version, step) in (1_u64..).zip(steps) {
-        if version > found {
-            let step = step.iter().map(|sql| Statement::new(sql, []));
-            let statements: Vec<_> = step.chain([version_is(version)]).collect();
-            database.write(&statements)?;
-        }
+    if found < known {
+        let done = usize::try_from(found).unwrap_or(usize::MAX);
+        let mut statements = all(steps.iter().skip(done).copied().flatten());
+        statements.push(Statement::new(WRITE_VERSION, [known.into()]));
+        database.write(&statements)?;
     }
     Ok(())
 }
@@ -174,10 +173,9 @@ pub(super) fn clear(steps: Steps<'_>) -> Vec<Statement> {
         "DROP TABLE exchanges",
         "DROP TABLE conversations",
     ];
-    let all = DROP.iter().chain(steps.iter().copied().flatten());
-    all.map(|sql| Statement::new(sql, [])).collect()
+    all(DROP.iter().chain(steps.iter().copied().flatten()))
 }
 
-fn version_is(version: u64) -> Statement {
-    Statement::new(WRITE_VERSION, [version.into()])
+fn all<'a>(sql: impl Iterator<Item = &'a &'static str>) -> Vec<Statement> {
+    sql.map(|sql| Statement::new(sql, [])).collect()
 }

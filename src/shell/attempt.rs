@@ -255,6 +255,7 @@ impl Attempt<'_> {
         source: &mut Source,
         waiting: &mut Waiting,
     ) -> Result<Opening, Missed> {
+        let is_whole = |bytes: &[u8]| is_whole(&String::from_utf8_lossy(bytes));
         loop {
             let read = if bytes.len() > MAX_WHOLE_BYTES {
                 let cause = "a whole answer is larger than 1 MiB";
@@ -266,17 +267,13 @@ impl Attempt<'_> {
                 Ok(true) => {}
                 Ok(false) => break,
                 // What is whole stays whole, however the connection ends.
-                Err(Missed::Failed { .. }) if is_whole(&String::from_utf8_lossy(&bytes)) => break,
-                Err(Missed::Failed {
-                    failure, dialect, ..
-                }) => {
-                    return Err(Missed::Failed {
-                        failure,
-                        seen: Seen::of_cut(bytes.len()),
-                        dialect,
-                    });
+                Err(Missed::Failed { .. }) if is_whole(&bytes) => break,
+                Err(mut missed) => {
+                    if let Missed::Failed { seen, .. } = &mut missed {
+                        *seen = Seen::of_cut(bytes.len());
+                    }
+                    return Err(missed);
                 }
-                Err(missed) => return Err(missed),
             }
         }
         let api = self.config.target.api;
@@ -289,7 +286,7 @@ impl Attempt<'_> {
         match Seen::of_failed(&whole) {
             Some((failure, seen)) => Err(Missed::Failed {
                 failure,
-                seen: if is_whole(&String::from_utf8_lossy(&bytes)) {
+                seen: if is_whole(&bytes) {
                     seen
                 } else {
                     Seen::of_cut(bytes.len())

@@ -53,8 +53,8 @@ pub(super) struct Sale {
     model: String,
     /// The one that is asked now.
     asked: RefCell<String>,
-    /// What models have sold that failed before the answer began, if that is still to be told: each with an id of its own.
-    sold: RefCell<Vec<(String, String, Spent)>>,
+    /// Entries of what models have sold that failed before the answer began, if that is still to be told.
+    sold: RefCell<Vec<String>>,
     /// What it may cost.
     pub(super) ceiling: Ceiling,
     /// Whether a call of upstream is under way.
@@ -121,8 +121,8 @@ impl Sale {
     }
 
     /// The entry that reserves what it may cost.
-    fn reservation(&self, config: &Config) -> Entry<'_> {
-        Entry::Reserve {
+    fn reservation(&self, config: &Config) -> String {
+        let reserve = Entry::Reserve {
             name: &self.name,
             reservation: Reservation {
                 id: &self.id,
@@ -131,7 +131,8 @@ impl Sale {
                 max_tokens: self.ceiling.max_tokens,
                 expires_ms: js::now_ms().saturating_add(config.spending.longest_ms),
             },
-        }
+        };
+        reserve.encode()
     }
 
     /// What it counts with when it ends before its stream begins. What upstream refused or failed to give is nothing. If its
@@ -150,7 +151,7 @@ impl Sale {
                 id: &self.id,
                 model,
             };
-            let _ = self.send(exchange, &fallback, waiting).await;
+            let _ = self.send(exchange, &fallback.encode(), waiting).await;
         }
     }
 
@@ -167,81 +168,77 @@ impl Sale {
         let Some(spent) = Spent::of(Some(seen), self.ceiling) else {
             return Ok(());
         };
-        let id = fresh_id();
+        let close = Entry::Close {
+            id: &fresh_id(),
+            spent: Some((model, spent)),
+        };
+        let close = close.encode();
+        let mut told = None;
         if self.is_reserved {
-            let close = Entry::Close {
-                id: &id,
-                spent: Some((model, spent)),
-            };
-            let told = self.send(exchange, &close, waiting).await;
-            if told.is_ok_and(|response| response.ok()) {
-                // What is reserved already stays so.
-                let reserve = self.reservation(config);
-                let told = self.send(exchange, &reserve, waiting).await;
-                return match told.ok().filter(Response::ok) {
-                    Some(response) => match exhausted_in(&response).filter(Exhausted::is_spent) {
-                        Some(exhausted) => Err(exhausted.error(js::now_ms())),
-                        None => Ok(()),
-                    },
-                    None => Err(ErrorCode::StoreUnavailable.into()),
-                };
+            // What is reserved already stays so.
+            for entry in [&close, &self.reservation(config)] {
+                let answered = self.send(exchange, entry, waiting).await;
+                told = answered.ok().filter(Response::ok);
+                if told.is_none() {
+                    break;
+                }
             }
         }
-        // What is told twice counts once.
-        let sold = (id, model.to_owned(), spent);
-        self.sold.borrow_mut().push(sold);
-        if self.is_reserved {
-            return Err(ErrorCode::StoreUnavailable.into());
+        let Some(told) = told else {
+            // What is told twice counts once.
+            self.sold.borrow_mut().push(close);
+            return if self.is_reserved {
+                Err(ErrorCode::StoreUnavailable.into())
+            } else {
+                Ok(())
+            };
+        };
+        match exhausted_in(&told).filter(Exhausted::is_spent) {
+            Some(exhausted) => Err(exhausted.error(js::now_ms())),
+            None => Ok(()),
         }
-        Ok(())
     }
 
-    /// Tells what the answer has cost, or that nothing came of it, and what models have sold that failed before it began.
+    /// Tells what the answer has cost, or that nothing came of it, and what models have sold that failed before it began. Each
+    /// is tried twice; the object counts it once.
     pub(super) async fn tell(
         self,
         exchange: &Exchange,
         spent: Option<Spent>,
         waiting: &mut Waiting,
     ) {
+        let mut closes = self.sold.take();
         if spent.is_some() || self.is_reserved {
-            let model = self.asked.borrow().clone();
+            let model = self.asked.borrow();
             let close = Entry::Close {
                 id: &self.id,
                 spent: spent.map(|spent| (model.as_str(), spent)),
             };
-            self.close(exchange, &close, waiting).await;
+            closes.insert(0, close.encode());
         }
-        for (id, model, spent) in self.sold.take() {
-            let close = Entry::Close {
-                id: &id,
-                spent: Some((&model, spent)),
-            };
-            self.close(exchange, &close, waiting).await;
-        }
-    }
-
-    /// Makes an entry that closes something. It is tried twice; the object counts it once.
-    async fn close(&self, exchange: &Exchange, close: &Entry<'_>, waiting: &mut Waiting) {
-        for attempt in 1..=2 {
-            // The client may have left, which changes nothing of the cost.
-            waiting.forget_client();
-            let cause = match self.send(exchange, close, waiting).await {
-                Ok(response) if response.ok() => return,
-                Ok(response) => answered(&response),
-                Err(interrupted) => cause_of(&interrupted),
-            };
-            exchange.log(Level::Error, "usage_not_counted", |record| {
-                record
-                    .number("attempt", attempt)
-                    .outside("cause", &cause, MAX_LOGGED_CAUSE);
-            });
+        for close in closes {
+            for attempt in 1..=2 {
+                // The client may have left, which changes nothing of the cost.
+                waiting.forget_client();
+                let cause = match self.send(exchange, &close, waiting).await {
+                    Ok(response) if response.ok() => break,
+                    Ok(response) => answered(&response),
+                    Err(interrupted) => cause_of(&interrupted),
+                };
+                exchange.log(Level::Error, "usage_not_counted", |record| {
+                    record
+                        .number("attempt", attempt)
+                        .outside("cause", &cause, MAX_LOGGED_CAUSE);
+                });
+            }
         }
     }
 
+    /// Sends an [`Entry`].
     async fn send(
         &self,
         exchange: &Exchange,
-        entry: &Entry<'_>,
+        entry: &str,
         waiting: &mut Waiting,
     ) -> Result<Response, Interrupted> {
         let Some(owners) = &exchange.isolate.owners else {
@@ -252,7 +249,7 @@ impl Sale {
             headers: HeaderMap(&[("x-correlation-id", exchange.correlation_id.as_str())]),
         };
         let options = json::to_json(&options);
-        let body = entry.encode().into_bytes();
+        let body = entry.as_bytes().to_vec();
         let asked = owners.ask(&self.owner, USAGE, &options, Some(body));
         let deadline_ms = js::now_ms().saturating_add(MAX_WAIT_MS);
         let asked = asked.map_err(Interrupted::Failed)?;

@@ -126,14 +126,7 @@ async fn ask(mut attempt: Attempt<'_>, waiting: &mut Waiting) -> Result<Upstream
                 if seen.shows_work()
                     && let Err(error) = count_sold(&attempt, seen, waiting).await
                 {
-                    let cause = format!(
-                        "nothing may follow an answer that failed: {}",
-                        failure.cause
-                    );
-                    return Err(EarlyEnd::Failed(Failure {
-                        error: error.clone(),
-                        ..Failure::new(error.code, cause)
-                    }));
+                    return Err(EarlyEnd::Failed(Failure { error, ..failure }));
                 }
                 (failure, dialect)
             }

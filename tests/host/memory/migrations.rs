@@ -90,15 +90,23 @@ fn each_step_leads_to_the_next_version_and_runs_once() {
 }
 
 #[test]
-fn a_step_that_fails_leaves_the_version_before_it() {
+fn a_step_that_fails_leaves_the_file_as_it_was() {
     let first: &[&str] = &["CREATE TABLE notes (text TEXT)"];
     let broken: &[&str] = &[
         "INSERT INTO notes VALUES ('half')",
         "INSERT INTO nothing VALUES (1)",
     ];
     let database = Sqlite::new();
-    assert!(migrate(&database, &[first, broken]).is_err());
+    migrate(&database, &[first]).expect("a migration");
+    assert!(migrate(&database, &[first, &["CREATE TABLE more (x)"], broken]).is_err());
     assert_eq!(version(&database), ["[Integer(1)]"]);
+    assert_eq!(
+        tables(&database)
+            .iter()
+            .filter(|table| table.contains("more"))
+            .count(),
+        0
+    );
     assert_eq!(database.shown("SELECT * FROM notes"), [""; 0]);
     migrate(&database, &[first, &["INSERT INTO notes VALUES ('whole')"]]).expect("a migration");
     assert_eq!(database.shown("SELECT * FROM notes"), ["[Text(\"whole\")]"]);
