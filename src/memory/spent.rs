@@ -51,12 +51,13 @@ impl Spent {
     /// what was seen counts, if that is more. Where nothing was seen of an answer that was left, the model may have
     /// thought for all that it was allowed to say.
     pub fn of(seen: Option<Seen>, ceiling: Ceiling) -> Option<Self> {
+        let seen = seen.filter(|seen| !seen.is_refused())?;
         let Seen {
             told,
             text_bytes,
             reasoning_bytes,
             end,
-        } = seen?;
+        } = seen;
         let output_tokens = match text_bytes.saturating_add(reasoning_bytes) {
             0 if end == End::Left => ceiling.max_tokens,
             bytes => estimate(bytes),

@@ -80,23 +80,24 @@ impl From<Failure> for Missed {
     fn from(failure: Failure) -> Self {
         Self::Failed {
             failure,
-            seen: Seen::default(),
+            seen: Seen::refused(),
             dialect: None,
         }
     }
 }
 
 impl Missed {
-    fn failed(code: ErrorCode, cause: impl Into<String>) -> Self {
-        Failure::new(code, cause).into()
+    /// An answer of which so much had come.
+    fn cut(code: ErrorCode, cause: &str, seen: Seen) -> Self {
+        Self::Failed {
+            failure: Failure::new(code, cause),
+            seen,
+            dialect: None,
+        }
     }
 
-    /// A wait for upstream that ended without it.
-    fn interrupted(interrupted: &Interrupted, cause: &str) -> Self {
-        match interrupted {
-            Interrupted::ClientGone => Self::ClientGone,
-            _ => Self::failed(ErrorCode::UpstreamTimeout, cause),
-        }
+    fn failed(code: ErrorCode, cause: impl Into<String>) -> Self {
+        Failure::new(code, cause).into()
     }
 }
 
@@ -191,8 +192,13 @@ impl Attempt<'_> {
                     // Otherwise the end of the request closes it.
                     endpoint::abandon(&called).unwrap_or_default();
                 }
-                let cause = "no headers within TIMEOUT_SECONDS";
-                Err(Missed::interrupted(&interrupted, cause))
+                Err(match interrupted {
+                    Interrupted::ClientGone => Missed::ClientGone,
+                    _ => Missed::failed(
+                        ErrorCode::UpstreamTimeout,
+                        "no headers within TIMEOUT_SECONDS",
+                    ),
+                })
             }
         }
     }
@@ -259,7 +265,8 @@ impl Attempt<'_> {
         loop {
             let read = if bytes.len() > MAX_WHOLE_BYTES {
                 let cause = "a whole answer is larger than 1 MiB";
-                Err(Missed::failed(ErrorCode::UpstreamProtocol, cause))
+                let seen = Seen::of_cut(&bytes);
+                Err(Missed::cut(ErrorCode::UpstreamProtocol, cause, seen))
             } else {
                 self.read_more(&mut bytes, source, waiting).await
             };
@@ -268,12 +275,7 @@ impl Attempt<'_> {
                 Ok(false) => break,
                 // What is whole stays whole, however the connection ends.
                 Err(Missed::Failed { .. }) if is_whole(&bytes) => break,
-                Err(mut missed) => {
-                    if let Missed::Failed { seen, .. } = &mut missed {
-                        *seen = Seen::of_cut(bytes.len());
-                    }
-                    return Err(missed);
-                }
+                Err(missed) => return Err(missed),
             }
         }
         let api = self.config.target.api;
@@ -283,14 +285,10 @@ impl Attempt<'_> {
             ..
         } = *self.request;
         let whole = api.parse_whole(&bytes, model_source, include_reasoning);
-        match Seen::of_failed(&whole) {
+        match Seen::of_failed(&whole, &bytes) {
             Some((failure, seen)) => Err(Missed::Failed {
                 failure,
-                seen: if is_whole(&bytes) {
-                    seen
-                } else {
-                    Seen::of_cut(bytes.len())
-                },
+                seen,
                 // Some servers refuse a parameter with a success status, where others answer 400.
                 dialect: self.next_dialect(400, &bytes),
             }),
@@ -315,20 +313,29 @@ impl Attempt<'_> {
             u64::MAX
         };
         let read = source.read_chunk(bytes, waiting, idle_ms.min(last_ms).min(share_ms));
-        read.await.map_err(|interrupted| match interrupted {
-            Interrupted::Failed(_) => Missed::failed(
-                ErrorCode::UpstreamTruncated,
-                "the connection broke in the middle of an answer",
-            ),
-            Interrupted::TimeIsUp if js::now_ms() >= last_ms => Missed::failed(
-                ErrorCode::StreamTooLong,
-                "the answer took longer than MAX_STREAM_SECONDS",
-            ),
-            Interrupted::TimeIsUp if js::now_ms() >= share_ms => Missed::failed(
-                ErrorCode::UpstreamTimeout,
-                "no whole answer in the model's share of TIMEOUT_SECONDS",
-            ),
-            _ => Missed::interrupted(&interrupted, "upstream was silent for TIMEOUT_SECONDS"),
+        read.await.map_err(|interrupted| {
+            let (code, cause) = match interrupted {
+                Interrupted::ClientGone => return Missed::ClientGone,
+                Interrupted::Failed(_) => {
+                    let cause = "the connection broke in the middle of an answer";
+                    let seen = Seen::of_cut(bytes);
+                    return Missed::cut(ErrorCode::UpstreamTruncated, cause, seen);
+                }
+                Interrupted::TimeIsUp if js::now_ms() >= last_ms => (
+                    ErrorCode::StreamTooLong,
+                    "the answer took longer than MAX_STREAM_SECONDS",
+                ),
+                Interrupted::TimeIsUp if js::now_ms() >= share_ms => (
+                    ErrorCode::UpstreamTimeout,
+                    "no whole answer in the model's share of TIMEOUT_SECONDS",
+                ),
+                Interrupted::TimeIsUp => (
+                    ErrorCode::UpstreamTimeout,
+                    "upstream was silent for TIMEOUT_SECONDS",
+                ),
+            };
+            // The model may have been at work all the while.
+            Missed::cut(code, cause, Seen::default())
         })
     }
 
@@ -372,7 +379,7 @@ impl Attempt<'_> {
         );
         Missed::Failed {
             failure,
-            seen: Seen::default(),
+            seen: Seen::refused(),
             dialect: self.next_dialect(status, &bytes),
         }
     }

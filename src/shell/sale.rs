@@ -5,11 +5,13 @@
 
 use std::cell::{Cell, RefCell};
 
+use js_sys::Promise;
 use uuid::Uuid;
 use wasm_bindgen::{JsCast, JsValue};
 use web_sys::Response;
 
 use super::early_end::EarlyEnd;
+use super::endpoint;
 use super::exchange::Exchange;
 use super::forward::{Options, USAGE};
 use super::response::LEFT_HEADER;
@@ -103,7 +105,7 @@ impl Sale {
         let reserve = self.reservation(config);
         let unavailable =
             |cause: String| EarlyEnd::Failed(Failure::new(ErrorCode::StoreUnavailable, cause));
-        let response = match self.send(exchange, &reserve, waiting).await {
+        let response = match self.send(exchange, &reserve, waiting, deadline()).await {
             Ok(response) => response,
             Err(Interrupted::ClientGone) => return Err(EarlyEnd::ClientGone),
             Err(interrupted) => return Err(unavailable(cause_of(&interrupted))),
@@ -143,15 +145,17 @@ impl Sale {
     }
 
     /// Says that another model is asked now. If something is reserved, the object is told, so that a crash is counted under
-    /// this one. One try: the end tells it again.
-    pub(super) async fn ask(&self, exchange: &Exchange, model: &str, waiting: &mut Waiting) {
+    /// this one. Nobody waits for its answer, which would take of the model's time: the end tells it again.
+    pub(super) fn ask(&self, exchange: &Exchange, model: &str) {
         model.clone_into(&mut self.asked.borrow_mut());
         if self.is_reserved {
             let fallback = Entry::Fallback {
                 id: &self.id,
                 model,
             };
-            let _ = self.send(exchange, &fallback.encode(), waiting).await;
+            if let Ok(told) = self.post(exchange, &fallback.encode()) {
+                endpoint::abandon(&told).unwrap_or_default();
+            }
         }
     }
 
@@ -175,9 +179,10 @@ impl Sale {
         let close = close.encode();
         let mut told = None;
         if self.is_reserved {
+            let deadline_ms = deadline();
             // What is reserved already stays so.
             for entry in [&close, &self.reservation(config)] {
-                let answered = self.send(exchange, entry, waiting).await;
+                let answered = self.send(exchange, entry, waiting, deadline_ms).await;
                 told = answered.ok().filter(Response::ok);
                 if told.is_none() {
                     break;
@@ -220,7 +225,7 @@ impl Sale {
             for attempt in 1..=2 {
                 // The client may have left, which changes nothing of the cost.
                 waiting.forget_client();
-                let cause = match self.send(exchange, &close, waiting).await {
+                let cause = match self.send(exchange, &close, waiting, deadline()).await {
                     Ok(response) if response.ok() => break,
                     Ok(response) => answered(&response),
                     Err(interrupted) => cause_of(&interrupted),
@@ -234,28 +239,35 @@ impl Sale {
         }
     }
 
-    /// Sends an [`Entry`].
+    /// Sends an [`Entry`], and waits for the answer.
     async fn send(
         &self,
         exchange: &Exchange,
         entry: &str,
         waiting: &mut Waiting,
+        deadline_ms: u64,
     ) -> Result<Response, Interrupted> {
-        let Some(owners) = &exchange.isolate.owners else {
-            return Err(Interrupted::TimeIsUp);
-        };
+        let posted = self.post(exchange, entry).map_err(Interrupted::Failed)?;
+        let response: JsValue = waiting.settle(&posted, deadline_ms).await?;
+        Ok(response.unchecked_into())
+    }
+
+    /// Sends an [`Entry`].
+    fn post(&self, exchange: &Exchange, entry: &str) -> Result<Promise, JsValue> {
+        let owners = exchange.isolate.owners.as_ref();
+        let owners = owners.ok_or(JsValue::UNDEFINED)?;
         let options = Options {
             method: METHOD,
             headers: HeaderMap(&[("x-correlation-id", exchange.correlation_id.as_str())]),
         };
-        let options = json::to_json(&options);
         let body = entry.as_bytes().to_vec();
-        let asked = owners.ask(&self.owner, USAGE, &options, Some(body));
-        let deadline_ms = js::now_ms().saturating_add(MAX_WAIT_MS);
-        let asked = asked.map_err(Interrupted::Failed)?;
-        let response: JsValue = waiting.settle(&asked, deadline_ms).await?;
-        Ok(response.unchecked_into())
+        owners.ask(&self.owner, USAGE, &json::to_json(&options), Some(body))
     }
+}
+
+/// When a wait for the object that begins now is over.
+fn deadline() -> u64 {
+    js::now_ms().saturating_add(MAX_WAIT_MS)
 }
 
 fn fresh_id() -> String {

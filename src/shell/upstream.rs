@@ -25,7 +25,7 @@ pub(super) async fn open(
     waiting: &mut Waiting,
 ) -> Result<Upstream, EarlyEnd> {
     let isolate = &exchange.isolate;
-    let mut last_ms = js::now_ms().saturating_add(config.limits.idle_ms());
+    let last_ms = js::now_ms().saturating_add(config.limits.idle_ms());
     let fallbacks = &config.target.fallbacks;
     let mut candidates = Candidates::of(fallbacks, request, &isolate.rests.borrow(), js::now_ms());
     let mut asked = request.model.clone();
@@ -35,13 +35,7 @@ pub(super) async fn open(
             asked.clone_from(&candidate.model);
             (watch.asked)(&asked);
             if let Some(sale) = watch.sale {
-                let told_ms = js::now_ms();
-                sale.ask(exchange, &asked, waiting).await;
-                // The object takes nothing of the models' time.
-                last_ms = last_ms.saturating_add(js::now_ms().saturating_sub(told_ms));
-                if waiting.is_client_gone() {
-                    return Err(EarlyEnd::ClientGone);
-                }
+                sale.ask(exchange, &asked);
             }
         }
         let request = candidate.request(request);
@@ -123,7 +117,7 @@ async fn ask(mut attempt: Attempt<'_>, waiting: &mut Waiting) -> Result<Upstream
                 dialect,
             }) => {
                 attempt.watch.is_asking.set(false);
-                if seen.shows_work()
+                if !seen.is_refused()
                     && let Err(error) = count_sold(&attempt, seen, waiting).await
                 {
                     return Err(EarlyEnd::Failed(Failure { error, ..failure }));

@@ -1,9 +1,10 @@
 //! What has come of an answer, by which it is counted.
 
 use crate::api::ending::Usage;
+use crate::api::error::ErrorCode;
 use crate::json;
 use crate::openai::failure::Failure;
-use crate::openai::{Ended, WholeAnswer};
+use crate::openai::{Ended, WholeAnswer, is_whole};
 
 /// What has come of an answer that upstream was asked for.
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
@@ -19,36 +20,53 @@ pub struct Seen {
 }
 
 impl Seen {
+    /// An answer that upstream has not even begun.
+    pub fn refused() -> Self {
+        Self {
+            end: End::Refused,
+            ..Self::default()
+        }
+    }
+
     /// How a whole answer has failed and what has come of it, if it has failed without any text. Text is sent even if the
-    /// answer is incomplete.
-    pub fn of_failed(answer: &WholeAnswer) -> Option<(Failure, Self)> {
+    /// answer is incomplete. `body` is what it was parsed from.
+    pub fn of_failed(answer: &WholeAnswer, body: &[u8]) -> Option<(Failure, Self)> {
         let delta = &answer.0;
         let Some(Ended::Failed(failure)) = &delta.ending else {
             return None;
         };
-        let reasoning = delta.reasoning.as_ref();
-        let seen = Self {
-            told: delta.usage.and_then(Result::ok),
-            text_bytes: 0,
-            reasoning_bytes: reasoning.map_or(0, |reasoning| json::text_bytes(&reasoning.text)),
-            end: End::Failed,
+        let told = delta.usage.and_then(Result::ok);
+        let is_unread = failure.error.code == ErrorCode::UpstreamProtocol;
+        let seen = if is_unread || !is_whole(&String::from_utf8_lossy(body)) {
+            Self {
+                told,
+                ..Self::of_cut(body)
+            }
+        } else {
+            let reasoning = delta.reasoning.as_ref();
+            Self {
+                told,
+                text_bytes: 0,
+                reasoning_bytes: reasoning.map_or(0, |reasoning| json::text_bytes(&reasoning.text)),
+                end: End::of(failure.error.code),
+            }
         };
         let has_text = delta.content.is_some() || delta.refusal.is_some();
         (!has_text).then(|| (Failure::clone(failure), seen))
     }
 
-    /// What has come of a whole answer of which so many bytes came and no end. Nobody knows how much of them is text.
-    pub fn of_cut(bytes: usize) -> Self {
+    /// What has come of a whole answer that cannot be read, or not to its end. Nobody knows how much of it is text.
+    pub fn of_cut(body: &[u8]) -> Self {
         Self {
-            text_bytes: bytes,
+            text_bytes: body.trim_ascii().len(),
             end: End::Failed,
             ..Self::default()
         }
     }
 
-    /// Whether the model was at work on it, as far as can be told.
-    pub fn shows_work(&self) -> bool {
-        self.told.is_some() || self.text_bytes > 0 || self.reasoning_bytes > 0
+    /// Whether nothing at all was done for it.
+    pub fn is_refused(&self) -> bool {
+        *self == Self::refused()
     }
 }
 
@@ -58,8 +76,22 @@ pub enum End {
     /// It was left while it ran: upstream may have made more than was seen.
     #[default]
     Left,
-    /// Upstream failed, or its bytes ended too soon.
+    /// Its bytes ended too soon, could not be read, or told of a failure in its middle.
     Failed,
+    /// Upstream said that it failed. If nothing of it had come, it is not paid for.
+    Refused,
     /// It is complete, and what upstream told last is its bill.
     Complete,
+}
+
+impl End {
+    /// The end of an answer that has failed with this before anything of it was seen.
+    pub fn of(code: ErrorCode) -> Self {
+        match code {
+            // The model may have been at work all the while.
+            ErrorCode::UpstreamTimeout | ErrorCode::StreamTooLong => Self::Left,
+            ErrorCode::UpstreamTruncated | ErrorCode::UpstreamProtocol => Self::Failed,
+            _ => Self::Refused,
+        }
+    }
 }

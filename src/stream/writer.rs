@@ -171,9 +171,9 @@ impl Writer {
 
     /// Writes the final frame of an answer that is not complete.
     pub(super) fn fail(&mut self, error: &ApiError) {
-        self.end = match error.code {
-            ErrorCode::UpstreamTimeout | ErrorCode::StreamTooLong => End::Left,
-            _ => End::Failed,
+        self.end = match End::of(error.code) {
+            End::Refused if self.is_at_work() => End::Failed,
+            end => end,
         };
         self.ending(Ending::Failed(error));
     }

@@ -129,6 +129,37 @@ const SOLD_FOR_NOTHING = {
     call.respond(200, { output: [], status: "completed", usage: tokens(100, 40) }),
 };
 
+const UNREADABLE = '{"choices":[{"message":{"content":{"a":1}},"finish_reason":"stop"}]}';
+
+/** The same where nobody tells its tokens, and how many bytes count as text. */
+const SOLD_UNTOLD = {
+  "a stream that is cut off before any text": [(call) => call.end(delta("")), 0],
+  "a stream with an event that cannot be read": [(call) => call.end("data: {\n\n"), 0],
+  "an answer in one piece that cannot be read": [
+    (call) => call.respond(200, UNREADABLE),
+    UNREADABLE.length,
+  ],
+  "an answer in one piece that ends too soon": [(call) => call.respond(200, ' \n{"choices":'), 11],
+  "line ends alone, and then a broken connection": [
+    (call) => {
+      call.open(200, { "content-type": "application/json" }).write("\n\n");
+      call.cut();
+    },
+    0,
+  ],
+};
+
+/** Ways in which a model says that it does nothing. */
+const REFUSALS = {
+  "a status": overloaded,
+  "a status, with words about tokens": (call) =>
+    call.respond(429, { error: { message: "busy" }, usage: tokens(100, 40) }),
+  "the first event of a stream": (call) =>
+    call.end(delta(""), event({ error: { message: "", code: "server_error" } })),
+  "an answer in one piece": (call) => call.respond(200, { error: { code: "server_error" } }),
+  "a page": (call) => call.respond(200, "<html>", { "content-type": "text/html" }),
+};
+
 /** How a model may be at work although nothing of its answer has come. */
 const AT_WORK = {
   "nothing at all": () => {},
@@ -271,6 +302,61 @@ for (const [kind, body] of Object.entries(BODIES)) {
       await me.assertLogged();
     });
   }
+
+  for (const [how, [fail, bytes]] of Object.entries(SOLD_UNTOLD)) {
+    test(`${kind}: what a model has sold without a word of it counts by estimate: ${how}`, async () => {
+      const me = await start({ DAILY_TOKENS: "100000" });
+      upstream.script(fail, (call) => call.end(delta("Hi"), finish("stop"), usage(10, 4), done));
+      const reply = await me.ask(body());
+      assert.match(await reply.text(), /"content":"Hi"/);
+      const isCounted = ({ total, budget }) =>
+        total.answers === 2 && budget.daily_tokens.reserved === 0;
+      const [first, second] = modelsOf(await usageOnce(me, isCounted));
+      const sent = sentTokens(upstream.calls[0]);
+      assert.deepEqual(
+        [first.model, first.input_tokens, first.output_tokens, first.estimated],
+        ["first", sent, estimate(bytes), true],
+      );
+      assert.deepEqual([second.model, second.answers, second.output_tokens], ["second", 1, 4]);
+      await me.assertLogged();
+    });
+  }
+
+  for (const [how, refuse] of Object.entries(REFUSALS)) {
+    test(`${kind}: a model that refuses by ${how} has sold nothing, with a fallback or without`, async () => {
+      for (const fallback of ["second", ""]) {
+        const me = await start({ FALLBACK_MODELS: fallback, DAILY_TOKENS: "100000" });
+        upstream.script(refuse, (call) =>
+          call.end(delta("Hi"), finish("stop"), usage(10, 4), done),
+        );
+        await (await me.ask(body())).text();
+        const answers = fallback === "" ? 0 : 1;
+        const isCounted = ({ total, budget }) =>
+          total.answers === answers && budget.daily_tokens.reserved === 0;
+        const { budget } = await usageOnce(me, isCounted);
+        assert.equal(budget.daily_tokens.spent, 14 * answers);
+        upstream.reset();
+      }
+    });
+  }
+
+  test(`${kind}: an answer in one piece that is not there in time counts as one that was left`, async () => {
+    const app = await launch({ TIMEOUT_SECONDS: "30" }, { front: CLOCK });
+    const me = new Person(app);
+    const asked = me.ask(body());
+    const first = await upstream.nextCall();
+    first.open(200, { "content-type": "application/json" }).write("\n");
+    await pass(app, 15);
+    const second = await upstream.nextCall();
+    second.end(delta("Hi"), finish("stop"), usage(10, 4), done);
+    await (await asked).text();
+    const told = await usageOnce(me, ({ total }) => total.answers === 2, JANUARY);
+    const [{ model, input_tokens, output_tokens, estimated }] = modelsOf(told);
+    assert.deepEqual(
+      [model, input_tokens, output_tokens, estimated],
+      ["first", sentTokens(first), first.body.max_tokens, true],
+    );
+  });
 
   test(`${kind}: a model that sells and fails is not asked again once that has used up a budget, and no other one is`, async () => {
     const { "an answer in one piece that fails": fail } = SOLD_FOR_NOTHING;

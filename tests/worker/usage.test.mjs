@@ -226,11 +226,26 @@ const ENDINGS = {
     read: (reply) => reply.leave(),
   }),
   "upstream fails before anything has come": () => ({
+    act: (call) => call.end(event({ error: { message: "no", code: "server_error" } })),
+  }),
+  "it is cut off before anything has come": () => ({
     act: (call) => {
       sellUntold(call, "");
-      call.end(event({ error: { message: "no", code: "server_error" } }));
+      call.end(delta(""));
     },
   }),
+  "it comes whole, and cannot be read": () => {
+    const text = random.pick([
+      '{"choices":[{"message":{"content":{"a":1}},"finish_reason":"stop"}]}',
+      '{"result":"Hi"}',
+    ]);
+    return {
+      act: (call) => {
+        sellUntold(call, text);
+        call.respond(200, text);
+      },
+    };
+  },
   "its client leaves, and it goes on": () => {
     const texts = someTexts();
     const left = Promise.withResolvers();

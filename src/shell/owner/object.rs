@@ -44,6 +44,13 @@ pub(super) enum Unsaved {
         ending: String,
         seen: Option<Seen>,
     },
+    /// A model has sold this and failed before it began.
+    Sold {
+        exchange: u64,
+        model: String,
+        seen: Seen,
+        now_ms: u64,
+    },
     /// It never began.
     Forgotten { exchange: u64 },
 }
@@ -87,12 +94,12 @@ impl Object {
         self.unsaved.borrow_mut().push(unsaved);
     }
 
-    /// Has the store take in what it has failed to take in before.
+    /// Has the store take in what it has failed to take in before, in the same order.
     pub(super) fn save(&self, store: &Store<Storage>) -> Result<(), JsValue> {
         let mut unsaved = self.unsaved.borrow_mut();
-        while let Some(next) = unsaved.last() {
+        while let Some(next) = unsaved.first() {
             next.save(store)?;
-            unsaved.pop();
+            unsaved.remove(0);
         }
         Ok(())
     }
@@ -150,7 +157,8 @@ impl Object {
 }
 
 impl Unsaved {
-    fn save(&self, store: &Store<Storage>) -> Result<(), JsValue> {
+    /// Has the store take it in.
+    pub(super) fn save(&self, store: &Store<Storage>) -> Result<(), JsValue> {
         match self {
             Self::Interrupted {
                 exchange,
@@ -167,6 +175,12 @@ impl Unsaved {
                 };
                 store.end(*exchange, &ended).map(|_| ())
             }
+            Self::Sold {
+                exchange,
+                model,
+                seen,
+                now_ms,
+            } => store.count_failed(*exchange, model, *seen, *now_ms),
             Self::Forgotten { exchange } => store.forget_exchange(*exchange),
         }
     }

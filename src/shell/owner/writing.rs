@@ -175,15 +175,23 @@ fn count_sold(
     if !answer.is_running() {
         return Ok(());
     }
-    let counted = object.store().and_then(|store| {
-        let counted = store.count_failed(answer.number, model, seen, js::now_ms());
-        counted.map_err(store_failed)?;
-        match budget {
-            Some(budget) => ledger::used_up(&store, config, budget, model),
-            None => Ok(None),
-        }
+    let sold = Unsaved::Sold {
+        exchange: answer.number,
+        model: model.to_owned(),
+        seen,
+        now_ms: js::now_ms(),
+    };
+    let counted = object
+        .store()
+        .and_then(|store| sold.save(&store).map(|()| store).map_err(store_failed));
+    if counted.is_err() {
+        object.save_later(sold);
+    }
+    let looked = counted.and_then(|store| match budget {
+        Some(budget) => ledger::used_up(&store, config, budget, model),
+        None => Ok(None),
     });
-    match counted {
+    match looked {
         Ok(None) => Ok(()),
         Ok(Some(exhausted)) => Err(exhausted.error(js::now_ms())),
         Err(end) => {
@@ -324,10 +332,12 @@ impl Writer<'_> {
         self.answer.abort();
         self.exchange.log_failure(&failure, "error_response");
         let number = self.answer.number;
-        let forgotten = self
-            .object
-            .store()
-            .and_then(|store| store.forget_exchange(number).map_err(store_failed));
+        let forgotten = self.object.store().and_then(|store| {
+            self.object
+                .save(&store)
+                .and_then(|()| store.forget_exchange(number))
+                .map_err(store_failed)
+        });
         if let Err(EarlyEnd::Failed(failure)) = forgotten {
             self.exchange.log_failure(&failure, "answer_not_forgotten");
             self.object
