@@ -98,19 +98,19 @@ async function clippyShell() {
   await cargo(["clippy", "--locked", "--lib", ...target, ...DENY]);
 }
 
-/** A browser test waits more than it works, so as many files run side by side as there are processors. */
 async function browserTests(args) {
   if (args.length > 0) return nodeTests("browser", args);
   const folder = "tests/browser/";
   const files = readdirSync(join(ROOT, folder)).filter((name) => name.endsWith(".test.mjs"));
   const isMeasuring = (name) => MEASURING.includes(name);
   const named = (names) => names.map((name) => folder + name);
-  const beside = named(files.filter((name) => !isMeasuring(name)));
-  await nodeTests("browser", [`--test-concurrency=${availableParallelism()}`, ...beside]);
+  await nodeTests("browser", named(files.filter((name) => !isMeasuring(name))));
   await nodeTests("browser", ["--test-concurrency=1", ...named(files.filter(isMeasuring))]);
 }
 
+/** A test waits more than it works, so as many files run side by side as there are processors. */
 function nodeTests(folder, args) {
   const files = args.length > 0 ? args : [`tests/${folder}/*.test.mjs`];
-  return run(modernNode(), ["--test", ...files], { env: { PATH: pathWith() } });
+  const beside = `--test-concurrency=${availableParallelism()}`;
+  return run(modernNode(), ["--test", beside, ...files], { env: { PATH: pathWith() } });
 }
