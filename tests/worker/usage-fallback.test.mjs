@@ -238,8 +238,8 @@ for (const [how, begin] of Object.entries(LEAVES)) {
   });
 }
 
-/** In front of the worker's own objects: what nothing is reserved for is told in vain. */
-const DEAF = `
+/** In front of the worker's own objects: has another answer to entries of a kind. */
+const answering = (kind, answer) => `
 const built = await import("./index.js");
 
 export class Owner {
@@ -250,17 +250,21 @@ export class Owner {
   }
 
   async fetch(request) {
-    const isClose = request.method === "PUT" && (await request.clone().text()).startsWith("close");
-    return isClose ? new Response(null, { status: 503 }) : this.#owner.fetch(request);
+    const isMeant = request.method === "PUT" && (await request.clone().text()).startsWith("${kind}");
+    return isMeant ? ${answer} : this.#owner.fetch(request);
   }
 }
-
-export default class extends built.default {}
 `;
+const WITHOUT_CLOCK = "export default class extends built.default {}\n";
+const FAILS = "new Response(null, { status: 503 })";
+const HANGS = "new Promise(() => {})";
 
 test("stateless: no model is asked again while nobody knows whether the budget lets it", async () => {
   const me = new Person(
-    await launch({ DAILY_TOKENS: "100000", MAX_RETRIES: "3" }, { front: DEAF }),
+    await launch(
+      { DAILY_TOKENS: "100000", MAX_RETRIES: "3" },
+      { front: answering("close", FAILS) + WITHOUT_CLOCK },
+    ),
   );
   const { "an answer in one piece that fails": fail } = SOLD_FOR_NOTHING;
   upstream.script(fail, fail, fail, fail);
@@ -270,6 +274,23 @@ test("stateless: no model is asked again while nobody knows whether the budget l
   assert.equal(upstream.calls.length, 1);
   await me.assertLogged();
 });
+
+for (const [how, answer] of Object.entries({ hangs: HANGS, fails: FAILS })) {
+  test(`stateless: an account that ${how} when it is told of a fallback takes nothing of its time`, async () => {
+    const front = answering("fallback", answer) + CLOCK;
+    const app = await launch({ DAILY_TOKENS: "100000" }, { front });
+    const me = new Person(app);
+    upstream.script(overloaded, (call) =>
+      call.end(delta("Hi"), finish("stop"), usage(10, 4), done),
+    );
+    const reply = await me.ask(BODIES.stateless());
+    assert.match(await reply.text(), /"model":"second"/);
+    const isCounted = ({ budget }) => budget.daily_tokens.spent > 0;
+    const [{ model, output_tokens }] = modelsOf(await usageOnce(me, isCounted, JANUARY));
+    assert.deepEqual([model, output_tokens], ["second", 4]);
+    await me.assertLogged();
+  });
+}
 
 test("kept: an answer that is stopped before it begins has the model that was asked last", async () => {
   const me = await start({ FALLBACK_MODELS: "second,third" });
@@ -407,6 +428,44 @@ for (const [kind, body] of Object.entries(BODIES)) {
     await me.assertLogged();
   });
 }
+
+test("kept: what a model has sold and the store could not write is counted once it can, and once", async () => {
+  const server = await startKept(COMMON);
+  const me = new Person(server);
+  const first = BODIES.kept();
+  await me.exchange(upstream, first);
+  await server.kill();
+  changeObjects(
+    server.folder,
+    `CREATE TRIGGER full BEFORE INSERT ON usage WHEN (SELECT count(*) FROM conversations WHERE title = 'Hello') > 0
+      BEGIN SELECT RAISE(ABORT, 'full'); END`,
+  );
+  await server.start();
+  const [unreadable] = SOLD_UNTOLD["an answer in one piece that cannot be read"];
+  upstream.script(unreadable);
+  const second = { ...BODIES.kept(), message: "Another question" };
+  const reply = await me.ask(second);
+  assert.equal(reply.status, 503);
+  assert.equal(await reply.text(), errorBody("store_unavailable", reply.id));
+  assert.equal(upstream.calls.length, 2, "no fallback is asked");
+  const before = (await usageOf(me)).total;
+  assert.deepEqual([before.answers, before.input_tokens], [1, 1]);
+  // As if there were room again.
+  const body = { title: "Room" };
+  const path = `/conversations/${first.conversation_id}`;
+  await (await me.send(path, { method: "PATCH", body })).text();
+  const input = 1 + sentTokens(upstream.calls[1]);
+  for (let time = 0; time < 2; time += 1) {
+    const { total } = await usageOf(me);
+    assert.deepEqual(
+      [total.answers, total.input_tokens, total.output_tokens, total.estimated],
+      [2, input, 2 + estimate(UNREADABLE.length), true],
+    );
+  }
+  const gone = await me.send(`/conversations/${second.conversation_id}`);
+  assert.equal(gone.status, 404);
+  await gone.text();
+});
 
 test("kept: a conversation that is deleted in mid-answer has cost what its fallback has sold", async () => {
   const me = await start();
