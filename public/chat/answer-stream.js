@@ -113,7 +113,8 @@ export async function* readAnswer(connect, { after, signal, onTrouble = () => {}
       failures += 1;
       // Nothing is sent until the model's server answers. So a silence before the first word may be in good order.
       if (isSilent && !attempt.hasHeard) continue;
-      const ms = pauseMs(failures, error);
+      // What would wake it may have come before it could fail.
+      const ms = attempt.wake ? 0 : pauseMs(failures, error);
       onTrouble(error.status === 429 ? busy(error, ms) : LOST);
       await pause(ms, signal);
     } finally {
@@ -125,6 +126,8 @@ export async function* readAnswer(connect, { after, signal, onTrouble = () => {}
 /** One connection, which is given up when it stays silent. */
 class Attempt {
   hasHeard = false;
+  /** The event since it began after which the network may be there again. @type {string | undefined} */
+  wake;
   #abort = new AbortController();
   #over = new AbortController();
   #heard = Date.now();
@@ -137,7 +140,7 @@ class Attempt {
     this.#watch();
     // Timers stand still while a device sleeps, so the clock is asked when it wakes.
     const over = { signal: this.#over.signal };
-    onWake((type) => this.#check(type === "online" ? SUSPECT_MS : SILENCE_MS), over.signal);
+    onWake((type) => this.#check(type), over.signal);
     // Nothing else would tell soon that this connection is dead. If it is not, another one is had at once.
     addEventListener("offline", () => this.#abort.abort(), over);
   }
@@ -158,10 +161,12 @@ class Attempt {
 
   #watch() {
     const left = this.#heard + SILENCE_MS - Date.now();
-    this.#timer = setTimeout(() => this.#check(SILENCE_MS) || this.#watch(), Math.max(left, 0));
+    this.#timer = setTimeout(() => this.#check() || this.#watch(), Math.max(left, 0));
   }
 
-  #check(ms) {
+  #check(wake) {
+    this.wake ??= wake;
+    const ms = wake === "online" ? SUSPECT_MS : SILENCE_MS;
     // If the clock was set back, nobody knows how long it was silent: reconnect.
     const isSilent = Math.abs(Date.now() - this.#heard) >= ms;
     if (isSilent) this.#abort.abort();

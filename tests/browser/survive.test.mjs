@@ -93,6 +93,29 @@ test("offline three times in one answer, the page says so and goes on by itself"
   await assertShows(page, text);
 });
 
+test("a network that is back before a try could fail is tried again at once", async (t) => {
+  const { page } = await visit(t, server.url, { expected });
+  await page.clock.install({ time: 0 });
+  await page.clock.pauseAt(1000);
+  const asked = Promise.withResolvers();
+  const failing = Promise.withResolvers();
+  const fail = async (route) => {
+    asked.resolve();
+    await failing.promise;
+    await route.abort();
+  };
+  await page.route("**/chat", fail, { times: 1 });
+  await say(page, "Is it back?");
+  await asked.promise;
+  await page.evaluate(() => dispatchEvent(new Event("online")));
+  failing.resolve();
+  await exchangeOn(page).status.filter({ hasText: LOST }).waitFor();
+  await page.clock.runFor(1);
+  (await upstream.nextCall()).end(...answer("It is"));
+  await page.clock.resume();
+  await assertShows(page, "It is");
+});
+
 test("an error of a proxy's own is no end of an answer", async (t) => {
   const proxy = await startProxy(server.url);
   const { page } = await visit(t, proxy.url, { expected });
