@@ -4,8 +4,13 @@ import { aptInstall, mayInstallOnDebian } from "./debian.mjs";
 import { Failure } from "./process.mjs";
 import { step } from "./progress.mjs";
 
+/** Chromium without windows. With it, the browser tests take a third less of the processor's time. */
+const SHELL = "chromium-headless-shell";
+
 /** Where Chromium or Chrome may be: paths, and names to look for on `PATH`. */
 const PLACES = [
+  `/usr/bin/${SHELL}`,
+  SHELL,
   "/usr/bin/chromium",
   "chromium",
   "chromium-browser",
@@ -16,7 +21,7 @@ const PLACES = [
 ];
 
 const HOW =
-  "Install it (Debian: 'apt-get install chromium'; macOS: 'brew install --cask chromium'), or set CHROMIUM_BIN to " +
+  "Install it (Debian: 'apt-get install chromium-headless-shell'; macOS: 'brew install --cask chromium'), or set CHROMIUM_BIN to " +
   "the path of a Chromium or Chrome that you have.";
 
 /**
@@ -25,14 +30,28 @@ const HOW =
  */
 export async function ensureChromium() {
   const path = findChromium();
-  if (path) return path;
-  if (!mayInstallOnDebian()) throw new Failure(`The browser tests need Chromium. ${HOW}`);
-  await step("Set-up: installing Chromium from Debian's packages (about 1 minute)", () =>
-    aptInstall(["chromium"]),
-  );
+  if (path && (process.env.CHROMIUM_BIN || path.endsWith(SHELL))) return path;
+  if (!mayInstallOnDebian()) {
+    if (path) return path;
+    throw new Failure(`The browser tests need Chromium. ${HOW}`);
+  }
+  try {
+    await install(SHELL);
+  } catch (error) {
+    if (!(error instanceof Failure)) throw error;
+    if (path) return path;
+    // Older releases have no such package.
+    await install("chromium");
+  }
   const installed = findChromium();
   if (installed) return installed;
-  throw new Failure(`Debian's chromium package was installed, but no browser was found. ${HOW}`);
+  throw new Failure(`Debian's package was installed, but no browser was found. ${HOW}`);
+}
+
+function install(name) {
+  return step("Set-up: installing Chromium from Debian's packages (about 1 minute)", () =>
+    aptInstall([name]),
+  );
 }
 
 /**
