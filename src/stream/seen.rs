@@ -4,7 +4,7 @@ use crate::api::ending::Usage;
 use crate::api::error::ErrorCode;
 use crate::json;
 use crate::openai::failure::Failure;
-use crate::openai::{Ended, WholeAnswer, is_whole};
+use crate::openai::{Ended, WholeAnswer};
 
 /// What has come of an answer that upstream was asked for.
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
@@ -36,20 +36,15 @@ impl Seen {
             return None;
         };
         let told = delta.usage.and_then(Result::ok);
-        let is_unread = failure.error.code == ErrorCode::UpstreamProtocol;
-        let seen = if is_unread || !is_whole(&String::from_utf8_lossy(body)) {
-            Self {
-                told,
-                ..Self::of_cut(body)
-            }
-        } else {
-            let reasoning = delta.reasoning.as_ref();
-            Self {
+        let reasoning = delta.reasoning.as_ref();
+        let seen = match (told, failure.error.code) {
+            (None, ErrorCode::UpstreamProtocol) => Self::of_cut(body),
+            (_, code) => Self {
                 told,
                 text_bytes: 0,
                 reasoning_bytes: reasoning.map_or(0, |reasoning| json::text_bytes(&reasoning.text)),
-                end: End::of(failure.error.code),
-            }
+                end: End::of(code),
+            },
         };
         let has_text = delta.content.is_some() || delta.refusal.is_some();
         (!has_text).then(|| (Failure::clone(failure), seen))

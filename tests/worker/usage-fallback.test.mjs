@@ -126,7 +126,11 @@ const SOLD_FOR_NOTHING = {
   "an answer in one piece that fails": (call) =>
     call.respond(200, { error: { code: "server_error" }, usage: tokens(100, 40) }),
   "an answer of another API": (call) =>
-    call.respond(200, { output: [], status: "completed", usage: tokens(100, 40) }),
+    call.respond(200, {
+      output: [{ type: "message", content: [{ type: "output_text", text: "much ".repeat(99) }] }],
+      status: "completed",
+      usage: tokens(100, 40),
+    }),
 };
 
 const UNREADABLE = '{"choices":[{"message":{"content":{"a":1}},"finish_reason":"stop"}]}';
@@ -157,6 +161,8 @@ const REFUSALS = {
   "the first event of a stream": (call) =>
     call.end(delta(""), event({ error: { message: "", code: "server_error" } })),
   "an answer in one piece": (call) => call.respond(200, { error: { code: "server_error" } }),
+  "an answer in one piece with an end mark": (call) =>
+    call.respond(200, '{"error":{"code":"server_error"}}\n\ndata: [DONE]'),
   "a page": (call) => call.respond(200, "<html>", { "content-type": "text/html" }),
 };
 
