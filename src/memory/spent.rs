@@ -2,10 +2,7 @@
 
 use super::sql::Row;
 use crate::api::request::Turn;
-use crate::stream::seen::{End, Seen};
-
-/// Bytes of text that are taken for a token where upstream does not count.
-const BYTES_PER_TOKEN: u64 = 4;
+use crate::stream::seen::{BYTES_PER_TOKEN, End, Seen};
 
 /// What an answer may cost.
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
@@ -137,9 +134,7 @@ fn with_part(whole: u64, part: u64) -> u64 {
 
 /// The tokens of a text of so many bytes, in UTF-8, by estimate.
 pub fn estimate(bytes: usize) -> u64 {
-    u64::try_from(bytes)
-        .unwrap_or(u64::MAX)
-        .div_ceil(BYTES_PER_TOKEN)
+    u64::try_from(bytes.div_ceil(BYTES_PER_TOKEN)).unwrap_or(u64::MAX)
 }
 
 /// The tokens of all that goes upstream, by estimate. `instruction_bytes` are those of the system prompt.

@@ -44,19 +44,8 @@ impl<D: Database> Store<D> {
     /// # Errors
     ///
     /// The database's; then nothing is counted.
-    pub fn count_failed(
-        &self,
-        exchange: u64,
-        model: &str,
-        seen: Seen,
-        now_ms: u64,
-    ) -> Result<(), D::Error> {
-        const FIND: &str = "SELECT sent_tokens, max_tokens FROM exchanges WHERE number = ?1";
-        let found = rows(&self.database, FIND, &[exchange.into()])?.next();
-        let ceiling = found.map(|mut row| Ceiling::of(&mut row));
-        let spent = Spent::of(Some(seen), ceiling.unwrap_or_default());
-        let counted = spent.map(|spent| count(now_ms, model, spent));
-        self.database.write(counted.as_slice())
+    pub fn count_sold(&self, model: &str, spent: Spent, now_ms: u64) -> Result<(), D::Error> {
+        self.database.write(&[count(now_ms, model, spent)])
     }
 
     /// The statements that count answers that will have no ending.

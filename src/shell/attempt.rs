@@ -10,6 +10,7 @@ use js_sys::Date;
 use wasm_bindgen::JsCast;
 use web_sys::{AbortSignal, Headers, Response};
 
+use super::early_end::EarlyEnd;
 use super::endpoint;
 use super::exchange::Exchange;
 use super::first_event::{ClientGone, FirstEvent};
@@ -17,7 +18,7 @@ use super::runtime::js::{self, header};
 use super::runtime::streams::Source;
 use super::runtime::wait::{Interrupted, Waiting};
 use super::sale::Sale;
-use crate::api::error::{ApiError, ErrorCode};
+use crate::api::error::ErrorCode;
 use crate::api::request::ChatRequest;
 use crate::config::Config;
 use crate::openai::dialect::Dialect;
@@ -112,9 +113,9 @@ pub(super) struct Watch<'a> {
     pub(super) asked: &'a dyn Fn(&str),
     /// Whether a call is under way. One that has failed is counted for itself, if it counts.
     pub(super) is_asking: &'a Cell<bool>,
-    /// Told, where there is no sale, what a model has sold that has failed before the answer began. Gives the error if
-    /// nothing may be asked after that.
-    pub(super) sold: &'a dyn Fn(&str, Seen) -> Result<(), ApiError>,
+    /// Told, where there is no sale, what a model has sold that has failed before the answer began. Gives the end if nothing
+    /// may be asked after that.
+    pub(super) sold: &'a dyn Fn(&str, Seen) -> Result<(), EarlyEnd>,
 }
 
 /// One call.
@@ -138,6 +139,8 @@ impl Attempt<'_> {
         let latency_ms = js::now_ms().saturating_sub(started_ms);
         let source = response.body().map(|body| Source::of(&body, waiting));
         if !response.ok() {
+            // However the rest of it ends, it has refused.
+            self.watch.is_asking.set(false);
             return Err(self.read_error(&response, source, waiting).await);
         }
         let headers = response.headers();
@@ -221,11 +224,15 @@ impl Attempt<'_> {
                 Sniffed::EventStream => return Ok(Opening::Stream(bytes)),
                 Sniffed::Json => return self.read_whole(bytes, source, waiting).await,
                 Sniffed::NeedMore if self.read_more(&mut bytes, source, waiting).await? => {}
-                Sniffed::NeedMore | Sniffed::Neither => {
-                    return Err(Missed::failed(
-                        ErrorCode::UpstreamProtocol,
-                        "a success is neither an event stream nor JSON",
-                    ));
+                sniffed => {
+                    let seen = match sniffed {
+                        Sniffed::NeedMore => self.cut(&bytes),
+                        // Blanks that have come for too long were to keep the connection open.
+                        _ if bytes.trim_ascii().is_empty() => Seen::default(),
+                        _ => Seen::refused(),
+                    };
+                    let cause = "a success is neither an event stream nor JSON";
+                    return Err(Missed::cut(ErrorCode::UpstreamProtocol, cause, seen));
                 }
             }
         }
@@ -261,21 +268,20 @@ impl Attempt<'_> {
         source: &mut Source,
         waiting: &mut Waiting,
     ) -> Result<Opening, Missed> {
-        let is_whole = |bytes: &[u8]| is_whole(&String::from_utf8_lossy(bytes));
-        loop {
-            let read = if bytes.len() > MAX_WHOLE_BYTES {
+        // Its last byte is looked at first: few chunks end with one of these, and to parse it takes a while.
+        let is_whole = |bytes: &[u8]| {
+            matches!(bytes.trim_ascii_end(), [.., b'}' | b']'])
+                && is_whole(&String::from_utf8_lossy(bytes))
+        };
+        // The connection may stay open behind it, or break.
+        while !is_whole(&bytes) {
+            if bytes.len() > MAX_WHOLE_BYTES {
                 let cause = "a whole answer is larger than 1 MiB";
-                let seen = Seen::of_cut(&bytes);
-                Err(Missed::cut(ErrorCode::UpstreamProtocol, cause, seen))
-            } else {
-                self.read_more(&mut bytes, source, waiting).await
-            };
-            match read {
-                Ok(true) => {}
-                Ok(false) => break,
-                // What is whole stays whole, however the connection ends.
-                Err(Missed::Failed { .. }) if is_whole(&bytes) => break,
-                Err(missed) => return Err(missed),
+                let seen = self.cut(&bytes);
+                return Err(Missed::cut(ErrorCode::UpstreamProtocol, cause, seen));
+            }
+            if !self.read_more(&mut bytes, source, waiting).await? {
+                break;
             }
         }
         let api = self.config.target.api;
@@ -285,7 +291,7 @@ impl Attempt<'_> {
             ..
         } = *self.request;
         let whole = api.parse_whole(&bytes, model_source, include_reasoning);
-        match Seen::of_failed(&whole, &bytes) {
+        match Seen::of_failed(&whole, &bytes, self.request.max_tokens) {
             Some((failure, seen)) => Err(Missed::Failed {
                 failure,
                 seen,
@@ -294,6 +300,11 @@ impl Attempt<'_> {
             }),
             None => Ok(Opening::Whole(whole)),
         }
+    }
+
+    /// What has come of a whole answer that is cut off.
+    fn cut(&self, bytes: &[u8]) -> Seen {
+        Seen::of_cut(bytes, self.request.max_tokens)
     }
 
     /// Adds the next chunk of a success to `bytes`; false at the end. A whole answer may take no longer than one that is
@@ -318,7 +329,7 @@ impl Attempt<'_> {
                 Interrupted::ClientGone => return Missed::ClientGone,
                 Interrupted::Failed(_) => {
                     let cause = "the connection broke in the middle of an answer";
-                    let seen = Seen::of_cut(bytes);
+                    let seen = self.cut(bytes);
                     return Missed::cut(ErrorCode::UpstreamTruncated, cause, seen);
                 }
                 Interrupted::TimeIsUp if js::now_ms() >= last_ms => (

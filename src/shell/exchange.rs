@@ -6,7 +6,7 @@ use std::rc::Rc;
 use uuid::Uuid;
 use web_sys::{Headers, Request};
 
-use super::isolate::Isolate;
+use super::isolate::{Isolate, MAX_LOGGED_CAUSE};
 use super::response::ResponseContext;
 use super::runtime::js;
 use crate::api::access::{Cors, Denied};
@@ -128,6 +128,15 @@ impl Exchange {
     pub(super) fn log_failure(&self, failure: &Failure, recovery_action: &str) {
         let id = Some(self.correlation_id.as_str());
         self.isolate.log.write_failure(id, failure, recovery_action);
+    }
+
+    /// A line about the cost of an answer that could not be told, or not be written.
+    pub(super) fn log_not_counted(&self, attempt: u64, cause: &str) {
+        self.log(Level::Error, "usage_not_counted", |record| {
+            record
+                .number("attempt", attempt)
+                .outside("cause", cause, MAX_LOGGED_CAUSE);
+        });
     }
 
     /// A line about a client that is still there and has not read everything in time.

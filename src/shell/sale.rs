@@ -19,7 +19,7 @@ use super::runtime::js::{self, HeaderMap};
 use super::runtime::wait::{Interrupted, Waiting};
 use crate::api::access::{Client, account_of};
 use crate::api::budget::Exhausted;
-use crate::api::error::{ApiError, ErrorCode};
+use crate::api::error::ErrorCode;
 use crate::api::request::ChatRequest;
 use crate::config::Config;
 use crate::json;
@@ -28,13 +28,9 @@ use crate::memory::ledger::{Reservation, id_of};
 use crate::memory::spent::{self, Ceiling, Spent};
 use crate::openai::failure::Failure;
 use crate::stream::seen::Seen;
-use crate::telemetry::record::Level;
 
 /// The longest wait for the object, in milliseconds.
 const MAX_WAIT_MS: u64 = 10_000;
-
-/// Longest cause of a failure that a log line repeats, in characters.
-const MAX_LOGGED_CAUSE: usize = 200;
 
 /// The method of a request whose body is an [`Entry`]. Clients cannot send one: the worker knows no path with this
 /// method.
@@ -103,19 +99,10 @@ impl Sale {
         // The object may do it even if its response does not arrive.
         self.is_reserved = true;
         let reserve = self.reservation(config);
-        let unavailable =
-            |cause: String| EarlyEnd::Failed(Failure::new(ErrorCode::StoreUnavailable, cause));
-        let response = match self.send(exchange, &reserve, waiting, deadline()).await {
-            Ok(response) => response,
-            Err(Interrupted::ClientGone) => return Err(EarlyEnd::ClientGone),
-            Err(interrupted) => return Err(unavailable(cause_of(&interrupted))),
-        };
+        let response = self.told(exchange, &reserve, waiting, deadline()).await?;
         if let Some(exhausted) = exhausted_in(&response) {
             self.is_reserved = false;
             return Err(EarlyEnd::Rejected(exhausted.error(js::now_ms())));
-        }
-        if !response.ok() {
-            return Err(unavailable(answered(&response)));
         }
         let left = js::header(&response.headers(), LEFT_HEADER);
         self.left = left.and_then(|left| left.parse().ok());
@@ -160,7 +147,7 @@ impl Sale {
     }
 
     /// Counts what a model has sold that failed before the answer began: at once where there is a budget, else at the end.
-    /// Gives the error if nothing may be asked after that: the budget is used up by it, or the object does not say.
+    /// Gives the end if nothing may be asked after that: the budget is used up by it, or the object does not say.
     pub(super) async fn add_sold(
         &self,
         exchange: &Exchange,
@@ -168,7 +155,7 @@ impl Sale {
         model: &str,
         seen: Seen,
         waiting: &mut Waiting,
-    ) -> Result<(), ApiError> {
+    ) -> Result<(), EarlyEnd> {
         let Some(spent) = Spent::of(Some(seen), self.ceiling) else {
             return Ok(());
         };
@@ -177,29 +164,20 @@ impl Sale {
             spent: Some((model, spent)),
         };
         let close = close.encode();
-        let mut told = None;
-        if self.is_reserved {
-            let deadline_ms = deadline();
-            // What is reserved already stays so.
-            for entry in [&close, &self.reservation(config)] {
-                let answered = self.send(exchange, entry, waiting, deadline_ms).await;
-                told = answered.ok().filter(Response::ok);
-                if told.is_none() {
-                    break;
-                }
-            }
+        // What is told twice counts once.
+        self.sold.borrow_mut().push(close.clone());
+        if !self.is_reserved {
+            return Ok(());
         }
-        let Some(told) = told else {
-            // What is told twice counts once.
-            self.sold.borrow_mut().push(close);
-            return if self.is_reserved {
-                Err(ErrorCode::StoreUnavailable.into())
-            } else {
-                Ok(())
-            };
-        };
-        match exhausted_in(&told).filter(Exhausted::is_spent) {
-            Some(exhausted) => Err(exhausted.error(js::now_ms())),
+        let deadline_ms = deadline();
+        self.told(exchange, &close, waiting, deadline_ms).await?;
+        // What is reserved already stays so.
+        let reservation = self.reservation(config);
+        let told = self.told(exchange, &reservation, waiting, deadline_ms);
+        let exhausted = exhausted_in(&told.await?).filter(Exhausted::is_spent);
+        self.sold.borrow_mut().pop();
+        match exhausted {
+            Some(exhausted) => Err(EarlyEnd::Rejected(exhausted.error(js::now_ms()))),
             None => Ok(()),
         }
     }
@@ -230,13 +208,29 @@ impl Sale {
                     Ok(response) => answered(&response),
                     Err(interrupted) => cause_of(&interrupted),
                 };
-                exchange.log(Level::Error, "usage_not_counted", |record| {
-                    record
-                        .number("attempt", attempt)
-                        .outside("cause", &cause, MAX_LOGGED_CAUSE);
-                });
+                exchange.log_not_counted(attempt, &cause);
             }
         }
+    }
+
+    /// Sends an [`Entry`] on which the answer depends.
+    async fn told(
+        &self,
+        exchange: &Exchange,
+        entry: &str,
+        waiting: &mut Waiting,
+        deadline_ms: u64,
+    ) -> Result<Response, EarlyEnd> {
+        let cause = match self.send(exchange, entry, waiting, deadline_ms).await {
+            Ok(response) if response.ok() => return Ok(response),
+            Ok(response) => answered(&response),
+            Err(Interrupted::ClientGone) => return Err(EarlyEnd::ClientGone),
+            Err(interrupted) => cause_of(&interrupted),
+        };
+        Err(EarlyEnd::Failed(Failure::new(
+            ErrorCode::StoreUnavailable,
+            cause,
+        )))
     }
 
     /// Sends an [`Entry`], and waits for the answer.

@@ -7,11 +7,10 @@ use super::exchange::Exchange;
 use super::isolate::MAX_LOGGED_CAUSE;
 use super::runtime::js;
 use super::runtime::wait::Waiting;
-use crate::api::error::ApiError;
 use crate::api::request::ChatRequest;
 use crate::config::Config;
 use crate::openai::failure::Failure;
-use crate::openai::fallback::{Candidate, Candidates};
+use crate::openai::fallback::Candidates;
 use crate::openai::retry;
 use crate::stream::seen::Seen;
 use crate::telemetry::record::Level;
@@ -49,8 +48,8 @@ pub(super) async fn open(
             is_followed: candidates.are_left(),
             dialect: isolate.dialect_of(candidate.site, &candidate.model),
         };
-        let failure = match ask(attempt, waiting).await {
-            Err(EarlyEnd::Failed(failure)) => failure,
+        let failure = match ask(attempt, waiting).await? {
+            Err(failure) => failure,
             Ok(upstream) => {
                 if isolate.has_fallbacks() {
                     let model = upstream.model.clone();
@@ -58,7 +57,6 @@ pub(super) async fn open(
                 }
                 return Ok(upstream);
             }
-            Err(end) => return Err(end),
         };
         if fallbacks.is_empty() {
             return Err(EarlyEnd::Failed(failure));
@@ -70,7 +68,8 @@ pub(super) async fn open(
         // need not rest: those that would be asked before it have failed, too.
         if next.is_some() || !candidate.is_asked_for() {
             isolate.rests.borrow_mut().add(&candidate, &failure, now_ms);
-            log_fallback(exchange, &candidate, next, &failure);
+            let to = next.map(|next| next.model.as_str());
+            log_fallback(exchange, &candidate.model, to, &failure);
         }
         moved.map_err(EarlyEnd::Failed)?;
         exchange.count_call();
@@ -78,19 +77,23 @@ pub(super) async fn open(
 }
 
 /// A line about a model that has failed, and the one that is asked next, if any.
-fn log_fallback(exchange: &Exchange, from: &Candidate, to: Option<&Candidate>, failure: &Failure) {
+fn log_fallback(exchange: &Exchange, from: &str, to: Option<&str>, failure: &Failure) {
     exchange.log(Level::Warning, "upstream_fallback", |record| {
         record
-            .text("from", &from.model)
-            .optional_text("to", to.map(|to| to.model.as_str()))
+            .text("from", from)
+            .optional_text("to", to)
             .text("code", failure.error.code.name())
             .optional_number("upstream_status", failure.upstream_status.map(u64::from))
             .outside("cause", &failure.cause, MAX_LOGGED_CAUSE);
     });
 }
 
-/// Calls upstream until it answers with a stream, or there is no use in trying again.
-async fn ask(mut attempt: Attempt<'_>, waiting: &mut Waiting) -> Result<Upstream, EarlyEnd> {
+/// Calls upstream until it answers with a stream, or there is no use in trying again. Gives the failure after which another
+/// model may be asked, or the end after which none may.
+async fn ask(
+    mut attempt: Attempt<'_>,
+    waiting: &mut Waiting,
+) -> Result<Result<Upstream, Failure>, EarlyEnd> {
     let Attempt {
         exchange,
         config,
@@ -102,13 +105,16 @@ async fn ask(mut attempt: Attempt<'_>, waiting: &mut Waiting) -> Result<Upstream
     let mut pauses = 0_u32;
     let mut tried_dialects = vec![attempt.dialect];
     loop {
+        if waiting.is_client_gone() {
+            return Err(EarlyEnd::ClientGone);
+        }
         attempt.watch.is_asking.set(true);
         let (failure, next_dialect) = match attempt.run(waiting).await {
             Ok(upstream) => {
                 exchange
                     .isolate
                     .learn_dialect(site, &request.model, attempt.dialect);
-                return Ok(upstream);
+                return Ok(Ok(upstream));
             }
             Err(Missed::ClientGone) => return Err(EarlyEnd::ClientGone),
             Err(Missed::Failed {
@@ -118,9 +124,10 @@ async fn ask(mut attempt: Attempt<'_>, waiting: &mut Waiting) -> Result<Upstream
             }) => {
                 attempt.watch.is_asking.set(false);
                 if !seen.is_refused()
-                    && let Err(error) = count_sold(&attempt, seen, waiting).await
+                    && let Err(end) = count_sold(&attempt, seen, waiting).await
                 {
-                    return Err(EarlyEnd::Failed(Failure { error, ..failure }));
+                    log_fallback(exchange, &request.model, None, &failure);
+                    return Err(end);
                 }
                 (failure, dialect)
             }
@@ -136,12 +143,12 @@ async fn ask(mut attempt: Attempt<'_>, waiting: &mut Waiting) -> Result<Upstream
                 pauses = pauses.saturating_add(1);
                 retry::retry_delay_ms(pauses, failure.retry_after_ms, js::random())
             }
-            None => return Err(EarlyEnd::Failed(failure)),
+            None => return Ok(Err(failure)),
         };
         let again_ms = js::now_ms().saturating_add(delay_ms);
         // A wait that would pass the deadline is not shortened: the call has failed at once.
         if again_ms >= attempt.deadline_ms {
-            return Err(EarlyEnd::Failed(failure));
+            return Ok(Err(failure));
         }
         let retries = exchange.count_call();
         exchange.log(Level::Warning, "upstream_retry", |record| {
@@ -157,13 +164,13 @@ async fn ask(mut attempt: Attempt<'_>, waiting: &mut Waiting) -> Result<Upstream
     }
 }
 
-/// Counts what a model has sold that has failed before the answer began; gives the error if nothing may be asked after that:
-/// a budget is used up by it, or nobody knows.
+/// Counts what a model has sold that has failed before the answer began; gives the end if nothing may be asked after that: a
+/// budget is used up by it, or nobody knows.
 async fn count_sold(
     attempt: &Attempt<'_>,
     seen: Seen,
     waiting: &mut Waiting,
-) -> Result<(), ApiError> {
+) -> Result<(), EarlyEnd> {
     let Attempt {
         exchange,
         config,

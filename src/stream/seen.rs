@@ -6,6 +6,9 @@ use crate::json;
 use crate::openai::failure::Failure;
 use crate::openai::{Ended, WholeAnswer};
 
+/// Bytes of text that are taken for a token where upstream does not count.
+pub const BYTES_PER_TOKEN: usize = 4;
+
 /// What has come of an answer that upstream was asked for.
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
 pub struct Seen {
@@ -30,7 +33,11 @@ impl Seen {
 
     /// How a whole answer has failed and what has come of it, if it has failed without any text. Text is sent even if the
     /// answer is incomplete. `body` is what it was parsed from.
-    pub fn of_failed(answer: &WholeAnswer, body: &[u8]) -> Option<(Failure, Self)> {
+    pub fn of_failed(
+        answer: &WholeAnswer,
+        body: &[u8],
+        max_tokens: u32,
+    ) -> Option<(Failure, Self)> {
         let delta = &answer.0;
         let Some(Ended::Failed(failure)) = &delta.ending else {
             return None;
@@ -38,7 +45,7 @@ impl Seen {
         let told = delta.usage.and_then(Result::ok);
         let reasoning = delta.reasoning.as_ref();
         let seen = match (told, failure.error.code) {
-            (None, ErrorCode::UpstreamProtocol) => Self::of_cut(body),
+            (None, ErrorCode::UpstreamProtocol) => Self::of_cut(body, max_tokens),
             (_, code) => Self {
                 told,
                 text_bytes: 0,
@@ -50,10 +57,13 @@ impl Seen {
         (!has_text).then(|| (Failure::clone(failure), seen))
     }
 
-    /// What has come of a whole answer that cannot be read, or not to its end. Nobody knows how much of it is text.
-    pub fn of_cut(body: &[u8]) -> Self {
+    /// What has come of a whole answer that cannot be read, or not to its end. Nobody knows how much of it is text, but it is
+    /// no more than was asked for.
+    pub fn of_cut(body: &[u8], max_tokens: u32) -> Self {
+        let most = usize::try_from(max_tokens).unwrap_or(usize::MAX);
+        let most_bytes = most.saturating_mul(BYTES_PER_TOKEN);
         Self {
-            text_bytes: body.trim_ascii().len(),
+            text_bytes: body.trim_ascii().len().min(most_bytes),
             end: End::Failed,
             ..Self::default()
         }

@@ -144,6 +144,8 @@ const SOLD_UNTOLD = {
     UNREADABLE.length,
   ],
   "an answer in one piece that ends too soon": [(call) => call.respond(200, ' \n{"choices":'), 11],
+  "line ends alone": [(call) => call.respond(200, "\n\n"), 0],
+  "nothing at all": [(call) => call.respond(200, ""), 0],
   "line ends alone, and then a broken connection": [
     (call) => {
       call.open(200, { "content-type": "application/json" }).write("\n\n");
@@ -163,6 +165,9 @@ const REFUSALS = {
   "an answer in one piece": (call) => call.respond(200, { error: { code: "server_error" } }),
   "an answer in one piece with an end mark": (call) =>
     call.respond(200, '{"error":{"code":"server_error"}}\n\ndata: [DONE]'),
+  "an answer in one piece with a byte order mark": (call) =>
+    call.respond(200, '\ufeff{"error":{"code":"server_error"}}'),
+  "no content": (call) => call.respond(204, ""),
   "a page": (call) => call.respond(200, "<html>", { "content-type": "text/html" }),
 };
 
@@ -227,6 +232,38 @@ for (const [how, begin] of Object.entries(LEAVES)) {
 }
 
 for (const [how, begin] of Object.entries(LEAVES)) {
+  test(`${how}: while the words of a refusal are on their way, nothing counts`, async () => {
+    const app = await launch({ FALLBACK_MODELS: "", DAILY_TOKENS: "100000" }, { front: CLOCK });
+    const me = new Person(app);
+    const leave = begin(app, me);
+    const call = await upstream.nextCall();
+    call.open(503, { "content-type": "application/json" }).write('{"error":');
+    await pass(app, 0);
+    await leave();
+    await within(call.closed, "the end of the call");
+    const isOver = ({ budget }) => budget.daily_tokens.reserved === 0;
+    const { total } = await usageOnce(me, isOver, JANUARY);
+    assert.equal(total.answers, 0);
+  });
+
+  test(`${how}: an answer in one piece that is there counts as told, though its connection is open`, async () => {
+    const app = await launch({ FALLBACK_MODELS: "" }, { front: CLOCK });
+    const me = new Person(app);
+    const leave = begin(app, me);
+    const call = await upstream.nextCall();
+    const whole = {
+      choices: [{ message: { content: "Hi" }, finish_reason: "stop" }],
+      usage: tokens(10, 4),
+    };
+    call.open(200, { "content-type": "application/json" }).write(JSON.stringify(whole));
+    await pass(app, 0, { waiting: 0 });
+    await (await leave())?.text?.();
+    const { total } = await usageOnce(me, ({ total }) => total.answers > 0, JANUARY);
+    assert.deepEqual([total.answers, total.input_tokens, total.output_tokens], [1, 10, 4]);
+  });
+}
+
+for (const [how, begin] of Object.entries(LEAVES)) {
   test(`${how}: in the pause before a model is asked again, what it has sold counts, and nothing else`, async () => {
     const app = await launch(
       { FALLBACK_MODELS: "", MAX_RETRIES: "1", DAILY_TOKENS: "100000" },
@@ -266,12 +303,11 @@ const FAILS = "new Response(null, { status: 503 })";
 const HANGS = "new Promise(() => {})";
 
 test("stateless: no model is asked again while nobody knows whether the budget lets it", async () => {
-  const me = new Person(
-    await launch(
-      { DAILY_TOKENS: "100000", MAX_RETRIES: "3" },
-      { front: answering("close", FAILS) + WITHOUT_CLOCK },
-    ),
+  const app = await launch(
+    { DAILY_TOKENS: "100000", MAX_RETRIES: "3" },
+    { front: answering("close", FAILS) + WITHOUT_CLOCK },
   );
+  const me = new Person(app);
   const { "an answer in one piece that fails": fail } = SOLD_FOR_NOTHING;
   upstream.script(fail, fail, fail, fail);
   const reply = await me.ask(BODIES.stateless());
@@ -279,6 +315,31 @@ test("stateless: no model is asked again while nobody knows whether the budget l
   assert.equal(await reply.text(), errorBody("store_unavailable", reply.id));
   assert.equal(upstream.calls.length, 1);
   await me.assertLogged();
+  const { record: failed } = await app.log("upstream_fallback", reply.id);
+  assert.deepEqual(
+    [failed.from, failed.to, failed.code],
+    ["first", undefined, "upstream_unavailable"],
+  );
+  const { record: account } = await app.log("stream_error", reply.id);
+  assert.equal(account.cause, "the owner's object answered 503");
+});
+
+test("stateless: a client that leaves while the account is asked in the middle is logged as gone", async () => {
+  const app = await launch(
+    { DAILY_TOKENS: "100000" },
+    { front: answering("close", HANGS) + CLOCK },
+  );
+  const client = app.send({ "x-correlation-id": "leaver" });
+  client.end(JSON.stringify(BODIES.stateless()));
+  (await upstream.nextCall()).respond(200, UNREADABLE);
+  await pass(app, 0);
+  client.socket.resetAndDestroy();
+  const { record } = await app.log("response_complete", "leaver");
+  assert.equal(record.end_reason, "client_gone");
+  assert.equal(
+    app.logsOf("leaver").some(({ record }) => record.event === "stream_error"),
+    false,
+  );
 });
 
 for (const [how, answer] of Object.entries({ hangs: HANGS, fails: FAILS })) {
@@ -400,23 +461,23 @@ for (const [kind, body] of Object.entries(BODIES)) {
     await me.assertLogged();
   });
 
-  test(`${kind}: an answer in one piece that is not read to its end counts by estimate`, async () => {
-    const me = await start({ FALLBACK_MODELS: "", DAILY_TOKENS: "10000000" });
-    const bytes = 2 ** 20 + 1;
-    const asked = me.ask(body());
-    const call = await upstream.nextCall();
-    call.open(200, { "content-type": "application/json" });
-    call.write('{"choices":[{"message":{"content":"'.padEnd(bytes, "a"));
-    const reply = await asked;
-    assert.equal(reply.status, 502);
-    await reply.text();
-    const isCounted = ({ budget }) => budget.daily_tokens.spent > 0;
-    const { total, budget } = await usageOnce(me, isCounted);
-    assert.deepEqual(
-      [total.answers, total.input_tokens, total.output_tokens, total.estimated],
-      [1, sentTokens(call), estimate(bytes), true],
-    );
-    assert.equal(budget.daily_tokens.reserved, 0);
+  test(`${kind}: of an answer in one piece that cannot be read, no more counts than was asked for`, async () => {
+    const me = await start({ FALLBACK_MODELS: "", DAILY_TOKENS: "10000" });
+    for (const [answers, bytes, counted] of [
+      [1, 4000, 1000],
+      [2, 2 ** 20 + 1, 2000],
+    ]) {
+      const text = '{"choices":[{"message":{"content":"'.padEnd(bytes, "a");
+      upstream.script((call) => call.respond(200, text));
+      const reply = await me.ask({ ...body(), max_tokens: 2000 });
+      assert.equal(reply.status, 502);
+      await reply.text();
+      const isCounted = ({ total, budget }) =>
+        total.answers === answers && budget.daily_tokens.reserved === 0;
+      const { total } = await usageOnce(me, isCounted);
+      assert.equal(total.output_tokens, counted + (answers - 1) * 1000);
+      assert.equal(total.estimated, true);
+    }
   });
 
   test(`${kind}: what a model has sold counts when it is asked again, and when no answer comes`, async () => {
@@ -454,6 +515,8 @@ test("kept: what a model has sold and the store could not write is counted once 
   assert.equal(reply.status, 503);
   assert.equal(await reply.text(), errorBody("store_unavailable", reply.id));
   assert.equal(upstream.calls.length, 2, "no fallback is asked");
+  const { record } = await server.log("usage_not_counted", reply.id);
+  assert.match(record.cause, /full/);
   const before = (await usageOf(me)).total;
   assert.deepEqual([before.answers, before.input_tokens], [1, 1]);
   // As if there were room again.

@@ -324,6 +324,7 @@ impl Answer {
             pieces: self.pieces().clone(),
             ending: self.fields(&ending, EndReason::Interrupted),
             seen: self.seen(),
+            now_ms: js::now_ms(),
         });
         self.show_ending(&ending, State::Interrupted, EndReason::Interrupted);
     }

@@ -14,6 +14,7 @@ use crate::api::error::{ApiError, ErrorCode};
 use crate::api::request::{ChatRequest, Invalid};
 use crate::config::Config;
 use crate::memory::begin::{BeginError, NewExchange};
+use crate::memory::spent::Ceiling;
 use crate::memory::store::State;
 use crate::shell::early_end::EarlyEnd;
 use crate::shell::exchange::Exchange;
@@ -173,14 +174,22 @@ fn begin(
     ));
     chat.history = begun.history;
     keeper.add(&answer);
+    let ceiling = Ceiling {
+        sent_tokens: begun.sent_tokens,
+        max_tokens: chat.max_tokens.into(),
+    };
     let mut sale = sale.take();
     if let Some(sale) = &mut sale {
-        sale.ceiling.sent_tokens = begun.sent_tokens;
+        sale.ceiling = ceiling;
     }
     let (written, keeper, exchange) = (Rc::clone(&answer), Rc::clone(keeper), Rc::clone(exchange));
     task::spawn(move |inbox| async move {
         let object = Rc::clone(&keeper.object);
-        let bill = Bill { sale, budget };
+        let bill = Bill {
+            sale,
+            budget,
+            ceiling,
+        };
         writing::write(Rc::clone(&written), object, exchange, chat, bill, inbox).await;
         keeper.remove(&written.id);
     });

@@ -12,6 +12,7 @@ use crate::api::error::ErrorCode;
 use crate::memory::answer::Ended;
 use crate::memory::recovery::Recovered;
 use crate::memory::schema::OpenError;
+use crate::memory::spent::Spent;
 use crate::memory::store::{State, Store};
 use crate::openai::failure::Failure;
 use crate::shell::early_end::EarlyEnd;
@@ -43,12 +44,12 @@ pub(super) enum Unsaved {
         pieces: Pieces,
         ending: String,
         seen: Option<Seen>,
+        now_ms: u64,
     },
     /// A model has sold this and failed before it began.
     Sold {
-        exchange: u64,
         model: String,
-        seen: Seen,
+        spent: Spent,
         now_ms: u64,
     },
     /// It never began.
@@ -165,22 +166,22 @@ impl Unsaved {
                 pieces,
                 ending,
                 seen,
+                now_ms,
             } => {
                 let ended = Ended {
                     state: State::Interrupted,
                     ending,
                     pieces,
                     seen: *seen,
-                    now_ms: js::now_ms(),
+                    now_ms: *now_ms,
                 };
                 store.end(*exchange, &ended).map(|_| ())
             }
             Self::Sold {
-                exchange,
                 model,
-                seen,
+                spent,
                 now_ms,
-            } => store.count_failed(*exchange, model, *seen, *now_ms),
+            } => store.count_sold(model, *spent, *now_ms),
             Self::Forgotten { exchange } => store.forget_exchange(*exchange),
         }
     }

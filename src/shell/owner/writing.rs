@@ -13,15 +13,13 @@ use super::ledger;
 use super::object::{Object, Unsaved, store_failed};
 use crate::api::budget::Budget;
 use crate::api::ending::{Completion, EndReason, FinishReason};
-use crate::api::error::{ApiError, ErrorCode};
 use crate::api::frame::Ending;
 use crate::api::request::{ChatRequest, ModelSource};
 use crate::config::Config;
 use crate::memory::journal::JournalRow;
-use crate::memory::spent::Spent;
+use crate::memory::spent::{Ceiling, Spent};
 use crate::memory::store::State;
 use crate::openai::EventParser;
-use crate::openai::failure::Failure;
 use crate::shell::attempt::{Opening, Upstream, Watch};
 use crate::shell::early_end::EarlyEnd;
 use crate::shell::exchange::Exchange;
@@ -34,7 +32,6 @@ use crate::shell::runtime::wait::{Interrupted, Waiting};
 use crate::shell::sale::Sale;
 use crate::shell::upstream;
 use crate::stream::relay::{Form, Input, Limits, Relay};
-use crate::stream::seen::Seen;
 use crate::telemetry::record::Level;
 
 /// The shortest time between two writes to the journal, in milliseconds. A write costs about as much as two tokens, and
@@ -60,6 +57,8 @@ pub(super) struct Bill {
     pub(super) sale: Option<Sale>,
     /// What its client may spend.
     pub(super) budget: Option<Budget>,
+    /// What it may cost.
+    pub(super) ceiling: Ceiling,
 }
 
 /// Asks upstream and writes what it says, to the end.
@@ -71,7 +70,11 @@ pub(super) async fn write(
     bill: Bill,
     inbox: Rc<Inbox>,
 ) {
-    let Bill { sale, budget } = bill;
+    let Bill {
+        sale,
+        budget,
+        ceiling,
+    } = bill;
     let id = exchange.correlation_id.as_str();
     let logged_id = exchange.isolate.log.scrubbed(id);
     // The runtime lets the object live as long as this does.
@@ -88,7 +91,10 @@ pub(super) async fn write(
         sale: sale.as_ref(),
         asked: &|model| note_asked(&answer, &object, &exchange, model),
         is_asking: &answer.is_asking,
-        sold: &|model, seen| count_sold(&answer, &object, &exchange, budget, model, seen),
+        sold: &|model, seen| match Spent::of(Some(seen), ceiling) {
+            Some(spent) => count_sold(&answer, &object, &exchange, budget, model, spent),
+            None => Ok(()),
+        },
     };
     let opened = upstream::open(&exchange, config, &chat, watch, &mut waiting).await;
     let mut writer = Writer {
@@ -107,12 +113,12 @@ pub(super) async fn write(
             }
             writer.pump(upstream, &mut waiting).await
         }
-        Err(EarlyEnd::Failed(failure)) => {
-            writer.fail(failure);
+        // It was stopped, and that is stored.
+        Err(_) if answer.state().is_some() => None,
+        Err(end) => {
+            writer.give_up(end);
             None
         }
-        // It was stopped.
-        Err(_) => None,
     };
     waiting.forget_client();
     if object.storage.confirmed(&mut waiting).await {
@@ -120,7 +126,7 @@ pub(super) async fn write(
     }
     // Upstream may leave its end open for a while.
     if let Some(sale) = sale {
-        let spent = Spent::of(answer.seen(), sale.ceiling);
+        let spent = Spent::of(answer.seen(), ceiling);
         sale.tell(&exchange, spent, &mut waiting).await;
     }
     if let Some(mut source) = unread {
@@ -158,16 +164,16 @@ fn note_asked(answer: &Answer, object: &Object, exchange: &Exchange, model: &str
     }
 }
 
-/// Counts what a model has sold that has failed before the answer began; gives the error if nothing may be asked after that:
-/// a budget is used up by it, or the store fails.
+/// Counts what a model has sold that has failed before the answer began; gives the end if nothing may be asked after that: a
+/// budget is used up by it, or the store fails.
 fn count_sold(
     answer: &Answer,
     object: &Object,
     exchange: &Exchange,
     budget: Option<Budget>,
     model: &str,
-    seen: Seen,
-) -> Result<(), ApiError> {
+    spent: Spent,
+) -> Result<(), EarlyEnd> {
     let Ok(config) = &exchange.isolate.config else {
         return Ok(());
     };
@@ -175,31 +181,24 @@ fn count_sold(
     if !answer.is_running() {
         return Ok(());
     }
+    let now_ms = js::now_ms();
     let sold = Unsaved::Sold {
-        exchange: answer.number,
         model: model.to_owned(),
-        seen,
-        now_ms: js::now_ms(),
+        spent,
+        now_ms,
     };
-    let counted = object
-        .store()
-        .and_then(|store| sold.save(&store).map(|()| store).map_err(store_failed));
-    if counted.is_err() {
+    let store = object.store()?;
+    if let Err(error) = sold.save(&store) {
+        exchange.log_not_counted(1, &js::error_text(&error));
         object.save_later(sold);
+        return Err(store_failed(error));
     }
-    let looked = counted.and_then(|store| match budget {
-        Some(budget) => ledger::used_up(&store, config, budget, model),
-        None => Ok(None),
-    });
-    match looked {
-        Ok(None) => Ok(()),
-        Ok(Some(exhausted)) => Err(exhausted.error(js::now_ms())),
-        Err(end) => {
-            if let EarlyEnd::Failed(failure) = end {
-                exchange.log_failure(&failure, "usage_not_counted");
-            }
-            Err(ErrorCode::StoreUnavailable.into())
-        }
+    let Some(budget) = budget else {
+        return Ok(());
+    };
+    match ledger::used_up(&store, config, budget, model)? {
+        Some(exhausted) => Err(EarlyEnd::Rejected(exhausted.error(now_ms))),
+        None => Ok(()),
     }
 }
 
@@ -322,15 +321,18 @@ impl Writer<'_> {
         Ok(())
     }
 
-    /// Upstream failed before its success status: nothing is kept, and all who wait get this error.
-    fn fail(&self, failure: Failure) {
-        // It was stopped in the same moment, and that is stored.
-        if self.answer.state().is_some() {
-            return;
-        }
+    /// There is no answer: nothing is kept, and all who wait get the error.
+    fn give_up(&self, end: EarlyEnd) {
+        let error = match end {
+            EarlyEnd::Failed(failure) => {
+                self.exchange.log_failure(&failure, "error_response");
+                failure.error
+            }
+            EarlyEnd::Rejected(error) => error,
+            EarlyEnd::Invalid(_) | EarlyEnd::ClientGone => return,
+        };
         // Its headers may still be to come.
         self.answer.abort();
-        self.exchange.log_failure(&failure, "error_response");
         let number = self.answer.number;
         let forgotten = self.object.store().and_then(|store| {
             self.object
@@ -343,7 +345,7 @@ impl Writer<'_> {
             self.object
                 .save_later(Unsaved::Forgotten { exchange: number });
         }
-        self.answer.give_up(failure.error);
+        self.answer.give_up(error);
     }
 
     /// The last lines of the answer, whoever read it.
