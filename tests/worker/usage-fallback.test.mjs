@@ -536,6 +536,24 @@ test("kept: what a model has sold and the store could not write is counted once 
   await gone.text();
 });
 
+test("kept by the nameless: a fallback that is not asked since the store fails costs nothing", async () => {
+  const token = "0123456789abcdef";
+  const server = await startKept({ ...COMMON, DAILY_TOKENS: "100000", ACCESS_TOKENS: token });
+  const me = new Person(server, token);
+  await me.exchange(upstream, BODIES.kept());
+  await server.kill();
+  changeObjects(
+    server.folder,
+    "CREATE TRIGGER full BEFORE UPDATE OF model ON exchanges BEGIN SELECT RAISE(ABORT, 'full'); END",
+  );
+  await server.start();
+  upstream.script(overloaded);
+  const reply = await me.ask(BODIES.kept());
+  await reply.text();
+  const { total } = await usageOnce(me, ({ budget }) => budget.daily_tokens.reserved === 0);
+  assert.deepEqual([total.answers, upstream.calls.length], [1, 2]);
+});
+
 test("kept: a conversation that is deleted in mid-answer has cost what its fallback has sold", async () => {
   const me = await start();
   const body = BODIES.kept();
