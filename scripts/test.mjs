@@ -22,6 +22,9 @@ const DENY = ["--", "--deny", "warnings"];
 /** Files that measure how long something takes: beside others, they would measure those, too. */
 const MEASURING = ["frames.test.mjs", "long-answers.test.mjs"];
 
+/** A file that takes longer hangs. */
+const LONGEST_FILE_MS = 900_000;
+
 /**
  * The steps of each suite, in order.
  * @type {Record<string, [name: string, work: (args: string[]) => Promise<unknown>][]>}
@@ -111,6 +114,9 @@ async function browserTests(args) {
 /** A test waits more than it works, so as many files run side by side as there are processors. */
 function nodeTests(folder, args) {
   const files = args.length > 0 ? args : [`tests/${folder}/*.test.mjs`];
-  const beside = `--test-concurrency=${availableParallelism()}`;
-  return run(modernNode(), ["--test", beside, ...files], { env: { PATH: pathWith() } });
+  const limits = [
+    `--test-concurrency=${availableParallelism()}`,
+    `--test-timeout=${LONGEST_FILE_MS}`,
+  ];
+  return run(modernNode(), ["--test", ...limits, ...files], { env: { PATH: pathWith() } });
 }

@@ -8,7 +8,7 @@ pub use self::parser::EventParser;
 pub use self::reasoning::PARAGRAPH;
 pub use self::server::{BaseUrl, Server};
 pub use self::target::{Api, Target};
-pub use self::whole::{MAX_WHOLE_BYTES, Sniffed, WholeAnswer, sniff};
+pub use self::whole::{MAX_WHOLE_BYTES, Sniffed, WholeAnswer, is_document, sniff};
 
 mod chat_completions;
 mod classify;

@@ -9,7 +9,7 @@ use super::text::Texts;
 use super::{chat_completions, event, responses};
 use crate::api::error::ErrorCode;
 use crate::api::request::ModelSource;
-use crate::json::Fields;
+use crate::json::{self, Fields};
 
 /// Most bytes that a whole answer may have.
 pub const MAX_WHOLE_BYTES: usize = 1 << 20;
@@ -87,8 +87,7 @@ impl Api {
         shows_reasoning: bool,
     ) -> WholeAnswer {
         let failed = |code, cause| Ended::Failed(Box::new(Failure::new(code, cause)));
-        let json = body.strip_prefix(BOM).unwrap_or(body);
-        let json = without_end_mark(std::str::from_utf8(json).unwrap_or_default());
+        let json = document_in(body);
         let failure = |json: &str| Failure::from_document(json, source);
         let read = match self {
             Self::ChatCompletions => whole_chat(json, failure),
@@ -138,6 +137,18 @@ impl Api {
             ..Delta::default()
         })
     }
+}
+
+/// Whether the body of a success response is a whole JSON document, so that nothing more of it can come.
+pub fn is_document(body: &[u8]) -> bool {
+    let json = document_in(body);
+    Fields::parse(json).is_some() || json::list(json).is_some()
+}
+
+/// The document in a body, without a byte order mark. Of a body that is no text, nothing.
+fn document_in(body: &[u8]) -> &str {
+    let json = body.strip_prefix(BOM).unwrap_or(body);
+    without_end_mark(str::from_utf8(json).unwrap_or_default())
 }
 
 /// A document without the end mark of a stream, which some servers append.

@@ -13,7 +13,7 @@ use web_sys::{AbortSignal, Headers, Response};
 use super::early_end::EarlyEnd;
 use super::endpoint;
 use super::exchange::Exchange;
-use super::first_event::{ClientGone, FirstEvent};
+use super::first_event::FirstEvent;
 use super::runtime::js::{self, header};
 use super::runtime::streams::Source;
 use super::runtime::wait::{Interrupted, Waiting};
@@ -24,7 +24,9 @@ use crate::config::Config;
 use crate::openai::dialect::Dialect;
 use crate::openai::failure::{self, Failure};
 use crate::openai::fallback::Site;
-use crate::openai::{EventParser, MAX_WHOLE_BYTES, Sniffed, WholeAnswer, is_whole, retry, sniff};
+use crate::openai::{
+    EventParser, MAX_WHOLE_BYTES, Sniffed, WholeAnswer, is_document, retry, sniff,
+};
 use crate::stream::seen::Seen;
 use crate::telemetry::record::Level;
 
@@ -251,13 +253,12 @@ impl Attempt<'_> {
             deadline_ms: self.deadline_ms,
         };
         match first.wait(&mut bytes, source, waiting).await {
-            Ok(None) => Ok(Opening::Stream(bytes)),
-            Ok(Some((failure, seen))) => Err(Missed::Failed {
+            None => Ok(Opening::Stream(bytes)),
+            Some((failure, seen)) => Err(Missed::Failed {
                 failure,
                 seen,
                 dialect: None,
             }),
-            Err(ClientGone) => Err(Missed::ClientGone),
         }
     }
 
@@ -268,20 +269,18 @@ impl Attempt<'_> {
         source: &mut Source,
         waiting: &mut Waiting,
     ) -> Result<Opening, Missed> {
-        // Its last byte is looked at first: few chunks end with one of these, and to parse it takes a while.
-        let is_whole = |bytes: &[u8]| {
-            matches!(bytes.trim_ascii_end(), [.., b'}' | b']'])
-                && is_whole(&String::from_utf8_lossy(bytes))
-        };
-        // The connection may stay open behind it, or break.
-        while !is_whole(&bytes) {
+        loop {
             if bytes.len() > MAX_WHOLE_BYTES {
                 let cause = "a whole answer is larger than 1 MiB";
                 let seen = self.cut(&bytes);
                 return Err(Missed::cut(ErrorCode::UpstreamProtocol, cause, seen));
             }
-            if !self.read_more(&mut bytes, source, waiting).await? {
-                break;
+            match self.read_more(&mut bytes, source, waiting).await {
+                Ok(true) => {}
+                Ok(false) => break,
+                // What is whole stays whole, however the wait for its end ends.
+                Err(_) if is_document(&bytes) => break,
+                Err(missed) => return Err(missed),
             }
         }
         let api = self.config.target.api;

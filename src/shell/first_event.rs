@@ -19,18 +19,15 @@ pub(super) struct FirstEvent {
     pub(super) deadline_ms: u64,
 }
 
-/// The client left before there was one.
-pub(super) struct ClientGone;
-
 impl FirstEvent {
-    /// Reads on from `bytes`, which it adds to, until the answer begins or has failed. Gives the failure, if that came
-    /// first, and what upstream has told by then.
+    /// Reads on from `bytes`, which it adds to, until the answer begins or has failed, or the client has left. Gives the
+    /// failure, if that came first, and what upstream has told by then.
     pub(super) async fn wait(
         self,
         bytes: &mut Vec<u8>,
         source: &mut Source,
         waiting: &mut Waiting,
-    ) -> Result<Option<(Failure, Seen)>, ClientGone> {
+    ) -> Option<(Failure, Seen)> {
         let now_ms = js::now_ms();
         // A stream that is silent for so long owes its client a sign of life.
         let heartbeat_ms = now_ms.saturating_add(self.limits.heartbeat_ms());
@@ -42,18 +39,17 @@ impl FirstEvent {
             relay.handle(Input::Chunk(chunk), js::now_ms());
             fed = bytes.len();
             if relay.is_at_work() || fed > MAX_WHOLE_BYTES {
-                return Ok(None);
+                return None;
             }
             if let Some(outcome) = relay.outcome() {
                 let failure = outcome.failure.clone();
-                return Ok(failure.map(|failure| (failure, relay.seen())));
+                return failure.map(|failure| (failure, relay.seen()));
             }
             match source.read_chunk(bytes, waiting, deadline_ms).await {
                 Ok(true) => {}
                 Ok(false) => relay.handle(Input::End, js::now_ms()),
                 Err(Interrupted::Failed(_)) => relay.handle(Input::Broken, js::now_ms()),
-                Err(Interrupted::TimeIsUp) => return Ok(None),
-                Err(Interrupted::ClientGone) => return Err(ClientGone),
+                Err(Interrupted::TimeIsUp | Interrupted::ClientGone) => return None,
             }
         }
     }

@@ -99,7 +99,9 @@ impl Sale {
         // The object may do it even if its response does not arrive.
         self.is_reserved = true;
         let reserve = self.reservation(config);
-        let response = self.told(exchange, &reserve, waiting, deadline()).await?;
+        let response = self
+            .require(exchange, &reserve, waiting, deadline())
+            .await?;
         if let Some(exhausted) = exhausted_in(&response) {
             self.is_reserved = false;
             return Err(EarlyEnd::Rejected(exhausted.error(js::now_ms())));
@@ -170,10 +172,10 @@ impl Sale {
             return Ok(());
         }
         let deadline_ms = deadline();
-        self.told(exchange, &close, waiting, deadline_ms).await?;
+        self.require(exchange, &close, waiting, deadline_ms).await?;
         // What is reserved already stays so.
         let reservation = self.reservation(config);
-        let told = self.told(exchange, &reservation, waiting, deadline_ms);
+        let told = self.require(exchange, &reservation, waiting, deadline_ms);
         let exhausted = exhausted_in(&told.await?).filter(Exhausted::is_spent);
         self.sold.borrow_mut().pop();
         match exhausted {
@@ -197,7 +199,7 @@ impl Sale {
                 id: &self.id,
                 spent: spent.map(|spent| (model.as_str(), spent)),
             };
-            closes.insert(0, close.encode());
+            closes.push(close.encode());
         }
         for close in closes {
             for attempt in 1..=2 {
@@ -214,7 +216,7 @@ impl Sale {
     }
 
     /// Sends an [`Entry`] on which the answer depends.
-    async fn told(
+    async fn require(
         &self,
         exchange: &Exchange,
         entry: &str,

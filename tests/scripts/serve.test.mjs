@@ -1,10 +1,10 @@
 /** `npm run serve`: the release build on one's own server, configured by its environment. */
 import assert from "node:assert/strict";
-import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync } from "node:fs";
-import { tmpdir } from "node:os";
+import { existsSync, readdirSync, readFileSync, statSync } from "node:fs";
 import { join } from "node:path";
-import { after, test } from "node:test";
+import { test } from "node:test";
 import { fileURLToPath } from "node:url";
+import { makeTemporary } from "../../scripts/lib/temporary.mjs";
 import { freePort, startScript } from "../support/script.mjs";
 import { KEY, serve as serveFor, TOKEN, usualEnv } from "../support/serve.mjs";
 import { answer, delta, done, finish, startUpstream } from "../support/upstream.mjs";
@@ -107,8 +107,7 @@ test("a second signal ends open answers", async () => {
 });
 
 test("no secret is in a file or in a process's arguments", async () => {
-  const folder = mkdtempSync(join(tmpdir(), "serve-"));
-  after(() => rmSync(folder, { recursive: true }));
+  const folder = makeTemporary("serve-");
   const data = join(folder, "data");
   await serve({ TMPDIR: folder, DATA_DIR: data });
   assert.ok(existsSync(data));

@@ -1,17 +1,8 @@
 /** A checkout of our own, in which a test may set what a person sets in theirs. */
-import {
-  cpSync,
-  mkdtempSync,
-  readdirSync,
-  readFileSync,
-  rmSync,
-  symlinkSync,
-  writeFileSync,
-} from "node:fs";
-import { tmpdir } from "node:os";
+import { cpSync, readdirSync, readFileSync, symlinkSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { after } from "node:test";
 import { fileURLToPath } from "node:url";
+import { makeTemporary } from "../../scripts/lib/temporary.mjs";
 
 const ROOT = fileURLToPath(new URL("../../", import.meta.url));
 
@@ -20,15 +11,14 @@ const COPIED = ["public", "scripts", "src", "wrangler.toml"];
 const LEFT_OUT = [".dev.vars", ".git", ".wrangler", "tests"];
 
 /**
- * Makes one, which goes with the test or the file that made it. The build and the node modules are the real ones.
+ * Makes one, which goes when the process ends: until then, what was started in it may write to it. The build and the node modules are the real ones.
  *
  * @param {{ devVars?: Record<string, string>, wranglerToml?: (text: string) => string }} [options] `.dev.vars`, and what
  *   to make of the shipped `wrangler.toml`
  * @returns {string} its folder
  */
 export function checkout({ devVars, wranglerToml } = {}) {
-  const folder = mkdtempSync(join(tmpdir(), "checkout-"));
-  after(() => rmSync(folder, { recursive: true, force: true }));
+  const folder = makeTemporary("checkout-");
   for (const name of readdirSync(ROOT).filter((name) => !LEFT_OUT.includes(name))) {
     if (COPIED.includes(name)) cpSync(join(ROOT, name), join(folder, name), { recursive: true });
     else symlinkSync(join(ROOT, name), join(folder, name));

@@ -1,13 +1,13 @@
 /** A script of ours as a person or a service runs it: a process with an environment, its lines and its end. */
 import { spawn } from "node:child_process";
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { readFileSync, writeFileSync } from "node:fs";
 import { createServer } from "node:net";
-import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { createInterface } from "node:readline";
 import { after } from "node:test";
 import { fileURLToPath } from "node:url";
 import { modernNode } from "../../scripts/lib/node-modules.mjs";
+import { makeTemporary } from "../../scripts/lib/temporary.mjs";
 import { within } from "./within.mjs";
 
 const ROOT = fileURLToPath(new URL("../../", import.meta.url));
@@ -97,8 +97,7 @@ export function startScript(name, { args = [], env = {}, folder = ROOT, ...how }
  * @returns {{ env: Record<string, string>, calls: () => string[] }} And the arguments of each call so far.
  */
 export function fakeWrangler(answers) {
-  const folder = mkdtempSync(join(tmpdir(), "wrangler-"));
-  after(() => rmSync(folder, { recursive: true }));
+  const folder = makeTemporary("wrangler-");
   const path = join(folder, "calls");
   writeFileSync(path, "");
   const env = {

@@ -245,22 +245,6 @@ for (const [how, begin] of Object.entries(LEAVES)) {
     const { total } = await usageOnce(me, isOver, JANUARY);
     assert.equal(total.answers, 0);
   });
-
-  test(`${how}: an answer in one piece that is there counts as told, though its connection is open`, async () => {
-    const app = await launch({ FALLBACK_MODELS: "" }, { front: CLOCK });
-    const me = new Person(app);
-    const leave = begin(app, me);
-    const call = await upstream.nextCall();
-    const whole = {
-      choices: [{ message: { content: "Hi" }, finish_reason: "stop" }],
-      usage: tokens(10, 4),
-    };
-    call.open(200, { "content-type": "application/json" }).write(JSON.stringify(whole));
-    await pass(app, 0, { waiting: 0 });
-    await (await leave())?.text?.();
-    const { total } = await usageOnce(me, ({ total }) => total.answers > 0, JANUARY);
-    assert.deepEqual([total.answers, total.input_tokens, total.output_tokens], [1, 10, 4]);
-  });
 }
 
 for (const [how, begin] of Object.entries(LEAVES)) {
@@ -280,6 +264,63 @@ for (const [how, begin] of Object.entries(LEAVES)) {
     assert.equal(upstream.calls.length, 1);
   });
 }
+
+const WHOLE = JSON.stringify({
+  choices: [{ message: { content: "Hi" }, finish_reason: "stop" }],
+  usage: tokens(10, 4),
+});
+
+for (const text of [WHOLE, `\ufeff${WHOLE}`, `${WHOLE}\n\ndata: [DONE]\n\n`]) {
+  const what = JSON.stringify(text.replace(WHOLE, "…"));
+  test(`a whole answer that is left while its connection is open counts as told: ${what}`, async () => {
+    const app = await launch({ FALLBACK_MODELS: "" }, { front: CLOCK });
+    const leave = LEAVES["its client leaves"](app);
+    const call = await upstream.nextCall();
+    call.open(200, { "content-type": "application/json" }).write(text);
+    await pass(app, 0);
+    await leave();
+    const { total } = await usageOnce(new Person(app), ({ total }) => total.answers > 0, JANUARY);
+    assert.deepEqual([total.answers, total.input_tokens, total.output_tokens], [1, 10, 4]);
+  });
+}
+
+test("what a model has told before its client leaves counts, though another could still be asked", async () => {
+  const app = await launch({}, { front: CLOCK });
+  const leave = LEAVES["its client leaves"](app);
+  const call = await upstream.nextCall();
+  call.write(usage(5000, 40));
+  await pass(app, 0);
+  await leave();
+  const { total } = await usageOnce(new Person(app), ({ total }) => total.answers > 0, JANUARY);
+  assert.deepEqual([total.input_tokens, total.output_tokens], [5000, call.body.max_tokens]);
+});
+
+test("a document of several lines is not read as its first, and the next model is asked", async () => {
+  const me = await start();
+  const lines = (call) => {
+    const headers = { "content-type": "application/json" };
+    const line = { choices: [{ message: { content: "a" } }] };
+    call.open(200, headers).end(`${JSON.stringify(line)}\n`, `${JSON.stringify(line)}\n`);
+  };
+  upstream.script(lines, (call) => call.end(delta("Hi"), finish("stop"), usage(10, 4), done));
+  const reply = await me.ask(BODIES.stateless());
+  assert.match(await reply.text(), /"content":"Hi"/);
+});
+
+test("kept: whoever waits for an answer whose model uses up the budget and fails is told so", async () => {
+  const app = await launch({ DAILY_TOKENS: "100", FALLBACK_MODELS: "" });
+  const me = new Person(app);
+  const id = askKept(me);
+  const call = await upstream.nextCall();
+  const waiting = me.answer(id);
+  await app.log("request_received", ({ path }) => path === `/answers/${id}`);
+  // The object takes its requests in turn.
+  await usageOf(me);
+  SOLD_FOR_NOTHING["an answer in one piece that fails"](call);
+  const reply = await waiting;
+  assert.equal(reply.status, 429);
+  assert.equal((await reply.error()).code, "budget_exhausted");
+});
 
 /** In front of the worker's own objects: has another answer to entries of a kind. */
 const answering = (kind, answer) => `
