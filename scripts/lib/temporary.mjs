@@ -20,5 +20,6 @@ export function makeTemporary(prefix) {
 /** @param {string} folder */
 export function removeTemporary(folder) {
   folders.delete(folder);
-  rmSync(folder, { recursive: true, force: true });
+  // Something may just be writing its last file there.
+  rmSync(folder, { recursive: true, force: true, maxRetries: 5 });
 }

@@ -129,6 +129,9 @@ async fn ask(
                     log_fallback(exchange, &request.model, None, &failure);
                     return Err(end);
                 }
+                if waiting.is_client_gone() {
+                    return Err(EarlyEnd::ClientGone);
+                }
                 (failure, dialect)
             }
         };

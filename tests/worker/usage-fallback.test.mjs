@@ -284,6 +284,43 @@ for (const text of [WHOLE, `\ufeff${WHOLE}`, `${WHOLE}\n\ndata: [DONE]\n\n`]) {
   });
 }
 
+test("a client that left while a refusal was on its way is logged as gone, and no other model is asked", async () => {
+  const app = await launch({ MAX_RETRIES: "2", DAILY_TOKENS: "100000" }, { front: CLOCK });
+  const client = app.send({ "x-correlation-id": "gone" });
+  client.end(JSON.stringify(BODIES.stateless()));
+  const call = await upstream.nextCall();
+  call.open(200, { "content-type": "application/json" }).write('{"error":{"code":"server_error"}}');
+  await pass(app, 0);
+  client.socket.resetAndDestroy();
+  const { record } = await app.log("response_complete", "gone");
+  assert.deepEqual([record.end_reason, record.retries], ["client_gone", 0]);
+  const events = app.logsOf("gone").map(({ record }) => record.event);
+  assert.deepEqual(events, ["request_received", "response_complete"]);
+  const isOver = ({ budget }) => budget.daily_tokens.reserved === 0;
+  const { total } = await usageOnce(new Person(app), isOver, JANUARY);
+  assert.deepEqual([total.answers, upstream.calls.length], [0, 1]);
+});
+
+test("kept: what comes of an answer that was stopped before it began is logged as little as it is kept", async () => {
+  const app = await launch({}, { front: CLOCK });
+  const me = new Person(app);
+  const id = askKept(me);
+  const call = await upstream.nextCall();
+  call.write(usage(5000, 40));
+  await pass(app, 0);
+  await (await me.stop(id)).text();
+  const { record } = await app.log("answer_complete", ({ answer_id }) => answer_id === id);
+  assert.deepEqual(
+    [record.end_reason, record.usage, record.chunk_count],
+    ["stopped", undefined, 0],
+  );
+  const { total } = await usageOnce(me, ({ total }) => total.answers > 0, JANUARY);
+  assert.deepEqual(
+    [total.input_tokens, total.output_tokens],
+    [sentTokens(call), call.body.max_tokens],
+  );
+});
+
 test("what a model has told before its client leaves counts, though another could still be asked", async () => {
   const app = await launch({}, { front: CLOCK });
   const leave = LEAVES["its client leaves"](app);

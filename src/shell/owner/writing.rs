@@ -213,12 +213,15 @@ fn lose(answer: &Answer, object: &Object, exchange: &Exchange, end: &EarlyEnd) {
 impl Writer<'_> {
     /// Writes the answer to its end. Gives upstream's body when only its end may still come.
     async fn pump(&mut self, upstream: Upstream, waiting: &mut Waiting) -> Option<Source> {
+        // It was stopped, and that is stored. What has come since is neither kept nor counted.
+        if self.answer.state().is_some() {
+            return None;
+        }
         let mut source = upstream.source;
         self.relay.read_with(upstream.events);
         match upstream.opening {
             Opening::Stream(bytes) => self.relay.handle(Input::Chunk(&bytes), js::now_ms()),
             Opening::Whole(answer) => self.relay.answer_whole(&answer, js::now_ms()),
-            // It was stopped, and that is stored.
             Opening::Left => return None,
         }
         self.answer.begin_streaming();
