@@ -27,7 +27,9 @@ export const REBOUND = "rebound.test";
 const names = `--host-resolver-rules=MAP ${REBOUND} 127.0.0.1`;
 const features = `--disable-features=${`${PLAYWRIGHT_DISABLES} ${MENUS}`.replaceAll(" ", ",")}`;
 const args = [...ARGS.split(" "), features, names, ...root];
-const launch = (...more) => chromium.launch({ executablePath, args: [...args, ...more] });
+/** Without a locale, as under some services, it cannot name a file after more than ASCII. */
+const env = { ...process.env, LC_ALL: "C.UTF-8" };
+const launch = (...more) => chromium.launch({ executablePath, args: [...args, ...more], env });
 const browser = await launch();
 after(() => browser.close());
 
