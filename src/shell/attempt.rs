@@ -197,12 +197,10 @@ impl Attempt<'_> {
                     // Otherwise the end of the request closes it.
                     endpoint::abandon(&called).unwrap_or_default();
                 }
+                let cause = "no headers within TIMEOUT_SECONDS";
                 Err(match interrupted {
                     Interrupted::ClientGone => Missed::ClientGone,
-                    _ => Missed::failed(
-                        ErrorCode::UpstreamTimeout,
-                        "no headers within TIMEOUT_SECONDS",
-                    ),
+                    _ => Missed::failed(ErrorCode::UpstreamTimeout, cause),
                 })
             }
         }
