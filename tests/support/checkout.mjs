@@ -11,7 +11,8 @@ const COPIED = ["public", "scripts", "src", "wrangler.toml"];
 const LEFT_OUT = [".dev.vars", ".git", ".wrangler", "tests"];
 
 /**
- * Makes one, which goes when the process ends: until then, what was started in it may write to it. The build and the node modules are the real ones.
+ * Makes one, which goes when the process ends: until then, what was started in it may write to it. The build and the node
+ * modules are the real ones.
  *
  * @param {{ devVars?: Record<string, string>, wranglerToml?: (text: string) => string }} [options] `.dev.vars`, and what
  *   to make of the shipped `wrangler.toml`
