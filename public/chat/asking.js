@@ -159,6 +159,7 @@ export class Asking {
   }
 
   async #ended(exchange) {
+    this.#conversation.changes += 1;
     const { state, problem, sent, isStopping } = exchange;
     // Whoever deletes a conversation on another device stops its answer, too. What is asked in it then follows nothing.
     const mayBeGone =

@@ -40,6 +40,11 @@ export class Conversation {
   #keeper;
   #observer;
   #isClosed = false;
+  /** Counts what this page has learned by itself: what it asked its keeper for before is older. */
+  changes = 0;
+  /** Counts what it has asked its keeper for, and which of it was taken in last. */
+  #loads = 0;
+  #newest = 0;
   /** @type {Set<Exchange>} */
   #edited = new Set();
   /** Ids of answers that are asked for no more. @type {Set<string>} */
@@ -93,13 +98,18 @@ export class Conversation {
   /** Takes in what its keeper knows. @throws {import("./api.js").ChatError} */
   async load() {
     const keeper = await this.#keeper();
+    const { changes } = this;
+    const load = ++this.#loads;
     const kept = await keeper.open(this.id).catch((error) => {
-      if (!this.#isComing(error)) throw error;
+      if (changes === this.changes && !this.#isComing(error)) throw error;
       return { turns: [] };
     });
+    if (changes !== this.changes) return this.load();
     // What this page knows is newer than a copy.
-    const isOlder = kept.isCopy && this.exchanges.length > 0;
-    if (!this.#isClosed && !isOlder) this.#merge(kept);
+    const isOlder = kept.isCopy ? this.exchanges.length > 0 : load < this.#newest;
+    if (this.#isClosed || isOlder) return;
+    if (!kept.isCopy) this.#newest = load;
+    this.#merge(kept);
   }
 
   /** Asks a question. While an answer is running, it waits for its turn. */

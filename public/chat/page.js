@@ -307,6 +307,7 @@ export class Page extends EventTarget {
     const conversation = this.#conversations.get(id);
     if (!conversation || !title) return;
     conversation.title = title;
+    conversation.changes += 1;
     if (conversation === this.#shown) this.#router.title(title);
   }
 

@@ -167,18 +167,20 @@ async function publish({ files, named, reachable }) {
     writeFileSync(path, contents);
   }
   for (const page of pages()) {
-    const html = await filledIn(readFileSync(join(SOURCE, page), "utf8"));
+    const source = readFileSync(join(SOURCE, page), "utf8");
+    // The indentation of our own lines is nobody's text; the code of an example, which keeps its own, comes later.
+    const html = await filledIn(source.replaceAll(/^ +/gm, ""));
     const sources = namedIn(html);
     const entries = sources.map(named);
     // Without these lines, a browser would learn of them only from the modules that import them.
     const preloads = reachable(sources, ["import-statement"])
       .filter((path) => !entries.includes(path))
-      .map((path) => `    <link rel="modulepreload" href="/${path}">\n`);
+      .map((path) => `<link rel="modulepreload" href="/${path}">\n`);
     writeFileSync(
       join(PUBLIC, page),
       html
         .replace(NAMED, (_, source) => `/${named(source)}`)
-        .replace(/^ *<\/head>/m, (end) => preloads.join("") + end),
+        .replace("</head>", (end) => preloads.join("") + end),
     );
   }
 }

@@ -188,6 +188,27 @@ test("what is known of a conversation is completed, and puts it in its place", a
   assert.equal(idsOf(listing), "cb");
 });
 
+test("a list that was read before something changed here is read again", async () => {
+  const keeper = new Pages();
+  const old = { conversations: [at("b", 20), at("a", 10, { title: "A" })], next: null };
+  keeper.pages.first = old;
+  const listing = new Listing(keeper);
+  await listing.more();
+  for (const change of [
+    () => listing.remove("b"),
+    () => listing.update(at("a", 10, { title: "Ay" })),
+    () => listing.update(at("c", 40)),
+  ]) {
+    keeper.pages.first = old;
+    const reading = listing.refresh();
+    change();
+    keeper.pages.first = { conversations: listing.summaries, next: null };
+    const known = structuredClone(listing.summaries);
+    await reading;
+    assert.deepEqual(listing.summaries, known);
+  }
+});
+
 test("a search takes in changes of what it found, and nothing else", async () => {
   const keeper = new Pages();
   keeper.pages.first = { conversations: [at("b", 20)], next: null };

@@ -15,6 +15,8 @@ export class Listing {
   query;
   #keeper;
   #signal;
+  /** Counts what the page has told: what the keeper was asked before is older. */
+  #changes = 0;
   /** @type {string | undefined} */
   #next;
   /** @type {Promise<void> | undefined} */
@@ -52,6 +54,7 @@ export class Listing {
 
   /** Takes in what is new about one conversation. @param {Partial<Summary>} summary */
   update(summary) {
+    this.#changes += 1;
     const old = this.summaries.find(({ id }) => id === summary.id);
     // A search does not find more by itself.
     if (!old && this.query !== "") return;
@@ -61,6 +64,7 @@ export class Listing {
 
   /** @param {string} id */
   remove(id) {
+    this.#changes += 1;
     this.summaries = this.summaries.filter((each) => each.id !== id);
   }
 
@@ -75,7 +79,9 @@ export class Listing {
 
   async #page(before) {
     const q = this.query || undefined;
+    const changes = this.#changes;
     const page = await this.#keeper.list({ q, before, signal: this.#signal });
+    if (changes !== this.#changes) return this.#page(before);
     this.isCopy = page.isCopy ?? false;
     if (q || before) return page;
     const listed = new Set(page.conversations.map(({ id }) => id));
