@@ -2,6 +2,7 @@ import { ChatError } from "./api.js";
 import { endExchange, problemOf } from "./exchange.js";
 import { isPassing, LOST, pause, pauseMs, retryWhilePassing } from "./patience.js";
 import { Reader } from "./reader.js";
+import { carryOut } from "./stops.js";
 import { loadSettings } from "./store.js";
 import { hasUnknownTurn, isOpen, turnBehind, turnsOf } from "./turns.js";
 
@@ -104,9 +105,10 @@ export class Asking {
     this.#unask(exchange);
     this.#conversation.save();
     this.#observer.onState(exchange);
-    const stop = async () => (await this.#keeper()).stop(exchange.answerId);
+    const { answerId } = exchange;
+    const stop = async () => (await this.#keeper()).stop(answerId);
     try {
-      await retryWhilePassing(stop, this.#reader.signal(exchange));
+      await carryOut(answerId, stop, this.#reader.signal(exchange));
     } catch (error) {
       // Without the access token, it runs on.
       if (error.status === 401) {

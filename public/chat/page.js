@@ -10,6 +10,7 @@ import { Lookout } from "./lookout.js";
 import { Notices } from "./notices.js";
 import { isId, Router } from "./router.js";
 import { seenSince } from "./seen.js";
+import { resumeStops } from "./stops.js";
 import { save } from "./store.js";
 import { Transcript } from "./transcript.js";
 import { versionsOf } from "./turns.js";
@@ -77,6 +78,7 @@ export class Page extends EventTarget {
   start() {
     this.#chooseKeeper();
     this.#show(this.openId);
+    resumeStops(() => this.keeper);
   }
 
   /** The id of the conversation that is shown; none: a new one. @returns {string | undefined} */
