@@ -119,28 +119,13 @@ export function pageWeight(page) {
 
 /** @returns {Promise<Bundles>} */
 async function bundle() {
-  const sources = pages().flatMap((page) => namedIn(readFileSync(join(SOURCE, page), "utf8")));
-  const { outputFiles, metafile } = await esbuild({
-    ...BROWSER,
-    entryPoints: [...new Set(sources)],
-    metafile: true,
-    format: "esm",
-    // What is imported only when it is needed is a file of its own.
-    splitting: true,
-    entryNames: "assets/[dir]-[hash]",
-    chunkNames: "assets/[name]-[hash]",
-    assetNames: "assets/[name]-[hash]",
-    publicPath: "/",
-    // Licences of bundled libraries: a page that imports one gets its address.
-    loader: { ".woff2": "file" },
-    legalComments: "linked",
-    plugins: [oneFontFormat, oneModuleFormat],
-    outbase: SOURCE,
-    outdir: PUBLIC,
-  });
+  const bundles = await Promise.all(pages().map(bundlePage));
+  const files = bundles.flatMap(({ outputFiles }) => outputFiles);
   const published = (path) => relative(PUBLIC, resolve(SOURCE, path));
   const outputs = new Map(
-    Object.entries(metafile.outputs).map(([path, output]) => [published(path), output]),
+    bundles.flatMap(({ metafile }) =>
+      Object.entries(metafile.outputs).map(([path, output]) => [published(path), output]),
+    ),
   );
   const names = new Map(
     Array.from(outputs, ([path, { entryPoint }]) => [entryPoint, path]).filter(([entry]) => entry),
@@ -156,7 +141,29 @@ async function bundle() {
     }
     return [...found];
   };
-  return { files: outputFiles, named: (source) => names.get(source), reachable };
+  return { files, named: (source) => names.get(source), reachable };
+}
+
+/** Each page has its own files: what two pages shared would be one more file for each of them. */
+function bundlePage(page) {
+  return esbuild({
+    ...BROWSER,
+    entryPoints: namedIn(readFileSync(join(SOURCE, page), "utf8")),
+    metafile: true,
+    format: "esm",
+    // What is imported only when it is needed is a file of its own.
+    splitting: true,
+    entryNames: "assets/[dir]-[hash]",
+    chunkNames: "assets/[name]-[hash]",
+    assetNames: "assets/[name]-[hash]",
+    publicPath: "/",
+    // Licences of bundled libraries: a page that imports one gets its address.
+    loader: { ".woff2": "file" },
+    legalComments: "linked",
+    plugins: [oneFontFormat, oneModuleFormat],
+    outbase: SOURCE,
+    outdir: PUBLIC,
+  });
 }
 
 /** @param {Bundles} bundles */
