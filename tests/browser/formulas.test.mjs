@@ -318,20 +318,38 @@ test("formulas that grow letter by letter look the same as in one piece", async 
   assert.equal(await html(exchange.answer), whole);
 });
 
-test("many formulas take their turns", async (t) => {
+test("a formula that turns out to be code is shown as code", async (t) => {
   const { page } = await visit(t, app.url);
-  await shown(page, "\\(x\\)");
-  await page.evaluate(() => {
-    window.mostAtOnce = 0;
-    const count = (nodes) =>
-      nodes.reduce((sum, each) => sum + (each.querySelectorAll?.(".katex").length ?? 0), 0);
-    new MutationObserver((records) => {
-      const drawn = records.flatMap(({ addedNodes }) => Array.from(addedNodes));
-      window.mostAtOnce = Math.max(window.mostAtOnce, count(drawn));
-    }).observe(document.body, { childList: true, subtree: true });
-  });
-  const text = Array.from({ length: 100 }, (_, n) => `\\(x_{${n}}\\)`).join(" ");
-  await shown(page, text, 100);
-  const most = await page.evaluate(() => window.mostAtOnce);
-  assert.ok(most > 0 && most <= 10, `${most} at once`);
+  await say(page, "Please calculate in code");
+  const call = await upstream.nextCall();
+  const { answer } = exchangeOn(page);
+  call.write(delta("This is `\\(x\\)"));
+  await answer.locator(".katex").waitFor();
+  call.end(delta("`, as it is written"), finish("stop"), done);
+  await exchangeOn(page).is("done");
+  await answer.getByText("as it is written").waitFor();
+  assert.equal(await answer.locator("code:not(.formula)").textContent(), "\\(x\\)");
+  assert.equal(await answer.locator(".katex").count(), 0);
 });
+
+for (const [kind, text, least] of [
+  ["different", Array.from({ length: 100 }, (_, n) => `\\(x_{${n}}\\)`).join(" "), 1],
+  ["equal", "\\(x\\) ".repeat(100), 2],
+]) {
+  test(`many ${kind} formulas take their turns`, async (t) => {
+    const { page } = await visit(t, app.url);
+    await shown(page, "\\(x\\)");
+    await page.evaluate(() => {
+      window.mostAtOnce = 0;
+      const count = (nodes) =>
+        nodes.reduce((sum, each) => sum + (each.querySelectorAll?.(".katex").length ?? 0), 0);
+      new MutationObserver((records) => {
+        const drawn = records.flatMap(({ addedNodes }) => Array.from(addedNodes));
+        window.mostAtOnce = Math.max(window.mostAtOnce, count(drawn));
+      }).observe(document.body, { childList: true, subtree: true });
+    });
+    await shown(page, text, 100);
+    const most = await page.evaluate(() => window.mostAtOnce);
+    assert.ok(most >= least && most <= 10, `${most} at once`);
+  });
+}

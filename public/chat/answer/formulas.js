@@ -1,16 +1,22 @@
 import { ownFrame } from "../animation-frames.js";
 
 /**
- * Shows formulas. What draws them is loaded with the first one. They take their turns, one in an animation frame, so that
- * many of them at once do not hold up the page: a slow phone needs a frame to lay one out. Until then, and for ever if
- * they are wrong, their source is shown.
+ * Shows formulas. What draws them is loaded with the first one. They take their turns, so that many of them at once do
+ * not hold up the page: a slow phone needs an animation frame to lay one out. Until then, and for ever if they are wrong,
+ * their source is shown.
  */
 
-/** Most formulas that are kept. A growing paragraph is rendered again and again, with the same formulas in it. */
+/** Most formulas that are kept, for others with the same source. */
 const KEPT = 200;
+
+/** In one animation frame, no further formula is shown from this many elements on. */
+const FRAME_FULL = 60;
 
 /** @type {Map<string, HTMLElement | undefined>} nothing for one that is wrong */
 const drawn = new Map();
+
+/** What the formulas on the page were made of. @type {WeakMap<Node, string>} */
+const sources = new WeakMap();
 
 /** @type {Set<HTMLElement>} */
 const waiting = new Set();
@@ -18,21 +24,19 @@ const waiting = new Set();
 let isDrawing = false;
 
 /**
- * Replaces a formula's source by the formula, now or soon.
+ * Replaces a formula's source by the formula, soon.
  *
  * @param {HTMLElement} code
  */
 export function showFormula(code) {
-  if (drawn.has(code.textContent)) replace(code);
-  else {
-    waiting.add(code);
-    if (!isDrawing) drawWaiting();
-  }
+  waiting.add(code);
+  if (!isDrawing) drawWaiting();
 }
 
-function replace(code) {
-  const formula = drawn.get(code.textContent);
-  if (formula) code.replaceWith(formula.cloneNode(true));
+/** Whether a node shows the formula whose source another one is. @param {Node} node @param {Node} code */
+export function isFormulaOf(node, code) {
+  const source = sources.get(node);
+  return source !== undefined && source === code.textContent && code.matches?.("code.formula");
 }
 
 async function drawWaiting() {
@@ -44,7 +48,7 @@ async function drawWaiting() {
       if (code.isConnected) {
         await draw(code.textContent, drawFormula);
         await ownFrame();
-        replace(code);
+        replaceSome(code);
       }
       waiting.delete(code);
     }
@@ -52,6 +56,20 @@ async function drawWaiting() {
     // Without a connection, formulas stay as they are until the next one is shown.
   } finally {
     isDrawing = false;
+  }
+}
+
+/** Shows a formula, and others that are drawn already, as many as fit in a frame. */
+function replaceSome(first) {
+  let size = 0;
+  for (const code of [first, ...waiting]) {
+    if (size >= FRAME_FULL) break;
+    const formula = code.isConnected && drawn.get(code.textContent)?.cloneNode(true);
+    if (!formula) continue;
+    size += formula.querySelectorAll("*").length;
+    sources.set(formula, code.textContent);
+    code.replaceWith(formula);
+    waiting.delete(code);
   }
 }
 

@@ -1,4 +1,5 @@
 import { CodeBlock } from "./code-block.js";
+import { isFormulaOf } from "./formulas.js";
 
 /**
  * Gives an element the content of another one that goes on where it ends. What both have stays in place: it is not laid
@@ -21,7 +22,7 @@ export function grow(element, fresh, from = 0) {
 
 /** Makes a node go on as another one, if it can. */
 function goesOn(current, node) {
-  if (current.isEqualNode(node)) return true;
+  if (isFormulaOf(current, node) || current.isEqualNode(node)) return true;
   if (current.nodeName !== node.nodeName) return false;
   if (current.nodeType === Node.TEXT_NODE) return textGoesOn(current, node.data);
   if (current.matches(".code")) return CodeBlock.goesOn(current, node);
