@@ -107,6 +107,7 @@ function work(events) {
 /** Records, in the page, how long frames take, how many nodes each of them adds, and for how many kinds of things. */
 function watch() {
   window.work = { frames: [], mostNodes: 0, mostKinds: 0, codeNodes: 0 };
+  const exchanges = document.querySelector("#exchanges");
   const kinds = new Set();
   const kindOf = ({ target, addedNodes, removedNodes }) => {
     if (removedNodes[0]?.matches?.("code.formula")) return "a formula";
@@ -121,7 +122,7 @@ function watch() {
       nodes += size(node);
       if (node.matches?.(".code")) window.work.codeNodes += 1;
     }
-  }).observe(document.querySelector("#exchanges"), { childList: true, subtree: true });
+  }).observe(exchanges, { childList: true, subtree: true });
   let last = performance.now();
   const next = (now) => {
     window.work.frames.push(now - last);
@@ -130,9 +131,9 @@ function watch() {
     nodes = 0;
     kinds.clear();
     last = now;
-    const [answer] = document.querySelectorAll('[data-state="done"]');
-    const code = answer?.querySelectorAll(".code")[2];
-    if (code?.querySelectorAll(".c-keyword").length > 40) console.log("drawn");
+    const answer = exchanges.lastElementChild;
+    const code = answer?.dataset.state === "done" && answer.querySelectorAll(".code")[2];
+    if (code && code.querySelectorAll(".c-keyword").length > 40) console.log("drawn");
     else requestAnimationFrame(next);
   };
   requestAnimationFrame(next);
