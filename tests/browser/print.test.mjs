@@ -90,3 +90,22 @@ test("the dark theme is printed dark on white", async (t) => {
     .evaluate((node) => getComputedStyle(node).color);
   assert.equal(colour, "rgb(31, 30, 28)");
 });
+
+test("a version that is printed as soon as it is shown has its formulas", async (t) => {
+  const { page } = await visit(t, app.url);
+  const text = Array.from({ length: 30 }, (_, n) => `\\(x_{${n}}\\)`).join(" ");
+  await say(page, "Please calculate");
+  (await upstream.nextCall()).end(...answer(text));
+  await exchangeOn(page).answer.locator(".katex").nth(29).waitFor();
+  await exchangeOn(page).is("done");
+  await exchangeOn(page).again.click();
+  (await upstream.nextCall()).end(...answer("Nothing"));
+  await exchangeOn(page).is("done");
+  const previous = page.getByRole("button", { name: "Previous version of the answer" });
+  const drawn = await previous.evaluate((button) => {
+    button.click();
+    dispatchEvent(new Event("beforeprint"));
+    return document.querySelectorAll(".katex").length;
+  });
+  assert.equal(drawn, 30);
+});

@@ -45,8 +45,7 @@ async function drawWaiting() {
     const { drawFormula } = await import("./formula.js");
     for (const code of waiting) {
       // A paragraph that grows has been rendered again since.
-      if (code.isConnected) {
-        await draw(code.textContent, drawFormula);
+      if (code.isConnected && (await draw(code.textContent, drawFormula))) {
         await ownFrame();
         replaceSome(code);
       }
@@ -64,17 +63,28 @@ function replaceSome(first) {
   let size = 0;
   for (const code of [first, ...waiting]) {
     if (size >= FRAME_FULL) break;
-    const formula = code.isConnected && drawn.get(code.textContent)?.cloneNode(true);
-    if (!formula) continue;
-    size += formula.querySelectorAll("*").length;
-    sources.set(formula, code.textContent);
-    code.replaceWith(formula);
-    waiting.delete(code);
+    size += replace(code);
   }
 }
 
+/** Shows those that are drawn already, however many: nothing is coming that they would hold up. */
+export function showDrawn() {
+  for (const code of waiting) replace(code);
+}
+
+/** @returns {number} of how many elements the formula is; none: it is not drawn */
+function replace(code) {
+  const formula = code.isConnected && drawn.get(code.textContent)?.cloneNode(true);
+  if (!formula) return 0;
+  sources.set(formula, code.textContent);
+  code.replaceWith(formula);
+  waiting.delete(code);
+  return formula.querySelectorAll("*").length;
+}
+
+/** @returns {Promise<HTMLElement | undefined>} nothing for a wrong one */
 async function draw(source, drawFormula) {
-  if (drawn.has(source)) return;
-  drawn.set(source, await drawFormula(source));
+  if (!drawn.has(source)) drawn.set(source, await drawFormula(source));
   if (drawn.size > KEPT) drawn.delete(drawn.keys().next().value);
+  return drawn.get(source);
 }

@@ -1,5 +1,6 @@
 import { CodeBlock } from "./code-block.js";
 import { Fence } from "./fence.js";
+import { showDrawn } from "./formulas.js";
 import { grow } from "./grow.js";
 import { blockLengths, renderMarkdown } from "./markdown.js";
 
@@ -77,7 +78,9 @@ export class GrowingText {
    */
   draw(isWhole) {
     try {
-      return this.#draw(isWhole);
+      const isAll = this.#draw(isWhole);
+      if (isWhole) showDrawn();
+      return isAll;
     } catch (error) {
       // Deeply nested text can overflow the renderer's stack.
       if (this.#isPlain) throw error;
