@@ -2,7 +2,7 @@ import { ChatError } from "./api.js";
 import { endExchange, problemOf } from "./exchange.js";
 import { isPassing, LOST, pause, pauseMs, retryWhilePassing } from "./patience.js";
 import { Reader } from "./reader.js";
-import { carryOut } from "./stops.js";
+import { carryOut, forgetStop } from "./stops.js";
 import { loadSettings } from "./store.js";
 import { hasUnknownTurn, isOpen, turnBehind, turnsOf } from "./turns.js";
 
@@ -57,6 +57,7 @@ export class Asking {
   /** Sends a question that is new, waited or failed. @param {Exchange} exchange */
   send(exchange) {
     const { answerId, question: message, parent } = exchange;
+    forgetStop(answerId);
     exchange.state = "streaming";
     const { model, maxTokens } = exchange.sent ?? loadSettings();
     exchange.model ??= model ?? this.#observer.standardModel();
@@ -110,6 +111,8 @@ export class Asking {
     try {
       await carryOut(answerId, stop, this.#reader.signal(exchange));
     } catch (error) {
+      // By now it may be asked for again, under the same id or another one.
+      if (!exchange.isStopping) return;
       // Without the access token, it runs on.
       if (error.status === 401) {
         exchange.isStopping = false;
@@ -225,7 +228,8 @@ export class Asking {
     await this.#conversation.load().catch(() => {});
     if (exchange.parent?.state === "streaming") return;
     await new Promise((resolve) => setTimeout(resolve, RACE_MS));
-    if (exchange.state === "queued") this.send(exchange);
+    const isWanted = !this.#isClosed && this.#tree.exchanges.includes(exchange);
+    if (isWanted && exchange.state === "queued") this.send(exchange);
   }
 
   async #isGone() {

@@ -105,6 +105,7 @@ export class Page extends EventTarget {
   /** Shows what could not be shown without the access token, now that there is one. */
   signedIn() {
     if (!this.#isKeeperKnown) this.#chooseKeeper();
+    resumeStops(() => this.keeper);
     if (this.#shown === undefined && this.openId !== undefined) this.#show(this.openId);
   }
 

@@ -14,20 +14,34 @@ const STOPS = "stops";
  */
 export async function carryOut(answerId, stop, signal) {
   save(STOPS, [...others(answerId), answerId]);
-  try {
-    await retryWhilePassing(stop, signal);
-  } finally {
-    const left = others(answerId);
-    save(STOPS, left.length > 0 ? left : undefined);
-  }
+  await tryToStop(answerId, stop, signal);
 }
 
 /** Stops what an earlier page could not stop any more. @param {() => Promise<import("./keep/choose.js").Keeper>} keeper */
 export function resumeStops(keeper) {
   for (const answerId of others()) {
     const stop = async () => (await keeper()).stop(answerId);
-    carryOut(answerId, stop, new AbortController().signal).catch(() => {});
+    tryToStop(answerId, stop, new AbortController().signal).catch(() => {});
   }
+}
+
+/** Stops an answer no more, since it is asked for again. @param {string} answerId */
+export function forgetStop(answerId) {
+  const left = others(answerId);
+  save(STOPS, left.length > 0 ? left : undefined);
+}
+
+async function tryToStop(answerId, stop, signal) {
+  const act = async () => others().includes(answerId) && stop();
+  try {
+    await retryWhilePassing(act, signal);
+  } catch (error) {
+    // Once there is an access token, it is tried again.
+    if (error.status === 401) throw error;
+    forgetStop(answerId);
+    throw error;
+  }
+  forgetStop(answerId);
 }
 
 /** @param {string} [answerId] @returns {string[]} */

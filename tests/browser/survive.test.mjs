@@ -210,24 +210,6 @@ test("a stop that finds no connection is carried out when it is back", async (t)
   await exchangeOn(page).is("stopped");
 });
 
-test("a stop that finds no connection before its tab is closed is carried out by the next one", async (t) => {
-  const { page } = await visit(t, server.url, { expected });
-  const call = await begin(page, "Write in the night train", "It is late");
-  const address = page.url();
-  const context = page.context();
-  await context.setOffline(true);
-  await exchangeOn(page).status.filter({ hasText: "You are offline" }).waitFor();
-  await page.getByRole("button", { name: "Stop" }).click();
-  await page.close();
-  await context.setOffline(false);
-  const tab = await context.newPage();
-  await tab.goto(server.url);
-  assert.equal(await within(call.closed, "the end of upstream's connection"), "aborted");
-  await tab.goto(address);
-  await exchangeOn(tab).is("stopped");
-  assert.equal(await tab.evaluate(() => localStorage.getItem("stops")), null);
-});
-
 test("a wait for the first word that takes long says so", async (t) => {
   const { page } = await visit(t, server.url);
   await page.clock.install();

@@ -145,10 +145,12 @@ export class BrowserKeeper {
   }
 
   /** @param {import("./server.js").Ask} ask @param {{ signal: AbortSignal, onTrouble?: import("../patience.js").OnTrouble }} options */
-  async *ask(ask, { signal, onTrouble }) {
+  async *ask(ask, { signal, onTrouble, isUnwanted }) {
     const { answerId, conversationId } = ask;
     this.#places.set(answerId, conversationId);
     const stopped = await this.#presence.enter(answerId, signal);
+    // It may have been stopped before anybody could be told.
+    if (isUnwanted?.()) this.#presence.stop(answerId);
     if (stopped) {
       try {
         if (!(await this.#isAsked(ask))) return yield* this.#get(ask, stopped, onTrouble);

@@ -26,16 +26,14 @@ export class Removals {
     this.#handlers = handlers;
     addEventListener("pagehide", () => {
       if (this.#hidden.size === 0) return;
-      save(LEFT, Array.from(this.#hidden.keys()));
+      save(LEFT, [...new Set([...left(), ...this.#hidden.keys()])]);
       this.#toast.dismiss();
     });
   }
 
   /** Deletes what an earlier page was left with. */
   resume() {
-    const left = load(LEFT) ?? [];
-    save(LEFT, undefined);
-    for (const id of left) this.#finish(id);
+    for (const id of left()) this.#finish(id);
   }
 
   /** @param {string} id */
@@ -75,8 +73,14 @@ export class Removals {
       if (error.status !== 404) failure = error;
     }
     this.#hidden.delete(id);
-    if (this.#hidden.size === 0) save(LEFT, undefined);
+    const others = left().filter((each) => each !== id);
+    save(LEFT, others.length > 0 ? others : undefined);
     if (failure) this.#handlers.onFailure(failure);
     else this.#handlers.onRemoved(id);
   }
+}
+
+/** @returns {string[]} what this page or others were left with */
+function left() {
+  return load(LEFT) ?? [];
 }
