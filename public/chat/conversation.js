@@ -40,11 +40,8 @@ export class Conversation {
   #keeper;
   #observer;
   #isClosed = false;
-  /** Counts what this page has learned by itself: what it asked its keeper for before is older. */
+  /** Counts what was learned: what its keeper was asked for before is older. */
   changes = 0;
-  /** Counts what it has asked its keeper for, and which of it was taken in last. */
-  #loads = 0;
-  #newest = 0;
   /** @type {Set<Exchange>} */
   #edited = new Set();
   /** Ids of answers that are asked for no more. @type {Set<string>} */
@@ -99,16 +96,16 @@ export class Conversation {
   async load() {
     const keeper = await this.#keeper();
     const { changes } = this;
-    const load = ++this.#loads;
     const kept = await keeper.open(this.id).catch((error) => {
       if (changes === this.changes && !this.#isComing(error)) throw error;
       return { turns: [] };
     });
+    if (this.#isClosed) return;
     if (changes !== this.changes) return this.load();
     // What this page knows is newer than a copy.
-    const isOlder = kept.isCopy ? this.exchanges.length > 0 : load < this.#newest;
-    if (this.#isClosed || isOlder) return;
-    if (!kept.isCopy) this.#newest = load;
+    if (kept.isCopy && this.exchanges.length > 0) return;
+    this.changes += 1;
+    if (!kept.isCopy && kept.turns.length > 0) keeper.copy(kept);
     this.#merge(kept);
   }
 

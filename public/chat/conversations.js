@@ -29,7 +29,10 @@ export class Conversations {
 
   /** One that is shown no more goes on only as long as an answer is being read. @param {Conversation} conversation */
   leave(conversation) {
-    if (!conversation.isBusy) this.drop(conversation.id);
+    if (conversation.isBusy) return;
+    // What it has asked its keeper for may come yet.
+    conversation.close();
+    this.drop(conversation.id);
   }
 
   drop(id) {

@@ -268,6 +268,28 @@ test("a title that could not be changed is the old one again, and the page says 
   assert.deepEqual(await titlesOf(sidebar), ["Tell me about bridges"]);
 });
 
+test("a title that could not be given to what only a search has found leaves the list as it was", async (t) => {
+  const me = somebody(app, upstream);
+  const { page } = await visit(t, `${app.url}/health`, { ...me.signedIn, expected: failing });
+  await page.route(/\/conversations(\?|\/)/, (route) => {
+    const { search } = new URL(route.request().url());
+    if (route.request().method() === "PATCH") return route.abort();
+    const title = search.includes("q=") ? "Zebra" : "Recent";
+    return route.fulfill(listed({ [title]: "2026-01-01T00:00:00Z" }));
+  });
+  await page.goto(app.url);
+  const sidebar = sidebarOf(page);
+  await sidebar.link("Recent").waitFor();
+  await sidebar.search.fill("zebra");
+  await sidebar.choose("Zebra", "Rename");
+  await sidebar.element.getByRole("textbox", { name: "Title" }).fill("Stripes");
+  await page.keyboard.press("Enter");
+  await sidebar.toast.filter({ hasText: "The title could not be changed." }).waitFor();
+  await sidebar.search.fill("");
+  await sidebar.link("Recent").waitFor();
+  assert.deepEqual(await titlesOf(sidebar), ["Recent"]);
+});
+
 test("a deleted conversation is gone at once, and back after Undo", async (t) => {
   const me = somebody(app, upstream);
   const id = await me.keep("Tell me about bridges", { answer: "They carry loads" });

@@ -14,6 +14,7 @@ export class ModelPicker {
   #list = document.querySelector("#model-list");
   /** @type {Awaited<ReturnType<typeof loadModels>>} */
   #models;
+  #loads = 0;
   #api;
 
   /** @param {import("../api.js").Api} api */
@@ -49,7 +50,10 @@ export class ModelPicker {
 
   /** Loads the list again: which models there are may depend on the access token. */
   async load() {
-    this.#models = await loadModels(this.#api);
+    const load = ++this.#loads;
+    const models = await loadModels(this.#api);
+    if (load !== this.#loads) return;
+    this.#models = models;
     this.show();
   }
 

@@ -65,9 +65,7 @@ export class ServerKeeper {
   /** @returns {Promise<KeptConversation>} */
   async open(id, { signal } = {}) {
     try {
-      const conversation = await (await this.#api.request(pathOf(id), { signal })).json();
-      copies.keep(conversation);
-      return conversation;
+      return await (await this.#api.request(pathOf(id), { signal })).json();
     } catch (error) {
       // What was deleted on another device leaves nothing to read on this one.
       if (error.status === 404) await copies.remove(id);
@@ -91,6 +89,8 @@ export class ServerKeeper {
     });
     // Both at once: a failure that comes while the copy is being deleted is somebody's, too.
     await Promise.all([removed, copies.remove(id)]);
+    // It may have been read meanwhile.
+    await copies.remove(id);
   }
 
   /** Has a conversation at hand offline as the page knows it now. @param {KeptConversation} conversation */

@@ -15,7 +15,7 @@ export class Listing {
   query;
   #keeper;
   #signal;
-  /** Counts what the page has told: what the keeper was asked before is older. */
+  /** Counts what was learned: what the keeper was asked before is older. */
   #changes = 0;
   /** @type {string | undefined} */
   #next;
@@ -57,7 +57,7 @@ export class Listing {
     this.#changes += 1;
     const old = this.summaries.find(({ id }) => id === summary.id);
     // A search does not find more by itself.
-    if (!old && this.query !== "") return;
+    if (!old && (this.query !== "" || !summary.updated_at)) return;
     const others = this.summaries.filter((each) => each !== old);
     this.#set([{ ...old, ...summary }, ...others]);
   }
@@ -80,8 +80,11 @@ export class Listing {
   async #page(before) {
     const q = this.query || undefined;
     const changes = this.#changes;
-    const page = await this.#keeper.list({ q, before, signal: this.#signal });
+    const page = await this.#keeper.list({ q, before, signal: this.#signal }).catch((error) => {
+      if (changes === this.#changes) throw error;
+    });
     if (changes !== this.#changes) return this.#page(before);
+    this.#changes += 1;
     this.isCopy = page.isCopy ?? false;
     if (q || before) return page;
     const listed = new Set(page.conversations.map(({ id }) => id));

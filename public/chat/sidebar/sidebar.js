@@ -29,6 +29,10 @@ export class Sidebar {
   #all;
   /** What a search has found. @type {Listing | undefined} */
   #found;
+  /** What a search is about to find. @type {Listing | undefined} */
+  #finding;
+  /** The titles that conversations were last given here. @type {Map<string, string>} */
+  #given = new Map();
   /** Loaded with the first search. @type {typeof import("./search-parts.js") | undefined} */
   #searchParts;
   /** @type {string | undefined} */
@@ -162,6 +166,7 @@ export class Sidebar {
   async #find(query, signal) {
     if (!this.#keeper) return;
     const found = new Listing(this.#keeper, { query, signal });
+    this.#finding = found;
     try {
       // Without it, what is found is listed all the same.
       const parts = withTimeout(import("./search-parts.js"), PARTS_MS).catch(() => undefined);
@@ -207,15 +212,18 @@ export class Sidebar {
     this.#list.row(id)?.element.scrollIntoView({ block: "nearest" });
   }
 
+  #listings() {
+    return new Set([this.#all, this.#found, this.#finding].filter(Boolean));
+  }
+
   #update(summary) {
-    this.#all?.update(summary);
-    this.#found?.update(summary);
+    for (const each of this.#listings()) each.update(summary);
     this.#show();
   }
 
   #forget(id) {
-    this.#all?.remove(id);
-    this.#found?.remove(id);
+    this.#given.delete(id);
+    for (const each of this.#listings()) each.remove(id);
     this.#show();
   }
 
@@ -228,10 +236,15 @@ export class Sidebar {
 
   async #rename({ id, title: oldTitle }, title) {
     if (title === oldTitle) return this.#show();
+    this.#given.set(id, title);
     this.#update({ id, title });
+    // It may have been given another one since, or be deleted.
+    const isNews = () => this.#given.get(id) === title;
     try {
       await this.#keeper.rename(id, title);
+      if (!isNews()) return;
     } catch (error) {
+      if (!isNews()) return;
       this.#update({ id, title: oldTitle });
       return this.#fail("The title could not be changed.", error);
     }
