@@ -42,6 +42,9 @@ export class Conversation {
   #isClosed = false;
   /** Counts what was learned: what its keeper was asked for before is older. */
   changes = 0;
+  #loads = 0;
+  /** The latest look at what its keeper knows. @type {Promise<void> | undefined} */
+  #loading;
   /** @type {Set<Exchange>} */
   #edited = new Set();
   /** Ids of answers that are asked for no more. @type {Set<string>} */
@@ -93,17 +96,25 @@ export class Conversation {
   }
 
   /** Takes in what its keeper knows. @throws {import("./api.js").ChatError} */
-  async load() {
+  load() {
+    this.#loading = this.#load(++this.#loads);
+    return this.#loading;
+  }
+
+  async #load(count) {
     const keeper = await this.#keeper();
     const { changes } = this;
     const kept = await keeper.open(this.id).catch((error) => {
-      if (changes === this.changes && !this.#isComing(error)) throw error;
+      if (changes !== this.changes) return undefined;
+      // The network may have come back since: a later try tells.
+      if (count !== this.#loads) return this.#loading;
+      if (!this.#isComing(error)) throw error;
       return { turns: [] };
     });
     if (this.#isClosed) return;
     if (changes !== this.changes) return this.load();
     // What this page knows is newer than a copy.
-    if (kept.isCopy && this.exchanges.length > 0) return;
+    if (!kept || (kept.isCopy && this.exchanges.length > 0)) return;
     this.changes += 1;
     if (!kept.isCopy && kept.turns.length > 0) keeper.copy(kept);
     this.#merge(kept);

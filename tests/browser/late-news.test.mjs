@@ -151,6 +151,22 @@ test("a reading that fails late does not close what a later one has shown", asyn
   assert.deepEqual(await questions(page), ["First"]);
 });
 
+test("a reading that fails while a later one is under way leaves the word to that", async (t) => {
+  const other = await visit(t, server.url, { expected });
+  await ask(other.page, "Asked elsewhere", "One");
+  // In a browser that has no copy to show instead.
+  const { page } = await visit(t, `${server.url}/health`, { expected });
+  const early = await hold(page, CONVERSATION, { isSent: false });
+  await page.goto(other.page.url());
+  await early.said;
+  const late = await hold(page, CONVERSATION);
+  await online(page);
+  await late.said;
+  await early.arrive((route) => route.abort());
+  await late.arrive();
+  assert.deepEqual(await questions(page), ["Asked elsewhere"]);
+});
+
 test("a question that is taken back is not asked by an earlier reading of its conversation", async (t) => {
   const { page } = await visit(t, server.url, { expected });
   await ask(page, "Other words", "One");

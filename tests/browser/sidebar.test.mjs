@@ -290,6 +290,53 @@ test("a title that could not be given to what only a search has found leaves the
   assert.deepEqual(await titlesOf(sidebar), ["Recent"]);
 });
 
+test("a title is kept although the page is left at once", async (t) => {
+  const me = somebody(app, upstream);
+  const id = await me.keep("Tell me about bridges");
+  const { page } = await visit(t, app.url, me.signedIn);
+  const sidebar = sidebarOf(page);
+  const asked = Promise.withResolvers();
+  const left = Promise.withResolvers();
+  await page.route(`**/conversations/${id}`, async (route) => {
+    asked.resolve();
+    await left.promise;
+    await route.continue();
+  });
+  await sidebar.choose("Tell me about bridges", "Rename");
+  await sidebar.element.getByRole("textbox", { name: "Title" }).fill("Bridges");
+  await page.keyboard.press("Enter");
+  await asked.promise;
+  await page.goto("about:blank");
+  left.resolve();
+  await told("PATCH", id);
+  assert.equal((await me.person.conversation(id)).title, "Bridges");
+});
+
+test("the menu of a conversation stays open while an answer grows", async (t) => {
+  const me = somebody(app, upstream);
+  const { page } = await visit(t, app.url, me.signedIn);
+  const calling = upstream.nextCall();
+  await say(page, "Tell me everything");
+  const call = await calling;
+  const grow = async (word) => {
+    call.write(delta(`${word}\n\n`.repeat(60)));
+    await exchangeOn(page).answer.getByText(word).nth(58).waitFor();
+    await page.waitForFunction(() => {
+      const { scrollHeight, scrollTop, clientHeight } = document.querySelector("#scroller");
+      return scrollHeight - scrollTop - clientHeight < 2;
+    });
+    // The page is told that it has scrolled in the frame behind that.
+    await page.evaluate(() => new Promise((told) => requestAnimationFrame(() => setTimeout(told))));
+  };
+  await grow("first");
+  await sidebarOf(page).link("Tell me everything").hover();
+  await page.getByRole("button", { name: "Options for Tell me everything" }).click();
+  await grow("second");
+  assert.ok(await page.getByRole("menuitem", { name: "Rename" }).isVisible());
+  call.end(...answer("."));
+  await exchangeOn(page).is("done");
+});
+
 test("a deleted conversation is gone at once, and back after Undo", async (t) => {
   const me = somebody(app, upstream);
   const id = await me.keep("Tell me about bridges", { answer: "They carry loads" });

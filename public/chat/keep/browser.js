@@ -144,7 +144,7 @@ export class BrowserKeeper {
     return this.#places.has(answerId);
   }
 
-  /** @param {import("./server.js").Ask} ask @param {{ signal: AbortSignal, onTrouble?: import("../patience.js").OnTrouble }} options */
+  /** @param {import("./server.js").Ask} ask @param {{ signal: AbortSignal, onTrouble?: import("../patience.js").OnTrouble, isUnwanted?: () => boolean }} options */
   async *ask(ask, { signal, onTrouble, isUnwanted }) {
     const { answerId, conversationId } = ask;
     this.#places.set(answerId, conversationId);

@@ -77,7 +77,7 @@ export class ServerKeeper {
 
   async rename(id, title) {
     const body = JSON.stringify({ title });
-    await this.#api.request(pathOf(id), { method: "PATCH", body });
+    await this.#api.request(pathOf(id), { method: "PATCH", body, keepalive: true });
   }
 
   /** The page may be left at this moment: the request is sent at once, and outlives it. */

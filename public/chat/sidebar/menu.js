@@ -27,7 +27,9 @@ export class Menu {
       if (!this.#element.contains(target) && !this.#button?.contains(target)) this.close();
     });
     addEventListener("resize", () => this.close());
-    addEventListener("scroll", () => this.close(), { capture: true, passive: true });
+    // Of the list alone: the conversation also scrolls by itself, as an answer grows.
+    const list = document.querySelector("#list-scroller");
+    list.addEventListener("scroll", () => this.close(), { passive: true });
   }
 
   /**
