@@ -64,7 +64,8 @@ for (const [who, { url }] of [
     await sidebarOf(page).choose(QUESTION, "Rename");
     await page.getByLabel("Title").fill("Somebody did");
     await page.getByLabel("Title").press("Enter");
-    await sidebarOf(page).link("Somebody did").waitFor();
+    // The list shows it at once, the title of the page once it is kept.
+    await page.waitForFunction(() => document.title.startsWith("Somebody did"));
     await page.reload();
     await sidebarOf(page).link("Somebody did").waitFor();
   });
