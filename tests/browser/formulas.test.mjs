@@ -336,7 +336,7 @@ for (const [kind, text, least] of [
   ["different", Array.from({ length: 100 }, (_, n) => `\\(x_{${n}}\\)`).join(" "), 1],
   ["equal", "\\(x\\) ".repeat(100), 2],
 ]) {
-  test(`many ${kind} formulas take their turns`, async (t) => {
+  test(`many ${kind} formulas take their turns while an answer comes`, async (t) => {
     const { page } = await visit(t, app.url);
     await shown(page, "\\(x\\)");
     await page.evaluate(() => {
@@ -348,8 +348,13 @@ for (const [kind, text, least] of [
         window.mostAtOnce = Math.max(window.mostAtOnce, count(drawn));
       }).observe(document.body, { childList: true, subtree: true });
     });
-    await shown(page, text, 100);
+    await say(page, "Please calculate a lot");
+    const call = await upstream.nextCall();
+    call.write(delta(text));
+    await exchangeOn(page).answer.locator(".katex").nth(99).waitFor();
     const most = await page.evaluate(() => window.mostAtOnce);
     assert.ok(most >= least && most <= 10, `${most} at once`);
+    call.end(finish("stop"), done);
+    await exchangeOn(page).is("done");
   });
 }
