@@ -20,7 +20,6 @@ const ENDINGS = {
 const UNKNOWN_ENDING = "Ended for an unknown reason";
 
 const LOST = "Connection lost, trying again…";
-const OFFLINE = "You are offline. The answer will continue when you are back online.";
 /** All that is known: that nothing has come. The service sends nothing either while it tries again. */
 const WAITING = "No answer yet. Still waiting…";
 
@@ -194,11 +193,13 @@ export class ExchangeView {
   }
 
   #status() {
-    const { state, trouble } = this.#exchange;
+    const { state, trouble, isStopping } = this.#exchange;
     if (state !== "streaming") return "";
     if (trouble?.kind === "busy")
       return `${trouble.reason}. Trying again ${inTime(trouble.until)}…`;
-    if (trouble) return navigator.onLine ? LOST : OFFLINE;
+    if (trouble && navigator.onLine) return LOST;
+    if (trouble)
+      return `You are offline. The answer will ${isStopping ? "stop" : "continue"} when you are back online.`;
     return this.#isSlow && isSilent(this.#exchange) ? WAITING : "";
   }
 

@@ -35,13 +35,12 @@ async function tryToStop(answerId, stop, signal) {
   const act = async () => others().includes(answerId) && stop();
   try {
     await retryWhilePassing(act, signal);
+    forgetStop(answerId);
   } catch (error) {
     // Once there is an access token, it is tried again.
-    if (error.status === 401) throw error;
-    forgetStop(answerId);
+    if (error.status !== 401) forgetStop(answerId);
     throw error;
   }
-  forgetStop(answerId);
 }
 
 /** @param {string} [answerId] @returns {string[]} */

@@ -204,6 +204,9 @@ test("a stop that finds no connection is carried out when it is back", async (t)
   await page.context().setOffline(true);
   await exchangeOn(page).status.filter({ hasText: "You are offline" }).waitFor();
   await page.getByRole("button", { name: "Stop" }).click();
+  await exchangeOn(page)
+    .status.filter({ hasText: "You are offline. The answer will stop when you are back online." })
+    .waitFor();
   await exchangeOn(page).is("streaming");
   await page.context().setOffline(false);
   assert.equal(await within(call.closed, "the end of upstream's connection"), "aborted");

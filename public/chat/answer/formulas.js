@@ -33,10 +33,9 @@ export function showFormula(code) {
   if (!isDrawing) drawWaiting();
 }
 
-/** Whether a node shows the formula whose source another one is. @param {Node} node @param {Node} code */
+/** Whether a node shows the formula whose source another one is. @param {Node} node @param {any} code */
 export function isFormulaOf(node, code) {
-  const source = sources.get(node);
-  return source !== undefined && source === code.textContent && code.matches?.("code.formula");
+  return code.matches?.("code.formula") && sources.get(node) === code.textContent;
 }
 
 async function drawWaiting() {

@@ -212,18 +212,19 @@ export class Sidebar {
     this.#list.row(id)?.element.scrollIntoView({ block: "nearest" });
   }
 
+  /** What is listed now, and soon. */
   #listings() {
-    return new Set([this.#all, this.#found, this.#finding].filter(Boolean));
+    return [this.#all, this.#found, this.#finding];
   }
 
   #update(summary) {
-    for (const each of this.#listings()) each.update(summary);
+    for (const each of this.#listings()) each?.update(summary);
     this.#show();
   }
 
   #forget(id) {
     this.#given.delete(id);
-    for (const each of this.#listings()) each.remove(id);
+    for (const each of this.#listings()) each?.remove(id);
     this.#show();
   }
 
