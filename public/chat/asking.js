@@ -228,8 +228,9 @@ export class Asking {
     await this.#conversation.load().catch(() => {});
     if (exchange.parent?.state === "streaming") return;
     await new Promise((resolve) => setTimeout(resolve, RACE_MS));
-    const isWanted = !this.#isClosed && this.#tree.exchanges.includes(exchange);
-    if (isWanted && exchange.state === "queued") this.send(exchange);
+    // It may have been sent or taken back meanwhile.
+    const isWaiting = this.#tree.waitingFor(exchange.parent).includes(exchange);
+    if (isWaiting && !this.#isClosed) this.send(exchange);
   }
 
   async #isGone() {

@@ -18,6 +18,8 @@ import { titleOf } from "./turns.js";
 const ASKS = "asks ";
 const DRAFT = "draft ";
 const EDITS = "edits ";
+/** Under this name are the answers that a person has stopped and the service may not know of yet. */
+export const STOPS = "stops";
 
 /** A draft that is much longer than what can be sent is saved when the typing pauses: that takes a while. */
 const LONG_DRAFT = 50_000;
@@ -154,11 +156,11 @@ function isEdited({ edit, question }) {
   return edit !== undefined && edit !== question;
 }
 
-/** Forgets what was to be asked in a conversation, or in all. @param {string} [conversationId] */
+/** Forgets what was to be asked in a conversation, or what was to be asked and stopped in all. @param {string} [conversationId] */
 export function forgetAsks(conversationId) {
   saveLate?.();
   for (const key of savedKeys()) {
-    const isMeant = [ASKS, DRAFT, EDITS].some((kind) =>
+    const isMeant = [ASKS, DRAFT, EDITS, STOPS].some((kind) =>
       conversationId === undefined ? key.startsWith(kind) : key === kind + conversationId,
     );
     if (isMeant) save(key, undefined);

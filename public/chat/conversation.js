@@ -105,10 +105,9 @@ export class Conversation {
     const keeper = await this.#keeper();
     const { changes } = this;
     const kept = await keeper.open(this.id).catch((error) => {
-      if (changes !== this.changes) return undefined;
       // The network may have come back since: a later try tells.
-      if (count !== this.#loads) return this.#loading;
-      if (!this.#isComing(error)) throw error;
+      if (count < this.#loads) return this.#loading;
+      if (changes === this.changes && !this.#isComing(error)) throw error;
       return { turns: [] };
     });
     if (this.#isClosed) return;

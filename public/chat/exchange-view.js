@@ -195,12 +195,10 @@ export class ExchangeView {
   #status() {
     const { state, trouble, isStopping } = this.#exchange;
     if (state !== "streaming") return "";
-    if (trouble?.kind === "busy")
-      return `${trouble.reason}. Trying again ${inTime(trouble.until)}…`;
-    if (trouble && navigator.onLine) return LOST;
-    if (trouble)
-      return `You are offline. The answer will ${isStopping ? "stop" : "continue"} when you are back online.`;
-    return this.#isSlow && isSilent(this.#exchange) ? WAITING : "";
+    if (!trouble) return this.#isSlow && isSilent(this.#exchange) ? WAITING : "";
+    if (trouble.kind === "busy") return `${trouble.reason}. Trying again ${inTime(trouble.until)}…`;
+    if (navigator.onLine) return LOST;
+    return `You are offline. The answer will ${isStopping ? "stop" : "continue"} when you are back online.`;
   }
 
   /** Notices when the first word takes long. */

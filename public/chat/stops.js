@@ -1,8 +1,6 @@
+import { STOPS } from "./asks.js";
 import { retryWhilePassing } from "./patience.js";
 import { load, save } from "./store.js";
-
-/** Under this name are the answers that a person has stopped and the service may not know of yet. */
-const STOPS = "stops";
 
 /**
  * Stops an answer, through any number of lost connections. Should the page be left meanwhile, the next one does it.

@@ -54,6 +54,8 @@ test("a token that is remembered signs in every tab, until somebody signs out", 
   const tab = await page.context().newPage();
   await tab.goto(`${app.url}/c/${id}`);
   await exchangeOn(tab).shows("They carry loads");
+  // As a tab leaves it that could not stop an answer any more.
+  await tab.evaluate(() => localStorage.setItem("stops", '["answer"]'));
 
   await settings(tab).click();
   await tab.getByText("This device remembers your access token.").waitFor();
@@ -61,6 +63,7 @@ test("a token that is remembered signs in every tab, until somebody signs out", 
   await tab.waitForURL(`${app.url}/`);
   await dialog(tab).waitFor();
   assert.deepEqual(await stored(tab), [null, null]);
+  assert.equal(await tab.evaluate(() => localStorage.getItem("stops")), null);
   const copies = await tab.evaluate(async () => {
     const database = await new Promise((resolve) => {
       const request = indexedDB.open("assistant");

@@ -212,19 +212,14 @@ export class Sidebar {
     this.#list.row(id)?.element.scrollIntoView({ block: "nearest" });
   }
 
-  /** What is listed now, and soon. */
-  #listings() {
-    return [this.#all, this.#found, this.#finding];
-  }
-
   #update(summary) {
-    for (const each of this.#listings()) each?.update(summary);
+    for (const each of [this.#all, this.#found, this.#finding]) each?.update(summary);
     this.#show();
   }
 
   #forget(id) {
     this.#given.delete(id);
-    for (const each of this.#listings()) each?.remove(id);
+    for (const each of [this.#all, this.#found, this.#finding]) each?.remove(id);
     this.#show();
   }
 
