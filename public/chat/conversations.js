@@ -48,6 +48,7 @@ export class Conversations {
 
   forgetAll() {
     for (const conversation of this.#byId.values()) conversation.close();
+    this.#byId.clear();
     forgetAsks();
   }
 }

@@ -1,8 +1,8 @@
 import { ModelPicker } from "./account/model-picker.js";
+import { signOut, signOutWithOthers } from "./account/sign-out.js";
 import { TokenDialog } from "./account/token-dialog.js";
 import { Api } from "./api.js";
 import { Composer } from "./composer.js";
-import { loadPart } from "./lazy.js";
 import { keepForOffline } from "./offline/register.js";
 import { Page } from "./page.js";
 import { explain } from "./sidebar/notes.js";
@@ -17,29 +17,27 @@ const composer = new Composer({
 const api = new Api((wasRefused) => tokenDialog.ask(wasRefused));
 const page = new Page({ api, composer, standardModel: () => models.standard });
 const sidebar = new Sidebar(page, () => api.signIn());
-const models = new ModelPicker(api);
+const models = new ModelPicker(api, sidebar.toast);
 /** @type {import("./account/settings-dialog.js").SettingsDialog | undefined} */
 let settings;
 
 /** The settings are loaded when they are first opened: few people ever do. */
 async function openSettings() {
-  try {
-    if (!settings) {
-      const part = loadPart(import("./account/settings-dialog.js"));
-      const { SettingsDialog } = await sidebar.toast.during("Loading the settings…", part);
-      settings ??= new SettingsDialog(page, {
-        onSaved: () => models.show(),
-        onRemovedAll: () => sidebar.reset(),
-        beforeSignOut: () => sidebar.settle(),
-        explain,
-      });
-    }
-    settings.open(models);
-  } catch {
-    sidebar.toast.tell(
-      "The settings could not be loaded. Check that you are online, then try again.",
-    );
+  if (!settings) {
+    const part = await sidebar.toast.loading("settings", import("./account/settings-dialog.js"));
+    if (!part) return;
+    settings ??= new part.SettingsDialog(page, {
+      onSaved: () => models.show(),
+      onRemovedAll: () => sidebar.reset(),
+      onSignOut: async () => {
+        // A deletion still needs the access token.
+        await sidebar.settle();
+        await signOut(page);
+      },
+      explain,
+    });
   }
+  settings.open(models);
 }
 
 tokenDialog.addEventListener("given", () => {
@@ -60,6 +58,7 @@ document.addEventListener("keydown", (event) => {
 });
 
 page.start();
+signOutWithOthers(page);
 models.load();
 keepForOffline({
   mayReload: () =>

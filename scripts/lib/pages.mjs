@@ -38,6 +38,7 @@ const NAMED = /(?<=\b(?:src|href)=")\/([^"]+\.(?:js|css))(?=")/g;
  */
 const LATER = [
   "chat/keep/here.js",
+  "chat/account/model-list.js",
   "chat/account/settings-dialog.js",
   "chat/sidebar/download.js",
   "chat/sidebar/search-parts.js",

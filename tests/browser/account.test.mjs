@@ -51,6 +51,9 @@ test("a token that is remembered signs in every tab, until somebody signs out", 
   await enter(page, me.token, { remember: true });
   await sidebarOf(page).has(1);
   assert.deepEqual(await stored(page), [null, JSON.stringify(me.token)]);
+  await page.goto(`${app.url}/c/${id}`);
+  await exchangeOn(page).shows("They carry loads");
+  await page.getByLabel("Message", { exact: true }).fill("Not for everybody");
   const tab = await page.context().newPage();
   await tab.goto(`${app.url}/c/${id}`);
   await exchangeOn(tab).shows("They carry loads");
@@ -60,9 +63,16 @@ test("a token that is remembered signs in every tab, until somebody signs out", 
   await settings(tab).click();
   await tab.getByText("This device remembers your access token.").waitFor();
   await tab.getByRole("button", { name: "Sign out" }).click();
-  await tab.waitForURL(`${app.url}/`);
-  await dialog(tab).waitFor();
+  for (const each of [tab, page]) {
+    await each.waitForURL(`${app.url}/`);
+    await dialog(each).waitFor();
+    assert.equal(await each.getByLabel("Message", { exact: true }).inputValue(), "");
+    assert.equal(await each.locator(".exchange").count(), 0);
+  }
   assert.deepEqual(await stored(tab), [null, null]);
+  const isDraft = (key) => key.startsWith("draft");
+  const saved = await page.evaluate(() => Object.keys(localStorage));
+  assert.deepEqual(saved.filter(isDraft), []);
   assert.equal(await tab.evaluate(() => localStorage.getItem("stops")), null);
   const copies = await tab.evaluate(async () => {
     const database = await new Promise((resolve) => {
@@ -76,6 +86,31 @@ test("a token that is remembered signs in every tab, until somebody signs out", 
     });
   });
   assert.equal(copies, 0, "nothing can be read offline after signing out");
+});
+
+test("signing out says that it waits for a deletion, and then leaves a page that cannot be gone back to", async (t) => {
+  const me = somebody(app, upstream);
+  await me.keep("Tell me about bridges");
+  const { page } = await visit(t, app.url, { ...me.signedIn, expected });
+  await sidebarOf(page).has(1);
+  const { promise, resolve } = Promise.withResolvers();
+  await page.route("**/conversations/*", (route) => resolve(route));
+  await sidebarOf(page).choose("Tell me about bridges", "Delete");
+  await settings(page).click();
+  await page.getByRole("button", { name: "Sign out" }).click();
+  const deletion = await promise;
+  assert.equal(await page.getByRole("button", { name: "Signing out…" }).isDisabled(), true);
+  assert.deepEqual(await stored(page), [null, JSON.stringify(me.token)]);
+  // The page is still there when it is gone back to before the next one has come.
+  const devtools = await page.context().newCDPSession(page);
+  const leaving = Promise.withResolvers();
+  await page.context().route(`${app.url}/`, (route) => leaving.resolve(route), { times: 1 });
+  await deletion.continue();
+  await leaving.promise;
+  const expression = 'dispatchEvent(new PageTransitionEvent("pageshow", { persisted: true }))';
+  await devtools.send("Runtime.evaluate", { expression });
+  await dialog(page).waitFor();
+  assert.deepEqual(await me.ids(), []);
 });
 
 test("whoever enters no token can do so later, from the list", async (t) => {
@@ -134,6 +169,7 @@ test("the model is chosen from those that there are, and remembered", async (t) 
   await picker(page).filter({ hasText: "large" }).focus();
   // By keyboard: up to the default, which is then not written down.
   await page.keyboard.press("Enter");
+  await page.getByRole("listbox").waitFor();
   await page.keyboard.press("ArrowUp");
   await page.keyboard.press("ArrowUp");
   await page.keyboard.press("Enter");

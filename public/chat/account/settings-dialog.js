@@ -1,5 +1,5 @@
 import { download } from "../sidebar/download.js";
-import { isTokenRemembered, loadSettings, loadToken, saveSettings, saveToken } from "../store.js";
+import { isTokenRemembered, loadSettings, loadToken, saveSettings } from "../store.js";
 import { ConfirmDialog } from "./confirm-dialog.js";
 
 const MODEL = /^[\w.:/-]{1,128}$/;
@@ -16,6 +16,7 @@ export class SettingsDialog {
   #problem = document.querySelector("#settings-problem");
   #export = document.querySelector("#export-all");
   #instructions = document.querySelector("#settings-instructions");
+  #signOutButton = document.querySelector("#sign-out");
   #account = document.querySelector("#settings-account");
   #page;
   #handlers;
@@ -26,7 +27,7 @@ export class SettingsDialog {
    * @param {object} handlers
    * @param {() => void} handlers.onSaved the settings may have changed
    * @param {() => void} handlers.onRemovedAll no conversation is left
-   * @param {() => Promise<void>} handlers.beforeSignOut what still needs the access token
+   * @param {() => Promise<void>} handlers.onSignOut
    * @param {(error: any) => string} handlers.explain what went wrong, in words for the person
    */
   constructor(page, handlers) {
@@ -121,10 +122,9 @@ export class SettingsDialog {
   }
 
   async #signOut() {
-    await this.#handlers.beforeSignOut();
-    saveToken(undefined);
-    await this.#page.forgetAll();
-    location.assign("/");
+    this.#signOutButton.disabled = true;
+    this.#signOutButton.textContent = "Signing out…";
+    await this.#handlers.onSignOut();
   }
 
   /** @param {HTMLInputElement} [field] the field to correct */

@@ -1,3 +1,5 @@
+import { loadPart } from "../lazy.js";
+
 /** How long a message stays that nobody is pointing at. */
 const SHOWN_MS = 7000;
 
@@ -82,6 +84,24 @@ export class Toast {
       clearTimeout(timer);
       this.#later = this.#later.filter((each) => each !== text);
       if (this.#text.textContent === text) this.dismiss();
+    }
+  }
+
+  /**
+   * Waits for a part of the page that somebody wants to see, and says so if that takes long or fails.
+   *
+   * @template T
+   * @param {string} name of what is loaded
+   * @param {Promise<T>} part
+   * @returns {Promise<T | undefined>} nothing if it cannot be had, or if the person has moved on
+   */
+  async loading(name, part) {
+    const focused = document.activeElement;
+    try {
+      const loaded = await this.during(`Loading the ${name}…`, loadPart(part));
+      if (focused === document.activeElement) return loaded;
+    } catch {
+      this.tell(`The ${name} could not be loaded. Check that you are online, or reload the page.`);
     }
   }
 
