@@ -1,4 +1,5 @@
 import { loadToken, saveToken } from "./store.js";
+import { withTimeout } from "./timeout.js";
 
 /**
  * @typedef {object} Problem What went wrong.
@@ -55,7 +56,7 @@ export class ChatError extends Error {
   }
 }
 
-/** The longest wait for a response, unless told. */
+/** The longest wait for a response, unless told, and for more of one that has begun. */
 const PATIENCE_MS = 30_000;
 
 /** The same for an answer: longer than any service waits for its model. */
@@ -87,7 +88,7 @@ export class Api {
    * @param {AbortSignal} [request.signal]
    * @param {boolean} [request.asksForTokenAgain] whether the person is asked for a token even after declining to enter one
    * @param {number} [request.patienceMs] how long the response may take to begin
-   * @returns {Promise<Response>} a success
+   * @returns {Promise<Response & { correlationId: string }>} a success
    * @throws {ChatError} unless the signal was aborted
    */
   async request(path, { asksForTokenAgain = false, ...request } = {}) {
@@ -101,6 +102,29 @@ export class Api {
       // Meanwhile another request may have asked for the token.
       if (loadToken() !== token) continue;
       if (!(await this.signIn(token !== undefined, asksForTokenAgain))) throw error;
+    }
+  }
+
+  /** What a request gives, as JSON. Takes and throws what `request` does. */
+  async json(path, request) {
+    const { text, correlationId } = await this.#read(path, request);
+    const value = parseObject(text);
+    if (value === undefined) throw new ChatError(INVALID_ANSWER, correlationId);
+    return value;
+  }
+
+  /** What a request gives, as text. Takes and throws what `request` does. */
+  async text(path, request) {
+    return (await this.#read(path, request)).text;
+  }
+
+  async #read(path, request) {
+    const response = await this.request(path, request);
+    const { correlationId } = response;
+    try {
+      return { text: await textOf(response), correlationId };
+    } catch (cause) {
+      throw request?.signal?.aborted ? cause : new ChatError(NO_CONNECTION, correlationId);
     }
   }
 
@@ -148,9 +172,24 @@ async function send(path, options) {
   }
 }
 
+/** @throws if the body is cut off, or nothing more of it comes */
+async function textOf({ body }) {
+  const reader = body.pipeThrough(new TextDecoderStream()).getReader();
+  try {
+    for (let text = ""; ; ) {
+      const { done, value } = await withTimeout(reader.read(), PATIENCE_MS);
+      if (done) return text;
+      text += value;
+    }
+  } finally {
+    // One that is given up would hold its connection.
+    reader.cancel().catch(() => {});
+  }
+}
+
 /** What a response that is no success says went wrong. */
 async function errorIn(response, correlationId) {
-  const body = parseObject(await response.text().catch(() => ""));
+  const body = parseObject(await textOf(response).catch(() => ""));
   // A proxy may have errors of its own, in JSON too.
   const isOurs = [body?.error, body?.code].every((each) => typeof each === "string");
   const problem = isOurs ? body : INVALID_ANSWER;

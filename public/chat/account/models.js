@@ -10,8 +10,9 @@ const TIMEOUT_MS = 20_000;
  */
 export async function loadModels(api) {
   try {
-    const response = await api.request("/models", { signal: AbortSignal.timeout(TIMEOUT_MS) });
-    const { models, default: standard, system_prompt: prompt } = await response.json();
+    const signal = AbortSignal.timeout(TIMEOUT_MS);
+    const told = await api.json("/models", { signal });
+    const { models, default: standard, system_prompt: prompt } = told;
     if (typeof standard !== "string" || standard === "") return undefined;
     const ids = models.map(({ id }) => id).filter((id) => typeof id === "string" && id !== "");
     const instructions = typeof prompt === "string" && prompt !== "" ? prompt : undefined;

@@ -53,7 +53,7 @@ export class ServerKeeper {
       if (value !== undefined && value !== "") query.set(name, `${value}`);
     }
     try {
-      return await (await this.#api.request(`/conversations?${query}`, { signal })).json();
+      return await this.#api.json(`/conversations?${query}`, { signal });
     } catch (error) {
       if (q || before || !isOffline(error)) throw error;
       const kept = await copies.all();
@@ -65,7 +65,7 @@ export class ServerKeeper {
   /** @returns {Promise<KeptConversation>} */
   async open(id, { signal } = {}) {
     try {
-      return await (await this.#api.request(pathOf(id), { signal })).json();
+      return await this.#api.json(pathOf(id), { signal });
     } catch (error) {
       // What was deleted on another device leaves nothing to read on this one.
       if (error.status === 404) await copies.remove(id);
@@ -78,6 +78,8 @@ export class ServerKeeper {
   async rename(id, title) {
     const body = JSON.stringify({ title });
     await this.#api.request(pathOf(id), { method: "PATCH", body, keepalive: true });
+    const copy = await copies.get(id);
+    if (copy) await copies.keep({ ...copy, title });
   }
 
   /** The page may be left at this moment: the request is sent at once, and outlives it. */
@@ -100,12 +102,12 @@ export class ServerKeeper {
 
   /** @returns {Promise<string>} */
   async markdown(id) {
-    return (await this.#api.request(pathOf(id), { headers: { Accept: "text/markdown" } })).text();
+    return this.#api.text(pathOf(id), { headers: { Accept: "text/markdown" } });
   }
 
   /** Everything as JSON lines. @returns {Promise<Blob>} */
   async exportAll() {
-    return (await this.#api.request("/export")).blob();
+    return new Blob([await this.#api.text("/export")], { type: "application/jsonl" });
   }
 
   async removeAll() {
@@ -179,8 +181,8 @@ function pathOf(id) {
   return `/conversations/${encodeURIComponent(id)}`;
 }
 
-/** Whether the service cannot be reached: the network is gone, or a proxy stands alone. */
+/** Whether the service cannot be reached: the network is gone, or something else answers. */
 export function isOffline(error) {
   const { code } = error.problem ?? {};
-  return code === "no_connection" || (code === "invalid_answer" && error.status >= 500);
+  return code === "no_connection" || (code === "invalid_answer" && !(error.status < 500));
 }
