@@ -6,7 +6,7 @@ import { carryOut, forgetStop } from "./stops.js";
 import { loadSettings } from "./store.js";
 import { hasUnknownTurn, isOpen, turnBehind, turnsOf } from "./turns.js";
 
-/** How long an answer that should be running, and is not, may take to show up. */
+/** How long another device's answer, which a question has to wait for, may take to show up. */
 const RACE_MS = 1000;
 
 /** What is answered to a question in a conversation that is gone. */
@@ -118,9 +118,7 @@ export class Asking {
         exchange.isStopping = false;
         return;
       }
-      // It does not run: its question has not arrived, or arrives just now.
       this.#reader.leave(exchange);
-      setTimeout(() => stop().catch(() => {}), RACE_MS);
     }
   }
 

@@ -2,6 +2,9 @@ import { STOPS } from "./asks.js";
 import { retryWhilePassing } from "./patience.js";
 import { load, save } from "./store.js";
 
+/** How long a question that its stop has overtaken may take to arrive. */
+const RACE_MS = 1000;
+
 /**
  * Stops an answer, through any number of lost connections. Should the page be left meanwhile, the next one does it.
  *
@@ -29,14 +32,19 @@ export function forgetStop(answerId) {
   save(STOPS, left.length > 0 ? left : undefined);
 }
 
-async function tryToStop(answerId, stop, signal) {
+/** @param {boolean} [isLast] whether an answer that does not run is not looked for again */
+async function tryToStop(answerId, stop, signal, isLast = false) {
   const act = async () => others().includes(answerId) && stop();
   try {
     await retryWhilePassing(act, signal);
     forgetStop(answerId);
   } catch (error) {
-    // Once there is an access token, it is tried again.
-    if (error.status !== 401) forgetStop(answerId);
+    // Without the access token, it is tried again once there is one.
+    if (error.status !== 401) {
+      const again = () => tryToStop(answerId, stop, new AbortController().signal, true);
+      if (isLast) forgetStop(answerId);
+      else setTimeout(() => again().catch(() => {}), RACE_MS);
+    }
     throw error;
   }
 }

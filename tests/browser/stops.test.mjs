@@ -91,6 +91,33 @@ test("a stop that its tab could not carry out outlives a token that is first dec
   await within(call.closed, "the end of upstream's connection");
 });
 
+test("a question that arrives after its stop, whose tab is closed by then, is stopped by the next one", async (t) => {
+  const { page } = await visit(t, server.url, { expected });
+  const chat = Promise.withResolvers();
+  await page.route(CHAT, (route) => chat.resolve(route.request()));
+  await page.clock.install();
+  await say(page, "Never mind");
+  const question = await chat.promise;
+  const key = await question.headerValue("idempotency-key");
+  await page.clock.pauseAt((await page.evaluate(() => Date.now())) + 100);
+  const stopped = page.waitForResponse(STOP);
+  await page.getByRole("button", { name: "Stop" }).click();
+  assert.equal((await stopped).status(), 404);
+  await exchangeOn(page).is("stopped");
+  await page.close();
+  const late = fetch(question.url(), {
+    method: "POST",
+    headers: { "Content-Type": "application/json", "Idempotency-Key": key },
+    body: question.postData(),
+  });
+  const call = await upstream.nextCall();
+  call.write(delta("Well"));
+  const tab = await page.context().newPage();
+  await tab.goto(server.url);
+  assert.equal(await within(call.closed, "the end of upstream's connection"), "aborted");
+  assert.match(await (await late).text(), /"finish_reason":"stopped"|"state":"stopped"/);
+});
+
 test("kept by this browser, what is stopped before it is known who keeps it is not asked", async (t) => {
   const { page } = await visit(t, `${here.url}/health`, { expected: /404/ });
   const late = await hold(page, /\/conversations\?limit=1$/, { isSent: false });
