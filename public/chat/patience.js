@@ -97,6 +97,26 @@ export async function retryWhilePassing(act, signal) {
   }
 }
 
+/**
+ * Does something that the page cannot do without, again and again until it works.
+ *
+ * @template T
+ * @param {() => Promise<T>} act
+ * @param {(failures: number) => void} [onFailure]
+ * @returns {Promise<T>}
+ */
+export async function untilItWorks(act, onFailure = () => {}) {
+  const { signal } = new AbortController();
+  for (let failures = 1; ; failures += 1) {
+    try {
+      return await act();
+    } catch {
+      onFailure(failures);
+      await pause(pauseMs(failures), signal);
+    }
+  }
+}
+
 /** Whether another try may have the answer. @param {boolean} mayHaveBegun whether an earlier try may have reached it */
 export function isPassing(error, mayHaveBegun) {
   if (!(error instanceof ChatError)) return false;

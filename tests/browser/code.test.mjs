@@ -6,6 +6,7 @@ import { Fence } from "../../public/chat/answer/fence.js";
 import { findings } from "../support/axe.mjs";
 import { exchangeOn, say, visit } from "../support/browser.mjs";
 import { startWorker } from "../support/harness.mjs";
+import { settle } from "../support/late.mjs";
 import { answer, delta, done, finish, startUpstream } from "../support/upstream.mjs";
 
 const upstream = await startUpstream();
@@ -167,43 +168,28 @@ test("what colours code is loaded with the first code", async (t) => {
   assert.ok(scripts() > before);
 });
 
-/** Shows code on a page that cannot load the style of its colours, until that is over. */
-async function showPlain(page) {
+test("code whose colours cannot be loaded stays plain, and gets them once they can be", async (t) => {
+  const { page } = await visit(t, app.url, { expected: /^Failed to load resource/ });
   const style = "**/assets/chat/answer-*.css";
-  const { promise: isRefused, resolve: refused } = Promise.withResolvers();
+  let refused = 0;
   await page.context().route(style, (route) => {
     // The service worker loads its own.
     if (route.request().serviceWorker()) return route.continue();
-    refused();
+    refused += 1;
     return route.abort();
   });
+  await page.clock.install();
   const block = await shown(page, ...answer("```js\nif (1);\n```"));
-  await isRefused;
+  while (refused < 2) {
+    await page.clock.runFor(5_000);
+    await settle(page);
+  }
   assert.equal(await block.locator("[class^=c-]").count(), 0);
   await page.context().unroute(style);
-  return block;
-}
-
-test("code whose colours cannot be loaded stays plain, and is coloured with later code", async (t) => {
-  const { page } = await visit(t, app.url, { expected: /^Failed to load resource/ });
-  const first = await showPlain(page);
-  // The next one may come while the first is still being given up.
-  await shown(page, ...answer("```js\nif (2);\n```"));
-  await shown(page, ...answer("```js\nif (3);\n```"));
-  const keyword = exchangeOn(page, 0).answer.locator(".c-keyword");
+  const keyword = block.locator(".c-keyword");
   await keyword.waitFor();
   const colourOf = (element) => element.evaluate((it) => getComputedStyle(it).color);
-  assert.notEqual(await colourOf(keyword), await colourOf(first.locator("pre")));
-});
-
-test("code whose colours could not be loaded is coloured once there is a connection", async (t) => {
-  const { page } = await visit(t, app.url, { expected: /^Failed to load resource/ });
-  await showPlain(page);
-  // The first may come while the code is still being given up.
-  await page.waitForFunction(() => {
-    dispatchEvent(new Event("online"));
-    return document.querySelector(".c-keyword");
-  });
+  assert.notEqual(await colourOf(keyword), await colourOf(block.locator("pre")));
 });
 
 test("code that came without its colours gets them once there is a connection", async (t) => {

@@ -198,6 +198,40 @@ test("a formula whose style cannot be loaded shows its source, and is drawn with
   assert.equal(await forEars.evaluate((it) => getComputedStyle(it).position), "absolute");
 });
 
+test("what draws formulas and cannot be loaded is not asked for with every word, and draws them once it comes", async (t) => {
+  const { page } = await visit(t, app.url, { expected: /^Failed to load resource/ });
+  const file = "**/assets/formula-*.js";
+  let asked = 0;
+  await page.route(file, (route) => {
+    asked += 1;
+    return route.fulfill({ status: 404 });
+  });
+  await page.clock.install();
+  await say(page, "Please calculate");
+  const call = await upstream.nextCall();
+  const refused = page.waitForResponse(file);
+  call.write(delta("It is \\(x\\)"));
+  const { answer } = exchangeOn(page);
+  await answer.locator("code.formula").waitFor();
+  await refused;
+  // Waits grow to half a minute, so that by now the next one is far away.
+  while (asked < 7) await page.clock.runFor(1_000);
+  await page.clock.pauseAt((await page.evaluate(() => Date.now())) + 100);
+  const before = asked;
+  let text = "It is \\(x\\)";
+  for (let words = 0; words < 20; words += 1) {
+    text += " so";
+    call.write(delta(" so"));
+    while (!(await answer.textContent()).includes(text)) await page.clock.runFor(20);
+  }
+  assert.equal(asked, before);
+  await page.unroute(file);
+  await page.evaluate(() => dispatchEvent(new Event("online")));
+  call.end(finish("stop"), done);
+  await page.clock.resume();
+  await answer.locator(".katex").waitFor();
+});
+
 test("a formula has its letters for eyes and its MathML for ears", async (t) => {
   const { page } = await visit(t, app.url);
   const element = await shown(page, "So \\(\\frac{a}{b}\\), and\n\n$$\n\\sqrt{2} \\ne 1\n$$", 2);

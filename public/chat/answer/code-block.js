@@ -1,8 +1,12 @@
+import { untilItWorks } from "../patience.js";
 import { CodePiece } from "./code-piece.js";
 import { copyOnClick } from "./copy.js";
 
 /** @type {WeakMap<Element, CodeBlock>} */
 const blocks = new WeakMap();
+
+/** What colours code. @type {Promise<typeof import("./colours.js")> | undefined} */
+let colours;
 
 /** Code under a head that names its language and copies it. */
 export class CodeBlock {
@@ -31,13 +35,10 @@ export class CodeBlock {
   }
 
   async #loadColours(language) {
-    try {
-      const { Colours } = await import("./colours.js");
-      this.#colours = new Colours(this, language);
-    } catch {
-      // Without a connection, the code has no colours until there is one.
-      addEventListener("online", () => this.#loadColours(language), { once: true });
-    }
+    // One for all: a block in a list that grows is made anew with every word.
+    colours ??= untilItWorks(() => import("./colours.js"));
+    const { Colours } = await colours;
+    this.#colours = new Colours(this, language);
   }
 
   /**

@@ -10,6 +10,9 @@ import { loadStyle } from "./lazy-style.js";
 /** Longest start of a block that is coloured, in UTF-16 units. */
 const MAX_LENGTH = 50_000;
 
+/** How long it takes until colours that could not be loaded are asked for again. */
+const AGAIN_MS = 5_000;
+
 /** Blocks near what is in sight. The colours of the others are not needed yet. */
 const sight = new IntersectionObserver(look, {
   root: document.querySelector("#scroller"),
@@ -21,14 +24,6 @@ const all = new WeakMap();
 
 /** Blocks that wait for their colours. @type {Set<Colours>} */
 const waiting = new Set();
-
-/** Those whose colours could not be loaded. They come with a connection, or with the next block. @type {Set<Colours>} */
-const failed = new Set();
-addEventListener("online", () => {
-  // It takes the others with it.
-  const [first] = failed;
-  if (first) enqueue(first);
-});
 
 /** The colours of one block. */
 export class Colours {
@@ -70,10 +65,19 @@ export class Colours {
     if (!this.#isNear) return;
     const text = this.#text;
     this.#asked = text.length;
-    const runs = await colour(this.#language, text).catch(() => failed.add(this) && []);
+    const runs = await colour(this.#language, text).catch(() => this.#later());
+    if (!runs) return;
     const painting = this.#block.paint(runs);
     do await ownFrame();
     while (!painting.next().done);
+  }
+
+  /** Tries again what could not be loaded. */
+  #later() {
+    setTimeout(() => {
+      this.#asked = 0;
+      this.refresh();
+    }, AGAIN_MS);
   }
 }
 
@@ -85,8 +89,7 @@ let isBusy = false;
 
 /** Serves one block at a time. @param {Colours} colours */
 async function enqueue(colours) {
-  for (const each of [colours, ...failed]) waiting.add(each);
-  failed.clear();
+  waiting.add(colours);
   if (isBusy) return;
   isBusy = true;
   try {

@@ -1,4 +1,5 @@
 import { ownFrame } from "../animation-frames.js";
+import { untilItWorks } from "../patience.js";
 
 /**
  * Shows formulas. What draws them is loaded with the first one. They take their turns, so that many of them at once do
@@ -41,7 +42,7 @@ export function isFormulaOf(node, code) {
 async function drawWaiting() {
   isDrawing = true;
   try {
-    const { drawFormula } = await import("./formula.js");
+    const { drawFormula } = await untilItWorks(() => import("./formula.js"));
     for (const code of waiting) {
       // A paragraph that grows has been rendered again since.
       if (code.isConnected && (await draw(code.textContent, drawFormula))) {
@@ -50,8 +51,6 @@ async function drawWaiting() {
       }
       waiting.delete(code);
     }
-  } catch {
-    // Without a connection, formulas stay as they are until the next one is shown.
   } finally {
     isDrawing = false;
   }
@@ -83,7 +82,7 @@ function replace(code) {
 
 /** @returns {Promise<HTMLElement | undefined>} nothing for a wrong one */
 async function draw(source, drawFormula) {
-  if (!drawn.has(source)) drawn.set(source, await drawFormula(source));
+  if (!drawn.has(source)) drawn.set(source, await untilItWorks(() => drawFormula(source)));
   if (drawn.size > KEPT) drawn.delete(drawn.keys().next().value);
   return drawn.get(source);
 }
