@@ -12,8 +12,12 @@ import { isId, Router } from "./router.js";
 import { seenSince } from "./seen.js";
 import { resumeStops } from "./stops.js";
 import { save } from "./store.js";
+import { withTimeout } from "./timeout.js";
 import { Transcript } from "./transcript.js";
 import { versionsOf } from "./turns.js";
+
+/** Whoever has read for so long stays where they are. */
+const SOUGHT_MS = 3_000;
 
 /**
  * What the page shows, and what its parts know of each other. Events:
@@ -22,6 +26,7 @@ import { versionsOf } from "./turns.js";
  * - `changed`, `detail: { summary }`: a conversation has another title, time or state, or is new
  * - `removed`, `detail: { id }`: a conversation is gone
  * - `kept`, `detail: { keeper }`: it is known who keeps the conversations, or that has changed
+ * - `keeperdelayed`: that cannot be known yet, since a file takes long to load
  *
  * Other parts may send `changed` and `removed`, too.
  *
@@ -69,7 +74,7 @@ export class Page extends EventTarget {
     this.#composer = composer;
     this.#draft = new Draft(composer);
     this.#standardModel = standardModel;
-    this.addEventListener("changed", ({ detail }) => this.#renamed(detail.summary));
+    this.addEventListener("changed", ({ detail }) => this.retitle(detail.summary));
     this.addEventListener("removed", ({ detail }) => this.#forget(detail.id));
     globalThis.addEventListener("pagehide", () => this.#shown?.saveEdits());
   }
@@ -146,7 +151,7 @@ export class Page extends EventTarget {
   }
 
   #chooseKeeper() {
-    const choice = chooseKeeper(this.#api);
+    const choice = chooseKeeper(this.#api, () => this.#tell("keeperdelayed"));
     this.keeper = choice.then(({ keeper }) => keeper);
     choice.then(({ keeper, isKnown, takenId }) => {
       this.#isKeeperKnown = isKnown;
@@ -223,7 +228,19 @@ export class Page extends EventTarget {
 
   /** Goes to a place in the conversation, or to where the person goes on. @param {Target} [target] */
   #goTo(target) {
-    if (!target?.(this.#shown, this.#transcript)) this.#transcript.restorePosition();
+    if (target?.(this.#shown, this.#transcript)) return;
+    this.#transcript.restorePosition();
+    const sought = this.#router.takeSought();
+    if (sought) this.#goToSought(this.#shown, sought);
+  }
+
+  /** Goes to what a search has found, unless what that takes comes late. */
+  async #goToSought(conversation, { query, snippet }) {
+    const loading = withTimeout(import("./sidebar/search-parts.js"), SOUGHT_MS);
+    const parts = await loading.catch(() => undefined);
+    if (conversation === this.#shown) {
+      parts?.targetOf(query, snippet)(conversation, this.#transcript);
+    }
   }
 
   async #load(conversation, isListed, target) {
@@ -306,9 +323,10 @@ export class Page extends EventTarget {
     this.#router.title();
   }
 
-  #renamed({ id, title }) {
+  /** Takes in a title that a conversation was given. @param {{ id?: string, title?: string }} summary */
+  retitle({ id, title }) {
     const conversation = this.#conversations.get(id);
-    if (!conversation || !title) return;
+    if (!title || !conversation || conversation.title === title) return;
     conversation.title = title;
     conversation.changes += 1;
     if (conversation === this.#shown) this.#router.title(title);
@@ -319,7 +337,7 @@ export class Page extends EventTarget {
     if (id === this.#shown?.id) this.open();
   }
 
-  #tell(type, detail) {
+  #tell(type, detail = {}) {
     this.dispatchEvent(new CustomEvent(type, { detail }));
   }
 }

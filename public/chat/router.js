@@ -22,8 +22,17 @@ export class Router {
    */
   go(id, { replace = false } = {}) {
     const address = addressOf(id);
-    if (address === location.pathname) return;
+    if (address === location.pathname + location.hash) return;
     history[replace ? "replaceState" : "pushState"](null, "", address);
+  }
+
+  /** What the address says is sought in its conversation. From then on, it says so no more. */
+  takeSought() {
+    const sought = new URLSearchParams(location.hash.slice(1));
+    const [query, snippet] = [sought.get("find"), sought.get("in")];
+    if (!query || !snippet) return undefined;
+    history.replaceState(null, "", location.pathname);
+    return { query, snippet };
   }
 
   /** @param {string} [title] of the conversation */

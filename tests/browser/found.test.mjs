@@ -1,8 +1,9 @@
 /** From what a search has found to its place in a conversation, whoever keeps it. */
 import assert from "node:assert/strict";
 import test, { beforeEach } from "node:test";
-import { exchangeOn, visit } from "../support/browser.mjs";
+import { exchangeOn, openTab, visit } from "../support/browser.mjs";
 import { startWorker } from "../support/harness.mjs";
+import { settle } from "../support/late.mjs";
 import { OWNERS, sidebarOf, somebody } from "../support/sidebar.mjs";
 import { answerWell, startUpstream } from "../support/upstream.mjs";
 
@@ -94,13 +95,18 @@ async function keptHere(t) {
   return page;
 }
 
-/** Searches, and opens what is found. */
-async function openFound(page, query) {
-  const { search, rows, row } = sidebarOf(page);
+/** Searches until something is found. */
+async function search(page, query) {
+  const { search, rows } = sidebarOf(page);
   await search.fill(query);
   await page.locator("#list-status").filter({ hasText: "One conversation found" }).waitFor();
   await rows.locator("mark").first().waitFor();
-  await row(TITLE).locator("a").click();
+}
+
+/** Searches, and opens what is found. */
+async function openFound(page, query) {
+  await search(page, query);
+  await sidebarOf(page).row(TITLE).locator("a").click();
 }
 
 /** Waits until a marked word is in sight. */
@@ -162,6 +168,51 @@ for (const [who, open] of [
     assert.equal(await page.locator(".exchange.found").count(), 0);
   });
 }
+
+for (const [who, open] of [
+  ["the service", keptByService],
+  ["this browser", keptHere],
+]) {
+  test(`kept by ${who}: in a tab of its own, what was found is in sight and marked`, async (t) => {
+    const page = await open(t);
+    await search(page, "weir");
+    const href = await sidebarOf(page).row(TITLE).locator("a").getAttribute("href");
+    const tab = await openTab(page, new URL(href, page.url()).href);
+    await isInSight(tab, "weir");
+    assert.equal(await focusedText(tab), "Question 5");
+    assert.equal(new URL(tab.url()).hash, "", "a reload goes to the end, as ever");
+  });
+}
+
+test("in a tab of its own, what was found is gone to once there is an access token", async (t) => {
+  const page = await keptByService(t);
+  await search(page, "weir");
+  const href = await sidebarOf(page).row(TITLE).locator("a").getAttribute("href");
+  const token = await page.evaluate(() => JSON.parse(localStorage.getItem("access-token")));
+  const { page: tab } = await visit(t, new URL(href, page.url()).href, {
+    expected: /^Failed to load resource/,
+  });
+  await tab.locator("#token").fill(token);
+  await tab.keyboard.press("Enter");
+  await isInSight(tab, "weir");
+});
+
+test("in a tab of its own, what is not there any more, or only in the title, leads to the end", async (t) => {
+  const page = await keptHere(t);
+  await search(page, "river");
+  const href = await sidebarOf(page).row(TITLE).locator("a").getAttribute("href");
+  for (const address of [href, `${href}#find=nowhere&in=nowhere`, `${href}#find=%&in=`]) {
+    const tab = await page.context().newPage();
+    await tab.goto(new URL(address, page.url()).href);
+    await exchangeOn(tab).answer.getByText("The end").waitFor();
+    await settle(tab);
+    await tab.waitForFunction(() => {
+      const { scrollTop, scrollHeight, clientHeight } = document.querySelector("#scroller");
+      return scrollHeight - scrollTop - clientHeight < 2;
+    });
+    assert.equal(await tab.locator(".exchange.found").count(), 0);
+  }
+});
 
 test("what was found near the end stays in sight when what is there grows, until the reader goes to the end", async (t) => {
   const page = await keptHere(t);

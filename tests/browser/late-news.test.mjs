@@ -123,6 +123,64 @@ test("a conversation that has begun since the list was read is in the list", asy
   await sidebarOf(page).titles.first().filter({ hasText: "A new conversation" }).waitFor();
 });
 
+test("a title that another tab has given stays when an answer ends that was running", async (t) => {
+  const { page } = await visit(t, server.url, { expected });
+  await ask(page, "The old title", "Yes");
+  await say(page, "The second");
+  const call = await upstream.nextCall();
+  call.write(delta("Well"));
+  await exchangeOn(page).shows("Well");
+  const tab = await openTab(page, page.url());
+  await exchangeOn(tab).shows("Well");
+  const given = tab.waitForResponse((it) => it.request().method() === "PATCH");
+  await rename(tab, "The old title", "The new title");
+  await given;
+  // The list alone tells of it.
+  await page.route(CONVERSATION, (route) => route.fulfill(NOT_NOW));
+  await online(page);
+  await page.waitForFunction(() => document.title.startsWith("The new title"));
+  call.end(delta(", yes"), finish("stop"), done);
+  await exchangeOn(page).is("done");
+  await settle(page);
+  assert.equal((await titles(page))[0], "The new title");
+});
+
+test("a conversation that is being read is not read again because the list was", async (t) => {
+  const { page } = await visit(t, server.url, { expected });
+  await ask(page, "The first", "One");
+  await settle(page);
+  let readings = 0;
+  page.on("request", (it) => {
+    if (it.method() === "GET" && CONVERSATION.test(it.url())) readings += 1;
+  });
+  const late = await hold(page, CONVERSATION);
+  const listed = page.waitForResponse(LIST);
+  await online(page);
+  await late.said;
+  await listed;
+  await settle(page);
+  await late.arrive();
+  await settle(page);
+  assert.equal(readings, 1);
+});
+
+test("offline, the title that was given last stays", async (t) => {
+  const { page } = await visit(t, server.url, { expected });
+  await ask(page, "The old title", "Yes");
+  await settle(page);
+  const given = page.waitForResponse((it) => it.request().method() === "PATCH");
+  await rename(page, "The old title", "The new title");
+  await given;
+  await page.waitForFunction(() => document.title.startsWith("The new title"));
+  await settle(page);
+  await page.context().setOffline(true);
+  await online(page);
+  await sidebarOf(page).element.getByText("You are offline.").waitFor();
+  assert.match(await page.title(), /^The new title/);
+  assert.equal((await titles(page))[0], "The new title");
+  await page.context().setOffline(false);
+});
+
 test("a title that was given since the conversation was read is the title", async (t) => {
   const { page } = await visit(t, server.url, { expected });
   await ask(page, "The old title", "Yes");

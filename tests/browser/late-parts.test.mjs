@@ -1,8 +1,9 @@
 /** Parts of the page that are loaded when they are needed, and hang. */
 import assert from "node:assert/strict";
 import test from "node:test";
-import { visit } from "../support/browser.mjs";
+import { exchangeOn, say, visit } from "../support/browser.mjs";
 import { startWorker } from "../support/harness.mjs";
+import { settle } from "../support/late.mjs";
 import { OWNERS, sidebarOf, somebody } from "../support/sidebar.mjs";
 import { answerWell, startUpstream } from "../support/upstream.mjs";
 
@@ -11,6 +12,7 @@ const app = await startWorker(
   { OPENAI_BASE_URL: upstream.url, ...OWNERS },
   { owners: true, pages: true },
 );
+const nobody = await startWorker({ OPENAI_BASE_URL: upstream.url }, { pages: true });
 const TITLE = "Tell me about bridges";
 
 const PARTS = {
@@ -18,8 +20,15 @@ const PARTS = {
     file: "**/settings-dialog-*",
     ask: (page) => page.getByRole("button", { name: "Settings" }).click(),
     coming: "Loading the settings…",
-    failed: "The settings could not be loaded. Check that you are online, then try again.",
+    failed: "The settings could not be loaded. Check that you are online, or reload the page.",
     isThere: (page) => page.getByRole("dialog", { name: "Settings" }).waitFor(),
+  },
+  "the list of models": {
+    file: "**/assets/model-list-*",
+    ask: (page) => page.getByRole("button", { name: "house" }).click(),
+    coming: "Loading the models…",
+    failed: "The models could not be loaded. Check that you are online, or reload the page.",
+    isThere: (page) => page.getByRole("listbox", { name: "Models" }).waitFor(),
   },
   "an export": {
     file: "**/assets/download-*",
@@ -29,6 +38,44 @@ const PARTS = {
     isThere: (_, downloading) => downloading,
   },
 };
+
+test("what it takes to keep conversations in the browser is waited for with a word, and works once it comes", async (t) => {
+  const { page } = await visit(t, `${nobody.url}/health`, { expected: /404/ });
+  const hanging = Promise.withResolvers();
+  await page.route("**/assets/here-*", (route) => hanging.resolve(route));
+  await page.clock.install();
+  await page.goto(nobody.url);
+  const route = await hanging.promise;
+  await say(page, "Tell me all the same");
+  const { toast } = sidebarOf(page);
+  assert.equal(await toast.isVisible(), false);
+  await page.clock.runFor(10_000);
+  await toast
+    .getByText("Your conversations have not loaded yet. Check that you are online.")
+    .waitFor();
+  await route.continue();
+  await exchangeOn(page).is("done");
+  await sidebarOf(page).has(1);
+});
+
+test("a part that comes late does not interrupt whoever has gone on", async (t) => {
+  const { page } = await visit(t, `${nobody.url}/health`, { expected: /404/ });
+  const file = "**/assets/model-list-*";
+  const hanging = Promise.withResolvers();
+  await page.route(file, (route) => hanging.resolve(route));
+  await page.goto(nobody.url);
+  await page.getByRole("button", { name: "house" }).click();
+  const route = await hanging.promise;
+  await page.getByLabel("Message", { exact: true }).focus();
+  const come = page.waitForResponse(file);
+  await route.continue();
+  await (await come).finished();
+  await settle(page);
+  const list = page.getByRole("listbox", { name: "Models" });
+  assert.equal(await list.isVisible(), false);
+  await page.getByRole("button", { name: "house" }).click();
+  await list.waitFor();
+});
 
 for (const [name, { file, ask, coming, failed, isThere }] of Object.entries(PARTS)) {
   test(`${name}: a file that hangs is waited for with a word, but not for ever, and works once it comes`, async (t) => {

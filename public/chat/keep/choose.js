@@ -1,5 +1,6 @@
 import { ChatError } from "../api.js";
-import { pause, pauseMs } from "../patience.js";
+import { loadPart } from "../lazy.js";
+import { untilItWorks } from "../patience.js";
 import { load, loadFromTab, save } from "../store.js";
 import { database } from "./database.js";
 import { ServerKeeper } from "./server.js";
@@ -20,16 +21,20 @@ const KEEPS_NOTHING = ["conversations_unavailable", "not_found"];
  * Finds out who keeps the conversations: the service, or this browser. Offline it is whoever kept them last.
  *
  * @param {import("../api.js").Api} api
+ * @param {() => void} onDelay is called when a file that this needs takes long. It is waited for
  * @returns {Promise<Choice>}
  */
-export async function chooseKeeper(api) {
+export async function chooseKeeper(api, onDelay) {
   const told = await keptBy(api);
   const isKnown = told !== undefined;
   const kind = told ?? load("kept-by") ?? "server";
   save("kept-by", kind);
   const server = new ServerKeeper(api);
   if (kind === "server" && !(await hasAnyHere())) return { keeper: server, isKnown };
-  const { BothKeeper, BrowserKeeper, takeOver } = await partsForHere();
+  const { BothKeeper, BrowserKeeper, takeOver } = await untilItWorks(
+    () => loadPart(import("./here.js")),
+    (failures) => failures === 1 && onDelay(),
+  );
   const here = new BrowserKeeper(api);
   const takenId = await takeOver(here);
   if (kind === "browser") return { keeper: here, isKnown, takenId };
@@ -60,18 +65,6 @@ async function hasAnyHere() {
   } catch {
     // The browser stores nothing.
     return false;
-  }
-}
-
-/** Without them nothing can be shown, so that they are asked for until they come. */
-async function partsForHere() {
-  const forEver = new AbortController().signal;
-  for (let failures = 1; ; failures += 1) {
-    try {
-      return await import("./here.js");
-    } catch {
-      await pause(pauseMs(failures), forEver);
-    }
   }
 }
 

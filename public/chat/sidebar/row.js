@@ -36,7 +36,9 @@ export class Row {
     this.#query = query;
     const { id, title, snippet = "", state } = summary;
     this.element.dataset.id = id;
-    this.#link.href = `/c/${id}`;
+    // In a tab of its own, it opens where the words are, too.
+    const sought = snippet && `#${new URLSearchParams({ find: query, in: snippet })}`;
+    this.#link.href = `/c/${id}${sought}`;
     this.#link.title = title;
     this.#find(".title").textContent = title;
     this.#find(".snippet").textContent = snippet;

@@ -19,6 +19,7 @@ const PARTS_MS = 1000;
 /** Why a conversation of the list cannot be found. */
 const MISSING = "This conversation has no answer yet, or is gone.";
 
+const DELAYED = "Your conversations have not loaded yet. Check that you are online.";
 const KEPT_HERE = "Kept in this browser only";
 
 /** The kept conversations: the list with its search, and what can be done with each of them. */
@@ -82,6 +83,7 @@ export class Sidebar {
       },
     });
     page.addEventListener("kept", ({ detail }) => this.#use(detail.keeper));
+    page.addEventListener("keeperdelayed", () => this.toast.tell(DELAYED));
     page.addEventListener("opened", ({ detail }) => this.#opened(detail.id));
     page.addEventListener("changed", ({ detail }) => this.#update(detail.summary));
     page.addEventListener("removed", ({ detail }) => this.#forget(detail.id));
@@ -114,6 +116,8 @@ export class Sidebar {
   async refresh() {
     try {
       await this.#all?.refresh();
+      const { summaries = [], isCopy } = this.#all ?? {};
+      for (const summary of isCopy ? [] : summaries) this.#page.retitle(summary);
       this.#show();
     } catch {
       // What is known stays on the page, and the next time may be better.
