@@ -99,7 +99,8 @@ function work(events) {
       scripts.some((it) => it.pid === pid && it.tid === tid && it.ts <= ts && ts < it.ts + it.dur),
   );
   const styled = events.map(({ name, args }) =>
-    name === "UpdateLayoutTree" ? args.elementCount : 0,
+    // One that was under way when the tracing ended tells no count.
+    name === "UpdateLayoutTree" ? (args.elementCount ?? 0) : 0,
   );
   return { forced: forced.length, mostStyled: Math.max(...styled) };
 }
