@@ -34,6 +34,7 @@ class TestApp extends App {
     await this.#miniflare.ready;
     this.url = (await this.#miniflare.unsafeGetDirectURL()).origin;
     this.hasPages = Boolean(options.pages);
+    this.hasOwnTime = options.front?.includes("Date.now = ") ?? false;
     this.#isHarmed = options.isHarmed ?? false;
     this.#runtimePid = childProcesses().find((pid) => !others.includes(pid));
     return this;
