@@ -46,9 +46,8 @@ export class Conversations {
     forgetAsks(id);
   }
 
-  forgetAll() {
+  closeAll() {
     for (const conversation of this.#byId.values()) conversation.close();
     this.#byId.clear();
-    forgetAsks();
   }
 }

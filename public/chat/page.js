@@ -1,6 +1,6 @@
 import { actionsOn } from "./actions.js";
 import { newId } from "./api.js";
-import { unkeptWords } from "./asks.js";
+import { forgetAsks, unkeptWords } from "./asks.js";
 import { Conversation } from "./conversation.js";
 import { Conversations } from "./conversations.js";
 import { Draft } from "./draft.js";
@@ -142,10 +142,17 @@ export class Page extends EventTarget {
     this.#draft.save(text);
   }
 
+  /** Goes on with nothing, and saves nothing more. */
+  close() {
+    this.#draft.show();
+    this.#conversations.closeAll();
+  }
+
   /** Leaves nothing in this browser of conversations that somebody else keeps. */
   async forgetAll() {
     this.#draft.save("");
-    this.#conversations.forgetAll();
+    this.#conversations.closeAll();
+    forgetAsks();
     save("kept-by", undefined);
     await copies.clear();
   }
@@ -235,11 +242,13 @@ export class Page extends EventTarget {
   }
 
   /** Goes to what a search has found, unless what that takes comes late. */
-  async #goToSought(conversation, { query, snippet }) {
+  async #goToSought(conversation, sought) {
+    const { text } = this.#composer;
     const loading = withTimeout(import("./sidebar/search-parts.js"), SOUGHT_MS);
     const parts = await loading.catch(() => undefined);
-    if (conversation === this.#shown) {
-      parts?.targetOf(query, snippet)(conversation, this.#transcript);
+    // Whoever has begun to write stays there.
+    if (conversation === this.#shown && text === this.#composer.text) {
+      parts?.targetOf(...sought)(conversation, this.#transcript);
     }
   }
 

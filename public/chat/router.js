@@ -26,13 +26,12 @@ export class Router {
     history[replace ? "replaceState" : "pushState"](null, "", address);
   }
 
-  /** What the address says is sought in its conversation. From then on, it says so no more. */
+  /** Query and snippet of what the address says is sought. From then on, it says so no more. @returns {[string, string] | undefined} */
   takeSought() {
-    const sought = new URLSearchParams(location.hash.slice(1));
-    const [query, snippet] = [sought.get("find"), sought.get("in")];
-    if (!query || !snippet) return undefined;
-    history.replaceState(null, "", location.pathname);
-    return { query, snippet };
+    const { find, in: snippet } = Object.fromEntries(new URLSearchParams(location.hash.slice(1)));
+    if (!find || !snippet) return undefined;
+    this.go(this.id, { replace: true });
+    return [find, snippet];
   }
 
   /** @param {string} [title] of the conversation */

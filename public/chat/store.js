@@ -67,6 +67,7 @@ export function loadFromTab(key) {
   return read(() => sessionStorage, key);
 }
 
+/** Forgets what is saved in this tab alone. */
 export function forgetInTab(key) {
   write(() => sessionStorage, key, undefined);
 }

@@ -88,6 +88,34 @@ test("a token that is remembered signs in every tab, until somebody signs out", 
   assert.equal(copies, 0, "nothing can be read offline after signing out");
 });
 
+test("whoever hears late that somebody has signed out leaves what the next one has", async (t) => {
+  const me = somebody(app, upstream);
+  const id = await me.keep("Tell me about bridges", { answer: "They carry loads" });
+  const { page } = await visit(t, `${app.url}/c/${id}`, { expected });
+  await enter(page, me.token);
+  await exchangeOn(page).shows("They carry loads");
+  await page.getByLabel("Message", { exact: true }).fill("Not for everybody");
+  const next = somebody(app, upstream);
+  const tab = await page.context().newPage();
+  await tab.goto(app.url);
+  await enter(tab, next.token, { remember: true });
+  await tab.getByLabel("Message", { exact: true }).fill("A draft of the next one");
+  await tab.evaluate((id) => localStorage.removeItem(`draft ${id}`), id);
+  // As if this had come from a third one, and waited for a page that was frozen.
+  const left = page.waitForURL(`${app.url}/`);
+  await tab.goto(`${app.url}/health`);
+  await tab.evaluate(() => new BroadcastChannel("sign-out").postMessage(""));
+  await left;
+  await page.waitForFunction(
+    () => document.querySelector("#message")?.value !== "Not for everybody",
+  );
+  assert.deepEqual(await stored(page), [null, JSON.stringify(next.token)]);
+  const drafts = await page.evaluate(() =>
+    Object.entries(localStorage).filter(([key]) => key.startsWith("draft")),
+  );
+  assert.deepEqual(drafts, [["draft ", '"A draft of the next one"']]);
+});
+
 test("signing out says that it waits for a deletion, and then leaves a page that cannot be gone back to", async (t) => {
   const me = somebody(app, upstream);
   await me.keep("Tell me about bridges");
@@ -196,6 +224,27 @@ test("many models can be filtered by a part of their names; one that is gone sta
   assert.equal(await page.getByRole("option").count(), 100);
   await page.keyboard.press("Escape");
   assert.equal(await page.getByRole("listbox").isVisible(), false);
+});
+
+test("a phone's keyboard does not close the list, and a turned phone does", async (t) => {
+  const me = somebody(app, upstream);
+  const { page } = await visit(t, app.url, {
+    ...me.signedIn,
+    viewport: { width: 390, height: 800 },
+  });
+  const models = Array.from({ length: 20 }, (_, index) => ({ id: `maker/model-${index}` }));
+  await serve(page, { models, default: "maker/model-0" });
+  await page.reload();
+  await picker(page).click();
+  const list = page.getByRole("listbox");
+  await list.waitFor();
+  await page.setViewportSize({ width: 390, height: 480 });
+  await page.waitForFunction(() => innerHeight === 480);
+  await page.getByRole("option", { name: "maker/model-3", exact: true }).click();
+  await picker(page).filter({ hasText: "maker/model-3" }).click();
+  await list.waitFor();
+  await page.setViewportSize({ width: 800, height: 390 });
+  await list.waitFor({ state: "hidden" });
 });
 
 test("the list is the service's own", async (t) => {

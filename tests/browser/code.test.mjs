@@ -168,7 +168,7 @@ test("what colours code is loaded with the first code", async (t) => {
   assert.ok(scripts() > before);
 });
 
-test("code whose colours cannot be loaded stays plain, and gets them once they can be", async (t) => {
+test("code whose colours cannot be loaded stays plain, asks for them now and then, and gets them once they can be", async (t) => {
   const { page } = await visit(t, app.url, { expected: /^Failed to load resource/ });
   const style = "**/assets/chat/answer-*.css";
   let refused = 0;
@@ -179,17 +179,28 @@ test("code whose colours cannot be loaded stays plain, and gets them once they c
     return route.abort();
   });
   await page.clock.install();
-  const block = await shown(page, ...answer("```js\nif (1);\n```"));
-  while (refused < 2) {
-    await page.clock.runFor(5_000);
+  await say(page, "Please write code");
+  const call = await upstream.nextCall();
+  call.write(delta("```js\nif (0);\n"));
+  const block = exchangeOn(page).answer.locator(".code");
+  while (refused < 3) {
+    await page.clock.runFor(2_000);
     await settle(page);
   }
+  // By now it waits for longer than all of these lines take.
+  for (let line = 1; line <= 20; line += 1) {
+    call.write(delta(`if (${line});\n`));
+    await block.getByText(`if (${line});`).waitFor();
+  }
+  assert.ok(refused <= 4, `${refused} requests`);
   assert.equal(await block.locator("[class^=c-]").count(), 0);
   await page.context().unroute(style);
-  const keyword = block.locator(".c-keyword");
-  await keyword.waitFor();
+  await page.clock.runFor(60_000);
+  await block.locator(".c-keyword").nth(20).waitFor();
   const colourOf = (element) => element.evaluate((it) => getComputedStyle(it).color);
+  const keyword = block.locator(".c-keyword").first();
   assert.notEqual(await colourOf(keyword), await colourOf(block.locator("pre")));
+  call.end(finish("stop"), done);
 });
 
 test("code that came without its colours gets them once there is a connection", async (t) => {

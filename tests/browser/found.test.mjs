@@ -197,6 +197,29 @@ test("in a tab of its own, what was found is gone to once there is an access tok
   await isInSight(tab, "weir");
 });
 
+test("in a tab of its own, whoever has begun to write is not led away", async (t) => {
+  const page = await keptHere(t);
+  await search(page, "weir");
+  const href = await sidebarOf(page).row(TITLE).locator("a").getAttribute("href");
+  // The device has the file already, where it may keep any.
+  await page.evaluate(async () => {
+    for (const each of await navigator.serviceWorker.getRegistrations()) await each.unregister();
+  });
+  const tab = await page.context().newPage();
+  const coming = Promise.withResolvers();
+  await tab.route("**/assets/search-parts-*", (route) => coming.resolve(route));
+  await tab.goto(new URL(href, page.url()).href);
+  const route = await coming.promise;
+  await tab.getByLabel("Message", { exact: true }).pressSequentially("Please ");
+  const come = tab.waitForResponse("**/assets/search-parts-*");
+  await route.continue();
+  await (await come).finished();
+  await settle(tab);
+  await tab.keyboard.type("wait");
+  assert.equal(await tab.getByLabel("Message", { exact: true }).inputValue(), "Please wait");
+  assert.equal(await tab.locator(".exchange.found").count(), 0);
+});
+
 test("in a tab of its own, what is not there any more, or only in the title, leads to the end", async (t) => {
   const page = await keptHere(t);
   await search(page, "river");

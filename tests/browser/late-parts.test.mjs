@@ -51,7 +51,9 @@ test("what it takes to keep conversations in the browser is waited for with a wo
   assert.equal(await toast.isVisible(), false);
   await page.clock.runFor(10_000);
   await toast
-    .getByText("Your conversations have not loaded yet. Check that you are online.")
+    .getByText(
+      "Your conversations have not loaded yet. Check that you are online, or reload the page.",
+    )
     .waitFor();
   await route.continue();
   await exchangeOn(page).is("done");

@@ -216,3 +216,22 @@ test("a text that is streamed letter by letter looks the same as in one piece", 
     whole.replaceAll(/>\s+</g, "><"),
   );
 });
+
+test("a word that is wider than a phone is broken, in whatever block it stands", async (t) => {
+  const { page } = await visit(t, app.url, { viewport: { width: 390, height: 800 } });
+  const word = `https://example.org/${"path".repeat(40)}`;
+  const quoted = `> ${word}\n\n- ${word}\n\n  > ${word}\n\n1. [ ] ${word}\n\n# ${word}\n\n\`${word}\``;
+  await say(page, "Please quote");
+  (await upstream.nextCall()).end(
+    ...answer(`<think>${word}\n\n${quoted}</think>${word}\n\n${quoted}`),
+  );
+  await exchangeOn(page).is("done");
+  await page.locator(".thinking summary").click();
+  await page.locator(".thought h1").waitFor();
+  const wide = await page.evaluate(() => {
+    const { right } = document.querySelector("#exchanges").getBoundingClientRect();
+    const all = Array.from(document.querySelectorAll(".answer *"));
+    return all.filter((it) => it.getBoundingClientRect().right > right + 1).map((it) => it.tagName);
+  });
+  assert.deepEqual(wide, []);
+});

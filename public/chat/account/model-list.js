@@ -30,7 +30,12 @@ export class ModelList {
     addEventListener("pointerdown", ({ target }) => {
       if (!this.#popover.contains(target) && !button.contains(target)) this.#close();
     });
-    addEventListener("resize", () => this.#close());
+    // A phone's keyboard changes the height alone.
+    let width = innerWidth;
+    addEventListener("resize", () => {
+      if (innerWidth !== width) this.#close();
+      width = innerWidth;
+    });
   }
 
   /**

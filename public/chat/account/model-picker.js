@@ -64,7 +64,7 @@ export class ModelPicker {
 
   #choose(id) {
     // The default is not written down, so that it follows the deployment's.
-    const model = id === this.#models.standard ? undefined : id;
+    const model = id === this.#models?.standard ? undefined : id;
     saveSettings({ ...loadSettings(), model });
     this.show();
   }

@@ -1,4 +1,4 @@
-import { saveToken } from "../store.js";
+import { forgetInTab, saveToken } from "../store.js";
 
 /** Reaches the other tabs of this browser. */
 const tabs = new BroadcastChannel("sign-out");
@@ -10,17 +10,27 @@ const tabs = new BroadcastChannel("sign-out");
  */
 export async function signOut(page) {
   tabs.postMessage("");
-  await leave(page);
-}
-
-/** Signs out when another tab does. @param {import("../page.js").Page} page */
-export function signOutWithOthers(page) {
-  tabs.onmessage = () => leave(page);
-}
-
-async function leave(page) {
   saveToken(undefined);
   await page.forgetAll();
+  leave();
+}
+
+/**
+ * Signs out when another tab does. That tab leaves nothing in the browser. This one may hear of it late: by then, there
+ * may be something of whoever has signed in since.
+ *
+ * @param {import("../page.js").Page} page
+ */
+export function signOutWithOthers(page) {
+  tabs.onmessage = () => {
+    forgetInTab("access-token");
+    page.close();
+    leave();
+  };
+}
+
+function leave() {
+  document.documentElement.hidden = true;
   // Whoever goes back would see it as it was left.
   addEventListener("pageshow", () => location.reload());
   location.assign("/");

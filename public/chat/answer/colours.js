@@ -10,8 +10,9 @@ import { loadStyle } from "./lazy-style.js";
 /** Longest start of a block that is coloured, in UTF-16 units. */
 const MAX_LENGTH = 50_000;
 
-/** How long it takes until colours that could not be loaded are asked for again. */
-const AGAIN_MS = 5_000;
+/** How long it takes at first, and at last, until colours that could not be loaded are asked for again. */
+const AGAIN_MS = 2_000;
+const LONGEST_AGAIN_MS = 60_000;
 
 /** Blocks near what is in sight. The colours of the others are not needed yet. */
 const sight = new IntersectionObserver(look, {
@@ -32,6 +33,8 @@ export class Colours {
   #isNear = false;
   /** Length of the text whose colours were asked for. */
   #asked = 0;
+  #failures = 0;
+  #isResting = false;
 
   /**
    * @param {import("./code-block.js").CodeBlock} block
@@ -46,7 +49,8 @@ export class Colours {
 
   /** Colours the lines that have been added. */
   refresh() {
-    if (this.#isNear && this.#text.length > this.#asked) enqueue(this);
+    const isDue = this.#isNear && !this.#isResting;
+    if (isDue && this.#text.length > this.#asked) enqueue(this);
   }
 
   /** @param {boolean} isNear */
@@ -72,12 +76,16 @@ export class Colours {
     while (!painting.next().done);
   }
 
-  /** Tries again what could not be loaded. */
+  /** Tries again what could not be loaded, and not at every line that comes meanwhile. */
   #later() {
+    this.#isResting = true;
+    const ms = Math.min(LONGEST_AGAIN_MS, AGAIN_MS * 2 ** this.#failures);
+    this.#failures += 1;
     setTimeout(() => {
+      this.#isResting = false;
       this.#asked = 0;
       this.refresh();
-    }, AGAIN_MS);
+    }, ms);
   }
 }
 

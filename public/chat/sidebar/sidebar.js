@@ -19,7 +19,8 @@ const PARTS_MS = 1000;
 /** Why a conversation of the list cannot be found. */
 const MISSING = "This conversation has no answer yet, or is gone.";
 
-const DELAYED = "Your conversations have not loaded yet. Check that you are online.";
+const DELAYED =
+  "Your conversations have not loaded yet. Check that you are online, or reload the page.";
 const KEPT_HERE = "Kept in this browser only";
 
 /** The kept conversations: the list with its search, and what can be done with each of them. */
@@ -116,8 +117,8 @@ export class Sidebar {
   async refresh() {
     try {
       await this.#all?.refresh();
-      const { summaries = [], isCopy } = this.#all ?? {};
-      for (const summary of isCopy ? [] : summaries) this.#page.retitle(summary);
+      if (!this.#all?.isCopy)
+        for (const each of this.#all?.summaries ?? []) this.#page.retitle(each);
       this.#show();
     } catch {
       // What is known stays on the page, and the next time may be better.
