@@ -1,7 +1,9 @@
 /** Responses that begin, and whose bodies do not come whole. */
+import assert from "node:assert/strict";
 import { once } from "node:events";
 import { createServer } from "node:http";
 import test, { after, beforeEach } from "node:test";
+import { Api } from "../../public/chat/api.js";
 import { exchangeOn, say, visit } from "../support/browser.mjs";
 import { startKeptPage } from "../support/kept-page.mjs";
 import { answer, startUpstream } from "../support/upstream.mjs";
@@ -90,26 +92,22 @@ for (const [path, ms] of [
   });
 }
 
+/** Lets whatever waits for no timer come to its end. */
+async function turns() {
+  for (let turn = 0; turn < 20; turn += 1) await new Promise(setImmediate);
+}
+
 test("a response that comes slowly is waited for as long as it comes", async (t) => {
-  const { page } = await visit(t, service.url, { expected });
-  await say(page, "How tall are firs?");
-  (await upstream.nextCall()).end(...answer("Up to 60 metres"));
-  await exchangeOn(page).is("done");
-  const kept = await page.evaluate(
-    async (id) => (await fetch(`/conversations/${id}`)).text(),
-    page.url().split("/").at(-1),
-  );
-  const { promise, resolve } = Promise.withResolvers();
-  answers["/comes-slowly"] = resolve;
-  await replace(page, CONVERSATION, "/comes-slowly");
-  await page.clock.install();
-  await page.reload();
-  const slow = await promise;
-  for (const letter of kept.slice(0, 10)) {
-    slow.write(letter);
-    await page.clock.runFor(20_000);
+  const { readable, writable } = new TransformStream();
+  const slow = writable.getWriter();
+  t.mock.method(globalThis, "fetch", async () => new Response(readable));
+  t.mock.timers.enable({ apis: ["setTimeout"] });
+  const reading = new Api(async () => undefined).text("/comes-slowly");
+  for (const letter of "letters") {
+    slow.write(new TextEncoder().encode(letter));
+    await turns();
+    t.mock.timers.tick(29_000);
   }
-  slow.end(kept.slice(10));
-  await exchangeOn(page).shows("Up to 60 metres");
-  await page.locator("#copy-note").waitFor({ state: "hidden" });
+  slow.close();
+  assert.equal(await reading, "letters");
 });
