@@ -181,9 +181,10 @@ async function textOf({ body }) {
       if (done) return text;
       text += value;
     }
-  } finally {
+  } catch (error) {
     // One that is given up would hold its connection.
     reader.cancel().catch(() => {});
+    throw error;
   }
 }
 
