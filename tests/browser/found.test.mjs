@@ -3,7 +3,7 @@ import assert from "node:assert/strict";
 import test, { beforeEach } from "node:test";
 import { exchangeOn, openTab, visit } from "../support/browser.mjs";
 import { startWorker } from "../support/harness.mjs";
-import { settle } from "../support/late.mjs";
+import { ended, settle } from "../support/late.mjs";
 import { OWNERS, sidebarOf, somebody } from "../support/sidebar.mjs";
 import { answerWell, startUpstream } from "../support/upstream.mjs";
 
@@ -211,9 +211,9 @@ test("in a tab of its own, whoever has begun to write is not led away", async (t
   await tab.goto(new URL(href, page.url()).href);
   const route = await coming.promise;
   await tab.getByLabel("Message", { exact: true }).pressSequentially("Please ");
-  const come = tab.waitForResponse("**/assets/search-parts-*");
+  const come = ended(tab, (it) => it.url().includes("/assets/search-parts-"));
   await route.continue();
-  await (await come).finished();
+  await come;
   await settle(tab);
   await tab.keyboard.type("wait");
   assert.equal(await tab.getByLabel("Message", { exact: true }).inputValue(), "Please wait");

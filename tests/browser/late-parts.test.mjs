@@ -3,7 +3,7 @@ import assert from "node:assert/strict";
 import test from "node:test";
 import { exchangeOn, say, visit } from "../support/browser.mjs";
 import { startWorker } from "../support/harness.mjs";
-import { settle } from "../support/late.mjs";
+import { ended, settle } from "../support/late.mjs";
 import { OWNERS, sidebarOf, somebody } from "../support/sidebar.mjs";
 import { answerWell, startUpstream } from "../support/upstream.mjs";
 
@@ -69,9 +69,9 @@ test("a part that comes late does not interrupt whoever has gone on", async (t) 
   await page.getByRole("button", { name: "house" }).click();
   const route = await hanging.promise;
   await page.getByLabel("Message", { exact: true }).focus();
-  const come = page.waitForResponse(file);
+  const come = ended(page, (it) => it.url().includes("/assets/model-list-"));
   await route.continue();
-  await (await come).finished();
+  await come;
   await settle(page);
   const list = page.getByRole("listbox", { name: "Models" });
   assert.equal(await list.isVisible(), false);

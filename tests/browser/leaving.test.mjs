@@ -3,6 +3,7 @@ import assert from "node:assert/strict";
 import test, { beforeEach } from "node:test";
 import { exchangeOn, openTab, say, visit } from "../support/browser.mjs";
 import { startKeptPage } from "../support/kept-page.mjs";
+import { ended } from "../support/late.mjs";
 import { answer, delta, startUpstream } from "../support/upstream.mjs";
 
 const upstream = await startUpstream();
@@ -201,10 +202,10 @@ test("a wait for a connection is never longer than anybody waits", async (t) => 
   await page.route("**/answers/**", (route) =>
     route.fulfill({ status: 429, json: body, headers: { "retry-after": "86400" } }),
   );
-  const refused = page.waitForResponse("**/answers/**");
+  const refused = ended(page, (it) => it.url().includes("/answers/"));
   await page.evaluate(() => dispatchEvent(new Event("offline")));
   await page.clock.fastForward(1000);
-  await (await refused).finished();
+  await refused;
   await page.unroute("**/answers/**");
   await page.clock.fastForward(60_000);
   call.end(...answer(", two"));

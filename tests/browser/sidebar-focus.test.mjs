@@ -3,6 +3,7 @@ import assert from "node:assert/strict";
 import test, { beforeEach } from "node:test";
 import { visit } from "../support/browser.mjs";
 import { startWorker } from "../support/harness.mjs";
+import { ended, settle } from "../support/late.mjs";
 import { OWNERS, sidebarOf, somebody } from "../support/sidebar.mjs";
 import { answerWell, startUpstream } from "../support/upstream.mjs";
 
@@ -49,10 +50,10 @@ for (const [key, title] of [
     await sidebar.choose("Bridges", "Rename");
     const field = sidebar.element.getByLabel("Title");
     await field.fill("Bridges of");
-    const refreshed = page.waitForResponse(/\/conversations\?$/);
+    const refreshed = ended(page, (it) => it.url().endsWith("/conversations?"));
     await goOnElsewhere();
-    await (await refreshed).finished();
-    await page.evaluate(() => new Promise((resolve) => setTimeout(resolve)));
+    await refreshed;
+    await settle(page);
     assert.equal(await field.inputValue(), "Bridges of");
     await page.keyboard.type(" the world");
     await page.keyboard.press(key);

@@ -26,17 +26,29 @@ export async function hold(page, address, { method = "GET", isSent = true } = {}
     said: said.promise,
     async arrive(act) {
       const isIt = (request) => request.method() === method && address.test(request.url());
-      const over = Promise.race([
-        page.waitForEvent("requestfinished", isIt),
-        page.waitForEvent("requestfailed", isIt),
-        page.waitForEvent("response", (it) => isIt(it.request())),
-      ]);
+      const begun = page.waitForEvent("response", (it) => isIt(it.request()));
+      const over = Promise.race([begun, ended(page, isIt)]);
       mayArrive.resolve(act);
       await over;
       await settle(page);
     },
   };
 }
+
+/**
+ * Resolves when the next such request is over.
+ *
+ * `Response.finished()` would not do: Chromium calls some requests aborted whose body the page has read whole, and after
+ * one of those it never resolves (microsoft/playwright#42742 and #42786).
+ *
+ * @param {import("playwright-core").Page} page
+ * @param {(request: import("playwright-core").Request) => boolean} isIt
+ */
+export function ended(page, isIt) {
+  const events = ["requestfinished", "requestfailed"];
+  return Promise.race(events.map((name) => page.waitForEvent(name, isIt)));
+}
+
 /** Resolves when the page has taken in what has arrived, as far as that needs no network. */
 export async function settle(page) {
   for (let turn = 0; turn < 5; turn += 1)
