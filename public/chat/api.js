@@ -1,4 +1,4 @@
-import { loadToken, saveToken } from "./store.js";
+import { forgetToken, loadToken, saveToken } from "./account/token.js";
 import { withTimeout } from "./timeout.js";
 
 /**
@@ -137,7 +137,7 @@ export class Api {
    */
   async signIn(wasRefused = false, asksAgain = true) {
     if (this.#wasDeclined && !asksAgain) return false;
-    if (wasRefused && !this.#asking) saveToken(undefined);
+    if (wasRefused && !this.#asking) forgetToken();
     this.#asking ??= this.#askForToken(wasRefused).finally(() => {
       this.#asking = undefined;
     });

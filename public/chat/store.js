@@ -1,27 +1,12 @@
 /**
- * What survives a reload, beside the conversations. It is kept in this browser, but for the access token: in this tab or
- * in this browser, as the person chooses. The page also works where the browser stores nothing.
+ * What survives a reload, beside the conversations and the access token. It is kept in this browser. The page also works
+ * where the browser stores nothing.
  */
-
-import { forgetToken, saveToken as keepToken } from "./account/token.js";
 
 /** What the browser has no room for, or may not store. It lasts until the page is left. @type {Map<string, any>} */
 const unstored = new Map();
 
 /** @typedef {{ model?: string, maxTokens?: number }} Settings */
-
-export { isRemembered as isTokenRemembered, loadToken } from "./account/token.js";
-
-/**
- * Keeps the access token for this tab or, if it is to be remembered, for this browser.
- *
- * @param {string | undefined} token `undefined` forgets it in both places
- * @param {{ isRemembered?: boolean }} [options]
- */
-export function saveToken(token, { isRemembered = false } = {}) {
-  if (token === undefined) forgetToken();
-  else keepToken(token, { remember: isRemembered });
-}
 
 /** @returns {Settings} */
 export function loadSettings() {

@@ -1,4 +1,12 @@
-import { forgetToken, isRemembered, isToken, loadToken, saveToken } from "../chat/account/token.js";
+import {
+  forgetToken,
+  forgetTokenOfTab,
+  isRemembered,
+  isToken,
+  loadToken,
+  saveToken,
+  tabsSignedIn,
+} from "../chat/account/token.js";
 
 const NOT_A_TOKEN = "A token has no spaces or accented letters. Check it and enter it again.";
 
@@ -22,6 +30,10 @@ export class Access {
       forgetToken();
       this.#show();
       this.#field.focus();
+    });
+    tabsSignedIn?.addEventListener("message", () => {
+      forgetTokenOfTab();
+      this.#show();
     });
     // The chat page may have changed it meanwhile.
     document.addEventListener("visibilitychange", () => this.#show());

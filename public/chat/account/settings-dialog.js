@@ -1,6 +1,7 @@
 import { download } from "../sidebar/download.js";
-import { isTokenRemembered, loadSettings, loadToken, saveSettings } from "../store.js";
+import { loadSettings, saveSettings } from "../store.js";
 import { ConfirmDialog } from "./confirm-dialog.js";
+import { isRemembered, loadToken } from "./token.js";
 
 const MODEL = /^[\w.:/-]{1,128}$/;
 const NOT_A_MODEL =
@@ -57,7 +58,7 @@ export class SettingsDialog {
     this.#model.value = model;
     this.#maxTokens.value = `${maxTokens}`;
     this.#account.hidden = loadToken() === undefined;
-    this.#account.querySelector("span").textContent = isTokenRemembered()
+    this.#account.querySelector("span").textContent = isRemembered()
       ? "This device remembers your access token."
       : "Your access token is kept until you close this tab.";
     this.#instructions.open = false;

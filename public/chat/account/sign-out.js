@@ -1,7 +1,4 @@
-import { forgetInTab, saveToken } from "../store.js";
-
-/** Reaches the other tabs of this browser. */
-const tabs = new BroadcastChannel("sign-out");
+import { forgetToken, forgetTokenOfTab, tabsSignedIn } from "./token.js";
 
 /**
  * Signs out, in every tab of this browser.
@@ -9,8 +6,8 @@ const tabs = new BroadcastChannel("sign-out");
  * @param {import("../page.js").Page} page
  */
 export async function signOut(page) {
-  tabs.postMessage("");
-  saveToken(undefined);
+  tabsSignedIn?.postMessage("");
+  forgetToken();
   await page.forgetAll();
   leave();
 }
@@ -22,11 +19,11 @@ export async function signOut(page) {
  * @param {import("../page.js").Page} page
  */
 export function signOutWithOthers(page) {
-  tabs.onmessage = () => {
-    forgetInTab("access-token");
+  tabsSignedIn?.addEventListener("message", () => {
+    forgetTokenOfTab();
     page.close();
     leave();
-  };
+  });
 }
 
 function leave() {

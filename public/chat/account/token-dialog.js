@@ -1,4 +1,4 @@
-import { saveToken } from "../store.js";
+import { saveToken } from "./token.js";
 
 const REFUSED = "That token was not accepted. Check it and enter it again.";
 const NOT_A_TOKEN = "A token has no spaces or accented letters. Check it and enter it again.";
@@ -45,7 +45,7 @@ export class TokenDialog extends EventTarget {
     const token = this.#field.value.trim();
     // Nothing else can be sent in the header.
     if (!/^[\x21-\x7e]+$/.test(token)) return this.#show(NOT_A_TOKEN);
-    saveToken(token, { isRemembered: this.#remember.checked });
+    saveToken(token, { remember: this.#remember.checked });
     this.#finish(token);
     this.#dialog.close();
   }

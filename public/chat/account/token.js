@@ -3,7 +3,12 @@
  * person asks for that. Where the browser stores nothing, it lasts until the page is left.
  */
 
+import { tabsOn } from "../tabs.js";
+
 const KEY = "access-token";
+
+/** Reaches the other tabs when somebody signs out in one. */
+export const tabsSignedIn = tabsOn("sign-out");
 
 /** What a header can carry. */
 const VISIBLE_ASCII = /^[\x21-\x7e]+$/;
@@ -35,9 +40,14 @@ export function saveToken(token, { remember = false } = {}) {
 
 /** Forgets the token in this tab and on this device. Another tab may still have one of its own. */
 export function forgetToken() {
+  forgetTokenOfTab();
+  remove(() => localStorage);
+}
+
+/** Forgets the token that this tab has for itself. */
+export function forgetTokenOfTab() {
   unstored = undefined;
   remove(() => sessionStorage);
-  remove(() => localStorage);
 }
 
 /** Whether a text can be sent as a token. */
