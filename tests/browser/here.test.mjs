@@ -1,6 +1,7 @@
 /** Conversations that the browser keeps, where the service keeps none. */
 import assert from "node:assert/strict";
 import test, { beforeEach } from "node:test";
+import { blockSiteData } from "../support/blocked.mjs";
 import { exchangeOn, openTab, say, visit } from "../support/browser.mjs";
 import { startWorker } from "../support/harness.mjs";
 import { answer, delta, done, finish, startUpstream } from "../support/upstream.mjs";
@@ -161,14 +162,7 @@ for (const [what, service] of [
 
 test("a browser that stores nothing still converses until the page is closed", async (t) => {
   const { page } = await visit(t, `${app.url}/favicon.svg`, { expected });
-  await page.addInitScript(() => {
-    Object.defineProperty(globalThis, "indexedDB", { value: undefined });
-    Object.defineProperty(globalThis, "localStorage", {
-      get() {
-        throw new DOMException("denied", "SecurityError");
-      },
-    });
-  });
+  await blockSiteData(page);
   await page.goto(app.url);
   await converse(page, "Do you hear me?", "I do");
   await converse(page, "Still?", "Still");

@@ -1,6 +1,7 @@
 /** Conversations of a browser that has no room for them, may store nothing, or cannot read them any more. */
 import assert from "node:assert/strict";
 import test, { beforeEach } from "node:test";
+import { blockSiteData } from "../support/blocked.mjs";
 import { exchangeOn, say, visit } from "../support/browser.mjs";
 import { startWorker } from "../support/harness.mjs";
 import { sidebarOf } from "../support/sidebar.mjs";
@@ -94,11 +95,7 @@ test("a device that was full before the page came is told of", async (t) => {
 
 test("a browser that may store nothing says so", async (t) => {
   const { page } = await visit(t, `${app.url}/favicon.svg`, { expected: /404/ });
-  await page.addInitScript(() => {
-    Object.defineProperty(globalThis, "indexedDB", { value: undefined });
-    const denied = () => Promise.reject(new DOMException("The request was denied."));
-    Object.assign(LockManager.prototype, { request: denied, query: denied });
-  });
+  await blockSiteData(page);
   await page.goto(app.url);
   await converse(page, "Do you keep this?", "For now");
   await note(page)

@@ -1,6 +1,7 @@
 /** "Try it" in the API reference: what is sent, and what is shown of the answer while it comes. */
 import assert from "node:assert/strict";
 import test, { beforeEach } from "node:test";
+import { blockSiteData } from "../support/blocked.mjs";
 import { exchangeOn, say, visit } from "../support/browser.mjs";
 import { startWorker } from "../support/harness.mjs";
 import { startProxy } from "../support/proxy.mjs";
@@ -261,13 +262,24 @@ test("the token stays on the device only when that is asked for, until it is for
   assert.deepEqual(await stored(page), [null, null]);
 });
 
+test("signing out on the chat page signs out the reference in another tab", async (t) => {
+  const page = await open(t);
+  const chat = await page.context().newPage();
+  await chat.goto(app.url);
+  await chat.getByLabel("Your token").fill(TOKEN);
+  await chat.keyboard.press("Enter");
+  await chat.getByRole("dialog").waitFor({ state: "hidden" });
+  await page.getByText("This tab has your access token").waitFor();
+  await chat.locator(".open-settings").first().click();
+  await chat.getByRole("button", { name: "Sign out" }).click();
+  await page.getByLabel("Access token").waitFor();
+  assert.deepEqual(await stored(page), [null, null]);
+});
+
 test("a browser that stores nothing keeps the token until the page is left", async (t) => {
   const page = await open(t, app.url, { token: undefined });
-  await page.evaluate(() => {
-    Storage.prototype.setItem = () => {
-      throw new DOMException("full", "QuotaExceededError");
-    };
-  });
+  await blockSiteData(page);
+  await page.reload();
   await page.getByLabel("Access token").fill(TOKEN);
   await page.keyboard.press("Enter");
   const list = operationOn(page, "conversations");
