@@ -21,6 +21,9 @@ mod fallback;
 mod spending;
 mod variables;
 
+/// How a lookup begins the value of a variable that is no text but, say, a list. No rule takes it.
+pub const NOT_TEXT: char = '\0';
+
 /// Everything that a deployment can set, checked.
 #[derive(Clone, Debug)]
 pub struct Config {
@@ -176,8 +179,10 @@ fn api_key(variables: &mut Variables<'_>) -> Secret {
     key.unwrap_or_else(|| Secret::new(String::new()))
 }
 
-fn system_prompt(variables: &Variables<'_>) -> Option<String> {
-    let prompt = variables.value("SYSTEM_PROMPT");
+fn system_prompt(variables: &mut Variables<'_>) -> Option<String> {
+    let prompt = variables.parsed("SYSTEM_PROMPT", "must be a text", |prompt| {
+        (!prompt.starts_with(NOT_TEXT)).then(|| prompt.to_owned())
+    });
     let prompt = prompt.unwrap_or_else(|| "You are a helpful assistant.".to_owned());
     (prompt != "none").then_some(prompt)
 }

@@ -2,6 +2,7 @@ import { readFileSync } from "node:fs";
 import { createRequire } from "node:module";
 import { join } from "node:path";
 import { ROOT } from "./paths.mjs";
+import { Failure } from "./process.mjs";
 
 const require = createRequire(import.meta.url);
 
@@ -29,14 +30,21 @@ function sectionOf({ config: path, env }) {
 }
 
 /**
- * Its `[vars]`, as the strings that the worker sees. The worker ignores tables and lists.
+ * Its `[vars]`, as the strings that the worker sees.
  * @param {Which} [which]
  * @returns {Record<string, string>}
+ * @throws {Failure} for a list or a table, which the worker refuses
  */
 export function wranglerVars(which = {}) {
   const { vars: found = {} } = sectionOf(which);
-  const vars = Object.entries(found).filter(([, value]) => typeof value !== "object");
-  return Object.fromEntries(vars.map(([name, value]) => [name, String(value)]));
+  for (const [name, value] of Object.entries(found)) {
+    if (typeof value === "object") {
+      throw new Failure(
+        `${name} in wrangler.toml must be a text, a number or a boolean. Write a list as one text, separated by commas.`,
+      );
+    }
+  }
+  return Object.fromEntries(Object.entries(found).map(([name, value]) => [name, String(value)]));
 }
 
 /**

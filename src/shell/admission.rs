@@ -182,7 +182,7 @@ fn source_of(request: &Request, waiting: &Waiting) -> Option<Source> {
 /// Waits until a refused body has come in. A client that is still sending does not read, so a response that comes too
 /// soon looks to it like a broken connection.
 async fn after_body(mut source: Source, refusal: EarlyEnd, waiting: &mut Waiting) -> EarlyEnd {
-    let deadline_ms = js::now_ms().saturating_add(DISCARD_MS);
+    let deadline_ms = js::steady_ms().saturating_add(DISCARD_MS);
     match source
         .discard(MAX_DISCARDED_BYTES, waiting, deadline_ms)
         .await
@@ -205,7 +205,7 @@ async fn check_rate(
     };
     let address = js::header(&request.headers(), "cf-connecting-ip");
     let key = rate_limit_key(client, address.as_deref());
-    let deadline_ms = js::now_ms().saturating_add(LIMITER_MS);
+    let deadline_ms = js::steady_ms().saturating_add(LIMITER_MS);
     let cause = match waiting.resolve(limiter.admits(&key), deadline_ms).await {
         Ok(Ok(true)) => return Ok(()),
         Ok(Ok(false)) => {

@@ -1,14 +1,15 @@
 //! One call of upstream: its response, up to the beginning of an answer or to what failed.
 //!
 //! When the client leaves in mid-answer, `pump.rs` closes the call. Before that, a call is closed when its [`Source`] is
-//! dropped. One whose headers have not come has no source yet; the runtime aborts it when the request ends. An abort
-//! signal would do the same, and make every read slower.
+//! dropped. One whose headers have not come has no source yet. The runtime aborts it when the request ends. Where more
+//! follows than that, the next model or the life of an object, an abort signal closes it; elsewhere there is none, for it
+//! makes every read slower.
 
 use std::cell::Cell;
 
 use js_sys::Date;
 use wasm_bindgen::JsCast;
-use web_sys::{AbortSignal, Headers, Response};
+use web_sys::{AbortController, Headers, Response};
 
 use super::early_end::EarlyEnd;
 use super::endpoint;
@@ -107,8 +108,9 @@ impl Missed {
 /// What the one who asks gets and does before there is an answer.
 #[derive(Clone, Copy)]
 pub(super) struct Watch<'a> {
-    /// Aborts a call whose headers have not come, where the end of the request does not.
-    pub(super) signal: Option<&'a AbortSignal>,
+    /// Makes what closes the next call while its headers have not come, if that is needed. It is told whether another model
+    /// may be asked after it.
+    pub(super) aborter: &'a dyn Fn(bool) -> Option<AbortController>,
     /// Where the answer is counted, if its store does not do that.
     pub(super) sale: Option<&'a Sale>,
     /// Told that another model is asked now. Whatever ends the answer from now on, it counts under this one.
@@ -136,9 +138,9 @@ pub(super) struct Attempt<'a> {
 
 impl Attempt<'_> {
     pub(super) async fn run(&self, waiting: &mut Waiting) -> Result<Upstream, Missed> {
-        let started_ms = js::now_ms();
+        let started_ms = js::steady_ms();
         let response = self.fetch(waiting).await?;
-        let latency_ms = js::now_ms().saturating_sub(started_ms);
+        let latency_ms = js::steady_ms().saturating_sub(started_ms);
         let source = response.body().map(|body| Source::of(&body, waiting));
         if !response.ok() {
             // However the rest of it ends, it has refused.
@@ -176,8 +178,10 @@ impl Attempt<'_> {
         let body = self.config.target.body(self.request, self.dialect);
         let id = self.exchange.correlation_id.as_str();
         let endpoint = self.exchange.isolate.endpoint(self.config, self.site);
+        let aborter = (self.watch.aborter)(self.is_followed);
+        let signal = aborter.as_ref().map(AbortController::signal);
         let called =
-            endpoint.and_then(|endpoint| endpoint.call(Some(body.as_str()), id, self.watch.signal));
+            endpoint.and_then(|endpoint| endpoint.call(Some(body.as_str()), id, signal.as_ref()));
         let called = called.map_err(|error| {
             let cause = format!("the request cannot be made: {}", js::error_text(&error));
             Failure {
@@ -193,10 +197,7 @@ impl Attempt<'_> {
                 js::error_text(&error),
             )),
             Err(interrupted) => {
-                if self.is_followed {
-                    // Otherwise the end of the request closes it.
-                    endpoint::abandon(&called).unwrap_or_default();
-                }
+                endpoint::abandon(&called, aborter.as_ref()).unwrap_or_default();
                 let cause = "no headers within TIMEOUT_SECONDS";
                 Err(match interrupted {
                     Interrupted::ClientGone => Missed::ClientGone,
@@ -313,7 +314,7 @@ impl Attempt<'_> {
         waiting: &mut Waiting,
     ) -> Result<bool, Missed> {
         let limits = self.config.limits;
-        let idle_ms = js::now_ms().saturating_add(limits.idle_ms());
+        let idle_ms = js::steady_ms().saturating_add(limits.idle_ms());
         let last_ms = self.exchange.started_ms.saturating_add(limits.total_ms());
         let share_ms = if self.is_followed {
             self.deadline_ms
@@ -329,11 +330,11 @@ impl Attempt<'_> {
                     let seen = self.cut(bytes);
                     return Missed::cut(ErrorCode::UpstreamTruncated, cause, seen);
                 }
-                Interrupted::TimeIsUp if js::now_ms() >= last_ms => (
+                Interrupted::TimeIsUp if js::steady_ms() >= last_ms => (
                     ErrorCode::StreamTooLong,
                     "the answer took longer than MAX_STREAM_SECONDS",
                 ),
-                Interrupted::TimeIsUp if js::now_ms() >= share_ms => (
+                Interrupted::TimeIsUp if js::steady_ms() >= share_ms => (
                     ErrorCode::UpstreamTimeout,
                     "no whole answer in the model's share of TIMEOUT_SECONDS",
                 ),

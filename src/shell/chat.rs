@@ -93,7 +93,7 @@ impl Chat {
         }
         let is_asking = Cell::default();
         let watch = Watch {
-            signal: None,
+            aborter: &|is_followed| is_followed.then(|| self.open.aborter()).flatten(),
             sale: sale.as_ref(),
             asked: &|_| {},
             is_asking: sale.as_ref().map_or(&is_asking, |sale| &sale.is_asking),
@@ -103,9 +103,9 @@ impl Chat {
         upstream.log_started(exchange, &chat);
         let mut relay = self.relay(config, upstream.events);
         match upstream.opening {
-            Opening::Stream(bytes) => relay.handle(Input::Chunk(&bytes), js::now_ms()),
-            Opening::Whole(answer) => relay.answer_whole(&answer, js::now_ms()),
-            Opening::Left => relay.handle(Input::ClientGone, js::now_ms()),
+            Opening::Stream(bytes) => relay.handle(Input::Chunk(&bytes), js::steady_ms()),
+            Opening::Whole(answer) => relay.answer_whole(&answer, js::steady_ms()),
+            Opening::Left => relay.handle(Input::ClientGone, js::steady_ms()),
         }
         Ok(Begun::Stream(upstream.source, relay))
     }
@@ -118,7 +118,7 @@ impl Chat {
             frames = frames.answered_by(model);
         }
         let form = Form::Frames(frames);
-        Relay::new(events, form, config.limits, js::now_ms(), traces_frames)
+        Relay::new(events, form, config.limits, js::steady_ms(), traces_frames)
     }
 
     /// Streams the answer.

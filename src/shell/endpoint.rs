@@ -4,7 +4,7 @@ use js_sys::Promise;
 use serde::Serialize;
 use wasm_bindgen::JsValue;
 use wasm_bindgen::prelude::wasm_bindgen;
-use web_sys::AbortSignal;
+use web_sys::{AbortController, AbortSignal};
 
 use super::runtime::js::HeaderMap;
 use crate::json;
@@ -27,9 +27,10 @@ extern "C" {
         signal: Option<&AbortSignal>,
     ) -> Result<Promise, JsValue>;
 
-    /// Closes a call that nobody waits for any more.
+    /// Closes a call that nobody waits for any more: at once, if it has an `aborter`.
     #[wasm_bindgen(catch)]
-    pub(super) fn abandon(call: &Promise) -> Result<(), JsValue>;
+    pub(super) fn abandon(call: &Promise, aborter: Option<&AbortController>)
+    -> Result<(), JsValue>;
 }
 
 impl Endpoint {

@@ -38,7 +38,7 @@ pub(super) struct Exchange {
 
 impl Exchange {
     pub(super) fn begin(isolate: Rc<Isolate>, request: &Request) -> Self {
-        let started_ms = js::now_ms();
+        let started_ms = js::steady_ms();
         let url = request.url();
         let (own_origin, path) = split_url(&url);
         let headers = request.headers();
@@ -88,7 +88,7 @@ impl Exchange {
 
     /// The time since the request came in.
     pub(super) fn elapsed_ms(&self) -> u64 {
-        js::now_ms().saturating_sub(self.started_ms)
+        js::steady_ms().saturating_sub(self.started_ms)
     }
 
     /// Writes a log line of this request.

@@ -28,7 +28,7 @@ impl FirstEvent {
         source: &mut Source,
         waiting: &mut Waiting,
     ) -> Option<(Failure, Seen)> {
-        let now_ms = js::now_ms();
+        let now_ms = js::steady_ms();
         // A stream that is silent for so long owes its client a sign of life.
         let heartbeat_ms = now_ms.saturating_add(self.limits.heartbeat_ms());
         let deadline_ms = self.deadline_ms.min(heartbeat_ms);
@@ -36,7 +36,7 @@ impl FirstEvent {
         let mut fed = 0;
         loop {
             let chunk = bytes.get(fed..).unwrap_or_default();
-            relay.handle(Input::Chunk(chunk), js::now_ms());
+            relay.handle(Input::Chunk(chunk), js::steady_ms());
             fed = bytes.len();
             if relay.is_at_work() || fed > MAX_WHOLE_BYTES {
                 return None;
@@ -47,8 +47,8 @@ impl FirstEvent {
             }
             match source.read_chunk(bytes, waiting, deadline_ms).await {
                 Ok(true) => {}
-                Ok(false) => relay.handle(Input::End, js::now_ms()),
-                Err(Interrupted::Failed(_)) => relay.handle(Input::Broken, js::now_ms()),
+                Ok(false) => relay.handle(Input::End, js::steady_ms()),
+                Err(Interrupted::Failed(_)) => relay.handle(Input::Broken, js::steady_ms()),
                 Err(Interrupted::TimeIsUp | Interrupted::ClientGone) => return None,
             }
         }

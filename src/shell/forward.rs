@@ -157,14 +157,14 @@ pub(super) async fn forward(
     let asked = owners
         .ask(owner, &target, &json::to_json(&options), body)
         .map_err(|error| unavailable(&error))?;
-    let deadline_ms = js::now_ms()
+    let deadline_ms = js::steady_ms()
         .saturating_add(config.limits.opening_ms())
         .saturating_add(SLACK_MS);
     let mut settled = waiting.settle(&asked, deadline_ms).await;
     let is_client_gone = matches!(settled, Err(Interrupted::ClientGone));
     if is_client_gone {
         waiting.forget_client();
-        let arrived_ms = js::now_ms().saturating_add(ARRIVAL_MS);
+        let arrived_ms = js::steady_ms().saturating_add(ARRIVAL_MS);
         settled = waiting.settle(&asked, arrived_ms).await;
     }
     match settled {

@@ -15,7 +15,7 @@ use worker::Env;
 use super::endpoint::Endpoint;
 use super::runtime::js::{self, Owners, RateLimiter};
 use crate::api::access::Gate;
-use crate::config::{self, Config, ConfigError};
+use crate::config::{self, Config, ConfigError, NOT_TEXT};
 use crate::openai::dialect::{Dialect, Dialects};
 use crate::openai::failure::Failure;
 use crate::openai::fallback::{Rests, Site};
@@ -146,11 +146,15 @@ pub(super) fn log_panic(info: &PanicHookInfo<'_>) {
     console_error_panic_hook::hook(info);
 }
 
-/// A variable's value as text. `wrangler.toml` may give a number or a boolean where a text is usual.
+/// A variable's value as text. `wrangler.toml` may give a number or a boolean where a text is usual. A list or a table is
+/// an error, and not unset: it may have been meant to shut somebody out.
 fn variable(env: &Env, name: &str) -> Option<String> {
     let value = Reflect::get(env, &JsValue::from_str(name)).ok()?;
-    let is_plain = value.as_f64().is_some() || value.as_bool().is_some();
     let json = || JSON::stringify(&value).ok().map(String::from);
+    if value.is_object() {
+        return Some(format!("{NOT_TEXT}{}", json().unwrap_or_default()));
+    }
+    let is_plain = value.as_f64().is_some() || value.as_bool().is_some();
     value.as_string().or_else(|| is_plain.then(json).flatten())
 }
 

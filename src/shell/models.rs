@@ -87,8 +87,8 @@ async fn answer(
     if !allowed.is_empty() {
         return Ok(to_json(&allowed, config));
     }
-    let deadline_ms = js::now_ms().saturating_add(wait_ms(config));
-    if !KNOWN.with_borrow(|known| js::now_ms() < known.fresh_until_ms) {
+    let deadline_ms = js::steady_ms().saturating_add(wait_ms(config));
+    if !KNOWN.with_borrow(|known| js::steady_ms() < known.fresh_until_ms) {
         let under_way = KNOWN.with_borrow(|known| known.call.clone());
         if let Some(call) = under_way.or_else(|| load(exchange, &context, config)) {
             let settled = waiting.settle(&call, deadline_ms).await;
@@ -143,7 +143,7 @@ fn know(ids: Vec<String>, config: &Config, fresh_ms: u64, call: Option<Promise>)
     let ids = models::with_default(ids, &config.rules.default_model);
     let known = Known {
         body: to_json(&ids, config),
-        fresh_until_ms: js::now_ms().saturating_add(fresh_ms),
+        fresh_until_ms: js::steady_ms().saturating_add(fresh_ms),
         call,
     };
     KNOWN.set(known);
@@ -160,7 +160,7 @@ async fn ask(
     config: &Config,
     waiting: &mut Waiting,
 ) -> Result<Vec<String>, String> {
-    let deadline_ms = js::now_ms().saturating_add(wait_ms(config));
+    let deadline_ms = js::steady_ms().saturating_add(wait_ms(config));
     let cause_of = |interrupted| match interrupted {
         Interrupted::Failed(error) => ["unreachable: ", &js::error_text(&error)].concat(),
         _ => "no answer in time".to_owned(),

@@ -93,10 +93,10 @@ impl Pump {
         let read = waiting.until(|| source.read(), relay.deadline_ms());
         match read.await {
             Ok(Read::Chunk(bytes)) => {
-                relay.handle(Input::Chunk(&source.chunk(bytes)), js::now_ms());
+                relay.handle(Input::Chunk(&source.chunk(bytes)), js::steady_ms());
             }
-            Ok(Read::End) => relay.handle(Input::End, js::now_ms()),
-            Ok(Read::Broken) => relay.handle(Input::Broken, js::now_ms()),
+            Ok(Read::End) => relay.handle(Input::End, js::steady_ms()),
+            Ok(Read::Broken) => relay.handle(Input::Broken, js::steady_ms()),
             Err(interrupted) => self.interrupt(&interrupted),
         }
     }
@@ -123,7 +123,7 @@ impl Pump {
             self.interrupt(&Interrupted::ClientGone);
         } else if !is_last {
             // The final frame stays in the output until it was taken: a client that leaves before is logged as gone.
-            self.relay.output_written(js::now_ms());
+            self.relay.output_written(js::steady_ms());
         }
         is_written
     }
@@ -133,7 +133,7 @@ impl Pump {
         let deadline_ms = self.relay.total_deadline_ms().saturating_add(CLOSING_MS);
         let finished = self.outlet.finish(&mut self.waiting, deadline_ms).await;
         match finished {
-            Ok(()) => self.relay.output_written(js::now_ms()),
+            Ok(()) => self.relay.output_written(js::steady_ms()),
             Err(Interrupted::TimeIsUp) => return Delivery::Stalled,
             Err(_) => self.interrupt(&Interrupted::ClientGone),
         }
@@ -146,7 +146,7 @@ impl Pump {
             Interrupted::TimeIsUp => Input::Tick,
             Interrupted::ClientGone => Input::ClientGone,
         };
-        self.relay.handle(input, js::now_ms());
+        self.relay.handle(input, js::steady_ms());
         self.close_unwanted_upstream();
     }
 
@@ -163,7 +163,7 @@ impl Pump {
 /// Reads the end of upstream's body once it has said everything, so that the connection can serve the next request. If
 /// the end does not come, the connection is closed.
 pub(super) async fn drain(source: &mut Source, waiting: &mut Waiting) {
-    let deadline_ms = js::now_ms().saturating_add(DRAIN_MS);
+    let deadline_ms = js::steady_ms().saturating_add(DRAIN_MS);
     let drained = source.discard(DRAIN_BYTES, waiting, deadline_ms);
     drained.await.unwrap_or_default();
 }

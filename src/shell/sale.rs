@@ -143,7 +143,7 @@ impl Sale {
                 model,
             };
             if let Ok(told) = self.post(exchange, &fallback.encode()) {
-                endpoint::abandon(&told).unwrap_or_default();
+                endpoint::abandon(&told, None).unwrap_or_default();
             }
         }
     }
@@ -263,7 +263,7 @@ impl Sale {
 
 /// When a wait for the object that begins now is over.
 fn deadline() -> u64 {
-    js::now_ms().saturating_add(MAX_WAIT_MS)
+    js::steady_ms().saturating_add(MAX_WAIT_MS)
 }
 
 fn fresh_id() -> String {

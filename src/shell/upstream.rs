@@ -24,9 +24,10 @@ pub(super) async fn open(
     waiting: &mut Waiting,
 ) -> Result<Upstream, EarlyEnd> {
     let isolate = &exchange.isolate;
-    let last_ms = js::now_ms().saturating_add(config.limits.idle_ms());
+    let last_ms = js::steady_ms().saturating_add(config.limits.idle_ms());
     let fallbacks = &config.target.fallbacks;
-    let mut candidates = Candidates::of(fallbacks, request, &isolate.rests.borrow(), js::now_ms());
+    let mut candidates =
+        Candidates::of(fallbacks, request, &isolate.rests.borrow(), js::steady_ms());
     let mut asked = request.model.clone();
     loop {
         let candidate = candidates.current().clone();
@@ -44,7 +45,7 @@ pub(super) async fn open(
             request: &request,
             site: candidate.site,
             watch,
-            deadline_ms: candidates.deadline_ms(js::now_ms(), last_ms),
+            deadline_ms: candidates.deadline_ms(js::steady_ms(), last_ms),
             is_followed: candidates.are_left(),
             dialect: isolate.dialect_of(candidate.site, &candidate.model),
         };
@@ -61,7 +62,7 @@ pub(super) async fn open(
         if fallbacks.is_empty() {
             return Err(EarlyEnd::Failed(failure));
         }
-        let now_ms = js::now_ms();
+        let now_ms = js::steady_ms();
         let moved = candidates.move_on(failure.clone(), now_ms < last_ms);
         let next = moved.is_ok().then(|| candidates.current());
         // When the wanted model fails as the last one, its failure is what the client is told, and is logged as that. It
@@ -148,7 +149,7 @@ async fn ask(
             }
             None => return Ok(Err(failure)),
         };
-        let again_ms = js::now_ms().saturating_add(delay_ms);
+        let again_ms = js::steady_ms().saturating_add(delay_ms);
         // A wait that would pass the deadline is not shortened: the call has failed at once.
         if again_ms >= attempt.deadline_ms {
             return Ok(Err(failure));

@@ -1,6 +1,8 @@
 /** One list of variables, whoever tells of them. */
 import assert from "node:assert/strict";
-import { readFileSync } from "node:fs";
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import { test } from "node:test";
 import { VARIABLES } from "../../scripts/lib/variables.mjs";
 import { wranglerVars } from "../../scripts/lib/wrangler-toml.mjs";
@@ -29,4 +31,17 @@ test("README.md and the files that set variables know no others", () => {
     set.filter((name) => !VARIABLES.includes(name)),
     [],
   );
+});
+
+test("a list or a table in wrangler.toml is refused before anything starts with it", (t) => {
+  const folder = mkdtempSync(join(tmpdir(), "variables-"));
+  t.after(() => rmSync(folder, { recursive: true }));
+  const config = join(folder, "wrangler.toml");
+  for (const value of ['["gpt-6-luna"]', "{ me = 1 }", "2026-11-28"]) {
+    writeFileSync(config, `[vars]\nALLOWED_MODELS = ${value}\n`);
+    assert.throws(() => wranglerVars({ config }), {
+      message:
+        "ALLOWED_MODELS in wrangler.toml must be a text, a number or a boolean. Write a list as one text, separated by commas.",
+    });
+  }
 });

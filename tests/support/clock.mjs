@@ -65,6 +65,12 @@ async function pass(ms) {
   nowMs = untilMs;
 }
 
+/** Timers do not heed what somebody sets the clock to. */
+function set(ms) {
+  nowMs += ms;
+  for (const timer of timers.values()) timer.dueMs += ms;
+}
+
 const { default: Worker } = await import("./index.js");
 
 export default class extends Worker {
@@ -74,7 +80,8 @@ export default class extends Worker {
     while (timers.size < Number(searchParams.get("waiting"))) {
       await patiently(new Promise((resolve) => { onArmed = resolve; }));
     }
-    await pass(Number(searchParams.get("ms")));
+    if (searchParams.has("set")) set(Number(searchParams.get("set")));
+    else await pass(Number(searchParams.get("ms")));
     return new Response();
   }
 }
@@ -91,6 +98,12 @@ export async function pass(app, seconds, { waiting = 1 } = {}) {
   const what = `${seconds} s to pass; do ${waiting} requests wait?`;
   await ask(app, { ms: Math.round(seconds * 1000), waiting }, what);
   await settle(app);
+}
+
+/** Has somebody set the worker's clock by so much, ahead or back, while no time passes. */
+export async function setClock(app, seconds) {
+  await settle(app);
+  await ask(app, { set: Math.round(seconds * 1000) }, "the clock to be set");
 }
 
 /** Answers to other requests, one after the other, give the worker the turns that it takes to deal with what it has. */

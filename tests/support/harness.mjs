@@ -144,7 +144,7 @@ function ownerClasses() {
 
 /** What of a worker's variables must not be logged. */
 export function secretsOf({ OPENAI_API_KEY, FALLBACK_API_KEY, ACCESS_TOKENS = "", SYSTEM_PROMPT }) {
-  const tokens = ACCESS_TOKENS.split(",").map((entry) => entry.slice(entry.indexOf(":") + 1));
+  const tokens = `${ACCESS_TOKENS}`.split(",").map((entry) => entry.slice(entry.indexOf(":") + 1));
   return [OPENAI_API_KEY, FALLBACK_API_KEY, SYSTEM_PROMPT, ...tokens];
 }
 

@@ -1,7 +1,7 @@
 /** Every clock of a stream, by a clock that only the test moves: to the millisecond, and without waiting. */
 import assert from "node:assert/strict";
 import test, { beforeEach } from "node:test";
-import { CLOCK, pass } from "../support/clock.mjs";
+import { CLOCK, pass, setClock } from "../support/clock.mjs";
 import { errorBody, errorEnding } from "../support/errors.mjs";
 import { begin, read } from "../support/exchange.mjs";
 import { finalFrame, frame, readFrames } from "../support/frames.mjs";
@@ -85,6 +85,27 @@ test("silence gets heartbeats, and is ended by the time-out all the same", async
   await pass(app, TIMEOUT - 2 * HEARTBEAT);
   assert.equal(await chat.next(), finalFrame(chat.id, 1, errorEnding("upstream_timeout")));
   await assertOver(chat, "upstream_timeout");
+});
+
+test("a clock that is set back holds up neither heartbeats nor deadlines", async () => {
+  const headers = await begin(app, upstream);
+  await pass(app, 1);
+  await setClock(app, -3600);
+  await pass(app, TIMEOUT - 1);
+  assert.equal((await headers.response).status, 504);
+  const chat = await open();
+  chat.call.write(delta("a"));
+  assert.equal(await chat.next(), frame(chat.id, 0, "a"));
+  await pass(app, 1);
+  await setClock(app, -3600);
+  await pass(app, HEARTBEAT - 1);
+  assert.equal(await chat.next(), KEEP_ALIVE);
+  await pass(app, TIMEOUT - HEARTBEAT);
+  assert.equal(await chat.next(), KEEP_ALIVE);
+  assert.equal(await chat.next(), finalFrame(chat.id, 1, errorEnding("upstream_timeout")));
+  await assertOver(chat, "upstream_timeout");
+  const { record } = await app.log("response_complete", chat.id);
+  assert.equal(record.duration_ms, TIMEOUT * 1000);
 });
 
 test("an answer that drips for longer than the time-out arrives whole", async () => {

@@ -1,6 +1,7 @@
 /** Variables as a deployment sets them. The core's tests hold what each may be. */
 import assert from "node:assert/strict";
 import test, { beforeEach } from "node:test";
+import { VARIABLES } from "../../scripts/lib/variables.mjs";
 import { errorBody } from "../support/errors.mjs";
 import { exchange, read } from "../support/exchange.mjs";
 import { startWorker } from "../support/harness.mjs";
@@ -48,6 +49,30 @@ test("a variable that is missing or invalid is named with its rule, and its valu
       assert.doesNotMatch(app.logs.map((line) => line.text).join("\n"), /canary|31337|313\.37/i);
     });
   }
+});
+
+test("a list or a table is no value of any variable, and never unset", async () => {
+  for (const value of [["true"], [1], ["gpt-4"], { "gpt-4": { input: 1, output: 1 } }, {}]) {
+    const app = await startWorker(Object.fromEntries(VARIABLES.map((name) => [name, value])));
+    const response = await app.fetch("/health/ready");
+    assert.equal(response.status, 503);
+    const { problems } = await response.json();
+    const named = new Set(problems.map((problem) => problem.split(" ")[0]));
+    assert.deepEqual([...named].toSorted(), VARIABLES.toSorted(), JSON.stringify(value));
+  }
+  const app = await startWorker({
+    OPENAI_BASE_URL: upstream.url,
+    ALLOWED_MODELS: ["gpt-4"],
+    ALLOWED_ORIGINS: ["https://example.com"],
+    ACCESS_TOKENS: ["me:a-token-of-somebody"],
+  });
+  const headers = { origin: "https://evil.example", "x-correlation-id": "list" };
+  const refused = await app.chat({ message: "Hi", model: "dear" }, { headers });
+  assert.equal(refused.status, 403);
+  assert.equal(await read(refused), errorBody("origin_not_allowed", "list"));
+  const own = await app.chat({ message: "Hi" });
+  assert.equal((await own.json()).code, "configuration_error");
+  assert.deepEqual(upstream.calls, []);
 });
 
 test("variables of only white space have their defaults", async () => {

@@ -85,20 +85,16 @@ for (const [how, asking] of Object.entries(asks)) {
     assert.equal(told.status, 504);
   });
 
-  test(`${how}: a call that is given up is closed as soon as its headers come, and the answer goes on`, async () => {
+  test(`${how}: a call that is given up is closed at once, and the answer goes on`, async () => {
     const { call: first, response } = await asking();
     await pass(app, TIMEOUT / 3);
     const second = await upstream.nextCall();
+    assert.equal(await within(first.closed, "the end of the call"), "aborted");
     second.write(delta("a"));
     const reply = await response;
     assert.equal(reply.headers.get("x-model"), "second-model");
-    first.open();
-    first.write(delta("never read"));
-    assert.equal(await within(first.closed, "the end of the call"), "aborted");
     second.end(finish("stop"), done);
-    const text = await read(reply);
-    assert.partialDeepStrictEqual(endingOf(text), answeredBy("second-model"));
-    assert.ok(!text.includes("never read"));
+    assert.partialDeepStrictEqual(endingOf(await read(reply)), answeredBy("second-model"));
   });
 
   test(`${how}: an answer in one piece that is not whole by the end of its model's share leads to the next model`, async () => {

@@ -3,7 +3,7 @@ import assert from "node:assert/strict";
 import { once } from "node:events";
 import { request } from "node:http";
 import test, { beforeEach } from "node:test";
-import { CLOCK, pass } from "../support/clock.mjs";
+import { CLOCK, pass, setClock } from "../support/clock.mjs";
 import { errorBody, errorEnding } from "../support/errors.mjs";
 import { startWorker } from "../support/harness.mjs";
 import { endingOf, keptFrame, keptFrames, Person } from "../support/person.mjs";
@@ -57,7 +57,7 @@ async function begin(content) {
 
 test("a clock that is set back holds up no words", async () => {
   const { key, asker, call, reply } = await begin("a");
-  await pass(app, -10);
+  await setClock(app, -10);
   let frame;
   reply.next().then((next) => {
     frame = next;
@@ -67,6 +67,17 @@ test("a clock that is set back holds up no words", async () => {
   assert.equal(frame, keptFrame(key, asker, 1, "b"));
   call.end(finish("stop"), done);
   await reply.text();
+});
+
+test("a clock that is set back holds up neither heartbeats nor the time-out", async () => {
+  const { reply } = await begin("a");
+  await pass(app, HEARTBEAT - 1);
+  await setClock(app, -3600);
+  await pass(app, 1);
+  assert.equal(await reply.next(), BEAT);
+  await pass(app, TIMEOUT - HEARTBEAT);
+  assert.equal(await reply.next(), BEAT);
+  assert.partialDeepStrictEqual(endingOf(await reply.next()), errorEnding("upstream_timeout"));
 });
 
 test("every reader has heartbeats of its own while the answer is silent", async () => {

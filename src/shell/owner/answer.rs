@@ -3,6 +3,7 @@
 use std::cell::{Cell, OnceCell, Ref, RefCell};
 use std::rc::Rc;
 
+use wasm_bindgen::JsValue;
 use web_sys::AbortController;
 
 use super::object::{Object, Unsaved, store_failed};
@@ -50,8 +51,8 @@ pub(super) struct Answer {
     readers: RefCell<Vec<u32>>,
     /// The task that writes it.
     writer: Cell<Option<u32>>,
-    /// Aborts the call of upstream while it has no headers.
-    abort: OnceCell<AbortController>,
+    /// Closes the call of upstream that is under way, also before its headers.
+    call: RefCell<Option<AbortController>>,
 }
 
 /// How far an answer is.
@@ -104,7 +105,7 @@ impl Answer {
             text: RefCell::default(),
             readers: RefCell::default(),
             writer: Cell::new(None),
-            abort: OnceCell::new(),
+            call: RefCell::default(),
         }
     }
 
@@ -140,7 +141,7 @@ impl Answer {
             }),
             readers: RefCell::default(),
             writer: Cell::new(None),
-            abort: OnceCell::new(),
+            call: RefCell::default(),
         })
     }
 
@@ -265,25 +266,23 @@ impl Answer {
 
     /// Has the writer leave upstream.
     pub(super) fn release(&self) {
-        self.abort();
+        if let Some(call) = self.call.take() {
+            call.abort();
+        }
         if let Some(writer) = self.writer.get() {
             task::interrupt(writer);
         }
     }
 
-    /// A task writes it from now on. `abort` closes its call of upstream.
-    pub(super) fn set_writer(&self, writer: u32, abort: Option<AbortController>) {
+    /// A task writes it from now on.
+    pub(super) fn set_writer(&self, writer: u32) {
         self.writer.set(Some(writer));
-        if let Some(abort) = abort {
-            self.abort.get_or_init(|| abort);
-        }
     }
 
-    /// Closes the call of upstream. An object goes on, so unlike that of a request its end does not close it.
-    pub(super) fn abort(&self) {
-        if let Some(abort) = self.abort.get() {
-            abort.abort();
-        }
+    /// The writer calls upstream. An object goes on, so unlike that of a request its end does not close the call.
+    pub(super) fn begin_call(&self, aborter: Option<AbortController>) -> Option<AbortController> {
+        self.call.borrow_mut().clone_from(&aborter);
+        aborter
     }
 
     /// Stores how the answer ended, with all of its text, and tells the readers.
@@ -303,8 +302,11 @@ impl Answer {
             seen: self.seen(),
             now_ms: js::now_ms(),
         };
-        let stored = object.store()?.end(self.number, &ended);
-        stored.map_err(store_failed)?;
+        let ended = object.store()?.end(self.number, &ended);
+        if !ended.map_err(store_failed)? {
+            let cause = "another instance has ended the answer";
+            return Err(store_failed(JsValue::from_str(cause)));
+        }
         *self.text.borrow_mut() = Text {
             stored: pieces,
             pending: Vec::new(),

@@ -26,7 +26,7 @@ pub(super) async fn run(
         return Err(EarlyEnd::ClientGone);
     }
     let config = exchange.isolate.config.as_ref().map_err(EarlyEnd::from)?;
-    let last_ms = js::now_ms().saturating_add(config.limits.total_ms());
+    let last_ms = js::steady_ms().saturating_add(config.limits.total_ms());
     let store = object.store()?;
     let mut part = store.next_part(&mut transcript).map_err(store_failed)?;
     let (mut outlet, body) = Outlet::open(waiting);

@@ -148,11 +148,11 @@ impl Keeper {
             .storage
             .tried_ms()
             .saturating_add(AFTER_UNSAFE_WRITE_MS);
-        let wake_ms = now_ms.saturating_add(AFTER_REQUEST_MS).max(again_ms);
+        let delay_ms = AFTER_REQUEST_MS.max(again_ms.saturating_sub(now_ms));
         let keeper = Rc::clone(self);
         task::spawn(|inbox| async move {
             let mut waiting = Waiting::without_client(inbox);
-            waiting.pause_until(wake_ms).await;
+            waiting.pause(delay_ms).await;
             keeper.wake();
         });
         if now_ms >= again_ms {
@@ -212,8 +212,7 @@ impl Keeper {
             };
             keeper.due_ms.set(0);
             keeper.log_trouble(store_failed(error));
-            let again_ms = js::now_ms().saturating_add(AFTER_LOST_ALARM_MS);
-            waiting.pause_until(again_ms).await;
+            waiting.pause(AFTER_LOST_ALARM_MS).await;
             keeper.attend();
         });
     }

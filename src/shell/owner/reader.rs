@@ -110,7 +110,7 @@ impl Reader<'_> {
             Progress::NeverBegan(error) => Some(Err(EarlyEnd::Rejected(error))),
             Progress::Streaming | Progress::Ended { .. } => Some(Ok(())),
         };
-        let deadline_ms = js::now_ms()
+        let deadline_ms = js::steady_ms()
             .saturating_add(self.limits.opening_ms())
             .saturating_add(SLACK_MS);
         match waiting.until(begun, deadline_ms).await {
@@ -140,10 +140,10 @@ impl Reader<'_> {
         } else {
             0
         };
-        let last_ms = js::now_ms()
+        let last_ms = js::steady_ms()
             .saturating_add(self.limits.total_ms())
             .saturating_add(closing_ms);
-        let mut sent_ms = js::now_ms();
+        let mut sent_ms = js::steady_ms();
         loop {
             let mut output = Vec::new();
             let is_last = self.fill(replay, &mut output);
@@ -167,7 +167,7 @@ impl Reader<'_> {
             if !is_written {
                 return Delivery::Gone;
             }
-            sent_ms = js::now_ms();
+            sent_ms = js::steady_ms();
             if replay.frame_count() > 0 {
                 first_ms.get_or_insert(self.exchange.elapsed_ms());
             }

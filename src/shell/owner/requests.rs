@@ -166,7 +166,7 @@ async fn body(
     config: &Config,
     waiting: &mut Waiting,
 ) -> Result<Vec<u8>, EarlyEnd> {
-    let deadline_ms = js::now_ms().saturating_add(config.limits.idle_ms());
+    let deadline_ms = js::steady_ms().saturating_add(config.limits.idle_ms());
     let whole = request
         .array_buffer()
         .map_err(|_| ErrorCode::InternalError)?;

@@ -126,7 +126,7 @@ impl Database for Storage {
 
 /// Waits for what the storage has begun to do.
 async fn settled(begun: Result<Promise, JsValue>, waiting: &mut Waiting) -> Result<(), JsValue> {
-    let deadline_ms = js::now_ms().saturating_add(CONFIRM_MS);
+    let deadline_ms = js::steady_ms().saturating_add(CONFIRM_MS);
     match waiting.settle(&begun?, deadline_ms).await {
         Ok(_) => Ok(()),
         Err(Interrupted::Failed(error)) => Err(error),

@@ -6,8 +6,6 @@
 use std::rc::Rc;
 use std::time::Duration;
 
-use web_sys::AbortController;
-
 use super::answer::{Answer, Progress};
 use super::ledger;
 use super::object::{Object, Unsaved, store_failed};
@@ -79,15 +77,13 @@ pub(super) async fn write(
     let logged_id = exchange.isolate.log.scrubbed(id);
     // The runtime lets the object live as long as this does.
     let open = OpenWork::begin(&object.context, inbox.task, id, &logged_id);
-    let abort = open.aborter();
-    let signal = abort.as_ref().map(AbortController::signal);
-    answer.set_writer(inbox.task, abort);
+    answer.set_writer(inbox.task);
     let mut waiting = Waiting::without_client(inbox);
     let Ok(config) = &exchange.isolate.config else {
         return;
     };
     let watch = Watch {
-        signal: signal.as_ref(),
+        aborter: &|_| answer.begin_call(open.aborter()),
         sale: sale.as_ref(),
         asked: &|model| note_asked(&answer, &object, &exchange, model),
         is_asking: &answer.is_asking,
@@ -144,7 +140,7 @@ fn relay(config: &Config, exchange: &Exchange) -> Relay {
             heartbeat: Duration::MAX,
             ..config.limits
         },
-        js::now_ms(),
+        js::steady_ms(),
         exchange.isolate.log.wants(Level::Debug),
     )
 }
@@ -220,8 +216,8 @@ impl Writer<'_> {
         let mut source = upstream.source;
         self.relay.read_with(upstream.events);
         match upstream.opening {
-            Opening::Stream(bytes) => self.relay.handle(Input::Chunk(&bytes), js::now_ms()),
-            Opening::Whole(answer) => self.relay.answer_whole(&answer, js::now_ms()),
+            Opening::Stream(bytes) => self.relay.handle(Input::Chunk(&bytes), js::steady_ms()),
+            Opening::Whole(answer) => self.relay.answer_whole(&answer, js::steady_ms()),
             Opening::Left => return None,
         }
         self.answer.begin_streaming();
@@ -253,13 +249,13 @@ impl Writer<'_> {
         let relay = &mut self.relay;
         match waiting.until(|| source.read(), deadline_ms).await {
             Ok(Read::Chunk(bytes)) => {
-                relay.handle(Input::Chunk(&source.chunk(bytes)), js::now_ms());
+                relay.handle(Input::Chunk(&source.chunk(bytes)), js::steady_ms());
             }
-            Ok(Read::End) => relay.handle(Input::End, js::now_ms()),
+            Ok(Read::End) => relay.handle(Input::End, js::steady_ms()),
             Ok(Read::Broken) | Err(Interrupted::Failed(_)) => {
-                relay.handle(Input::Broken, js::now_ms());
+                relay.handle(Input::Broken, js::steady_ms());
             }
-            Err(Interrupted::TimeIsUp) => relay.handle(Input::Tick, js::now_ms()),
+            Err(Interrupted::TimeIsUp) => relay.handle(Input::Tick, js::steady_ms()),
             Err(Interrupted::ClientGone) => return false,
         }
         true
@@ -268,7 +264,7 @@ impl Writer<'_> {
     fn take_output(&mut self) {
         self.answer.add(self.relay.output());
         self.answer.set_seen(self.relay.seen());
-        self.relay.output_written(js::now_ms());
+        self.relay.output_written(js::steady_ms());
     }
 
     /// Ends the answer when it is over, or writes to the journal when it is time to.
@@ -299,9 +295,7 @@ impl Writer<'_> {
                 .answer
                 .store_ending(self.object, &ending, state, end_reason);
         }
-        let now_ms = js::now_ms();
-        // The clock may have been set back.
-        self.written_ms = self.written_ms.min(now_ms);
+        let now_ms = js::steady_ms();
         if self.answer.has_pending() && now_ms >= self.next_write_ms() {
             self.written_ms = now_ms;
             self.write_journal()?;
@@ -334,8 +328,6 @@ impl Writer<'_> {
             EarlyEnd::Rejected(error) => error,
             EarlyEnd::Invalid(_) | EarlyEnd::ClientGone => return,
         };
-        // Its headers may still be to come.
-        self.answer.abort();
         let number = self.answer.number;
         let forgotten = self.object.store().and_then(|store| {
             self.object

@@ -13,6 +13,8 @@ use worker::Env;
 thread_local! {
     /// The time of this turn, once it was read.
     static NOW_MS: Cell<Option<u64>> = const { Cell::new(None) };
+    /// The last time that was read, and by how much the clock was set back until then.
+    static STEADY: Cell<(u64, u64)> = const { Cell::new((0, 0)) };
 }
 
 /// Says that JavaScript called, so that time may have passed.
@@ -31,6 +33,23 @@ pub(in crate::shell) fn now_ms() -> u64 {
     let now_ms = NOW_MS.get().unwrap_or_else(|| Date::now() as u64);
     NOW_MS.set(Some(now_ms));
     now_ms
+}
+
+/// Milliseconds of a clock that is never set back, for deadlines and durations within this instance. When the clock of the
+/// machine is, this one goes on from the time that was read last.
+pub(in crate::shell) fn steady_ms() -> u64 {
+    steady_from(0)
+}
+
+/// The same, at least `due_ms`: a timer has gone off that was armed for then.
+pub(in crate::shell) fn steady_from(due_ms: u64) -> u64 {
+    let now_ms = now_ms();
+    let (last_ms, set_back_ms) = STEADY.get();
+    let set_back_ms = set_back_ms
+        .saturating_add(last_ms.saturating_sub(now_ms))
+        .max(due_ms.saturating_sub(now_ms));
+    STEADY.set((now_ms, set_back_ms));
+    now_ms.saturating_add(set_back_ms)
 }
 
 /// A number uniform in 0–1.

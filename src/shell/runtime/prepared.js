@@ -74,7 +74,7 @@ export class Endpoint {
    */
   call(body, correlationId, signal) {
     // A Durable Object's call waits until what was written before it is safe, and its headers are read only then: shared
-    // ones would have the id of a later call. Only an object's calls have a signal.
+    // ones would have the id of a later call. All of an object's calls have a signal.
     const shared = this.#options.headers;
     const headers = signal ? new Headers(shared) : shared;
     headers.set("x-client-request-id", correlationId);
@@ -83,10 +83,12 @@ export class Endpoint {
 }
 
 /**
- * Closes a call that nobody waits for any more. If its headers still come, its answer is not read, so that it is not paid
- * for in full.
+ * Closes a call that nobody waits for any more, so that its answer is not paid for in full: at once, or when its headers
+ * come.
  * @param {Promise<Response>} call
+ * @param {AbortController} [aborter] that of the call
  */
-export function abandon(call) {
+export function abandon(call, aborter) {
   call.then((response) => response.body?.cancel()).catch(() => {});
+  aborter?.abort();
 }

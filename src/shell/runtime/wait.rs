@@ -106,6 +106,11 @@ impl Waiting {
         .await
     }
 
+    /// Lets so much time pass.
+    pub(in crate::shell) async fn pause(&mut self, ms: u64) {
+        self.pause_until(js::steady_ms().saturating_add(ms)).await;
+    }
+
     /// Lets time pass. False when the client left meanwhile.
     pub(in crate::shell) async fn pause_until(&mut self, deadline_ms: u64) -> bool {
         let paused = self.until(|| None::<()>, deadline_ms).await;
@@ -145,7 +150,9 @@ impl Waiting {
         if wakes_in_time && !self.inbox.is_time.get() {
             return false;
         }
-        let now_ms = js::now_ms();
+        let armed_for_ms = timer.map_or(0, |timer| timer.due_ms);
+        let has_gone_off = self.inbox.is_time.get();
+        let now_ms = js::steady_from(if has_gone_off { armed_for_ms } else { 0 });
         if now_ms >= deadline_ms {
             return true;
         }
