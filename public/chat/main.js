@@ -3,7 +3,6 @@ import { signOut, signOutWithOthers } from "./account/sign-out.js";
 import { TokenDialog } from "./account/token-dialog.js";
 import { Api } from "./api.js";
 import { Composer } from "./composer.js";
-import { keepForOffline } from "./offline/register.js";
 import { Page } from "./page.js";
 import { explain } from "./sidebar/notes.js";
 import { Sidebar } from "./sidebar/sidebar.js";
@@ -24,7 +23,10 @@ let settings;
 /** The settings are loaded when they are first opened: few people ever do. */
 async function openSettings() {
   if (!settings) {
-    const part = await sidebar.toast.loading("settings", import("./account/settings-dialog.js"));
+    const part = await sidebar.toast.loading(
+      "settings",
+      () => import("./account/settings-dialog.js"),
+    );
     if (!part) return;
     settings ??= new part.SettingsDialog(page, {
       onSaved: () => models.show(),
@@ -60,7 +62,11 @@ document.addEventListener("keydown", (event) => {
 page.start();
 signOutWithOthers(page);
 models.load();
-keepForOffline({
-  mayReload: () =>
-    page.isAtRest && !document.querySelector("dialog[open], .edit-question, .rename"),
+// The page itself comes first.
+addEventListener("load", async () => {
+  const mayReload = () =>
+    page.isAtRest && !document.querySelector("dialog[open], .edit-question, .rename");
+  // Without it, the page works as long as there is a network.
+  const part = await import("./offline/register.js").catch(() => undefined);
+  part?.keepForOffline({ mayReload });
 });

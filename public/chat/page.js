@@ -4,6 +4,7 @@ import { forgetAsks, unkeptWords } from "./asks.js";
 import { Conversation } from "./conversation.js";
 import { Conversations } from "./conversations.js";
 import { Draft } from "./draft.js";
+import { imported } from "./imported.js";
 import { chooseKeeper } from "./keep/choose.js";
 import { copies } from "./keep/copies.js";
 import { Lookout } from "./lookout.js";
@@ -244,7 +245,10 @@ export class Page extends EventTarget {
   /** Goes to what a search has found, unless what that takes comes late. */
   async #goToSought(conversation, sought) {
     const { text } = this.#composer;
-    const loading = withTimeout(import("./sidebar/search-parts.js"), SOUGHT_MS);
+    const loading = withTimeout(
+      imported(() => import("./sidebar/search-parts.js")),
+      SOUGHT_MS,
+    );
     const parts = await loading.catch(() => undefined);
     // Whoever has begun to write stays there.
     if (conversation === this.#shown && text === this.#composer.text) {

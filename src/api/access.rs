@@ -16,7 +16,8 @@ const MAX_TOKEN_LENGTH: usize = 256;
 /// Longest name of a token, in characters.
 const MAX_NAME_LENGTH: usize = 64;
 
-/// The tokens that give access to `/chat`. Only their digests are kept.
+/// The tokens that give access to all but the health checks. These are their digests; only the scrubber of the log keeps
+/// the tokens themselves.
 #[derive(Clone, Default)]
 pub struct AccessTokens(Vec<AccessToken>);
 

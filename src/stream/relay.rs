@@ -6,7 +6,8 @@
 //! # Invariants
 //!
 //! 1. Exactly one final frame per stream unless the client is gone; nothing after it.
-//! 2. An answer is reported complete only if upstream said so: by a known finish reason, or an end mark after text.
+//! 2. An answer is reported complete only if upstream said so: by a finish reason, or an end mark after part
+//!    of the answer.
 //! 3. After upstream has said so, nothing that follows turns the answer into a failure.
 //! 4. Output does not depend on how upstream's bytes were split.
 //! 5. No upstream text reaches a frame or a log unless it is part of the answer (frame) or a machine-readable

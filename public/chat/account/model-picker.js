@@ -20,7 +20,7 @@ export class ModelPicker {
     this.#api = api;
     this.#button.addEventListener("click", async () => {
       if (this.#list) return this.#list.toggle(this.#models, this.#chosen());
-      const part = await toast.loading("models", import("./model-list.js"));
+      const part = await toast.loading("models", () => import("./model-list.js"));
       // A second click may have come before it was loaded, or the service offers none any more.
       if (!part || this.#list || !this.#models) return;
       this.#list = new part.ModelList(this.#button, (id) => this.#choose(id));

@@ -1,3 +1,4 @@
+import { imported } from "../imported.js";
 import { untilItWorks } from "../patience.js";
 import { CodePiece } from "./code-piece.js";
 import { copyOnClick } from "./copy.js";
@@ -36,7 +37,7 @@ export class CodeBlock {
 
   async #loadColours(language) {
     // One for all: a block in a list that grows is made anew with every word.
-    colours ??= untilItWorks(() => import("./colours.js"));
+    colours ??= untilItWorks(() => imported(() => import("./colours.js")));
     const { Colours } = await colours;
     this.#colours = new Colours(this, language);
   }

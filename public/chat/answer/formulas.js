@@ -1,4 +1,5 @@
 import { ownFrame } from "../animation-frames.js";
+import { imported } from "../imported.js";
 import { untilItWorks } from "../patience.js";
 
 /**
@@ -42,7 +43,7 @@ export function isFormulaOf(node, code) {
 async function drawWaiting() {
   isDrawing = true;
   try {
-    const { drawFormula } = await untilItWorks(() => import("./formula.js"));
+    const { drawFormula } = await untilItWorks(() => imported(() => import("./formula.js")));
     for (const code of waiting) {
       // A paragraph that grows has been rendered again since.
       if (code.isConnected && (await draw(code.textContent, drawFormula))) {

@@ -32,7 +32,7 @@ export async function chooseKeeper(api, onDelay) {
   const server = new ServerKeeper(api);
   if (kind === "server" && !(await hasAnyHere())) return { keeper: server, isKnown };
   const { BothKeeper, BrowserKeeper, takeOver } = await untilItWorks(
-    () => loadPart(import("./here.js")),
+    () => loadPart(() => import("./here.js")),
     (failures) => failures === 1 && onDelay(),
   );
   const here = new BrowserKeeper(api);

@@ -10,7 +10,7 @@ const SERVICE_WORKER = "/sw.js";
  *
  * @param {{ mayReload: () => boolean }} page `mayReload`: whether a reload would lose or interrupt nothing
  */
-export function keepForOffline({ mayReload }) {
+export async function keepForOffline({ mayReload }) {
   const { serviceWorker } = navigator;
   if (!serviceWorker) return;
   if (serviceWorker.controller) {
@@ -18,12 +18,6 @@ export function keepForOffline({ mayReload }) {
     serviceWorker.addEventListener("controllerchange", () => reloadUnseen(mayReload));
     return;
   }
-  // The page itself comes first.
-  if (document.readyState === "complete") register(serviceWorker);
-  else addEventListener("load", () => register(serviceWorker), { once: true });
-}
-
-async function register(serviceWorker) {
   try {
     await serviceWorker.register(trusted(SERVICE_WORKER), { updateViaCache: "none" });
   } catch {

@@ -1,4 +1,5 @@
 import { isUnanswered } from "../asks.js";
+import { imported } from "../imported.js";
 import { loadPart } from "../lazy.js";
 import { withTimeout } from "../timeout.js";
 import { Frame } from "./frame.js";
@@ -174,7 +175,10 @@ export class Sidebar {
     this.#finding = found;
     try {
       // Without it, what is found is listed all the same.
-      const parts = withTimeout(import("./search-parts.js"), PARTS_MS).catch(() => undefined);
+      const parts = withTimeout(
+        imported(() => import("./search-parts.js")),
+        PARTS_MS,
+      ).catch(() => undefined);
       await found.more();
       this.#searchParts = await parts;
     } catch (error) {
@@ -255,7 +259,10 @@ export class Sidebar {
 
   async #export({ id, title }) {
     try {
-      const parts = Promise.all([loadPart(import("./download.js")), this.#keeper.markdown(id)]);
+      const parts = Promise.all([
+        loadPart(() => import("./download.js")),
+        this.#keeper.markdown(id),
+      ]);
       const [{ download, fileName }, text] = await this.toast.during("Exporting…", parts);
       download(new Blob([text], { type: "text/markdown;charset=utf-8" }), fileName(title, "md"));
     } catch (error) {

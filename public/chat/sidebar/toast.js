@@ -92,13 +92,13 @@ export class Toast {
    *
    * @template T
    * @param {string} name of what is loaded
-   * @param {Promise<T>} part
+   * @param {() => Promise<T>} load imports it
    * @returns {Promise<T | undefined>} nothing if it cannot be had, or if the person has moved on
    */
-  async loading(name, part) {
+  async loading(name, load) {
     const focused = document.activeElement;
     try {
-      const loaded = await this.during(`Loading the ${name}…`, loadPart(part));
+      const loaded = await this.during(`Loading the ${name}…`, loadPart(load));
       if (focused === document.activeElement) return loaded;
     } catch {
       this.tell(`The ${name} could not be loaded. Check that you are online, or reload the page.`);

@@ -11,13 +11,11 @@ use crate::memory::store::Store;
 use crate::shell::early_end::EarlyEnd;
 use crate::shell::runtime::wait::Waiting;
 use crate::shell::runtime::{js, task};
+use crate::time::DAY_MS;
 
 /// While an answer runs, the object is woken after this time, in milliseconds: if the process has died by then, the
 /// answer gets its ending even when nobody asks for it. On a bare runtime it also keeps the object alive without readers.
 const WATCH_MS: u64 = 20_000;
-
-/// A day, in milliseconds.
-const DAY_MS: u64 = 86_400_000;
 
 /// Most conversations that are forgotten in one go.
 const MAX_EXPIRED: u64 = 100;
