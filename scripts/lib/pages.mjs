@@ -34,12 +34,13 @@ const NAMED = /(?<=\b(?:src|href)=")\/([^"]+\.(?:js|css))(?=")/g;
 
 /**
  * What the page loads later, and needs offline: conversations that this browser keeps are shown, searched and exported
- * there, too.
+ * there, too, and a new version is taken once there is one.
  */
 const LATER = [
   "chat/keep/here.js",
   "chat/account/model-list.js",
   "chat/account/settings-dialog.js",
+  "chat/offline/register.js",
   "chat/sidebar/download.js",
   "chat/sidebar/search-parts.js",
   "chat/sidebar/swipe.js",

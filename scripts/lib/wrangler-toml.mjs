@@ -1,8 +1,9 @@
 import { readFileSync } from "node:fs";
 import { createRequire } from "node:module";
-import { join } from "node:path";
+import { basename, join } from "node:path";
 import { ROOT } from "./paths.mjs";
 import { Failure } from "./process.mjs";
+import { VARIABLES } from "./variables.mjs";
 
 const require = createRequire(import.meta.url);
 
@@ -33,14 +34,15 @@ function sectionOf({ config: path, env }) {
  * Its `[vars]`, as the strings that the worker sees.
  * @param {Which} [which]
  * @returns {Record<string, string>}
- * @throws {Failure} for a list or a table, which the worker refuses
+ * @throws {Failure} for a variable that is a list or a table, which the worker refuses
  */
 export function wranglerVars(which = {}) {
+  const { config = "wrangler.toml" } = which;
   const { vars: found = {} } = sectionOf(which);
-  for (const [name, value] of Object.entries(found)) {
-    if (typeof value === "object") {
+  for (const name of VARIABLES) {
+    if (typeof found[name] === "object") {
       throw new Failure(
-        `${name} in wrangler.toml must be a text, a number or a boolean. Write a list as one text, separated by commas.`,
+        `${name} in ${basename(config)} must be a text, a number or a boolean. Write a list as one text, separated by commas.`,
       );
     }
   }

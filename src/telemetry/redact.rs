@@ -10,7 +10,7 @@ pub const REDACTED: &str = "REDACTED";
 
 /// Shorter configured secrets are placeholders for servers that need no key. Replacing them everywhere would garble the
 /// log and protect nothing.
-const MIN_SECRET_BYTES: usize = 8;
+const MIN_SECRET_BYTES: usize = size_of::<Piece>();
 
 /// How many layers of escapes are undone in a text from outside.
 const MAX_ESCAPE_LAYERS: usize = 8;

@@ -13,6 +13,16 @@ test("a module that Firefox does not ask for again is asked for under another ad
   assert.equal(await withTimeout(Promise.resolve(1), 1000), 1);
 });
 
+test("what the module shares with others is never taken for it", async () => {
+  const failure = new TypeError(
+    "error loading dynamically imported module: https://example.com/assets/chunk-SO2NVDPJ.js",
+  );
+  const load = async () => {
+    throw failure;
+  };
+  await assert.rejects(imported(load), failure);
+});
+
 test("where a browser asks again by itself, nothing else is asked for", async () => {
   const module = {};
   assert.equal(await imported(async () => module), module);
