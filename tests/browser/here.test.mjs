@@ -4,6 +4,8 @@ import test, { beforeEach } from "node:test";
 import { blockSiteData } from "../support/blocked.mjs";
 import { exchangeOn, openTab, say, visit } from "../support/browser.mjs";
 import { startWorker } from "../support/harness.mjs";
+import { settle } from "../support/late.mjs";
+import { startProxy } from "../support/proxy.mjs";
 import { answer, delta, done, finish, startUpstream } from "../support/upstream.mjs";
 import { within } from "../support/within.mjs";
 
@@ -159,6 +161,35 @@ for (const [what, service] of [
     await page.getByRole("heading", { name: "What can I help you with?" }).waitFor();
   });
 }
+
+/** A page that has been told that it may be left, and whose answer was cut off then. */
+async function cutWhileLeaving(t) {
+  const proxy = await startProxy(app.url);
+  const { page } = await visit(t, proxy.url, { expected: /^Failed to load resource/ });
+  await page.clock.install();
+  await say(page, "Count to three");
+  const call = await upstream.nextCall();
+  call.write(delta("One, two"));
+  await exchangeOn(page).shows("One, two");
+  await page.evaluate(() => dispatchEvent(new Event("beforeunload")));
+  proxy.cut();
+  await settle(page);
+  return page;
+}
+
+test("an answer that is cut off a moment before the page goes, as in Firefox, is interrupted", async (t) => {
+  const page = await cutWhileLeaving(t);
+  await page.reload();
+  await exchangeOn(page).is("interrupted");
+  await exchangeOn(page).shows("One, two");
+});
+
+test("a page that was about to go and stays tells of a connection that was lost meanwhile", async (t) => {
+  const page = await cutWhileLeaving(t);
+  await page.clock.fastForward(2000);
+  await exchangeOn(page).is("failed");
+  await exchangeOn(page).failure.getByText("The connection was lost").waitFor();
+});
 
 test("a browser that stores nothing still converses until the page is closed", async (t) => {
   const { page } = await visit(t, `${app.url}/favicon.svg`, { expected });

@@ -1,6 +1,9 @@
 /** How often an answer that is coming is saved. */
 const SAVE_MS = 250;
 
+/** How long a page may take to go. */
+const LEAVING_MS = 2000;
+
 /** Saves at once, then now and then, and when the page is left. */
 export class Saving {
   #save;
@@ -16,6 +19,12 @@ export class Saving {
     const { signal } = this.#over;
     addEventListener("pageshow", () => this.#stay(), { signal });
     addEventListener("pagehide", () => this.#leave(), { signal });
+    // Firefox cuts off the answer between these two. Whoever downloads a file, say, is not gone after the first.
+    const onBeforeUnload = () => {
+      this.#leave();
+      setTimeout(() => this.#stay(), LEAVING_MS);
+    };
+    addEventListener("beforeunload", onBeforeUnload, { signal });
   }
 
   soon() {
