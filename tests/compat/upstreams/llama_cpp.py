@@ -14,6 +14,8 @@ params.api_keys = [key]
 params.n_ctx = 4096
 params.n_parallel = 1
 params.offline = True
+# Always the most likely word. By chance, so small a model now and then says nothing at all.
+params.sampling.temp = 0.0
 params.path_prompts_log_dir = prompts
 server = xllamacpp.Server(params)
 signal.pause()
