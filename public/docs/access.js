@@ -5,7 +5,7 @@ import {
   isToken,
   loadToken,
   saveToken,
-  tabsSignedIn,
+  signOutChannel,
 } from "../chat/account/token.js";
 
 const NOT_A_TOKEN = "A token has no spaces or accented letters. Check it and enter it again.";
@@ -31,7 +31,7 @@ export class Access {
       this.#show();
       this.#field.focus();
     });
-    tabsSignedIn?.addEventListener("message", () => {
+    signOutChannel?.addEventListener("message", () => {
       forgetTokenOfTab();
       this.#show();
     });

@@ -1,4 +1,4 @@
-import { forgetToken, forgetTokenOfTab, tabsSignedIn } from "./token.js";
+import { forgetToken, forgetTokenOfTab, signOutChannel } from "./token.js";
 
 /**
  * Signs out, in every tab of this browser.
@@ -6,7 +6,7 @@ import { forgetToken, forgetTokenOfTab, tabsSignedIn } from "./token.js";
  * @param {import("../page.js").Page} page
  */
 export async function signOut(page) {
-  tabsSignedIn?.postMessage("");
+  signOutChannel?.postMessage("");
   forgetToken();
   await page.forgetAll();
   leave();
@@ -19,7 +19,7 @@ export async function signOut(page) {
  * @param {import("../page.js").Page} page
  */
 export function signOutWithOthers(page) {
-  tabsSignedIn?.addEventListener("message", () => {
+  signOutChannel?.addEventListener("message", () => {
     forgetTokenOfTab();
     page.close();
     leave();

@@ -1,4 +1,4 @@
-import { tabsOn } from "../tabs.js";
+import { openChannel } from "../channel.js";
 
 /** How the names of the locks begin. */
 const LOCK = "answer ";
@@ -9,12 +9,12 @@ const LOCK = "answer ";
  * and then no tab knows of another.
  */
 export class Presence {
-  #tabs = tabsOn("answers");
+  #channel = openChannel("answers");
   /** Of the answers that this tab is getting. @type {Map<string, { abort: AbortController, release: () => void }>} */
   #own = new Map();
 
   constructor() {
-    this.#tabs?.addEventListener("message", ({ data }) => {
+    this.#channel?.addEventListener("message", ({ data }) => {
       if (data.stop) this.#own.get(data.stop)?.abort.abort();
     });
   }
@@ -66,12 +66,12 @@ export class Presence {
   /** Stops an answer in whichever tab is getting it. */
   stop(answerId) {
     this.#own.get(answerId)?.abort.abort();
-    this.#tabs?.postMessage({ stop: answerId });
+    this.#channel?.postMessage({ stop: answerId });
   }
 
   /** Tells the other tabs that an answer has come further. */
   tell(answerId) {
-    this.#tabs?.postMessage({ grown: answerId });
+    this.#channel?.postMessage({ grown: answerId });
   }
 
   /** Resolves when an answer has come further, or after some time. */
@@ -85,7 +85,7 @@ export class Presence {
       };
       const timer = setTimeout(() => end(resolve), ms);
       const onMessage = ({ data }) => data.grown === answerId && end(resolve);
-      this.#tabs?.addEventListener("message", onMessage, { signal: over.signal });
+      this.#channel?.addEventListener("message", onMessage, { signal: over.signal });
       signal.addEventListener("abort", () => end(() => reject(signal.reason)), {
         signal: over.signal,
       });
