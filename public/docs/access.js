@@ -1,3 +1,4 @@
+import { signOutChannel } from "../chat/account/sign-out-channel.js";
 import {
   forgetToken,
   forgetTokenOfTab,
@@ -5,7 +6,6 @@ import {
   isToken,
   loadToken,
   saveToken,
-  signOutChannel,
 } from "../chat/account/token.js";
 
 const NOT_A_TOKEN = "A token has no spaces or accented letters. Check it and enter it again.";

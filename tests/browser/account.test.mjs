@@ -185,6 +185,7 @@ test("the model is chosen from those that there are, and remembered", async (t) 
   await serve(page, MODELS);
   await page.reload();
   await picker(page).filter({ hasText: "house" }).click();
+  await page.getByRole("listbox").waitFor();
   const options = page.getByRole("option");
   assert.deepEqual(await options.allTextContents(), ["house", "small", "large"]);
   assert.equal(await page.getByRole("option", { selected: true }).textContent(), "house");
@@ -257,6 +258,7 @@ test("the list is the service's own", async (t) => {
   await page.context().unroute("**/models");
   await page.reload();
   await picker(page).filter({ hasText: "house" }).click();
+  await page.getByRole("listbox").waitFor();
   const names = await page.getByRole("option").allTextContents();
   assert.deepEqual(names.toSorted(), ["house", "large", "small"]);
 });

@@ -1,4 +1,5 @@
-import { forgetToken, forgetTokenOfTab, signOutChannel } from "./token.js";
+import { signOutChannel } from "./sign-out-channel.js";
+import { forgetToken, forgetTokenOfTab } from "./token.js";
 
 /**
  * Signs out, in every tab of this browser.

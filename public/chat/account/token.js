@@ -3,12 +3,7 @@
  * person asks for that. Where the browser stores nothing, it lasts until the page is left.
  */
 
-import { openChannel } from "../channel.js";
-
 const KEY = "access-token";
-
-/** Reaches the other tabs when somebody signs out in one. */
-export const signOutChannel = openChannel("sign-out");
 
 /** What a header can carry. */
 const VISIBLE_ASCII = /^[\x21-\x7e]+$/;
