@@ -136,7 +136,7 @@ test("a browser that has no service workers, or may not have this one, opens the
     page.evaluate(async () => (await navigator.serviceWorker.getRegistrations()).length);
   // One that is being tried counts until it is refused.
   const refused = (async () => {
-    while (!site.requests.includes("GET /sw.js") || (await count()) > 0);
+    while ((await count()) > 0 || !site.requests.includes("GET /sw.js"));
   })();
   await within(refused, "the service worker to be refused");
   await page.addInitScript(() => {
