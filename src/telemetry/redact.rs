@@ -42,7 +42,8 @@ impl fmt::Debug for Secret {
 #[derive(Clone, Default)]
 pub struct Scrubber {
     secrets: Vec<Secret>,
-    /// Every run of [`MIN_SECRET_BYTES`] in the secrets, in order: a crafted text is searched for all of them at once.
+    /// Every run of [`MIN_SECRET_BYTES`] in the secrets, in order. To compare a crafted path of 60 kB with each of them would
+    /// take twelve times as long, while every other stream waits.
     pieces: Vec<Piece>,
 }
 
