@@ -21,8 +21,8 @@ mod fallback;
 mod spending;
 mod variables;
 
-/// How a lookup begins the value of a variable that is no text but, say, a list. No rule takes it.
-pub const NOT_TEXT: char = '\0';
+/// What a lookup gives for a variable that is no text but, say, a list. No rule takes it.
+pub const NOT_TEXT: &str = "\0";
 
 /// Everything that a deployment can set, checked.
 #[derive(Clone, Debug)]
@@ -102,11 +102,11 @@ pub fn scrubber(lookup: impl Fn(&str) -> Option<String>) -> Scrubber {
     let mut secrets = Vec::new();
     for secret in tokens_in(&tokens).chain(keys.iter().map(String::as_str)) {
         secrets.push(Secret::new(secret.to_owned()));
-        secrets.push(Secret::new(secret.trim_matches(['"', '\'']).to_owned()));
-        for word in secret.split([' ', '\t', '\r', '\n', ';']) {
-            let word = word.split_once(':').map_or(word, |(_, token)| token);
-            if word.len() < secret.len() {
-                secrets.push(Secret::new(word.to_owned()));
+        let words = secret.split([' ', '\t', '\r', '\n', ';']);
+        let words = words.map(|word| word.split_once(':').map_or(word, |(_, token)| token));
+        for part in words.chain([secret.trim_matches(['"', '\''])]) {
+            if part.len() < secret.len() {
+                secrets.push(Secret::new(part.to_owned()));
             }
         }
     }
@@ -181,7 +181,7 @@ fn api_key(variables: &mut Variables<'_>) -> Secret {
 
 fn system_prompt(variables: &mut Variables<'_>) -> Option<String> {
     let prompt = variables.parsed("SYSTEM_PROMPT", "must be a text", |prompt| {
-        (!prompt.starts_with(NOT_TEXT)).then(|| prompt.to_owned())
+        (prompt != NOT_TEXT).then(|| prompt.to_owned())
     });
     let prompt = prompt.unwrap_or_else(|| "You are a helpful assistant.".to_owned());
     (prompt != "none").then_some(prompt)

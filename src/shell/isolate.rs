@@ -150,11 +150,11 @@ pub(super) fn log_panic(info: &PanicHookInfo<'_>) {
 /// an error, and not unset: it may have been meant to shut somebody out.
 fn variable(env: &Env, name: &str) -> Option<String> {
     let value = Reflect::get(env, &JsValue::from_str(name)).ok()?;
-    let json = || JSON::stringify(&value).ok().map(String::from);
     if value.is_object() {
-        return Some(format!("{NOT_TEXT}{}", json().unwrap_or_default()));
+        return Some(NOT_TEXT.to_owned());
     }
     let is_plain = value.as_f64().is_some() || value.as_bool().is_some();
+    let json = || JSON::stringify(&value).ok().map(String::from);
     value.as_string().or_else(|| is_plain.then(json).flatten())
 }
 

@@ -61,8 +61,7 @@ impl Scrubber {
     pub fn new<'a>(secrets: impl IntoIterator<Item = &'a Secret>) -> Self {
         let mut scrubber = Self::default();
         for secret in secrets {
-            let is_telling = secret.expose().len() >= MIN_SECRET_BYTES;
-            if is_telling && !scrubber.secrets.contains(secret) {
+            if secret.expose().len() >= MIN_SECRET_BYTES {
                 scrubber.secrets.push(secret.clone());
                 scrubber.learn_pieces(secret.expose().as_bytes());
             }

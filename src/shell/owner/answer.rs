@@ -3,7 +3,6 @@
 use std::cell::{Cell, OnceCell, Ref, RefCell};
 use std::rc::Rc;
 
-use wasm_bindgen::JsValue;
 use web_sys::AbortController;
 
 use super::object::{Object, Unsaved, store_failed};
@@ -302,11 +301,8 @@ impl Answer {
             seen: self.seen(),
             now_ms: js::now_ms(),
         };
-        let ended = object.store()?.end(self.number, &ended);
-        if !ended.map_err(store_failed)? {
-            let cause = "another instance has ended the answer";
-            return Err(store_failed(JsValue::from_str(cause)));
-        }
+        let stored = object.store()?.end(self.number, &ended);
+        stored.map_err(store_failed)?;
         *self.text.borrow_mut() = Text {
             stored: pieces,
             pending: Vec::new(),
